@@ -1,0 +1,2 @@
+export * from "./Protobuf.ts"
+export * from "./ProtoMessage.ts"
