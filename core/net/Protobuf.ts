@@ -293,6 +293,14 @@ export class ProtoWriter {
     return this.buffer.subarray(0, this.position)
   }
 
+  /** Hands over the buffer with what was written, without a copy; the writer starts anew with one of the same size. */
+  detach(): Buffer {
+    const written = this.view()
+    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length)
+    this.position = 0
+    return written
+  }
+
   /** A copy of what was written; the writer starts anew. */
   take(): Buffer {
     const copy = Buffer.allocUnsafeSlow(this.position)

@@ -46,7 +46,11 @@ export class WriteBatch {
   readonly tables: Array<Table> = []
   readonly keys: Array<Uint8Array> = []
   readonly values: Array<Uint8Array | undefined> = []
-  readonly expectations: Array<{ readonly table: Table; readonly key: Uint8Array; readonly value: Uint8Array | undefined }> = []
+  readonly expectations: Array<{
+    readonly table: Table
+    readonly key: Uint8Array
+    readonly value: Uint8Array | undefined
+  }> = []
   sizeBytes = 0
 
   put(table: Table, key: Uint8Array, value: Uint8Array): void {

@@ -19,7 +19,9 @@ export const makeCursorView = (
   tables: ReadonlyArray<BinaryDatabase>
 ): RenewableView => {
   let transaction: Transaction | undefined
-  const current = (): { readonly transaction: Transaction } => ({ transaction: (transaction ??= root.useReadTransaction()) })
+  const current = (): { readonly transaction: Transaction } => ({
+    transaction: (transaction ??= root.useReadTransaction())
+  })
   const release = (): void => {
     transaction?.done()
     transaction = undefined

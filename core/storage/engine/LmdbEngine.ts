@@ -74,7 +74,9 @@ const openTables = (options: LmdbEngineOptions): LmdbEngine => {
     keyEncoding: "binary",
     encoding: "binary"
   })
-  const tables = tableNames.map((name) => root.openDB<Buffer, Uint8Array>({ name, keyEncoding: "binary", encoding: "binary" }))
+  const tables = tableNames.map((name) =>
+    root.openDB<Buffer, Uint8Array>({ name, keyEncoding: "binary", encoding: "binary" })
+  )
   return new LmdbEngine(root, tables, options)
 }
 
@@ -124,7 +126,9 @@ class LmdbEngine implements Engine {
       if (key.length > KEY_MAX_BYTES) long.push(row)
       else last = this.writeRow(tables[row], key, values[row])
     }
-    if (long.length > 0) for (const [table, key, value] of foldLongKeys(batch, long, this.view.row)) last = this.writeRow(table, key, value)
+    if (long.length > 0)
+      for (const [table, key, value] of foldLongKeys(batch, long, this.view.row))
+        last = this.writeRow(table, key, value)
     return last ?? Promise.resolve()
   }
 

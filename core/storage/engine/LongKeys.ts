@@ -21,7 +21,7 @@ export const isFolded = (key: Uint8Array): boolean => key.length > KEY_MAX_BYTES
 const decode = (bucket: Uint8Array): Rows => {
   const view = new DataView(bucket.buffer, bucket.byteOffset, bucket.length)
   const rows: Rows = []
-  for (let at = 0; at < bucket.length; ) {
+  for (let at = 0; at < bucket.length;) {
     const rest = bucket.subarray(at + 8, at + 8 + view.getUint32(at, true))
     const value = bucket.subarray(at + 8 + rest.length, at + 8 + rest.length + view.getUint32(at + 4, true))
     rows.push([rest, value])
@@ -72,5 +72,9 @@ export const foldLongKeys = (
     if (value !== undefined) entry.rows.push([rest, value])
     entry.rows.sort((a, b) => compareBytes(a[0], b[0]))
   }
-  return [...changed.values()].map(({ rowKey, rows, table }) => [table, rowKey, rows.length === 0 ? undefined : encode(rows)])
+  return [...changed.values()].map(({ rowKey, rows, table }) => [
+    table,
+    rowKey,
+    rows.length === 0 ? undefined : encode(rows)
+  ])
 }

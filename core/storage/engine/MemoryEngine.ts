@@ -1,7 +1,16 @@
 // The engine without a disk: the simulator's, deterministic, and the scenarios' upper bound.
 // Owns ordered tables in memory; refuses durability and says so. Commits are answered through the given `defer`, never
 // re-entrantly, so that the store above behaves as on a disk.
-import { compareBytes, keyText, tableNames, type CommitOutcome, type Engine, type Table, type View, type WriteBatch } from "./Engine.ts"
+import {
+  compareBytes,
+  keyText,
+  tableNames,
+  type CommitOutcome,
+  type Engine,
+  type Table,
+  type View,
+  type WriteBatch
+} from "./Engine.ts"
 import { SortedMap } from "./SortedMap.ts"
 
 export interface MemoryEngineOptions {
@@ -36,7 +45,8 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
       const same = found === undefined || value === undefined ? found === value : compareBytes(found, value) === 0
       if (!same) return { kind: "conflict", table, key }
     }
-    for (let row = 0; row < batch.keys.length; row++) write(batch.tables[row], keyText(batch.keys[row]), batch.values[row])
+    for (let row = 0; row < batch.keys.length; row++)
+      write(batch.tables[row], keyText(batch.keys[row]), batch.values[row])
     return { kind: "committed" }
   }
   return {
