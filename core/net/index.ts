@@ -1,2 +1,36 @@
-export * from "./Protobuf.ts"
-export * from "./ProtoMessage.ts"
+// The door of the room: HTTP/2 and gRPC on sockets, server and client. Owns what other rooms may use; everything else in this
+// folder is the room's own business.
+export { callUnary, connect, type ConnectOptions } from "./Connect.ts"
+export type {
+  CallInfo,
+  CallOptions,
+  ClientCall,
+  ClientListener,
+  ClientStream,
+  GrpcClient,
+  GrpcMethod,
+  OutSpace,
+  StreamCall,
+  StreamListener,
+  StreamMethod,
+  UnaryCall,
+  UnaryMethod
+} from "./Contract.ts"
+export { GrpcCode, grpcCodeName } from "./GrpcCode.ts"
+export { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "./Http.ts"
+export type { KeepaliveOptions } from "./Keepalive.ts"
+export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"
+export { ConnectFailed, GrpcStatus, ListenFailed, type NetError } from "./NetError.ts"
+export type { ClientTls, ServerTls } from "./Tls.ts"
+export {
+  int64,
+  type Int64,
+  int64Size,
+  ProtoError,
+  ProtoReader,
+  ProtoWriter,
+  varintSize,
+  writeInt64,
+  writeVarint
+} from "./Protobuf.ts"
+export { type Field, field, list, many, Message, message, type MessageType, one, optional } from "./ProtoMessage.ts"
