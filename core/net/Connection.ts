@@ -309,6 +309,9 @@ export abstract class Connection implements FrameSink, Pingable {
     const tableBefore = peerSettings.headerTableBytes
     peerSettings.apply(bytes, start, end)
     if (peerSettings.headerTableBytes !== tableBefore) this.encoder.resize(peerSettings.headerTableBytes)
+    // The acknowledgement goes first: what follows may use the new values already.
+    putSettingsAck(this.out)
+    this.wrote()
     const change = peerSettings.initialWindow - windowBefore
     if (change !== 0) {
       for (const stream of this.streams.values()) {
@@ -317,8 +320,6 @@ export abstract class Connection implements FrameSink, Pingable {
         this.sender.offer(stream)
       }
     }
-    putSettingsAck(this.out)
-    this.wrote()
     this.onSettings()
   }
 
