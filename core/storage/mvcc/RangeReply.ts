@@ -19,10 +19,14 @@ export interface RangeOutcome {
   readonly lastKey: Buffer | undefined
 }
 
-/** Sorted by key, ascending: the order in which records come anyway. */
+/** etcd takes the limit before it sorts: no order asked for, or the one in which records come anyway. */
 export const isDefaultOrder = (request: RangeRequest): boolean =>
   request.sortOrder === SortOrder.None ||
   (request.sortTarget === SortTarget.Key && request.sortOrder === SortOrder.Ascend)
+
+/** Records leave in the order in which they come. */
+const isKeyOrder = (request: RangeRequest): boolean =>
+  isDefaultOrder(request) && request.sortTarget === SortTarget.Key
 
 export const hasRevisionFilters = (request: RangeRequest): boolean =>
   request.minModRevision !== 0 ||
@@ -34,7 +38,7 @@ export const hasRevisionFilters = (request: RangeRequest): boolean =>
 export const writeRange = (writer: ProtoWriter, snapshot: Snapshot, request: RangeRequest): void => {
   const range = keyRange(request.key, request.rangeEnd)
   if (request.countOnly) return writeCount(writer, snapshot.count(range))
-  if (!isDefaultOrder(request) || hasRevisionFilters(request)) return writeSorted(writer, snapshot, request)
+  if (!isKeyOrder(request) || hasRevisionFilters(request)) return writeSorted(writer, snapshot, request)
   const { emitted, more } = writeRecords(writer, snapshot, request, limitOf(request.limit))
   if (more) {
     writer.varint(MORE)
@@ -94,14 +98,17 @@ interface Candidate {
 const writeSorted = (writer: ProtoWriter, snapshot: Snapshot, request: RangeRequest): void => {
   const found: Array<Candidate> = []
   let total = 0
+  const limit = limitOf(request.limit)
+  // With a target but no order, etcd sorts only the first records by key, up to the limit and the one that shows `more`.
+  const sorted = limit > 0 && isDefaultOrder(request) && !hasRevisionFilters(request) ? limit + 1 : Infinity
   snapshot.scan(keyRange(request.key, request.rangeEnd), (key, record) => {
     total++
+    if (found.length === sorted) return true
     const fields = recordFields(record)
     if (passes(fields, request)) found.push({ key: Buffer.from(key), record: Buffer.from(record), fields })
     return true
   })
   sort(found, request)
-  const limit = limitOf(request.limit)
   const more = limit > 0 && found.length > limit
   const { keysOnly, sortTarget } = request
   for (const { key, record } of more ? found.slice(0, limit) : found) {
