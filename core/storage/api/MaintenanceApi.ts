@@ -82,6 +82,7 @@ const status = ({ alarms, header, store }: ApiContext, { quotaBytes }: Maintenan
     raftAppliedIndex: store.revision,
     raftTerm: term,
     storageVersion: STORAGE_VERSION,
+    downgradeInfo: { enabled: false, targetVersion: "" },
     errors: alarms.active.map(
       (alarm) => `memberID:${memberId} alarm:${alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"} `
     )
