@@ -53,21 +53,21 @@ const tryLock = Effect.fnUntraced(function* (file: string) {
   const holder = yield* holderOf(file)
   if (Option.isSome(holder) && !isAlive(holder.value)) yield* takeOver(file, holder.value)
   return yield* new BuildLocked({ file, holder: Option.getOrElse(holder, () => "unknown") })
-})
+}, Effect.uninterruptible)
 
-const acquire = (file: string) =>
-  tryLock(file).pipe(
-    Effect.tapError((error) =>
-      error._tag === "BuildLocked" && isAlive(error.holder)
-        ? Console.error(`waiting for process ${error.holder}, which is building too`)
-        : Effect.void
-    ),
-    Effect.retry({
-      schedule: Schedule.spaced("5 seconds"),
-      times: 720,
-      while: (error) => error._tag === "BuildLocked"
-    })
+// Says once whom it waits for; waiting can be interrupted.
+const acquire = (file: string) => {
+  const patiently = Effect.retry(tryLock(file), {
+    schedule: Schedule.spaced("1 second"),
+    times: 3600,
+    while: (error) => error._tag === "BuildLocked"
+  })
+  return tryLock(file).pipe(
+    Effect.catchTag("BuildLocked", ({ holder }) =>
+      Effect.andThen(Console.error(`another builder holds the lock (process ${holder}), waiting`), patiently)
+    )
   )
+}
 
 /** Runs `effect` while holding the lock of `directory`, which must exist; waits up to an hour for another holder. */
 export const withBuildLock = <A, E, R>(directory: string, effect: Effect.Effect<A, E, R>) =>
@@ -75,9 +75,8 @@ export const withBuildLock = <A, E, R>(directory: string, effect: Effect.Effect<
     const path = yield* Path.Path
     const fs = yield* FileSystem.FileSystem
     const file = path.join(directory, ".building")
-    return yield* Effect.acquireUseRelease(
-      acquire(file),
-      () => effect,
-      () => fs.remove(file, { force: true }).pipe(Effect.ignore)
+    const release = fs.remove(file, { force: true }).pipe(Effect.ignore)
+    return yield* Effect.uninterruptibleMask((restore) =>
+      restore(acquire(file)).pipe(Effect.andThen(restore(effect).pipe(Effect.ensuring(release))))
     )
   })
