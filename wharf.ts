@@ -1,4 +1,5 @@
-// The front door: the command tree, and the only place where the rooms are wired together.
+// The front door: the command tree, and the only place where the rooms are wired together. It owns no behaviour; each
+// command is written in the room that it belongs to.
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { Command } from "effect/cli"

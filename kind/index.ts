@@ -1,4 +1,5 @@
-// The door of kind: real programs on this machine, found or built. Real clusters made of them will stand here too.
+// The door of kind: real programs on this machine, found or built. It owns no judgement of them; tests and scenarios
+// start what is found here and judge for themselves.
 export {
   AssetMissing,
   AssetReport,
