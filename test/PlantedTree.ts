@@ -1,11 +1,12 @@
 // A throw-away tree of planted files with the real linter's configuration, to see that the linter refuses what the
 // house refuses. It runs oxlint without type information, which none of the house's own rules needs.
 import { execFile } from "node:child_process"
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { onTestFinished } from "vitest"
+import { readLinter } from "./Rooms.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
@@ -23,7 +24,7 @@ export const plant = async (files: Readonly<Record<string, string>>): Promise<st
     await mkdir(dirname(join(folder, path)), { recursive: true })
     await writeFile(join(folder, path), `${text}\n`)
   }
-  await copyFile(join(root, ".oxlintrc.json"), join(folder, ".oxlintrc.json"))
+  await writeFile(join(folder, ".oxlintrc.json"), JSON.stringify({ ...readLinter(), options: {} }))
   return folder
 }
 

@@ -1,6 +1,6 @@
 // The one table of rooms: where each stands, which doors it may open, and whether the simulator runs it. The linter's
-// overrides are generated from it (`npm run rooms` writes them, test/tidy.test.ts checks that they are in step), so the
-// direction of imports is written down once. It judges no source file itself; oxlint and the tidy tests do.
+// overrides and those of the Effect diagnostics are generated from it (`npm run rooms` writes both, test/tidy.test.ts
+// checks that they are in step), so the direction of imports is written down once. It judges no source file itself; oxlint and the tidy tests do.
 import { readFileSync, writeFileSync } from "node:fs"
 
 /** A room: its folder, the rooms whose doors it may open, and whether its code can run in the simulator. */
@@ -76,10 +76,8 @@ const realWorldGlobals = [
   "fetch"
 ]
 
-const simulatedFiles = rooms.filter(({ simulated }) => simulated).map(({ folder }) => folder)
-
 const simulatedRules = {
-  files: simulatedFiles.map((folder) => `${folder}/**/*.ts`),
+  files: rooms.filter(({ simulated }) => simulated).map(({ folder }) => `${folder}/**/*.ts`),
   rules: {
     "no-restricted-globals": [
       "error",
@@ -93,7 +91,7 @@ const simulatedRules = {
 }
 
 const adapterRules = {
-  files: simulatedFiles.flatMap((folder) => adapterPatterns.map((pattern) => `${folder}/**/${pattern}`)),
+  files: adapterPatterns.map((pattern) => `**/${pattern}`),
   rules: { "no-restricted-globals": "off", "no-restricted-properties": "off" }
 }
 
@@ -115,13 +113,58 @@ const testRules = {
 /** The linter's overrides that follow from the table. */
 export const overrides = [sourceRules, ...rooms.map(importRules), simulatedRules, adapterRules, testRules]
 
-const configuration = new URL("../.oxlintrc.json", import.meta.url)
+const outsideEffect = [
+  "globalDate",
+  "globalRandom",
+  "globalTimers",
+  "globalFetch",
+  "cryptoRandomUUID",
+  "newPromise",
+  "processEnv"
+]
+const insideEffect = ["globalDate", "globalRandom", "globalTimers", "globalFetch", "cryptoRandomUUID", "processEnv"]
+
+const severities = (rules: ReadonlyArray<string>, severity: "error" | "off") => ({
+  diagnosticSeverity: Object.fromEntries(rules.map((rule) => [rule, severity]))
+})
+
+/** The overrides of the Effect diagnostics that follow from the table; tests and adapters face the real world. */
+export const effectOverrides = [
+  {
+    include: simulatedRules.files,
+    exclude: adapterRules.files,
+    options: severities(outsideEffect, "error")
+  },
+  {
+    include: ["test/**/*.ts", "core/net/**/*.ts", ...adapterRules.files],
+    options: severities([...insideEffect.map((rule) => `${rule}InEffect`), "globalConsoleInEffect"], "off")
+  }
+]
+
+interface LinterConfiguration {
+  readonly overrides?: unknown
+}
+
+interface CompilerConfiguration {
+  readonly compilerOptions: { readonly plugins: ReadonlyArray<{ readonly overrides?: unknown }> }
+}
+
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), "utf8"))
+
+const write = (name: string, content: unknown): void =>
+  writeFileSync(new URL(`../${name}`, import.meta.url), `${JSON.stringify(content, undefined, 2)}\n`)
 
 /** The linter's configuration as it stands in the tree. */
-export const readConfiguration = (): Record<string, unknown> & { readonly overrides?: unknown } =>
-  // SAFETY: a JSON object; what is read from it is compared, not trusted.
-  JSON.parse(readFileSync(configuration, "utf8")) as Record<string, unknown>
+// SAFETY: our own file; what is read from it is compared, not trusted.
+export const readLinter = (): LinterConfiguration => read(".oxlintrc.json") as LinterConfiguration
+
+/** The compiler's configuration as it stands in the tree, with that of the Effect diagnostics in its plugin. */
+// SAFETY: as above.
+export const readCompiler = (): CompilerConfiguration => read("tsconfig.json") as CompilerConfiguration
 
 if (import.meta.main) {
-  writeFileSync(configuration, `${JSON.stringify({ ...readConfiguration(), overrides }, undefined, 2)}\n`)
+  const compiler = readCompiler()
+  const plugins = compiler.compilerOptions.plugins.map((plugin) => ({ ...plugin, overrides: effectOverrides }))
+  write(".oxlintrc.json", { ...readLinter(), overrides })
+  write("tsconfig.json", { ...compiler, compilerOptions: { ...compiler.compilerOptions, plugins } })
 }

@@ -1,7 +1,7 @@
 // House rules that the linter cannot express, as functions from a tree of files to complaints. A tree is a map from
 // path to text, so that each rule is also tried on planted violations. Reads the real tree through git; changes nothing.
 import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { lstatSync, readFileSync } from "node:fs"
 import { dirname, join, posix } from "node:path"
 import { fileURLToPath } from "node:url"
 import { adapterPatterns, rooms } from "./Rooms.ts"
@@ -21,14 +21,10 @@ export const readTree = (): Tree => {
   const listed = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root })
   const tree = new Map<string, string>()
   for (const path of new Set(listed.toString().split("\0"))) {
-    if (path === "") continue
-    try {
-      const text = readFileSync(join(root, path), "utf8")
-      if (!text.includes("\0")) tree.set(path, text)
-    } catch (error) {
-      // Deleted in the working tree, still in the index.
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error
-    }
+    // A file deleted in the working tree is still in the index.
+    if (path === "" || !lstatSync(join(root, path), { throwIfNoEntry: false })?.isFile()) continue
+    const text = readFileSync(join(root, path), "utf8")
+    if (!text.includes("\0")) tree.set(path, text)
   }
   return tree
 }
@@ -76,8 +72,7 @@ export const doorsStand: Rule = (tree) => {
     if (!tree.has(`${folder}/index.ts`)) complaints.push(`${folder} has no door index.ts`)
   }
   for (const door of Object.keys(imports)) {
-    if (!standing.some(({ name }) => door === `#${name}`))
-      complaints.push(`package.json names ${door}, which is no room`)
+    if (!rooms.some(({ name }) => door === `#${name}`)) complaints.push(`package.json names ${door}, which is no room`)
   }
   return complaints
 }

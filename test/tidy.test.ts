@@ -3,7 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js"
 import { assert, describe, it } from "vitest"
 import { parse } from "yaml"
 import { oxlintOf, plant } from "./PlantedTree.ts"
-import { overrides, readConfiguration, rooms } from "./Rooms.ts"
+import { effectOverrides, overrides, readCompiler, readLinter, rooms } from "./Rooms.ts"
 import { readTree, treeRules, type Tree } from "./Tidy.ts"
 
 const tree = readTree()
@@ -28,7 +28,7 @@ const sound: Record<string, string> = {
 const planted = (changes: Record<string, string>): Tree => new Map(Object.entries({ ...sound, ...changes }))
 
 const withManifest = (part: Record<string, unknown>): Record<string, string> => ({
-  "package.json": JSON.stringify({ ...JSON.parse(sound["package.json"]!), ...part })
+  "package.json": JSON.stringify({ ...JSON.parse(sound["package.json"]), ...part })
 })
 
 // Each rule with changes to the sound tree that it must refuse.
@@ -94,7 +94,8 @@ describe("the tree", () => {
   }
 
   it("linterIsInStepWithTheRooms", () => {
-    assert.deepStrictEqual(readConfiguration().overrides, overrides, "run npm run rooms")
+    assert.deepStrictEqual(readLinter().overrides, overrides, "run npm run rooms")
+    assert.deepStrictEqual(readCompiler().compilerOptions.plugins[0]?.overrides, effectOverrides, "run npm run rooms")
   })
 })
 
