@@ -110,10 +110,17 @@ const candidates = Effect.fnUntraced(function* (name: ProgramName) {
   return Array.from(found.values())
 })
 
-/** The version a found program tells of itself; undefined for test binaries and for programs that do not answer. */
+// Test binaries tell no version; the build leaves it in a file beside them.
+const recordedVersion = (file: string) =>
+  FileSystem.FileSystem.use((fs) => fs.readFileString(`${file}.built`)).pipe(
+    Effect.map((text) => text.split(" ")[0]),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** The version that a found program tells of itself, or that our build recorded; undefined when neither is known. */
 export const assetVersion = (asset: Asset) => {
   const { versionArguments } = programOf(asset.name)
-  return versionArguments === undefined ? Effect.undefined : askVersion(asset.path, versionArguments)
+  return versionArguments === undefined ? recordedVersion(asset.path) : askVersion(asset.path, versionArguments)
 }
 
 const choose = Effect.fnUntraced(function* (name: ProgramName, atLeast: string | undefined) {

@@ -99,7 +99,7 @@ export const namesSpeak: Rule = (tree) =>
     if (!path.endsWith(".ts") || isGenerated(path)) return []
     const parts = path.split("/")
     const file = parts.pop()?.replace(/(\.(test|bench))?\.ts$/, "") ?? ""
-    const isSpecial = ["index", "main", "wharf", "tidy", "package", "vitest.config"].includes(file)
+    const isSpecial = ["index", "main", "wharf", "tidy", "package", "profile", "vitest.config"].includes(file)
     return [
       ...(isSpecial || /^[A-Z][A-Za-z0-9]*$/.test(file) ? [] : [`${path} is not named in PascalCase`]),
       ...(parts.every((folder) => /^[a-z0-9.-]+$/.test(folder)) ? [] : [`${path} stands in a folder with capitals`]),
