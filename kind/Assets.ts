@@ -118,10 +118,10 @@ const recordedVersion = (file: string) =>
   )
 
 /** The version that a found program tells of itself, or that our build recorded; undefined when neither is known. */
-export const assetVersion = (asset: Asset) => {
+export const assetVersion = Effect.fnUntraced(function* (asset: Asset) {
   const { versionArguments } = programOf(asset.name)
-  return versionArguments === undefined ? recordedVersion(asset.path) : askVersion(asset.path, versionArguments)
-}
+  return yield* versionArguments === undefined ? recordedVersion(asset.path) : askVersion(asset.path, versionArguments)
+})
 
 const choose = Effect.fnUntraced(function* (name: ProgramName, atLeast: string | undefined) {
   const passedOver: Array<typeof PassedOver.Type> = []

@@ -2,6 +2,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js"
 import { assert, describe, it } from "vitest"
 import { parse } from "yaml"
+import { completeLock, type Lock, missingFrom, readLock } from "./Lock.ts"
 import { oxlintOf, plant } from "./PlantedTree.ts"
 import { effectOverrides, overrides, readCompiler, readLinter, rooms } from "./Rooms.ts"
 import { readTree, treeRules, type Tree } from "./Tidy.ts"
@@ -96,6 +97,39 @@ describe("the tree", () => {
   it("linterIsInStepWithTheRooms", () => {
     assert.deepStrictEqual(readLinter().overrides, overrides, "run npm run rooms")
     assert.deepStrictEqual(readCompiler().compilerOptions.plugins[0]?.overrides, effectOverrides, "run npm run rooms")
+  })
+})
+
+describe("the lock file", () => {
+  it("has every platform's builds, or npm ci refuses it", () => {
+    assert.deepStrictEqual(missingFrom(readLock()), [], "run npm run lock")
+  })
+
+  it("misses what is not there, looks upwards, and is completed from names", () => {
+    const lock = {
+      packages: {
+        "": {},
+        "node_modules/a": {
+          dev: true,
+          optionalDependencies: { "a-linux-arm-musleabihf": "1.2.3", "a-win32-x64": "1.2.3" }
+        },
+        "node_modules/a-win32-x64": { version: "1.2.3" },
+        "node_modules/b/node_modules/c": { optionalDependencies: { "a-win32-x64": "1.2.3" } }
+      }
+    }
+    assert.deepStrictEqual(missingFrom(lock), [
+      { name: "a-linux-arm-musleabihf", version: "1.2.3", by: "node_modules/a" }
+    ])
+    const whole: Lock = completeLock<Lock>(lock)
+    assert.deepStrictEqual(whole.packages["node_modules/a-linux-arm-musleabihf"], {
+      version: "1.2.3",
+      cpu: ["arm"],
+      dev: true,
+      optional: true,
+      libc: ["musl"],
+      os: ["linux"]
+    })
+    assert.throws(() => completeLock<Lock>({ packages: { a: { optionalDependencies: { "a-linux-x64": "^1.0.0" } } } }))
   })
 })
 
