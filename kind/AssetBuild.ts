@@ -119,6 +119,10 @@ const compile = Effect.fnUntraced(function* (name: ProgramName, recipe: Recipe, 
   if (exitCode !== 0) return yield* new BuildFailed({ name, exitCode, tail })
 }, Effect.scoped)
 
+// A cold build of kube-apiserver takes minutes; without a sign of life it looks hung.
+const signOfLife = (name: ProgramName) =>
+  Console.error(`still building ${name}`).pipe(Effect.delay("30 seconds"), Effect.forever)
+
 const isCurrent = Effect.fnUntraced(function* (file: string, stamp: string, name: ProgramName) {
   const fs = yield* FileSystem.FileSystem
   if (!(yield* fs.exists(file))) return false
@@ -142,6 +146,7 @@ const buildOne = Effect.fnUntraced(function* (name: ProgramName, directory: stri
   const started = yield* Clock.currentTimeMillis
   const temporary = path.join(directory, `.${name}.new`)
   yield* compile(name, recipe, temporary).pipe(
+    Effect.raceFirst(signOfLife(name)),
     Effect.tapError(() => fs.remove(temporary, { force: true }).pipe(Effect.ignore))
   )
   // The old stamp must not outlive the file that it speaks of.
