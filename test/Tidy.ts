@@ -42,13 +42,19 @@ const linesOf = (text: string): number => text.split("\n").length - 1
 
 const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "")
 
-const importsOf = (text: string): ReadonlyArray<string> =>
-  Array.from(
-    withoutComments(text).matchAll(
-      /(?:\bfrom\s*|\bimport\s*\(?\s*|\bnew URL\(\s*|\bresolve\(\s*)["'`]([^"'`\n]+)["'`]/g
-    ),
-    ([, specifier = ""]) => specifier
+const matches = (text: string, pattern: RegExp): ReadonlyArray<string> =>
+  Array.from(withoutComments(text).matchAll(pattern), ([, specifier = ""]) => specifier)
+
+/** What a file imports or has resolved as a module. */
+const modulesOf = (text: string): ReadonlyArray<string> =>
+  matches(
+    text,
+    /(?:\bfrom\s*|\bimport\s*\(?\s*|(?:require|meta|createRequire\([^)]*\))\.resolve\(\s*)["'`]([^"'`\n]+)["'`]/g
   )
+
+/** Files that it names relative to itself: workers and child processes start so, and assets are read so. */
+const neighboursOf = (text: string): ReadonlyArray<string> =>
+  matches(text, /\bnew URL\(\s*["'`]([^"'`\n$]+)["'`],\s*import\.meta\.url/g)
 
 interface Manifest {
   readonly imports?: Record<string, string>
@@ -86,9 +92,8 @@ export const everythingIsReached: Rule = (tree) => {
     const text = files.get(path)
     if (text === undefined || reached.has(path)) continue
     reached.add(path)
-    for (const specifier of importsOf(text)) {
-      if (specifier.startsWith(".")) pending.push(posix.join(posix.dirname(path), specifier))
-    }
+    const modules = modulesOf(text).filter((specifier) => specifier.startsWith("."))
+    for (const next of [...modules, ...neighboursOf(text)]) pending.push(posix.join(posix.dirname(path), next))
   }
   return Array.from(files.keys(), (path) => (reached.has(path) ? [] : [`${path} is reached from no door`])).flat()
 }
@@ -149,7 +154,7 @@ export const simulatedCodeStaysInside: Rule = (tree) =>
 export const runtimeNeedsNoDeveloper: Rule = (tree) => {
   const { dependencies = {} } = manifestOf(tree)
   return sources(tree).flatMap(([path, text]) =>
-    importsOf(text)
+    modulesOf(text)
       .filter((specifier) => !/^[.#/]|^node:|^[a-z]+:\/\//.test(specifier))
       .map((specifier) =>
         specifier

@@ -20,7 +20,8 @@ const sound: Record<string, string> = {
   "README.md": "npm test\n",
   "wharf.ts": `${header}import { get } from "#storage"\nimport { listen } from "#net"\nget(listen)\n`,
   "core/net/index.ts": `${header}export * from "./Listen.ts"\n`,
-  "core/net/Listen.ts": `${header}import { Effect } from "effect"\nexport const listen = Effect.void\n`,
+  "core/net/Listen.ts": `${header}import { Effect } from "effect"\nexport const listen = Effect.succeed(new URL("./main.ts", import.meta.url))\n`,
+  "core/net/main.ts": `${header}fetch(new URL("page/Page.js", import.meta.url))\n`,
   "core/storage/index.ts": `${header}export { get } from "./Get.ts"\n`,
   "core/storage/Get.ts": `${header}export const get = (key: unknown): unknown => key\n`,
   "test/net/Listen.test.ts": "assert(true)\n"
