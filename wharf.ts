@@ -7,6 +7,7 @@ import { assetsCommand } from "#kind"
 
 const wharf = Command.make("wharf").pipe(
   Command.withDescription("Run Kubernetes past the limits of one cluster, and prove it"),
+  Command.withExamples([{ command: "wharf assets", description: "which real programs are on this machine" }]),
   Command.withSubcommands([assetsCommand])
 )
 
