@@ -17,7 +17,7 @@ export interface Asset {
 
 const PassedOver = Schema.Struct({ path: Schema.String, reason: Schema.String })
 
-/** One line of `wharf assets --json`: a program, where it is if it was found, and how to get it if not. */
+/** What is known of one program: where it is if it was found, and how to get it if not. */
 export const AssetReport = Schema.Struct({
   name: Schema.String,
   purpose: Schema.String,
@@ -29,6 +29,9 @@ export const AssetReport = Schema.Struct({
   passedOver: Schema.Array(PassedOver),
   get: Schema.String
 })
+
+/** What `wharf assets --json` prints: the folder that `wharf assets build` fills, and one report for each program. */
+export const AssetsDocument = Schema.Struct({ cache: Schema.String, assets: Schema.Array(AssetReport) })
 
 /** A program that was not found, or only in versions that do not serve; the message says how to get it. */
 export class AssetMissing extends Schema.TaggedError<AssetMissing>()("AssetMissing", {

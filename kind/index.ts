@@ -3,6 +3,7 @@
 export {
   AssetMissing,
   AssetReport,
+  AssetsDocument,
   assetVersion,
   cacheDirectory,
   findAsset,

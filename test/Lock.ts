@@ -7,6 +7,7 @@ interface Entry {
   readonly version?: string
   readonly dev?: boolean
   readonly optional?: boolean
+  readonly hasInstallScript?: boolean
   readonly os?: ReadonlyArray<string> | string
   readonly cpu?: ReadonlyArray<string> | string
   readonly libc?: ReadonlyArray<string>

@@ -106,6 +106,19 @@ describe("the lock file", () => {
     assert.deepStrictEqual(missingFrom(readLock()), [], "run npm run lock")
   })
 
+  it("brings Node without an install script, which npm would ask about", () => {
+    const nodes = Object.entries(readLock().packages).filter(([path]) =>
+      /^node_modules\/node-(bin-)?(linux|darwin)-/.test(path)
+    )
+    assert.isAtLeast(nodes.length, 4)
+    for (const [path, entry] of nodes) {
+      assert.notStrictEqual(entry.hasInstallScript, true, path)
+      assert.isTrue(entry.optional, path)
+      assert.isDefined(entry.os, path)
+      assert.isDefined(entry.cpu, path)
+    }
+  })
+
   it("misses what is not there, looks upwards, and is completed from names", () => {
     const lock = {
       packages: {
