@@ -30,7 +30,7 @@ export const etcdSuiteFolder = Effect.gen(function* () {
     extendEnv: true
   })
   const answer = yield* go.stdout.pipe(Stream.decodeText(), Stream.mkString)
-  const { Dir } = yield* Schema.decodeUnknownEffect(Download)(answer)
+  const { Dir } = yield* Schema.decodeEffect(Download)(answer)
   return `${Dir}/common`
 }).pipe(
   Effect.scoped,

@@ -18,7 +18,7 @@ describe("wharf assets", () => {
   it("prints one JSON document of the published shape", async () => {
     const { code, out } = await wharf("assets", "--json")
     assert.strictEqual(code, 0)
-    const document = Schema.decodeUnknownSync(Schema.fromJsonString(AssetsDocument))(out, { onExcessProperty: "error" })
+    const document = Schema.decodeSync(Schema.fromJsonString(AssetsDocument))(out, { onExcessProperty: "error" })
     assert.match(document.cache, /\/wharf\/judges$/)
     assert.deepStrictEqual(
       document.assets.map(({ name }) => name),
