@@ -2,9 +2,19 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
+import { runEtcd, serveStorageCommand } from "#storage"
 
-const wharf = Command.make("wharf").pipe(
-  Command.withDescription("Run Kubernetes past the limits of one cluster, and prove it")
+const serve = Command.make("serve").pipe(
+  Command.withDescription("Serve one of the systems"),
+  Command.withSubcommands([serveStorageCommand])
 )
 
-Command.run(wharf, { version: "0.1.0" }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+const wharf = Command.make("wharf").pipe(
+  Command.withDescription("Run Kubernetes past the limits of one cluster, and prove it"),
+  Command.withSubcommands([serve])
+)
+
+const [, , first, ...rest] = process.argv
+const program = first === "etcd" ? runEtcd(rest, process.env) : Command.run(wharf, { version: "0.1.0" })
+
+program.pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)

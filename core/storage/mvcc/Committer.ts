@@ -52,7 +52,7 @@ export class Committer {
   }
 
   get isIdle(): boolean {
-    return this.underWay === undefined && this.open.answers.length === 0
+    return this.underWay === undefined && this.open.writes.keys.length === 0
   }
 
   get isFull(): boolean {

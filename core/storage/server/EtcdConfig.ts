@@ -52,7 +52,15 @@ export interface EtcdConfig {
 }
 
 const QUOTA_DEFAULT_BYTES = 2 * 2 ** 30
-const UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000
+}
 
 class Reader {
   readonly values: FlagValues
@@ -118,7 +126,13 @@ const parseUrl = (flag: string, text: string): ListenUrl => {
   if (match === null || Number(match[3]) > 65_535) {
     throw new BadFlag({ flag, rule: `"${text}" must be a URL such as http://127.0.0.1:2379` })
   }
-  return { text, secure: match[1] === "https", host: match[2].replace(/^\[|\]$/g, ""), port: Number(match[3]), unixPath: undefined }
+  return {
+    text,
+    secure: match[1] === "https",
+    host: match[2].replace(/^\[|\]$/g, ""),
+    port: Number(match[3]),
+    unixPath: undefined
+  }
 }
 
 /** A bare number counts hours in periodic mode, as in etcd. */
@@ -191,7 +205,10 @@ export const etcdConfig = (values: FlagValues): EtcdConfig | BadFlag => {
     const config = read(new Reader(values))
     const secure = [...config.listenClient, ...config.listenMetrics].some((url) => url.secure)
     if (secure && !config.tls.auto && (config.tls.certFile === "" || config.tls.keyFile === "")) {
-      return new BadFlag({ flag: "cert-file", rule: "and --key-file are needed for https:// listen URLs (or --auto-tls)" })
+      return new BadFlag({
+        flag: "cert-file",
+        rule: "and --key-file are needed for https:// listen URLs (or --auto-tls)"
+      })
     }
     return config.listenClient.length > 0
       ? config

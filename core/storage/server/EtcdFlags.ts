@@ -15,7 +15,13 @@ export interface FlagSpec {
   readonly help: string
 }
 
-const used = (name: string, fallback: string, help: string): FlagSpec => ({ name, kind: "string", fallback, used: true, help })
+const used = (name: string, fallback: string, help: string): FlagSpec => ({
+  name,
+  kind: "string",
+  fallback,
+  used: true,
+  help
+})
 const usedSwitch = (name: string, fallback: "true" | "false", help: string): FlagSpec => ({
   name,
   kind: "boolean",
@@ -53,7 +59,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("grpc-keepalive-timeout", "20s", "time to answer a ping"),
   usedSwitch("socket-reuse-port", "false", "share the client port with other processes"),
   used("auto-compaction-mode", "periodic", "periodic or revision"),
-  used("auto-compaction-retention", "0", "time (periodic: 5m, or hours as a number) or revisions to keep; 0 for no compaction"),
+  used(
+    "auto-compaction-retention",
+    "0",
+    "time (periodic: 5m, or hours as a number) or revisions to keep; 0 for no compaction"
+  ),
   used("auth-token", "simple", "simple, or jwt with options"),
   used("auth-token-ttl", "300", "seconds that a simple token lives unused"),
   used("bcrypt-cost", "10", "cost of password hashes, 4 to 31"),

@@ -43,10 +43,14 @@ export class Storage {
   readonly alarms: Alarms
   readonly auth: AuthStore
   readonly methods: ReadonlyArray<GrpcMethod>
+  readonly quotaBytes: number
+  /** Calls started, by method path. */
+  readonly counts = new Map<string, number>()
   private readonly stops: ReadonlyArray<() => void>
 
   constructor(engine: Engine, clockwork: Clockwork, options: StorageOptions) {
     const { defer } = clockwork
+    this.quotaBytes = options.quotaBytes
     this.store = new Store(engine, { defer, minLeaseTtlSeconds: options.minLeaseTtlSeconds })
     this.hub = new WatchHub(this.store, defer)
     this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after })
@@ -63,13 +67,22 @@ export class Storage {
       ...clusterMethods(context, options.member),
       ...maintenanceMethods(context, { quotaBytes: options.quotaBytes, defer }),
       ...authMethods(context, auth)
-    ]
+    ].map((method) => this.counted(method))
     const autoCompaction = new AutoCompaction(store, compactor, clockwork.now, options.autoCompaction)
     this.stops = [
       every(EXPIRY_ROUND_MS, () => this.expireLeases()),
       every(QUOTA_ROUND_MS, () => alarms.checkQuota()),
       every(autoCompaction.intervalMs, () => autoCompaction.round())
     ]
+  }
+
+  private counted(method: GrpcMethod): GrpcMethod {
+    const { counts } = this
+    const { path } = method
+    counts.set(path, 0)
+    const count = (): void => void counts.set(path, (counts.get(path) ?? 0) + 1)
+    if ("stream" in method) return { path, stream: (call) => (count(), method.stream(call)) }
+    return { path, unary: (call, request) => (count(), method.unary(call, request)) }
   }
 
   private expireLeases(): void {
