@@ -17,14 +17,22 @@ const JWT_TTL_DEFAULT = "5m"
 const bad = (rule: string): BadFlag => new BadFlag({ flag: "auth-token", rule })
 
 /**
- * Parses `--auth-token` ("simple", "jwt,sign-method=RS256,pub-key=…,priv-key=…,ttl=5m", or nothing for no tokens).
- * `simpleTtlSeconds` is `--auth-token-ttl`; `readFile` answers undefined for a file that cannot be read. Throws BadFlag.
+ * Parses `--auth-token` ("simple", "jwt,sign-method=RS256,pub-key=…,priv-key=…,ttl=5m", or nothing for no tokens), or says
+ * which rule it breaks. `simpleTtlSeconds` is `--auth-token-ttl`; `readFile` answers undefined for a file that cannot be
+ * read.
  */
-export const parseAuthToken = (
-  text: string,
-  simpleTtlSeconds: number,
-  readFile: (path: string) => Uint8Array | undefined
-): TokenOptions => {
+export const parseAuthToken = (text: string, simpleTtlSeconds: number, readFile: ReadFile): TokenOptions | BadFlag => {
+  try {
+    return parse(text, simpleTtlSeconds, readFile)
+  } catch (error) {
+    if (error instanceof BadFlag) return error
+    throw error
+  }
+}
+
+type ReadFile = (path: string) => Uint8Array | undefined
+
+const parse = (text: string, simpleTtlSeconds: number, readFile: ReadFile): TokenOptions => {
   const [kind, ...rest] = text.split(",")
   const options = new Map<string, string>()
   for (const option of rest) {
