@@ -37,9 +37,12 @@ const grpcJs = (): void => {
     responseDeserialize: plain
   }
   const answer = Buffer.alloc(0)
-  server.addService({ empty }, {
-    empty: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer)
-  } as grpc.UntypedServiceImplementation)
+  server.addService(
+    { empty },
+    {
+      empty: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer)
+    }
+  )
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error !== null) throw error
     report(port)
