@@ -79,12 +79,12 @@ export class RawPeer {
     })
   }
 
-  /** Connects, and shakes hands with the given SETTINGS payload unless told otherwise. */
-  static async open(port: number, settings: Uint8Array | undefined = Buffer.alloc(0)): Promise<RawPeer> {
+  /** Connects, and shakes hands with the given SETTINGS payload unless it is null. */
+  static async open(port: number, settings: Uint8Array | null = Buffer.alloc(0)): Promise<RawPeer> {
     const socket = connect({ host: "127.0.0.1", port, noDelay: true })
     await new Promise((resolve) => socket.once("connect", resolve))
     const peer = new RawPeer(socket)
-    if (settings !== undefined) {
+    if (settings !== null) {
       peer.send(preface, frame(FrameType.Settings, 0, 0, settings))
       await peer.until((seen) => seen.type === FrameType.Settings && (seen.flags & Flag.Ack) !== 0)
     }
