@@ -62,7 +62,8 @@ export class HeaderList {
 
   private read(name: string, value: string, at: number): string | undefined {
     // Servers in Go send a status message as it is, also with a space at its end.
-    if (badValue.test(value) && name !== "grpc-message") return `the value of ${printable(name)} holds a forbidden octet`
+    if (badValue.test(value) && name !== "grpc-message")
+      return `the value of ${printable(name)} holds a forbidden octet`
     if (name.charCodeAt(0) === 58) return this.readPseudo(name, value, at)
     if (!token.test(name)) return `the field name ${printable(name)} is not a lower-case token`
     if (forbidden.has(name)) return `${name} belongs to HTTP/1.1`
