@@ -1,5 +1,5 @@
 // The same conversation, cut into reads at every byte: what the server answers must not depend on where reads end.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { Flag, FrameType, preface } from "../../core/net/Frame.ts"
 import { FrameReader } from "../../core/net/FrameReader.ts"

@@ -1,7 +1,7 @@
 // Calls of every kind between our client and our server: answers, statuses, metadata, deadlines, cancellation, limits, flow
 // control and fairness.
 import { Effect } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { gzipSync } from "node:zlib"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import {
