@@ -63,6 +63,8 @@ const nodeHttp2 = (): void => {
   server.listen(0, "127.0.0.1", () => report((server.address() as AddressInfo).port))
 }
 
+process.on("message", () => process.send?.(process.cpuUsage()))
+
 const which = process.argv[2]
 if (which === "ours") ours()
 else if (which === "grpc-js") grpcJs()
