@@ -73,7 +73,6 @@ export abstract class Connection implements FrameSink, Pingable {
     this.blocks = new HeaderBlocks(limits.maxHeaderListBytes)
     this.receiveWindow = limits.connectionWindowBytes
     this.keeper = new PingKeeper(this, limits.keepalive.intervalMs, limits.keepalive.timeoutMs)
-    socket.on("data", (chunk: Buffer) => this.receive(chunk))
     socket.on("drain", () => this.drained())
     socket.on("error", (error) => this.lost(error.message))
     socket.on("close", () => this.lost("the connection was closed"))
@@ -106,7 +105,7 @@ export abstract class Connection implements FrameSink, Pingable {
     this.wrote()
   }
 
-  /** Takes what the socket read; everything it causes at once goes out in one write. */
+  /** Takes what was read, memory that may be overwritten afterwards; everything it causes at once goes out in one write. */
   receive(chunk: Buffer): void {
     if (this.ended) return
     this.receivedBytes += chunk.length

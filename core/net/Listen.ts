@@ -238,6 +238,7 @@ class Listener {
   private startH2(socket: Socket, tls: boolean, rest: Buffer): void {
     const connection = new ServerConnection(socket, tls, this.service, namesOf(socket, tls))
     this.connections.add(connection)
+    socket.on("data", (chunk: Buffer) => connection.receive(chunk))
     if (rest.length > 0) connection.receive(rest)
   }
 
