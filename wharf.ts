@@ -1,5 +1,6 @@
 // The front door: the command tree, and the only place where the rooms are wired together.
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { runEtcd, serveStorageCommand } from "#storage"
