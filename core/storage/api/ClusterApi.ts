@@ -34,7 +34,7 @@ export const clusterMethods = (context: ApiContext, members: Members, now: () =>
   }
   return [
     unary("/etcdserverpb.Cluster/MemberList", MemberListRequest, (_request, call) =>
-      answer(call, MemberListResponse, listed(undefined))
+      answer(call, MemberListResponse, listed(context.auth.requireUser(call)))
     ),
     unary("/etcdserverpb.Cluster/MemberAdd", MemberAddRequest, ({ isLearner, peerUrls }, call) => {
       const denied = context.auth.requireRoot(call)

@@ -1,13 +1,16 @@
 // The store as a process: engine, services, sockets, signals and log, from a checked configuration.
 // Owns start order and drain order; refuses to read flags. Nothing is acknowledged after the listeners have drained.
-import { createWriteStream, existsSync } from "node:fs"
+import { createWriteStream, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Deferred, Effect, Layer, Logger, References } from "effect"
+import { parseAuthToken } from "../auth/TokenOptions.ts"
+import type { AuthOptions } from "../auth/AuthStore.ts"
 import type { Engine } from "../engine/Engine.ts"
 import { openLmdbEngine } from "../engine/LmdbEngine.ts"
 import { makeMemoryEngine } from "../engine/MemoryEngine.ts"
 import { machineClockwork } from "./ClockworkAdapter.ts"
 import type { EtcdConfig } from "./EtcdConfig.ts"
+import { BadFlag } from "./EtcdFlags.ts"
 import { forwardingMethods, keepConnected, type Upstream } from "./Forwarding.ts"
 import { frontHttpApi, httpApi } from "./HttpApi.ts"
 import { type Listeners, noStats, openListeners } from "./Listeners.ts"
@@ -24,6 +27,14 @@ const holdsStore = (config: EtcdConfig): boolean => {
   if (config.initialCluster.length < 2 || existsSync(join(config.dataDir, "store"))) return true
   const [first] = config.initialCluster.map(({ name }) => name).sort()
   return config.initialState === "new" && first === config.name
+}
+
+const readKeyFile = (path: string): Uint8Array | undefined => {
+  try {
+    return readFileSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 const caller = { caller: "server/ServeStorage.ts" }
@@ -43,7 +54,7 @@ export const serveStorage = Effect.fn("storage.serve")(function* (config: EtcdCo
   return yield* holdsStore(config) ? serveOwn(config) : serveFront(config)
 })
 
-const makeStorage = (config: EtcdConfig, engine: Engine): Storage => {
+const makeStorage = (config: EtcdConfig, engine: Engine, auth: AuthOptions): Storage => {
   const advertised = { name: config.name, peerUrls: config.advertisePeer, clientUrls: config.advertiseClient }
   return new Storage(engine, machineClockwork, {
     limits: {
@@ -54,7 +65,7 @@ const makeStorage = (config: EtcdConfig, engine: Engine): Storage => {
     quotaBytes: config.quotaBytes,
     minLeaseTtlSeconds: config.minLeaseTtlSeconds,
     autoCompaction: config.autoCompaction,
-    auth: { token: config.authToken, tokenTtlSeconds: config.authTokenTtlSeconds, bcryptCost: config.bcryptCost },
+    auth,
     identity: config.identity,
     member: () => advertised,
     others: config.initialCluster
@@ -65,9 +76,12 @@ const makeStorage = (config: EtcdConfig, engine: Engine): Storage => {
 
 /** The member that holds the store. */
 const serveOwn = Effect.fnUntraced(function* (config: EtcdConfig) {
+  const token = parseAuthToken(config.authToken, config.authTokenTtlSeconds, readKeyFile)
+  if (token instanceof BadFlag) return yield* token
+  const auth = { token, bcryptCost: config.bcryptCost, clientCertAuth: config.tls.clientAuth }
   const engine = yield* openEngine(config)
   const storage = yield* Effect.acquireRelease(
-    Effect.sync(() => makeStorage(config, engine)),
+    Effect.sync(() => makeStorage(config, engine, auth)),
     (running) => Effect.sync(() => running.stop())
   )
   let draining = false
