@@ -13,6 +13,7 @@ export const MetaKey = {
   compactionCursor: Buffer.from("compaction-cursor"),
   identity: Buffer.from("identity"),
   alarms: Buffer.from("alarms"),
+  members: Buffer.from("members"),
   auth: Buffer.from("auth")
 } as const
 
