@@ -85,6 +85,7 @@ const status = (context: ApiContext, { quotaBytes }: MaintenanceOptions, call: U
     raftAppliedIndex: store.revision,
     raftTerm: term,
     storageVersion: STORAGE_VERSION,
+    downgradeInfo: { enabled: false, targetVersion: "" },
     errors: alarms.active.map(
       (alarm) => `memberID:${memberId} alarm:${alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"} `
     )
