@@ -57,27 +57,45 @@ export const runHandler = (
 }
 
 /** The HTTP/1.1 server for sockets that did not open with HTTP/2's preface: emit "connection" on it. */
-export const makeHttp1 = (handler: HttpHandler, onDefect: (defect: unknown) => void): Server =>
-  createServer((incoming, outgoing) => {
-    const chunks: Array<Buffer> = []
-    let size = 0
-    incoming.on("data", (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= httpBodyBytesMax) chunks.push(chunk)
-      else if (!outgoing.headersSent) answer1(incoming, outgoing, textResponse(413, "request body too large\n"))
-    })
-    incoming.on("end", () => {
-      if (size > httpBodyBytesMax) return
-      const request: HttpRequest = {
-        method: incoming.method ?? "GET",
-        path: incoming.url ?? "/",
-        header: (name) => first(incoming.headers[name]),
-        body: Buffer.concat(chunks, size),
-        peer: `${incoming.socket.remoteAddress}:${incoming.socket.remotePort}`
-      }
-      runHandler(handler, request, (response) => answer1(incoming, outgoing, response), onDefect)
-    })
+export const makeHttp1 = (handler: HttpHandler, onDefect: (defect: unknown) => void): Server => {
+  const server = createServer((incoming, outgoing) => collect(incoming, outgoing, handler, onDefect))
+  server.on("clientError", (error: Error & { readonly code?: string }, socket) => {
+    // What is not HTTP at all gets no answer in HTTP: a peer that meant HTTP/2 could not read it (RFC 9113 section 3.4).
+    if (notHttp.has(error.code ?? "") || !socket.writable) socket.destroy()
+    else socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
   })
+  // This server never listens itself; the event starts its watch over slow requests (headersTimeout, requestTimeout).
+  server.emit("listening")
+  return server
+}
+
+const notHttp = new Set(["HPE_INVALID_METHOD", "HPE_INVALID_CONSTANT", "HPE_INVALID_VERSION"])
+
+const collect = (
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handler: HttpHandler,
+  onDefect: (defect: unknown) => void
+): void => {
+  const chunks: Array<Buffer> = []
+  let size = 0
+  incoming.on("data", (chunk: Buffer) => {
+    size += chunk.length
+    if (size <= httpBodyBytesMax) chunks.push(chunk)
+    else if (!outgoing.headersSent) answer1(incoming, outgoing, textResponse(413, "request body too large\n"))
+  })
+  incoming.on("end", () => {
+    if (size > httpBodyBytesMax) return
+    const request: HttpRequest = {
+      method: incoming.method ?? "GET",
+      path: incoming.url ?? "/",
+      header: (name) => first(incoming.headers[name]),
+      body: Buffer.concat(chunks, size),
+      peer: `${incoming.socket.remoteAddress}:${incoming.socket.remotePort}`
+    }
+    runHandler(handler, request, (response) => answer1(incoming, outgoing, response), onDefect)
+  })
+}
 
 const first = (value: string | Array<string> | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
