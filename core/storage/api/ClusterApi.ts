@@ -32,7 +32,7 @@ export const clusterMethods = (context: ApiContext, info: () => MemberInfo): Rea
   const listed = () => ({ header: context.header.message(context.store.revision), members: [self()] })
   return [
     unary("/etcdserverpb.Cluster/MemberList", MemberListRequest, (_request, call) =>
-      answer(call, MemberListResponse, listed())
+      answer(call, MemberListResponse, context.auth.requireUser(call) ?? listed())
     ),
     unary("/etcdserverpb.Cluster/MemberAdd", MemberAddRequest, (_request, call) =>
       answer(call, MemberListResponse, context.auth.requireRoot(call) ?? noMembership)

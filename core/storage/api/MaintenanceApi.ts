@@ -68,7 +68,10 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
   ]
 }
 
-const status = ({ alarms, header, store }: ApiContext, { quotaBytes }: MaintenanceOptions, call: UnaryCall): void => {
+const status = (context: ApiContext, { quotaBytes }: MaintenanceOptions, call: UnaryCall): void => {
+  const { alarms, auth, header, store } = context
+  const denied = auth.requireUser(call)
+  if (denied !== undefined) return answer(call, StatusResponse, denied)
   const { inUseBytes, totalBytes } = store.engine.size()
   const { memberId, term } = header.identity
   answer(call, StatusResponse, {
@@ -104,7 +107,8 @@ const alarm = (
     return answer(
       call,
       AlarmResponse,
-      list(alarms.active.filter((raised) => wanted === AlarmType.None || raised === wanted))
+      context.auth.requireUser(call) ??
+        list(alarms.active.filter((raised) => wanted === AlarmType.None || raised === wanted))
     )
   }
   const denied = context.auth.requireRoot(call)

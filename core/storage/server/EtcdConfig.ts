@@ -109,7 +109,8 @@ class Reader {
   }
 }
 
-const parseDuration = (flag: string, text: string): number => {
+/** A Go duration in milliseconds; BadFlag when it is none. */
+export const parseDuration = (flag: string, text: string): number => {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]
   if (text === "0") return 0
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {

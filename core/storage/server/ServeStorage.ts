@@ -1,13 +1,15 @@
 // The store as a process: engine, services, sockets, signals and log, from a checked configuration.
 // Owns start order and drain order; refuses to read flags. Nothing is acknowledged after the listeners have drained.
-import { createWriteStream } from "node:fs"
+import { createWriteStream, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Layer, Logger, References } from "effect"
 import { listen, type ListenOptions, type ListenStats, type ServerTls } from "#net"
+import { parseAuthToken } from "../auth/TokenOptions.ts"
 import { openLmdbEngine } from "../engine/LmdbEngine.ts"
 import { makeMemoryEngine } from "../engine/MemoryEngine.ts"
 import { machineClockwork } from "./ClockworkAdapter.ts"
 import type { EtcdConfig, ListenUrl } from "./EtcdConfig.ts"
+import { BadFlag } from "./EtcdFlags.ts"
 import { httpApi } from "./HttpApi.ts"
 import { Storage } from "./Storage.ts"
 import { zapLogger } from "./ZapLogger.ts"
@@ -39,6 +41,14 @@ const listenOptions = (config: EtcdConfig, url: ListenUrl): Omit<ListenOptions, 
   keepalive: config.keepalive
 })
 
+const readKeyFile = (path: string): Uint8Array | undefined => {
+  try {
+    return readFileSync(path)
+  } catch {
+    return undefined
+  }
+}
+
 const noStats: ListenStats = {
   connectionsAccepted: 0,
   streamsOpened: 0,
@@ -55,6 +65,8 @@ export const serveStorage = Effect.fn("storage.serve")(function* (config: EtcdCo
       Effect.annotateLogs({ ...caller, flags: config.unused.map((name) => `--${name}`) })
     )
   }
+  const token = parseAuthToken(config.authToken, config.authTokenTtlSeconds, readKeyFile)
+  if (token instanceof BadFlag) return yield* token
   const engine = yield* openEngine(config)
   const advertised = { name: config.name, peerUrls: config.advertisePeer, clientUrls: config.advertiseClient }
   const storage = yield* Effect.acquireRelease(
@@ -69,7 +81,7 @@ export const serveStorage = Effect.fn("storage.serve")(function* (config: EtcdCo
           quotaBytes: config.quotaBytes,
           minLeaseTtlSeconds: config.minLeaseTtlSeconds,
           autoCompaction: config.autoCompaction,
-          auth: { token: config.authToken, tokenTtlSeconds: config.authTokenTtlSeconds, bcryptCost: config.bcryptCost },
+          auth: { token, bcryptCost: config.bcryptCost, clientCertAuth: config.tls.clientAuth },
           identity: config.identity,
           member: () => advertised
         })
