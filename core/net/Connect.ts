@@ -40,7 +40,8 @@ export const connect = (options: ConnectOptions): Effect.Effect<GrpcClient, Conn
 
 const addressOf = (options: ConnectOptions): string => options.unixPath ?? `${options.host}:${options.port}`
 
-const settingsOf = (options: ConnectOptions): ClientSettings => ({
+const settingsOf = (options: ConnectOptions, onReady: (client: GrpcClient) => void): ClientSettings => ({
+  onReady,
   authority: options.authority ?? (options.unixPath === undefined ? `${options.host}:${options.port}` : options.host),
   scheme: options.tls === undefined ? "http" : "https",
   metadata: options.metadata ?? [],
@@ -76,6 +77,7 @@ const open = (options: ConnectOptions): Effect.Effect<GrpcClient, ConnectFailed>
     } catch (error) {
       return fail(error as Error)
     }
+    // "Closed" comes after "error" and is then ignored: an Effect is resumed once.
     const timeoutMs = options.connectTimeoutMs ?? 5000
     const timer = setTimeout(
       () => socket.destroy(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: "ETIMEDOUT" })),
@@ -84,17 +86,16 @@ const open = (options: ConnectOptions): Effect.Effect<GrpcClient, ConnectFailed>
     const closed = (): void => fail(Object.assign(new Error("closed while connecting"), { code: "ECONNRESET" }))
     socket.once("error", fail)
     socket.once("close", closed)
-    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+    const ready = (client: GrpcClient): void => {
       clearTimeout(timer)
-      const protocol = options.tls === undefined ? "h2" : (socket as TLSSocket).alpnProtocol
-      if (protocol !== "h2") {
-        socket.destroy(Object.assign(new Error("the server did not agree to HTTP/2"), { code: "NO_H2" }))
-        return
-      }
-      const client = new ClientConnection(socket, options.tls !== undefined, settingsOf(options))
       socket.off("error", fail)
       socket.off("close", closed)
       resume(Effect.succeed(client))
+    }
+    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+      const protocol = options.tls === undefined ? "h2" : (socket as TLSSocket).alpnProtocol
+      if (protocol === "h2") return new ClientConnection(socket, options.tls !== undefined, settingsOf(options, ready))
+      return socket.destroy(Object.assign(new Error("the server did not agree to HTTP/2"), { code: "NO_H2" }))
     })
     return Effect.sync(() => {
       clearTimeout(timer)

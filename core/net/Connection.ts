@@ -419,7 +419,8 @@ export abstract class Connection implements FrameSink, Pingable {
   /** Handles what a frame raised: a stream's mistake resets it, all else ends the connection. */
   private failed(error: unknown): void {
     if (!(error instanceof ProtocolViolation)) return this.abort(H2Error.Internal, "internal error", error)
-    if (error.streamId === 0 || !this.guard.allows("mistake")) return this.abort(error.code, error.message)
+    if (error.streamId === 0) return this.abort(error.code, error.message)
+    if (!this.guard.allows("mistake")) return this.abort(H2Error.EnhanceYourCalm, "too many broken streams")
     const stream = this.find(error.streamId)
     if (stream === undefined) return this.refuse(error.streamId, error.code)
     this.reset(stream, error.code)
