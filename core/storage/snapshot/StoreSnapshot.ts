@@ -8,11 +8,12 @@ import { Table, type Need, type View } from "../engine/Engine.ts"
 import { MetaKey, readRevision } from "../mvcc/Layout.ts"
 import { noNeeds, type Slices } from "../mvcc/Slices.ts"
 import type { Store } from "../mvcc/Store.ts"
+import { encodeRevision } from "../mvcc/RevisionBytes.ts"
 import { keyValueBytes } from "../mvcc/StoredEvent.ts"
 import { walkVersions, type Version } from "../mvcc/VersionWalk.ts"
 import { AlarmMember } from "../rpc/AdminMessages.ts"
 import type { BoltWriter, BucketLoader } from "./BoltWriter.ts"
-import { Bucket, BucketKey, encodeRevision, encodeUint64, LeaseRow } from "./EtcdBuckets.ts"
+import { Bucket, BucketKey, encodeUint64, LeaseRow } from "./EtcdBuckets.ts"
 
 /** The version of the layout written: etcd 3.7's. */
 export const STORAGE_VERSION = "3.7.0"

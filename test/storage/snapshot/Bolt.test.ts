@@ -144,7 +144,7 @@ describe("bbolt files", () => {
             if (bucket !== undefined) rowsOf(bucket)
           } catch (error) {
             assert.instanceOf(error, BoltCorrupt)
-            assert.match((error as BoltCorrupt).message, /^not an intact bbolt database: page \d+ /)
+            assert.match(error.message, /^not an intact bbolt database: page \d+ /)
           }
         }
       ),
