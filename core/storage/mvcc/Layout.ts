@@ -95,6 +95,9 @@ export const logKey = (revision: number, sub: number): Buffer => {
   return row
 }
 
+/** The place of a Log row's event in its revision. */
+export const logSub = (row: Uint8Array): number => ((row[8] << 24) | (row[9] << 16) | (row[10] << 8) | row[11]) >>> 0
+
 /** Kinds of events, as in mvccpb.Event. */
 export const EventKind = { Put: 0, Delete: 1 } as const
 export type EventKind = (typeof EventKind)[keyof typeof EventKind]
