@@ -112,7 +112,12 @@ const targetsOf = ({ comparisons, summaries }: JudgeInput): Answer => {
   const missed = all.filter(({ slo }) => slo.verdict !== "pass")
   if (all.length === 0) return { question: "Passed?", answer: "No targets set", tone: "plain", details: [] }
   if (missed.length === 0) {
-    return { question: "Passed?", answer: `Yes, all ${formatPlural(all.length, "target")}`, tone: "good", details: [] }
+    return {
+      question: "Passed?",
+      answer: `Yes, ${all.length} of ${formatPlural(all.length, "target")}`,
+      tone: "good",
+      details: []
+    }
   }
   const details = missed.map(({ name, slo }) => `${name}: ${sloSentence(slo)}`)
   return {
@@ -150,7 +155,8 @@ const differenceOf = (comparison: Comparison): Answer => {
     .filter((each) => count(each) > 0)
     .map((each) => `${count(each)} ${each}`)
   const headline = headlineMetric(comparison)
-  const factor = headline === undefined || headline.ratio === null ? "" : `: ${formatRatio(headline.ratio)}`
+  const factor =
+    headline === undefined || headline.ratio === null ? "" : `: ${formatRatio(headline.ratio)} the throughput`
   const p99 = metrics.find(({ id }) => id === "all.p99") ?? metrics.find(({ id }) => id.endsWith(".p99"))
   return {
     question: `${candidate} against ${baseline}`,

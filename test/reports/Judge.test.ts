@@ -31,7 +31,7 @@ describe("judge", () => {
     assert.strictEqual(exitCode, 0)
     assert.deepStrictEqual(
       answers.map(({ answer, question }) => `${question} ${answer}`),
-      ["Valid? Yes, 1 run", "Passed? Yes, all 2 targets"]
+      ["Valid? Yes, 1 run", "Passed? Yes, 2 of 2 targets"]
     )
   })
 
