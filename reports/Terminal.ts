@@ -109,7 +109,7 @@ const tableLines = (table: Table, options: TerminalOptions): ReadonlyArray<strin
 const proseLines = (table: Table, options: TerminalOptions): ReadonlyArray<string> => [
   paint(table.caption, "1", options),
   ...table.rows.flatMap((row) => {
-    const [severity, rule, where, times, what] = row.map((cell) => cell.text)
+    const [severity, rule, what, where, times] = row.map((cell) => cell.text)
     const tone = row[0]?.tone ?? "plain"
     const repeated = times === "1" ? "" : `, ${times} times`
     const [first = "", ...rest] = wrap(`${severity} ${rule}: ${what} (${where}${repeated})`, options.width - 4)

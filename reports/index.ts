@@ -1,5 +1,6 @@
 // The door of the reports room: the run record, and everything that is computed or drawn from records.
 // Imports no other room.
+export { compareCommand, lintCommand, reportCommand } from "./Commands.ts"
 export * from "./Compare.ts"
 export type { Difference } from "./Environment.ts"
 export { ExitCode, exitCodeMeaning, type Outcome } from "./ExitCode.ts"
@@ -11,9 +12,11 @@ export { lint, lintRecords } from "./Linter.ts"
 export { LintRow, PublishedTable, rowsOfRecord } from "./LintRow.ts"
 export type { Finding } from "./LintRules.ts"
 export { renderMarkdown } from "./Markdown.ts"
+export { readGroups, readRecord, readRecords } from "./RecordFiles.ts"
 export * from "./RecordedLoad.ts"
 export * from "./RecordedPlatform.ts"
 export { groupByBackend, makeReport, type Report, type ReportOptions } from "./Report.ts"
+export * from "./ReportErrors.ts"
 export * from "./RunRecord.ts"
 export { renderTerminal, type TerminalOptions, terminalOptions } from "./Terminal.ts"
 export { assessValidity, validityBounds } from "./Validity.ts"
