@@ -151,7 +151,12 @@ export const lintCommand = Command.make(
   },
   Effect.fn("wharf.lint")(function* ({ json, paths }) {
     const read = yield* Effect.forEach(paths, readLintable)
-    const rows = read.flatMap(({ records, rows }) => [...rows, ...records.flatMap(rowsOfRecord)])
+    const rows = read.flatMap(({ records, rows }, index) => [
+      ...rows,
+      ...records.flatMap((record) =>
+        rowsOfRecord(record, paths.length > 1 ? `${record.backend.name} (${paths[index]})` : record.backend.name)
+      )
+    ])
     const findings = lint(rows)
     const impossible = findings.filter(({ severity }) => severity === "impossible").length
     if (json) yield* Console.log(JSON.stringify({ rows: rows.length, findings }, null, 2))

@@ -15,7 +15,7 @@ const isWrong = (prefix: string): boolean => {
   } catch (error) {
     const message = error instanceof Error ? error.message : ""
     const at = /at position (\d+)/.exec(message)?.[1]
-    return !/end of JSON input|Unterminated/.test(message) && Number(at ?? -1) !== prefix.length
+    return !message.includes("end of JSON input") && Number(at ?? -1) !== prefix.length
   }
 }
 

@@ -3,7 +3,7 @@
 // Owns grouping and the choice of the baseline. Does no I/O.
 import { compare, type Comparison, type RunGroup } from "./Compare.ts"
 import { judge, type Judgement } from "./Judge.ts"
-import { lintRecords } from "./Linter.ts"
+import { lintGroups } from "./Linter.ts"
 import type { Finding } from "./LintRules.ts"
 import type { RunRecord } from "./RunRecord.ts"
 import { type GroupSummary, summarize } from "./Summary.ts"
@@ -40,7 +40,7 @@ export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptio
     baseline === undefined
       ? []
       : groups.filter((group) => group !== baseline).map((group) => compare(baseline, group, options.compare))
-  const findings = lintRecords(groups.flatMap(({ records }) => records))
+  const findings = lintGroups(groups)
   const failOnRegression = options.failOnRegression ?? true
   return {
     title: options.title ?? titleOf(groups),
