@@ -140,7 +140,7 @@ const draw = (host) => {
   const plot = new uPlot(
     {
       width: host.clientWidth,
-      height: isCurve ? 300 : 240,
+      height: isCurve && host.closest("[role=tabpanel]") !== null ? 300 : 240,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {

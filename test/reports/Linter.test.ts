@@ -35,8 +35,8 @@ describe("the published tables", () => {
       "duplicated-figure: KubeBrain / insert / insert / run 0 + KubeBrain / insert / insert / run 2",
       "duplicated-figure: KubeBrain / insert / insert / run 0 + KubeBrain / insert / event / run 2",
       "duplicated-figure: etcd 3.4 / insert / insert / run 0 + etcd 3.4 / insert / event / run 2",
-      "duplicated-figure: etcd 3.4 / insert / event / run 0 + etcd 3.4 / delete / event / run 0",
-      "duplicated-figure: etcd 3.4 / insert / event / run 2 + etcd 3.4 / delete / delete / run 0"
+      "duplicated-figure: etcd 3.4 / insert / event / run 2 + etcd 3.4 / delete / delete / run 0",
+      "duplicated-figure: etcd 3.4 / insert / event / run 0 + etcd 3.4 / delete / event / run 0"
     ])
   })
 
