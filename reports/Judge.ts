@@ -9,6 +9,7 @@ import type { GroupSummary, SloSummary } from "./Summary.ts"
 import { assessValidity } from "./Validity.ts"
 import type { MetricComparison, Verdict } from "./Verdict.ts"
 
+/** How an answer should feel; every rendering adds a mark or words, so that colour is never alone. */
 export type Tone = "good" | "bad" | "warn" | "plain"
 
 /** One question of the first screen with its answer in a few words and the sentences behind it. */

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 
+/** What is written into a page. */
 export interface PageAssets {
   readonly style: string
   /** A classic script that defines the global `uPlot`. */

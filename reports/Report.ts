@@ -9,6 +9,7 @@ import type { RunRecord } from "./RunRecord.ts"
 import { type GroupSummary, summarize } from "./Summary.ts"
 import type { CompareOptions } from "./Verdict.ts"
 
+/** A report before it is drawn. */
 export interface Report {
   readonly title: string
   readonly groups: ReadonlyArray<RunGroup>
@@ -33,6 +34,7 @@ export const groupByBackend = (records: ReadonlyArray<RunRecord>): ReadonlyArray
   return [...Map.groupBy(ordered, (record) => record.backend.name)].map(([name, records]) => ({ name, records }))
 }
 
+/** Computes a report; the linter runs here, before anything is shown. */
 export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptions = {}): Report => {
   const summaries = groups.map(summarize)
   const baseline = groups.length < 2 ? undefined : baselineOf(groups, options.baseline)

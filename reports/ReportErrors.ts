@@ -2,12 +2,14 @@
 // One union; each error names the file, and where it can the line or the field, and never quotes a value.
 import { Schema } from "effect"
 
+/** Nothing stands at the path. */
 export class FileMissing extends Schema.TaggedError<FileMissing>()("FileMissing", { path: Schema.String }) {
   override get message() {
     return `${this.path}: no such file or folder`
   }
 }
 
+/** The operating system refused; `cause` is its reason by name. */
 export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUnreadable", {
   path: Schema.String,
   cause: Schema.String
@@ -17,6 +19,7 @@ export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUn
   }
 }
 
+/** Line and column, from one, of the first character that does not belong. */
 export class NotJson extends Schema.TaggedError<NotJson>()("NotJson", {
   path: Schema.String,
   line: Schema.Int,
@@ -27,6 +30,7 @@ export class NotJson extends Schema.TaggedError<NotJson>()("NotJson", {
   }
 }
 
+/** JSON of another kind. */
 export class NotARecord extends Schema.TaggedError<NotARecord>()("NotARecord", {
   path: Schema.String,
   expected: Schema.String
@@ -36,6 +40,7 @@ export class NotARecord extends Schema.TaggedError<NotARecord>()("NotARecord", {
   }
 }
 
+/** A field that breaks its rule; `more` counts further ones. */
 export class SchemaViolated extends Schema.TaggedError<SchemaViolated>()("SchemaViolated", {
   path: Schema.String,
   field: Schema.String,
@@ -48,6 +53,7 @@ export class SchemaViolated extends Schema.TaggedError<SchemaViolated>()("Schema
   }
 }
 
+/** The path holds nothing of what the command needs. */
 export class NothingFound extends Schema.TaggedError<NothingFound>()("NothingFound", {
   path: Schema.String,
   wanted: Schema.String
@@ -57,6 +63,7 @@ export class NothingFound extends Schema.TaggedError<NothingFound>()("NothingFou
   }
 }
 
+/** `--baseline` names none of the groups that were read. */
 export class BaselineUnknown extends Schema.TaggedError<BaselineUnknown>()("BaselineUnknown", {
   baseline: Schema.String,
   known: Schema.Array(Schema.String)

@@ -17,11 +17,13 @@ import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
 import type { Verdict } from "./Verdict.ts"
 
+/** One cell; the tone stresses it. */
 export interface Cell {
   readonly text: string
   readonly tone?: Tone
 }
 
+/** A table; `numeric` columns are aligned right. */
 export interface Table {
   readonly id: string
   readonly caption: string
@@ -126,6 +128,7 @@ export const watchTable = (report: Report): Table | undefined => {
   }
 }
 
+/** How each verdict should feel. */
 export const verdictTones: Readonly<Record<Verdict, Tone>> = {
   faster: "good",
   slower: "bad",

@@ -39,9 +39,9 @@ export const renderTerminal = (report: Report, options: TerminalOptions = { widt
   const { answers, exitCode, outcome } = report.judgement
   const lines = [paint(report.title, "1", options), ""]
   for (const { answer, details, question, tone } of answers) {
-    lines.push(
-      `${paint(marks[tone], toneCodes[tone], options)} ${question}  ${paint(answer, toneCodes[tone], options)}`
-    )
+    const fits = question.length + answer.length + 4 <= options.width
+    const told = paint(answer, toneCodes[tone], options)
+    lines.push(`${paint(marks[tone], toneCodes[tone], options)} ${question}${fits ? "  " : "\n    "}${told}`)
     lines.push(...details.flatMap((detail) => wrap(detail, options.width - 4)).map((line) => `    ${line}`))
   }
   const tables = [
