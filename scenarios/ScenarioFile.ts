@@ -30,6 +30,20 @@ const cyclic = (value: unknown, above: ReadonlySet<unknown> = new Set()): boolea
   return Object.values(value).some((inner) => cyclic(inner, inside))
 }
 
+/** The document's plain data; aliases without end, to nothing, or too many of them are one diagnostic. */
+const dataOf = (document: Document): Result.Result<unknown, Diagnostic> => {
+  const refuse = (rule: string): Diagnostic => ({ line: 1, column: 1, path: "YAML", rule })
+  return Result.try({
+    try: (): unknown => document.toJS(),
+    catch: (cause) => refuse(cause instanceof Error ? cause.message : "its aliases cannot be resolved")
+  }).pipe(
+    Result.filterOrFail(
+      (data) => !cyclic(data),
+      () => refuse("an anchor contains itself")
+    )
+  )
+}
+
 const canonical = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(canonical)
   if (typeof value !== "object" || value === null) return value
@@ -68,10 +82,10 @@ export const parseScenario = (
   const fail = (diagnostics: ReadonlyArray<Diagnostic>) =>
     Result.fail(new ScenarioInvalid({ file, diagnostics: [...diagnostics].sort(inFileOrder) }))
   if (document.errors.length > 0) return fail(syntaxDiagnostics(document))
-  const written: unknown = document.toJS()
-  if (cyclic(written)) return fail([{ line: 1, column: 1, path: "YAML", rule: "an anchor contains itself" }])
+  const written = dataOf(document)
+  if (Result.isFailure(written)) return fail([written.failure])
   const hash = createHash("sha256")
-    .update(JSON.stringify(canonical(written)))
+    .update(JSON.stringify(canonical(written.success)))
     .digest("hex")
 
   const { overrides, problems: badSets } = splitOverrides(sets)
@@ -82,7 +96,9 @@ export const parseScenario = (
   })
   if (refused.length + unresolved.length > 0) return fail([...refused, ...unresolved])
 
-  const data: unknown = document.toJS()
+  const resolved = dataOf(document)
+  if (Result.isFailure(resolved)) return fail([resolved.failure])
+  const data = resolved.success
   const locate = (problem: Problem): Diagnostic => {
     const place = placeOf(document, lines, problem.path, problem.onKey)
     const hint = problem.hint === undefined ? {} : { hint: problem.hint }

@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import type { ScenarioInvalid } from "../../scenarios/Diagnostic.ts"
 import type { Scenario } from "../../scenarios/Scenario.ts"
