@@ -58,7 +58,7 @@ export const syntheticRecord = (options: SyntheticOptions = {}): RunRecord => {
     command: `wharf run scenarios/quickstart.yaml --backend ${backend} --seed 7`,
     scenario: { name: "quickstart", hash: "4f2a".padEnd(64, "0"), text: scenarioText, overrides: {} },
     seed: 7,
-    startedAt: "2026-11-24T01:30:00.000Z",
+    startedAt: new Date(Date.UTC(2026, 10, 24, 1, 30) + (options.position ?? index) * 20_000).toISOString(),
     durationMs: (seconds + warmup) * 1000,
     target: "process",
     backend: {
