@@ -1,0 +1,142 @@
+// A decoded header block and the rules it must keep (RFC 9113 sections 8.1 to 8.3). Owns field lookup and well-formedness;
+// refuses to own what a method does with the fields. Objects are shared between requests whose blocks decoded the same, so
+// they never change after `HeaderList` is built, except for `target`, a slot for what the owner looked up by them.
+
+const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
+// oxlint-disable-next-line no-control-regex -- these are the octets that RFC 9113 section 8.2.1 forbids
+const badValue = /[\0\r\n]|^[ \t]|[ \t]$/
+const digits = /^\d{1,15}$/
+const forbidden = new Set(["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"])
+const requestPseudo = new Set([":method", ":scheme", ":path", ":authority", ":protocol"])
+
+/** Header fields in order, with the pseudo-header fields read out. */
+export class HeaderList {
+  readonly fields: ReadonlyArray<string>
+  /** Whether the list was larger than the limit and its fields were dropped. */
+  readonly oversized: boolean
+  method = ""
+  scheme = ""
+  path = ""
+  authority = ""
+  status = ""
+  contentType = ""
+  /** -1 when absent. */
+  contentLength = -1
+  /** Why the block is malformed in any role, or undefined. */
+  problem: string | undefined
+  /** Number of pseudo-header fields. */
+  pseudoCount = 0
+  /** Whatever the reader of these headers found by them, for instance the method of this path. */
+  target: unknown
+
+  constructor(fields: ReadonlyArray<string>, oversized: boolean) {
+    this.fields = fields
+    this.oversized = oversized
+    for (let at = 0; at < fields.length && this.problem === undefined; at += 2) {
+      this.problem = this.read(fields[at], fields[at + 1], at)
+    }
+  }
+
+  /** The first value of a field by its lower-case name. */
+  get(name: string): string | undefined {
+    const { fields } = this
+    for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1]
+    return undefined
+  }
+
+  /** Why this is no request header block, or undefined. */
+  requestProblem(): string | undefined {
+    if (this.problem !== undefined) return this.problem
+    if (this.status !== "") return "a request has no :status"
+    if (this.method === "CONNECT") return "CONNECT is not served"
+    if (this.method === "" || this.scheme === "" || this.path === "") {
+      return "a request needs :method, :scheme and :path"
+    }
+    return undefined
+  }
+
+  /** Why this is no trailer block, or undefined. */
+  trailerProblem(): string | undefined {
+    return this.problem ?? (this.pseudoCount > 0 ? "trailers have no pseudo-header fields" : undefined)
+  }
+
+  private read(name: string, value: string, at: number): string | undefined {
+    if (badValue.test(value)) return `the value of ${printable(name)} holds a forbidden octet`
+    if (name.charCodeAt(0) === 58) return this.readPseudo(name, value, at)
+    if (!token.test(name)) return `the field name ${printable(name)} is not a lower-case token`
+    if (forbidden.has(name)) return `${name} belongs to HTTP/1.1`
+    if (name === "te" && value !== "trailers") return "te may only say trailers"
+    if (name === "content-type") this.contentType ||= value
+    if (name === "content-length") {
+      if (!digits.test(value)) return "content-length is not a number"
+      if (this.contentLength >= 0 && this.contentLength !== Number(value)) return "content-length is given twice"
+      this.contentLength = Number(value)
+    }
+    return undefined
+  }
+
+  private readPseudo(name: string, value: string, at: number): string | undefined {
+    if (at !== this.pseudoCount * 2) return "pseudo-header fields come before all others"
+    this.pseudoCount++
+    for (let earlier = 0; earlier < at; earlier += 2) {
+      if (this.fields[earlier] === name) return `${name} is given twice`
+    }
+    if (name === ":status") this.status = value
+    else if (!requestPseudo.has(name)) return `${printable(name)} is no pseudo-header field`
+    else if (name === ":method") this.method = value
+    else if (name === ":scheme") this.scheme = value
+    else if (name === ":path") this.path = value
+    else if (name === ":authority") this.authority = value
+    if (this.status !== "" && this.pseudoCount > 1) return "a response has :status only"
+    return undefined
+  }
+}
+
+const printable = (name: string): string => JSON.stringify(name.slice(0, 64))
+
+/** Bytes of a block that the cache remembers at most. */
+const cachedBlockBytes = 512
+/** Blocks that the cache of one connection remembers. */
+const cachedBlocks = 8
+
+interface CachedBlock {
+  readonly bytes: Buffer
+  readonly generation: number
+  readonly headers: HeaderList
+}
+
+/**
+ * Remembers what the last few different blocks decoded to. A block decodes the same when its bytes are the same and the
+ * dynamic table has not changed since, and it may be skipped when decoding it did not change the table either.
+ */
+export class HeaderCache {
+  private readonly blocks: Array<CachedBlock> = []
+  private next = 0
+  private last: CachedBlock | undefined
+
+  find(bytes: Buffer, start: number, end: number, generation: number): HeaderList | undefined {
+    if (this.last !== undefined && matches(this.last, bytes, start, end, generation)) return this.last.headers
+    for (const block of this.blocks) {
+      if (matches(block, bytes, start, end, generation)) {
+        this.last = block
+        return block.headers
+      }
+    }
+    return undefined
+  }
+
+  keep(bytes: Buffer, start: number, end: number, generation: number, headers: HeaderList): void {
+    if (end - start > cachedBlockBytes) return
+    this.last = { bytes: Buffer.from(bytes.subarray(start, end)), generation, headers }
+    this.blocks[this.next] = this.last
+    this.next = (this.next + 1) % cachedBlocks
+  }
+}
+
+const matches = (block: CachedBlock, bytes: Buffer, start: number, end: number, generation: number): boolean => {
+  const known = block.bytes
+  const length = end - start
+  if (block.generation !== generation || known.length !== length) return false
+  for (let at = 0; at < length; at++) if (known[at] !== bytes[start + at]) return false
+  return true
+}

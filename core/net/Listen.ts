@@ -1,0 +1,253 @@
+// Opens a listener: accepts sockets, tells HTTP/2 from HTTP/1.1 by the first bytes, and closes everything with its scope. Owns
+// options and their defaults; refuses to own what a connection does.
+import { Effect, type Scope } from "effect"
+import { createServer, type Server, type Socket } from "node:net"
+import { createServer as createTlsServer, type TLSSocket } from "node:tls"
+import type { ConnectionLimits } from "./Connection.ts"
+import type { GrpcMethod } from "./Contract.ts"
+import { preface } from "./Frame.ts"
+import { type HttpHandler, makeHttp1, notFound } from "./Http.ts"
+import type { KeepaliveOptions } from "./Keepalive.ts"
+import { describeSystemError, ListenFailed } from "./NetError.ts"
+import { ServerConnection, type PeerNames, type Service } from "./ServerConnection.ts"
+import { type ServerTls, watchServerTls } from "./Tls.ts"
+
+/** How long a client may take to show its first bytes. */
+const firstBytesMs = 10_000
+
+/** What a listener serves, and within which bounds. */
+export interface ListenOptions {
+  /** A host name or address; ignored when `unixPath` is given. */
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  readonly unixPath?: string
+  readonly methods: ReadonlyArray<GrpcMethod>
+  /** Answers everything that is not gRPC; by default with 404. */
+  readonly http?: HttpHandler
+  readonly tls?: ServerTls
+  /** Streams that a client may have open at once. Default 100,000. */
+  readonly maxConcurrentStreams?: number
+  /** Bytes of the largest request message. Default 4,194,304, as grpc-go. */
+  readonly maxReceiveMessageBytes?: number
+  /** Bytes of the largest request header list. Default 65,536. */
+  readonly maxHeaderListBytes?: number
+  /** Receive window of a stream in bytes. Default 524,288. */
+  readonly streamWindowBytes?: number
+  /** Receive window of a connection in bytes. Default 1,048,576. */
+  readonly connectionWindowBytes?: number
+  readonly keepalive?: KeepaliveOptions
+  /** Lets several threads or processes share the port. Default false. */
+  readonly reusePort?: boolean
+  /** Told what a method or handler threw; by default a process warning. */
+  readonly onDefect?: (defect: unknown) => void
+}
+
+/** Counters of a listener since it opened. */
+export interface ListenStats {
+  readonly connectionsAccepted: number
+  readonly streamsOpened: number
+  readonly streamsActive: number
+  readonly bytesReceived: number
+  readonly bytesSent: number
+}
+
+/** An open listener. */
+export interface Listening {
+  readonly host: string
+  readonly port: number
+  readonly connections: () => number
+  readonly stats: () => ListenStats
+  /** Accepts no more, lets open calls end for at most `graceMs`, then closes what is left. */
+  readonly drain: (graceMs: number) => Effect.Effect<void>
+}
+
+/** Opens a listener that closes with the scope. */
+export const listen = (options: ListenOptions): Effect.Effect<Listening, ListenFailed, Scope.Scope> =>
+  Effect.acquireRelease(open(options), (listener) => Effect.sync(() => listener.close())).pipe(
+    Effect.map((listener) => listener.listening)
+  )
+
+const defaultKeepalive: Required<KeepaliveOptions> = {
+  intervalMs: 7_200_000,
+  timeoutMs: 20_000,
+  minClientIntervalMs: 5000
+}
+
+const limitsOf = (options: ListenOptions): ConnectionLimits => ({
+  maxConcurrentStreams: options.maxConcurrentStreams ?? 100_000,
+  maxHeaderListBytes: options.maxHeaderListBytes ?? 65_536,
+  streamWindowBytes: options.streamWindowBytes ?? 524_288,
+  connectionWindowBytes: options.connectionWindowBytes ?? 1_048_576,
+  keepalive: { ...defaultKeepalive, ...options.keepalive }
+})
+
+const addressOf = (options: ListenOptions): string =>
+  options.unixPath === undefined ? `${options.host}:${options.port}` : `unix:${options.unixPath}`
+
+const open = (options: ListenOptions): Effect.Effect<Listener, ListenFailed> =>
+  Effect.callback<Listener, ListenFailed>((resume) => {
+    const fail = (error: Error): void => {
+      const { code, reason } = describeSystemError(error)
+      const address = addressOf(options)
+      resume(Effect.fail(new ListenFailed({ address, code, message: `cannot listen on ${address}: ${reason}` })))
+    }
+    let listener: Listener
+    try {
+      listener = new Listener(options)
+    } catch (error) {
+      return fail(error as Error)
+    }
+    listener.server.once("error", fail)
+    const opened = (): void => {
+      listener.server.off("error", fail)
+      resume(Effect.succeed(listener))
+    }
+    const { unixPath, host, port, reusePort } = options
+    if (unixPath === undefined)
+      listener.server.listen({ host, port, reusePort: reusePort ?? false, backlog: 4096 }, opened)
+    else listener.server.listen({ path: unixPath, backlog: 4096 }, opened)
+  })
+
+class Listener {
+  readonly server: Server
+  private readonly options: ListenOptions
+  private readonly service: Service
+  private readonly http1: ReturnType<typeof makeHttp1>
+  private readonly connections = new Set<ServerConnection>()
+  private readonly sockets = new Set<Socket>()
+  private accepted = 0
+  private onIdle: (() => void) | undefined
+
+  constructor(options: ListenOptions) {
+    this.options = options
+    const onDefect = options.onDefect ?? ((defect: unknown) => process.emitWarning(asError(defect)))
+    const http = options.http ?? notFound
+    this.http1 = makeHttp1(http, onDefect)
+    this.service = {
+      methods: new Map(options.methods.map((method) => [method.path, method])),
+      http,
+      limits: limitsOf(options),
+      maxReceiveMessageBytes: options.maxReceiveMessageBytes ?? 4_194_304,
+      onDefect,
+      onClosed: (connection) => void this.connections.delete(connection),
+      stats: { streamsOpened: 0, bytesReceived: 0, bytesSent: 0 }
+    }
+    if (options.tls === undefined) {
+      this.server = createServer({ noDelay: true }, (socket) => this.accept(socket, false))
+    } else {
+      const watched = watchServerTls(options.tls)
+      const server = createTlsServer({ ...watched.options(), noDelay: true }, (socket) => this.accept(socket, true))
+      // Runs before the handshake of the connection that it is called for.
+      server.prependListener("connection", () => watched.refresh(server))
+      this.server = server
+    }
+  }
+
+  get listening(): Listening {
+    const address = this.server.address()
+    return {
+      host: this.options.host,
+      port: typeof address === "object" && address !== null ? address.port : 0,
+      connections: () => this.sockets.size,
+      stats: () => this.stats(),
+      drain: (graceMs) => this.drain(graceMs)
+    }
+  }
+
+  close(): void {
+    this.server.close()
+    this.http1.close()
+    for (const socket of this.sockets) socket.destroy()
+  }
+
+  private drain(graceMs: number): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const finish = (): void => {
+        clearTimeout(timer)
+        this.onIdle = undefined
+        this.close()
+        resume(Effect.void)
+      }
+      const timer = setTimeout(finish, graceMs)
+      this.onIdle = finish
+      this.server.close()
+      this.http1.closeIdleConnections()
+      for (const connection of this.connections) connection.drain()
+      if (this.sockets.size === 0) finish()
+    })
+  }
+
+  private stats(): ListenStats {
+    const { stats } = this.service
+    let { bytesReceived, bytesSent } = stats
+    let streamsActive = 0
+    for (const connection of this.connections) {
+      bytesReceived += connection.receivedBytes
+      bytesSent += connection.out.total
+      streamsActive += connection.streams.size
+    }
+    const { streamsOpened } = stats
+    return { connectionsAccepted: this.accepted, streamsOpened, streamsActive, bytesReceived, bytesSent }
+  }
+
+  private accept(socket: Socket, tls: boolean): void {
+    this.accepted++
+    this.sockets.add(socket)
+    socket.on("close", () => {
+      this.sockets.delete(socket)
+      if (this.sockets.size === 0) this.onIdle?.()
+    })
+    this.sniff(socket, tls)
+  }
+
+  /** Waits for as many bytes as tell the two protocols apart. */
+  private sniff(socket: Socket, tls: boolean): void {
+    let seen: Buffer = Buffer.alloc(0)
+    const silent = (): void => void socket.destroy()
+    const ignore = (): void => {}
+    const onData = (chunk: Buffer): void => {
+      seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk])
+      const compared = Math.min(seen.length, preface.length)
+      const isH2 = seen.compare(preface, 0, compared, 0, compared) === 0
+      if (isH2 && compared < preface.length) return
+      socket.off("data", onData)
+      socket.off("error", ignore)
+      socket.setTimeout(0, silent)
+      socket.off("timeout", silent)
+      if (isH2) this.startH2(socket, tls, seen.subarray(preface.length))
+      else this.startH1(socket, seen)
+    }
+    socket.setTimeout(firstBytesMs, silent)
+    socket.on("error", ignore)
+    socket.on("data", onData)
+  }
+
+  private startH2(socket: Socket, tls: boolean, rest: Buffer): void {
+    const connection = new ServerConnection(socket, tls, this.service, namesOf(socket, tls))
+    this.connections.add(connection)
+    if (rest.length > 0) connection.receive(rest)
+  }
+
+  private startH1(socket: Socket, seen: Buffer): void {
+    socket.pause()
+    socket.unshift(seen)
+    this.http1.emit("connection", socket)
+    socket.resume()
+  }
+}
+
+const namesOf = (socket: Socket, tls: boolean): PeerNames => ({
+  peer: `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`,
+  localAddress: `${socket.localAddress ?? ""}:${socket.localPort ?? 0}`,
+  tlsPeerCommonName: tls ? commonNameOf(socket as TLSSocket) : undefined
+})
+
+/** The common name of a certificate that was verified; an unverified one says nothing. */
+const commonNameOf = (socket: TLSSocket): string | undefined => {
+  if (!socket.authorized) return undefined
+  const name = socket.getPeerCertificate().subject?.CN
+  return Array.isArray(name) ? name[0] : name
+}
+
+const asError = (defect: unknown): Error => (defect instanceof Error ? defect : new Error(String(defect)))

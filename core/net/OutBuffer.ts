@@ -1,0 +1,95 @@
+// Gathers what one connection wants to send and hands it to the socket in as few writes as possible. Owns the memory of
+// outgoing frames and knows how much the socket still holds; refuses to own what is written and when to stop writing it.
+// Small frames are copied into a slab that all connections share through a pool; large pieces go to the socket as they are.
+import type { Duplex } from "node:stream"
+
+/** Bytes of a slab: what one gathered write can hold. */
+const slabBytes = 65_536
+/** Free slabs kept for reuse by all connections; more are left to the garbage collector. */
+const poolMax = 64
+const pool: Array<Buffer> = []
+const none = Buffer.alloc(0)
+
+/** The bytes a socket may hold unsent before streams stop giving it more. */
+export const congestedBytes = 1_048_576
+
+/** The outgoing side of a socket. */
+export class OutBuffer {
+  /** The open slab; write at `end`, after `room` made sure of the space. */
+  bytes: Buffer = none
+  end = 0
+  /** Bytes handed to the socket so far. */
+  total = 0
+  /** Whether the socket holds more than it should; data waits, control frames do not. */
+  congested = false
+  private corked = false
+  private readonly socket: Duplex
+  private readonly slow: boolean
+
+  /** `slow` sockets (TLS) keep a written slab until they say so; others have sent it when nothing is left unsent. */
+  constructor(socket: Duplex, slow: boolean) {
+    this.socket = socket
+    this.slow = slow
+  }
+
+  /** Bytes given to the socket and not yet taken by the kernel, plus those gathered here. */
+  get backlog(): number {
+    return this.socket.writableLength + this.end
+  }
+
+  /** Makes sure that `size` bytes (at most a slab) fit behind `end`. */
+  room(size: number): void {
+    if (this.end + size <= this.bytes.length) return
+    if (this.end > 0) this.handOver()
+    this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(slabBytes)
+  }
+
+  /** Sends a large piece without copying; its memory belongs to the socket from now on. */
+  append(piece: Uint8Array): void {
+    if (!this.corked) {
+      this.corked = true
+      this.socket.cork()
+    }
+    if (this.end > 0) this.handOver()
+    this.total += piece.length
+    this.socket.write(piece)
+    this.congested = this.socket.writableLength > congestedBytes
+  }
+
+  /** Hands everything gathered to the socket. */
+  flush(): void {
+    if (this.end > 0) this.handOver()
+    if (this.corked) {
+      this.corked = false
+      this.socket.uncork()
+    }
+    if (this.congested) this.congested = this.socket.writableLength > congestedBytes
+  }
+
+  /** Gives the memory back when the socket is gone. */
+  drop(): void {
+    if (this.bytes.length > 0) release(this.bytes)
+    this.bytes = none
+    this.end = 0
+  }
+
+  private handOver(): void {
+    const slab = this.bytes
+    const written = slab.subarray(0, this.end)
+    this.total += this.end
+    this.bytes = none
+    this.end = 0
+    if (this.slow) {
+      this.socket.write(written, () => release(slab))
+    } else {
+      this.socket.write(written)
+      // With nothing left unsent the kernel has its copy; else the slab stays with the socket and is not reused.
+      if (this.socket.writableLength === 0) release(slab)
+    }
+    if (this.socket.writableLength > congestedBytes) this.congested = true
+  }
+}
+
+const release = (slab: Buffer): void => {
+  if (pool.length < poolMax) pool.push(slab)
+}

@@ -1,0 +1,243 @@
+// The server's side of an HTTP/2 connection: opens streams for requests, decides whether they are gRPC or plain HTTP, and says
+// goodbye in two steps. Owns the choice and the answers that need no method; refuses to own the calls themselves.
+import type { Duplex } from "node:stream"
+import { Connection, type ConnectionLimits } from "./Connection.ts"
+import type { GrpcMethod } from "./Contract.ts"
+import { putGoAway, putHeaderBlock } from "./ControlFrames.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow, ProtocolViolation, putFrameHeader } from "./Frame.ts"
+import { GrpcCode } from "./GrpcCode.ts"
+import type { HeaderList } from "./HeaderList.ts"
+import { HeaderTemplate } from "./HeaderTemplate.ts"
+import { HpackEncoder } from "./HpackEncoder.ts"
+import type { HttpHandler } from "./Http.ts"
+import { HttpCall } from "./HttpCall.ts"
+import { responseFields, ServerCall } from "./ServerCall.ts"
+import type { Stream } from "./Stream.ts"
+
+/** Bytes waiting in all streams of a connection above which it takes no new stream. */
+const queuedBytesMax = 268_435_456
+/** How long a client may take to answer the first GOAWAY before the second follows. */
+const goAwayAnswerMs = 1000
+
+/** What all connections of a listener share. */
+export interface Service {
+  readonly methods: ReadonlyMap<string, GrpcMethod>
+  readonly http: HttpHandler
+  readonly limits: ConnectionLimits
+  readonly maxReceiveMessageBytes: number
+  readonly onDefect: (defect: unknown) => void
+  readonly onClosed: (connection: ServerConnection) => void
+  readonly stats: { streamsOpened: number; bytesReceived: number; bytesSent: number }
+}
+
+/** Who is at the other end. */
+export interface PeerNames {
+  readonly peer: string
+  readonly localAddress: string
+  readonly tlsPeerCommonName: string | undefined
+}
+
+export class ServerConnection extends Connection {
+  readonly service: Service
+  readonly peer: string
+  readonly localAddress: string
+  readonly tlsPeerCommonName: string | undefined
+  /** The most bytes of the header blocks of one answer. */
+  readonly answerBound: number
+  private readonly head = new HeaderTemplate(responseFields)
+  private readonly okTrailers = new HeaderTemplate([["grpc-status", "0"]])
+  /** Streams above this are ignored: the client was told. */
+  private lastServedId = maxWindow
+  private draining = false
+
+  constructor(socket: Duplex, slow: boolean, service: Service, names: PeerNames) {
+    super(socket, slow, service.limits, true)
+    this.service = service
+    this.peer = names.peer
+    this.localAddress = names.localAddress
+    this.tlsPeerCommonName = names.tlsPeerCommonName
+    this.answerBound = this.head.bound + this.okTrailers.bound
+    this.greet(true)
+  }
+
+  protected headers(id: number, headers: HeaderList, endStream: boolean): void {
+    const stream = this.find(id)
+    if (stream !== undefined) return this.trailers(stream, headers, endStream)
+    if ((id & 1) === 0) throw new ProtocolViolation(H2Error.Protocol, "a client's streams have odd numbers")
+    if (id <= this.lastPeerId) {
+      if (this.wasReset(id)) return this.spend("idle")
+      throw new ProtocolViolation(H2Error.StreamClosed, "HEADERS on a closed stream")
+    }
+    if (id > this.lastServedId) return this.spend("idle")
+    this.lastPeerId = id
+    if (headers.oversized) return this.refuseOversized(id, endStream)
+    const problem = headers.requestProblem()
+    if (problem !== undefined) throw new ProtocolViolation(H2Error.Protocol, problem, id)
+    if (this.streams.size >= this.limits.maxConcurrentStreams || this.queuedBytes > queuedBytesMax) {
+      this.spend("reset")
+      return this.refuse(id, H2Error.RefusedStream)
+    }
+    this.service.stats.streamsOpened++
+    if (isGrpc(headers)) this.openCall(id, headers, endStream)
+    else this.openHttp(id, headers, endStream)
+  }
+
+  private trailers(stream: Stream, headers: HeaderList, endStream: boolean): void {
+    const { id } = stream
+    if (stream.remoteEnded) throw new ProtocolViolation(H2Error.StreamClosed, "HEADERS after END_STREAM", id)
+    if (!endStream) throw new ProtocolViolation(H2Error.Protocol, "a second header block without END_STREAM", id)
+    const problem = headers.trailerProblem()
+    if (problem !== undefined) throw new ProtocolViolation(H2Error.Protocol, problem, id)
+    stream.remoteEnded = true
+    stream.onHeaders(headers, true)
+    if (stream.localEnded) this.closeStream(stream)
+  }
+
+  private openCall(id: number, headers: HeaderList, endStream: boolean): void {
+    const method = (headers.target ??= this.service.methods.get(headers.path)) as GrpcMethod | undefined
+    if (method === undefined) return this.refuseCall(id, GrpcCode.Unimplemented, unknownMethod(headers.path), endStream)
+    const encoding = headers.get("grpc-encoding")
+    if (encoding !== undefined && encoding !== "identity" && encoding !== "gzip") {
+      const reason = `grpc: Decompressor is not installed for grpc-encoding "${encoding}"`
+      return this.refuseCall(id, GrpcCode.Unimplemented, reason, endStream, [["grpc-accept-encoding", "identity,gzip"]])
+    }
+    const call = new ServerCall(this, id, headers, method)
+    call.remoteEnded = endStream
+    this.add(call)
+    call.begin(endStream)
+  }
+
+  private refuseCall(
+    id: number,
+    code: GrpcCode,
+    reason: string,
+    endStream: boolean,
+    extra: ReadonlyArray<readonly [string, string]> = []
+  ): void {
+    const status: ReadonlyArray<readonly [string, string]> = [
+      ["grpc-status", String(code)],
+      ["grpc-message", reason]
+    ]
+    this.putBlock(id, [...responseFields, ...status, ...extra], true)
+    if (!endStream) this.refuse(id, H2Error.NoError)
+  }
+
+  private openHttp(id: number, headers: HeaderList, endStream: boolean): void {
+    const call = new HttpCall(this, id, headers)
+    call.remoteEnded = endStream
+    this.add(call)
+    if (endStream) call.onData(Buffer.alloc(0), 0, 0, true)
+  }
+
+  private refuseOversized(id: number, endStream: boolean): void {
+    this.spend("mistake")
+    this.putBlock(id, [[":status", "431"]], true)
+    if (!endStream) this.refuse(id, H2Error.NoError)
+  }
+
+  /** Writes the response headers of a gRPC answer at `at`, where `answerBound` and a frame header fit. */
+  putResponseHead(id: number, at: number): number {
+    return this.putTemplate(this.head, id, at, Flag.EndHeaders)
+  }
+
+  /** Writes the trailers of status OK at `at`. */
+  putOkTrailers(id: number, at: number): number {
+    return this.putTemplate(this.okTrailers, id, at, Flag.EndHeaders | Flag.EndStream)
+  }
+
+  private putTemplate(template: HeaderTemplate, id: number, at: number, flags: number): number {
+    const { bytes } = this.out
+    const start = at + frameHeaderBytes
+    const end = template.put(this.encoder, bytes, start)
+    putFrameHeader(bytes, at, end - start, FrameType.Headers, flags, id)
+    return end
+  }
+
+  /** Writes a header block of any fields. */
+  putBlock(id: number, fields: ReadonlyArray<readonly [string, string]>, endStream: boolean): void {
+    let bound = 8
+    for (const [name, value] of fields) bound += HpackEncoder.boundOf(name, value)
+    const block = Buffer.allocUnsafe(bound)
+    let end = this.encoder.begin(block, 0)
+    for (const [name, value] of fields) {
+      end = this.encoder.field(block, end, name, value, name === "content-type" ? "index" : "plain")
+    }
+    putHeaderBlock(this.out, id, block.subarray(0, end), endStream)
+    this.pings.forgiven = true
+    this.wrote()
+  }
+
+  /** A call got its answer: the client earns back what its streams cost. */
+  answered(): void {
+    this.guard.earn("reset", 1)
+  }
+
+  /** Says goodbye: no new streams once the client has seen it, the open ones may end, then the socket closes. */
+  drain(): void {
+    if (this.draining || this.ended) return
+    this.draining = true
+    // The first GOAWAY names no last stream, for streams may be on their way; our ping's answer tells when none can be.
+    putGoAway(this.out, maxWindow, H2Error.NoError, "graceful_stop")
+    this.ping()
+    this.flush()
+    setTimeout(() => this.lastGoAway(), goAwayAnswerMs).unref()
+  }
+
+  /** Closes the socket now. */
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private lastGoAway(): void {
+    if (this.ended || this.lastServedId !== maxWindow) return
+    this.lastServedId = this.lastPeerId
+    putGoAway(this.out, this.lastPeerId, H2Error.NoError, "")
+    this.wrote()
+    this.closeWhenIdle()
+  }
+
+  private closeWhenIdle(): void {
+    if (this.lastServedId === maxWindow || this.streams.size > 0) return
+    this.flush()
+    this.socket.end()
+  }
+
+  protected isIdle(id: number): boolean {
+    return (id & 1) === 0 || id > this.lastPeerId
+  }
+
+  protected onGoAway(): void {
+    // The client will open no more streams; those that are open go on.
+  }
+
+  protected onPingAck(): void {
+    if (this.draining) this.lastGoAway()
+  }
+
+  protected onSettings(): void {}
+
+  protected onClosed(): void {
+    if (this.draining) this.closeWhenIdle()
+  }
+
+  protected onLost(): void {
+    this.service.stats.bytesReceived += this.receivedBytes
+    this.service.stats.bytesSent += this.out.total
+    this.service.onClosed(this)
+  }
+
+  protected onDefect(defect: unknown): void {
+    this.service.onDefect(defect)
+  }
+}
+
+const isGrpc = (headers: HeaderList): boolean => {
+  const { contentType } = headers
+  if (headers.method !== "POST" || !contentType.startsWith("application/grpc")) return false
+  return contentType.length === 16 || contentType[16] === "+" || contentType[16] === ";"
+}
+
+const unknownMethod = (path: string): string => {
+  const slash = path.lastIndexOf("/")
+  return `unknown method ${path.slice(slash + 1)} for service ${path.slice(1, Math.max(slash, 1))}`
+}

@@ -1,0 +1,92 @@
+// TLS on both sides. Owns where certificates come from and that changed files are used from the next handshake on; refuses to
+// own their making. Files are looked at when a connection arrives, at most once a second.
+import { readFileSync, statSync } from "node:fs"
+import type { SecureContextOptions, Server, TlsOptions } from "node:tls"
+
+/** Certificates of a server: PEM files that are read again when they change, or a function that is asked once a second. */
+export type ServerTls = (
+  | { readonly certFile: string; readonly keyFile: string; readonly caFile?: string }
+  | { readonly context: () => SecureContextOptions }
+) & {
+  /** Whether clients must show a certificate that `caFile` vouches for. Default false. */
+  readonly clientAuth?: boolean
+}
+
+/** Certificates of a client, PEM files. */
+export interface ClientTls {
+  /** Who may vouch for the server; by default the system's authorities. */
+  readonly caFile?: string
+  readonly certFile?: string
+  readonly keyFile?: string
+  /** The name that the server's certificate must carry; by default the host. */
+  readonly serverName?: string
+  /** Accepts any certificate. For tests and `--insecure-skip-tls-verify` only. */
+  readonly insecure?: boolean
+}
+
+const checkEveryMs = 1000
+
+/** The changing certificates of one listener. */
+export interface WatchedTls {
+  /** Options to create the server with; raises the file system's error for a file that cannot be read. */
+  readonly options: () => TlsOptions
+  /** Puts changed certificates into the server. A half-written pair of files keeps the old ones until it is whole. */
+  readonly refresh: (server: Server) => void
+}
+
+const filesOf = (tls: ServerTls): ReadonlyArray<string> =>
+  "context" in tls ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
+
+const contextOf = (tls: ServerTls): SecureContextOptions => {
+  if ("context" in tls) return tls.context()
+  const ca = tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }
+  return { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ...ca }
+}
+
+const stampOf = (files: ReadonlyArray<string>): string =>
+  files
+    .map((file) => {
+      const stat = statSync(file, { throwIfNoEntry: false })
+      return stat === undefined ? "-" : `${stat.mtimeMs}/${stat.size}/${stat.ino}`
+    })
+    .join(" ")
+
+/** Watches the certificates of a server. */
+export const watchServerTls = (tls: ServerTls): WatchedTls => {
+  const files = filesOf(tls)
+  let stamp = stampOf(files)
+  let checkedMs = performance.now()
+  const refresh = (server: Server): void => {
+    const nowMs = performance.now()
+    if (nowMs - checkedMs < checkEveryMs) return
+    checkedMs = nowMs
+    const current = stampOf(files)
+    if (files.length > 0 && current === stamp) return
+    try {
+      server.setSecureContext({ minVersion: "TLSv1.2", ...contextOf(tls) })
+      stamp = current
+    } catch {
+      // A certificate and a key that do not match are looked at again with the next connection.
+    }
+  }
+  const auth = tls.clientAuth === true
+  const options = (): TlsOptions => ({
+    ALPNProtocols: ["h2", "http/1.1"],
+    minVersion: "TLSv1.2",
+    requestCert: auth,
+    rejectUnauthorized: auth,
+    ...contextOf(tls)
+  })
+  return { options, refresh }
+}
+
+/** The options of a client's handshake; raises the file system's error for a file that cannot be read. */
+export const clientTlsOptions = (tls: ClientTls, host: string): SecureContextOptions & Record<string, unknown> => ({
+  ALPNProtocols: ["h2"],
+  minVersion: "TLSv1.2",
+  rejectUnauthorized: tls.insecure !== true,
+  servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? "" : host),
+  ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
+  ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
+  ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) })
+})

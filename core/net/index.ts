@@ -1,0 +1,24 @@
+// The door of the room: HTTP/2 and gRPC on sockets, server and client. Owns what other rooms may use; everything else in this
+// folder is the room's own business.
+export { callUnary, connect, type ConnectOptions } from "./Connect.ts"
+export type {
+  CallInfo,
+  CallOptions,
+  ClientCall,
+  ClientListener,
+  ClientStream,
+  GrpcClient,
+  GrpcMethod,
+  OutSpace,
+  StreamCall,
+  StreamListener,
+  StreamMethod,
+  UnaryCall,
+  UnaryMethod
+} from "./Contract.ts"
+export { GrpcCode, grpcCodeName } from "./GrpcCode.ts"
+export { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "./Http.ts"
+export type { KeepaliveOptions } from "./Keepalive.ts"
+export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"
+export { ConnectFailed, GrpcStatus, ListenFailed, type NetError } from "./NetError.ts"
+export type { ClientTls, ServerTls } from "./Tls.ts"
