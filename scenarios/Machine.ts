@@ -42,8 +42,11 @@ export const describeMachine = (loadBefore: Machine["loadBefore"], loadAfter: Ma
 const gitCommit = (): string | null => {
   if (!existsSync(join(packageRoot, ".git"))) return null
   try {
-    const options = { cwd: packageRoot, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], timeout: 5000 } as const
-    return execFileSync("git", ["rev-parse", "HEAD"], options).trim()
+    return execFileSync("git", ["-C", packageRoot, "rev-parse", "HEAD"], {
+      encoding: "utf8",
+      stdio: "pipe",
+      timeout: 5000
+    }).trim()
   } catch {
     return null
   }

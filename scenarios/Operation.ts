@@ -88,3 +88,7 @@ export const KeySpace = Schema.Struct({
 })
 
 export type KeySpace = typeof KeySpace.Type
+
+/** The name under which an operation is recorded: its load comes first where a phase has several. */
+export const recordedName = (loads: number, load: string, operation: string): string =>
+  loads > 1 ? `${load}/${operation}` : operation

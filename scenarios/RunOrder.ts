@@ -21,7 +21,7 @@ export const runOrder = <Backend>(
     .map((run, position) => ({ ...run, position }))
 
 /** The interleaving as letters, for example ABBA: each backend's letter is its place on the command line. */
-export const orderLetters = <Backend>(backends: ReadonlyArray<Backend>, repeats: number): string =>
+export const orderLetters = (backends: ReadonlyArray<unknown>, repeats: number): string =>
   runOrder(backends, repeats)
     .map(({ backend }) => String.fromCharCode(65 + (backends.indexOf(backend) % 26)))
     .join("")

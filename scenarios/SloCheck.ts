@@ -2,6 +2,7 @@
 // server it is about; where nothing was measured the verdict is "missing", never "pass".
 import { Latency, type RecordedOperation, type RecordedPhase, type RecordedWatch, type SloVerdict } from "#reports"
 import type { PhaseFacts } from "./generator/Protocol.ts"
+import { recordedName } from "./Operation.ts"
 import type { Scenario, Slo, SloMetric } from "./Scenario.ts"
 
 /** What a run measured, as far as targets can ask for it. */
@@ -20,10 +21,6 @@ const unitOf = (metric: SloMetric): string => {
   if (metric === "errors" || metric === "watch.delivered") return "%"
   return metric === "memory" ? "bytes" : "ms"
 }
-
-/** The name under which an operation of a load is recorded: its load comes first where a phase has several. */
-export const recordedName = (loads: number, load: string, operation: string): string =>
-  loads > 1 ? `${load}/${operation}` : operation
 
 /** Whether `of` means this operation: by its own name, its load's or its phase's. */
 const means = (scenario: Scenario, of: string | undefined, { name, phase }: RecordedOperation): boolean =>

@@ -1,6 +1,6 @@
 // One action in flight: who sends it, what it acts on, when it was planned and sent. Calls are reused, one per place in
 // flight, so that an action costs no closures. Owns the bookkeeping of sending and finishing; operations decide bytes.
-import type { GrpcClient, GrpcStatus } from "./Transport.ts"
+import { type GrpcClient, grpcCodeName, type GrpcStatus } from "#net"
 import type { RunContext } from "./RunContext.ts"
 import type { Tally } from "./Tally.ts"
 
@@ -26,29 +26,9 @@ export interface CallOwner {
   readonly finished: (call: Call) => void
 }
 
-const grpcCodes = [
-  "OK",
-  "Cancelled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated"
-] as const
-
 /** The name a failed call is counted under: etcd's own message where it sent one, else the gRPC code's name. */
 export const errorName = ({ code, message }: GrpcStatus): string =>
-  message.startsWith("etcdserver: ") ? message.slice(0, 120) : (grpcCodes[code] ?? `Code${code}`)
+  message.startsWith("etcdserver: ") ? message.slice(0, 120) : grpcCodeName(code)
 
 /** One place in flight. */
 export class Call {

@@ -2,12 +2,12 @@
 // flight, the next begins when one ends. Open loop: actions begin at their planned times, whatever the server does, and
 // what cannot begin in time keeps its planned time, so that waiting is measured (no coordinated omission).
 // Bounds: parallelism or inFlightMax calls; a backlog is held as planned times in the schedule, not as memory.
+import type { GrpcClient } from "#net"
 import type { Load } from "../Scenario.ts"
 import { type Randomness, randomness } from "../Randomness.ts"
 import { schedule, type Schedule } from "../Schedule.ts"
 import { Call, type CallOwner, type RunningOperation } from "./Call.ts"
 import type { RunContext } from "./RunContext.ts"
-import type { GrpcClient } from "./Transport.ts"
 
 /** A load to drive and what it shares with its phase. */
 export interface DriverOptions {

@@ -1,18 +1,20 @@
 // Runs one phase inside the load generator: connects, opens the watchers, drives the loads together or one after the
 // other, reports every second, lets the watchers catch up, and gives the phase's account.
 // Owns the order of these steps. Timing of actions is LoadDriver.ts's; what they send is the operations'.
+import type { ConnectFailed, GrpcClient } from "#net"
 import type { RecordedOperation } from "#reports"
+import { Effect, Schema, type Scope } from "effect"
 import { shapeName } from "../LoadShape.ts"
-import type { Operation } from "../Operation.ts"
+import { type Operation, recordedName } from "../Operation.ts"
 import type { Load, Phase } from "../Scenario.ts"
 import type { RunningOperation } from "./Call.ts"
+import { openClients } from "./Clients.ts"
 import { LoadDriver } from "./LoadDriver.ts"
 import type { Endpoint, PhaseResult, Second } from "./Protocol.ts"
 import { readOperations } from "./ReadOperations.ts"
 import type { RunContext } from "./RunContext.ts"
 import { serverOperations } from "./ServerOperations.ts"
 import { Tally } from "./Tally.ts"
-import { connectClient, type GrpcClient } from "./Transport.ts"
 import { Watchers } from "./Watchers.ts"
 import { writeOperations } from "./WriteOperations.ts"
 
@@ -36,6 +38,19 @@ const kinds: Readonly<Record<Operation["op"], RecordedOperation["kind"]>> = {
   snapshot: "other"
 }
 
+const beatMs = 1000
+const drainPollMs = 20
+
+/** A watch could not be created, or its stream ended at once. */
+export class WatchFailed extends Schema.TaggedError<WatchFailed>()("WatchFailed", {
+  watch: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `watch ${this.watch}: ${this.reason}`
+  }
+}
+
 /** Several keys may change at one revision only where range deletes or expiring leases are at work. */
 const sharesRevisions = (phase: Phase): boolean =>
   phase.load.some(({ mix }) => mix.some(({ op }) => op === "deleteRange" || op === "leaseAttach"))
@@ -47,12 +62,6 @@ interface PreparedLoad {
   readonly operations: ReadonlyArray<RunningOperation>
 }
 
-const openClients = async ({ host, port }: Endpoint, count: number): Promise<ReadonlyArray<GrpcClient>> => {
-  const clients: Array<GrpcClient> = []
-  for (let made = 0; made < count; made++) clients.push(await connectClient(host, port))
-  return clients
-}
-
 /** One phase, from connecting to its account. */
 export class PhaseRun {
   readonly #phase: Phase
@@ -61,7 +70,7 @@ export class PhaseRun {
   readonly #loads: Array<PreparedLoad> = []
   readonly #drivers: Array<LoadDriver> = []
   readonly #watchers: Array<Watchers> = []
-  readonly #clients: Array<GrpcClient> = []
+  #connections = 0
   readonly #notes: Array<string> = []
 
   constructor(phase: Phase, context: RunContext, emit: (second: Second) => void) {
@@ -70,50 +79,51 @@ export class PhaseRun {
     this.#emit = emit
   }
 
-  /** Runs the phase; rejects when a connection or a watch cannot be opened. */
-  async run(endpoint: Endpoint): Promise<PhaseResult> {
-    try {
-      await this.#prepare(endpoint)
+  /** Runs the phase; its connections close with the scope. */
+  readonly run = (endpoint: Endpoint): Effect.Effect<PhaseResult, ConnectFailed | WatchFailed, Scope.Scope> =>
+    Effect.gen({ self: this }, function* () {
+      yield* this.#prepare(endpoint)
       this.#context.startPhase()
       const startedAt = performance.timeOrigin + this.#context.now
       const cpu = process.cpuUsage()
-      const beat = setInterval(() => this.#beat(), 1000)
-      await this.#drive()
+      yield* Effect.acquireRelease(
+        Effect.sync(() => setInterval(() => this.#beat(), beatMs)),
+        (beat) => Effect.sync(() => clearInterval(beat))
+      )
+      yield* this.#drive()
       this.#context.tick()
       const endedAt = performance.timeOrigin + this.#context.now
       const used = process.cpuUsage(cpu)
-      await this.#drain()
-      clearInterval(beat)
+      yield* this.#drain()
       this.#beat()
       return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
-    } finally {
-      for (const client of this.#clients) client.close()
-    }
-  }
+    })
 
-  async #prepare(endpoint: Endpoint): Promise<void> {
-    const several = this.#phase.load.length > 1
-    for (const load of this.#phase.load) {
-      const clients = await openClients(endpoint, load.connections)
-      this.#clients.push(...clients)
-      const open = load.shape.parallelismLimitedLoad === undefined
-      const operations = load.mix.map((operation) => {
-        const own = operation.name ?? operation.op
-        const name = several ? `${load.name}/${own}` : own
-        const tally = new Tally(name, kinds[operation.op], open)
-        const setting = { operation, context: this.#context, name: `${this.#phase.name}/${name}` }
-        return { behaviour: behaviours[operation.op](setting), tally, weight: operation.weight }
-      })
-      this.#loads.push({ load, clients, operations })
-    }
-    for (const watch of this.#phase.watch) {
-      const clients = await openClients(endpoint, watch.connections)
-      this.#clients.push(...clients)
-      const watchers = new Watchers(watch, this.#context, sharesRevisions(this.#phase))
-      this.#watchers.push(watchers)
-      await new Promise<void>((resolve) => watchers.open(clients, resolve))
-      if (watchers.failure !== undefined) throw new Error(watchers.failure)
-    }
+  readonly #prepare = (endpoint: Endpoint): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
+    Effect.gen({ self: this }, function* () {
+      for (const load of this.#phase.load) {
+        const clients = yield* openClients(endpoint, load.connections)
+        this.#connections += clients.length
+        this.#loads.push({ load, clients, operations: load.mix.map((operation) => this.#running(load, operation)) })
+      }
+      for (const watch of this.#phase.watch) {
+        const clients = yield* openClients(endpoint, watch.connections)
+        this.#connections += clients.length
+        const watchers = new Watchers(watch, this.#context, sharesRevisions(this.#phase))
+        this.#watchers.push(watchers)
+        yield* Effect.callback<void>((resume) => watchers.open(clients, () => resume(Effect.void)))
+        if (watchers.failure !== undefined)
+          return yield* new WatchFailed({ watch: watch.name, reason: watchers.failure })
+      }
+    })
+
+  #running(load: Load, operation: Operation): RunningOperation {
+    const own = operation.name ?? operation.op
+    const name = recordedName(this.#phase.load.length, load.name, own)
+    const open = load.shape.parallelismLimitedLoad === undefined
+    const setting = { operation, context: this.#context, name: `${this.#phase.name}/${load.name}/${own}` }
+    const tally = new Tally(name, kinds[operation.op], open)
+    return { behaviour: behaviours[operation.op](setting), tally, weight: operation.weight }
   }
 
   #driver(prepared: PreparedLoad, onEnd: () => void): LoadDriver {
@@ -135,21 +145,19 @@ export class PhaseRun {
     return driver
   }
 
-  async #drive(): Promise<void> {
-    const runs = this.#loads.map(
-      (prepared) => () => new Promise<void>((resolve) => this.#driver(prepared, resolve).start())
+  readonly #drive = (): Effect.Effect<void> => {
+    const runs = this.#loads.map((prepared) =>
+      Effect.callback<void>((resume) => this.#driver(prepared, () => resume(Effect.void)).start())
     )
-    if (this.#phase.order === "parallel") await Promise.all(runs.map((run) => run()))
-    else for (const run of runs) await run()
+    const concurrency = this.#phase.order === "parallel" ? "unbounded" : 1
+    return Effect.all(runs, { concurrency, discard: true })
   }
 
   /** Waits for watchers to receive what is missing, at most the phase's drain time. */
-  async #drain(): Promise<void> {
-    const until = performance.now() + this.#phase.drain
-    while (performance.now() < until && !this.#watchers.every(({ account }) => account.complete)) {
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
+  readonly #drain = (): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      while (!this.#watchers.every(({ account }) => account.complete)) yield* Effect.sleep(drainPollMs)
+    }).pipe(Effect.timeoutOption(this.#phase.drain), Effect.asVoid)
 
   #beat(): void {
     for (const driver of this.#drivers) driver.sweep()
@@ -179,7 +187,7 @@ export class PhaseRun {
         cpuSeconds,
         pauseMs,
         pauseEndedAt: performance.timeOrigin + pauseEndedAt,
-        connections: this.#clients.length,
+        connections: this.#connections,
         stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
         violations: Object.fromEntries(violations),
         notes: [...this.#notes, ...failures]

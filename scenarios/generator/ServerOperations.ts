@@ -1,5 +1,6 @@
 // Everything that is neither a read nor a write of keys: leases, compaction as kube-apiserver does it, and snapshots.
 // Owns the order of their requests; the time of an action is from its first request to its last answer.
+import type { ClientStream, GrpcClient } from "#net"
 import { randomness } from "../Randomness.ts"
 import { rawVarint, readWrite, subMessage, varintField } from "./Answer.ts"
 import { type Behaviour, type Call, errorName } from "./Call.ts"
@@ -10,7 +11,6 @@ import {
   leaseKeepAliveRequest,
   methods
 } from "./KubeRequests.ts"
-import type { ClientStream, GrpcClient } from "./Transport.ts"
 import type { OperationSetting } from "./WriteOperations.ts"
 
 const defaultTtlMs = 60_000
@@ -46,7 +46,7 @@ const leaseKeepAlive = ({ context, name }: OperationSetting): Behaviour => {
       end: (status) => {
         streams.delete(client)
         context.tick()
-        for (const call of waiting.splice(0)) call.fail(errorName(status.code === 0 ? { ...status, code: 14 } : status))
+        for (const call of waiting.splice(0)) call.fail(status.code === 0 ? "Unavailable" : errorName(status))
       }
     })
     const made = { stream, waiting }

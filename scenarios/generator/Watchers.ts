@@ -1,6 +1,7 @@
 // A group of equal watchers: opens its streams, creates its watches, reads events with a cursor and hands each one's
 // revision to the account. Owns the watch protocol of the load generator and its slow watchers (read stalls).
 // Refuses to own the arithmetic of delivery: Delivery.ts does that.
+import type { ClientStream, GrpcClient } from "#net"
 import type { RecordedWatch } from "#reports"
 import type { Watch } from "../Scenario.ts"
 import { Cursor } from "./Answer.ts"
@@ -8,7 +9,6 @@ import { errorName } from "./Call.ts"
 import { WatchAccount } from "./Delivery.ts"
 import { methods, prefixEnd, watchRequest } from "./KubeRequests.ts"
 import type { RunContext } from "./RunContext.ts"
-import type { ClientStream, GrpcClient } from "./Transport.ts"
 
 const requireLeader = [["hasleader", "true"]] as const
 

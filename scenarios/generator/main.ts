@@ -1,7 +1,9 @@
 // The load generator's process: obeys the runner's commands one at a time over the IPC channel and ends with it, so
 // that a runner that dies leaves no load behind. Owns the process; the work is PhaseRun.ts's and Ceiling.ts's.
+import type { ConnectFailed } from "#net"
+import { Effect, type Scope } from "effect"
 import { measureCeiling } from "./Ceiling.ts"
-import { PhaseRun } from "./PhaseRun.ts"
+import { PhaseRun, type WatchFailed } from "./PhaseRun.ts"
 import type { Command, Endpoint, Report } from "./Protocol.ts"
 import { RunContext } from "./RunContext.ts"
 
@@ -12,27 +14,31 @@ const say = (report: Report): void => {
 let context: RunContext | undefined
 let endpoint: Endpoint = { host: "127.0.0.1", port: 0 }
 
-const obey = async (command: Command): Promise<void> => {
+const obey = (command: Command): Effect.Effect<Report, ConnectFailed | WatchFailed, Scope.Scope> => {
   switch (command.type) {
     case "start":
       context = new RunContext(command.seed, command.keySpaces)
       endpoint = command.endpoint
-      return say({ type: "ready" })
+      return Effect.succeed({ type: "ready" })
     case "endpoint":
       endpoint = command.endpoint
-      return say({ type: "ready" })
+      return Effect.succeed({ type: "ready" })
     case "phase":
-      if (context === undefined) return say({ type: "failed", reason: "a phase came before the start" })
-      return say(await new PhaseRun(command.phase, context, say).run(endpoint))
+      if (context === undefined) return Effect.succeed({ type: "failed", reason: "a phase came before the start" })
+      return new PhaseRun(command.phase, context, say).run(endpoint)
     case "ceiling":
-      return say(await measureCeiling(command))
+      return measureCeiling(command)
   }
 }
 
-process.on("message", (command: Command) => {
-  obey(command).catch((cause: unknown) =>
-    say({ type: "failed", reason: cause instanceof Error ? cause.message : String(cause) })
+const answer = (command: Command): Effect.Effect<void> =>
+  Effect.suspend(() => obey(command)).pipe(
+    Effect.scoped,
+    Effect.catch(({ message }) => Effect.succeed<Report>({ type: "failed", reason: message })),
+    Effect.catchDefect((defect) => Effect.succeed<Report>({ type: "failed", reason: String(defect) })),
+    Effect.map(say)
   )
-})
+
+process.on("message", (command: Command) => void Effect.runFork(answer(command)))
 process.on("disconnect", () => process.exit(0))
 process.on("SIGINT", () => {})
