@@ -125,15 +125,21 @@ export class LoadDriver implements CallOwner {
       if (this.#begin(call, now)) continue
       this.#idle.push(call)
       if (this.#inFlight > 0) return
-      this.#note = `${this.#load.name} ended early: nothing left to act on`
+      const why = this.#connected ? "nothing left to act on" : "a connection to the server was lost"
+      this.#note = `${this.#load.name} ended early: ${why}`
       return this.#end()
     }
     if (this.#inFlight === 0) this.#end()
   }
 
+  /** Whether the load's connections still stand; on a lost one calls would fail as fast as they are made. */
+  get #connected(): boolean {
+    return this.#clients.every(({ ready }) => ready)
+  }
+
   #begin(call: Call, plannedAt: number): boolean {
     const operation = this.#choose()
-    if (!call.begin(operation, plannedAt, this.#context.now)) return false
+    if (!call.client.ready || !call.begin(operation, plannedAt, this.#context.now)) return false
     operation.tally.planned++
     this.#begun++
     this.#inFlight++
@@ -151,7 +157,7 @@ export class LoadDriver implements CallOwner {
       this.#idle.push(call)
       const { tally } = this.#choose()
       tally.planned++
-      tally.fail("no key to act on")
+      tally.fail(this.#connected ? "no key to act on" : "Unavailable")
     }
     if (this.#due !== undefined) this.#wake(this.#startedAt + this.#due - now)
     else if (this.#inFlight === 0) this.#end()
