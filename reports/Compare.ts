@@ -54,7 +54,9 @@ export const compare = (baseline: RunGroup, candidate: RunGroup, options: Partia
     ...[baseline, candidate].flatMap(invalidRuns)
   ]
   const metrics = compareSamples(samplesOf(baseline, candidate), rules, refusals)
-  const throughputs = metrics.flatMap(({ ratio, unit }) => (unit === "ops/s" && ratio !== null ? [ratio] : []))
+  const throughputs = metrics.flatMap(({ id, ratio, unit }) =>
+    unit === "ops/s" && id !== "all.throughput" && ratio !== null ? [ratio] : []
+  )
   const overall = geometricMean(throughputs)
   return {
     baseline: baseline.name,

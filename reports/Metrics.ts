@@ -42,6 +42,7 @@ export const operationLabel = (record: RunRecord, operation: { readonly name: st
 
 /** Every metric of a run, in the order in which a report shows them. */
 export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
+  ...totalMetrics(record),
   ...measuredOperations(record).flatMap((operation) => operationMetrics(record, operation)),
   ...watchMetrics(record),
   ...serverMetrics(record)
@@ -60,9 +61,32 @@ const operationMetrics = (record: RunRecord, operation: RecordedOperation): Read
   return [throughput, ...latencyMetrics(label, operation.latency)]
 }
 
-const latencyMetrics = (label: string, histogram: RecordedHistogram): ReadonlyArray<Metric> =>
+// What the run as a whole did; a run with one operation needs no total.
+const totalMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
+  const operations = measuredOperations(record)
+  if (operations.length < 2) return []
+  const seconds = measurePhases(record).reduce((sum, phase) => sum + (phase.endMs - phase.startMs) / 1000, 0)
+  const completed = operations.reduce((sum, operation) => sum + operation.completed, 0)
+  const names = new Set(operations.map((operation) => operation.name))
+  const columns = record.series.operations.filter((series) => names.has(series.name))
+  const perSecond = record.series.atS.flatMap((atS, index) =>
+    isMeasured(record, atS) ? [columns.reduce((sum, column) => sum + (column.completed[index] ?? 0), 0)] : []
+  )
+  const throughput: Metric = {
+    id: "all.throughput",
+    label: "all operations, throughput",
+    unit: "ops/s",
+    better: "higher",
+    value: seconds > 0 ? completed / seconds : null,
+    within: perSecond
+  }
+  const latency = Latency.merge(operations.map((operation) => operation.latency)).toRecorded()
+  return [throughput, ...latencyMetrics("all operations,", latency, "all")]
+}
+
+const latencyMetrics = (label: string, histogram: RecordedHistogram, id = label): ReadonlyArray<Metric> =>
   (["p50", "p99"] as const).map((digest) => ({
-    id: `${label}.${digest}`,
+    id: `${id}.${digest}`,
     label: `${label} ${digest}`,
     unit: "us",
     better: "lower",

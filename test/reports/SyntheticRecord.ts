@@ -34,7 +34,7 @@ seed: 7
 load:
   - name: apiserver
     shape: closed
-    clients: 64
+    clients: 4
     mix: { create: 20, update: 30, get: 45, list: 5 }
 slo:
   - { name: p99 of get, expression: "get.p99 <= 10ms" }
@@ -75,7 +75,7 @@ export const syntheticRecord = (options: SyntheticOptions = {}): RunRecord => {
         startMs: 0,
         endMs: warmup * 1000,
         loop: "closed",
-        clients: 64,
+        clients: 4,
         targetPerS: null
       },
       {
@@ -84,7 +84,7 @@ export const syntheticRecord = (options: SyntheticOptions = {}): RunRecord => {
         startMs: warmup * 1000,
         endMs: (warmup + seconds) * 1000,
         loop: "closed",
-        clients: 64,
+        clients: 4,
         targetPerS: null
       }
     ],
