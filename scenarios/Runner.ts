@@ -1,6 +1,6 @@
 // Runs a scenario as the command line asks: finds its backends, measures the ceiling, walks all runs in ABBA order,
 // writes one JSON record per run as it ends, and one page over all of them. Owns that sequence and the output folder.
-import { groupByBackend, makeReport, renderHtml, renderJUnit, type Report, type RunRecord } from "#reports"
+import { groupByBackend, makeReport, renderJUnit, renderTerminal, type Report, type RunRecord } from "#reports"
 import { DateTime, Effect, FileSystem, Path, Schema } from "effect"
 import type { Backend } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"
@@ -135,7 +135,7 @@ const oneRun = (
 export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  const { loaded, repeats } = options
+  const { repeats } = options
   const backends = yield* chooseBackends(options)
   const directory = yield* outputDirectory(options)
   const ceiling = yield* ceilingOf(options)

@@ -1,6 +1,6 @@
 // The load generator's own ceiling: how many requests a second it gets out of a server whose handler does nothing, on
 // this machine and with these connections. Whatever a run shows close to it says more about the generator than the server.
-import type { ConnectFailed } from "#net"
+import type { ConnectFailed, GrpcStatus } from "#net"
 import { Effect, type Scope } from "effect"
 import { openClients } from "./Clients.ts"
 import type { CeilingResult, Command } from "./Protocol.ts"
@@ -12,19 +12,20 @@ const requestBytes = 740
 /** Sends requests in a closed loop for the given time and counts the answers. */
 export const measureCeiling = (
   command: Extract<Command, { type: "ceiling" }>
-): Effect.Effect<CeilingResult, ConnectFailed, Scope.Scope> =>
+): Effect.Effect<CeilingResult, ConnectFailed | GrpcStatus, Scope.Scope> =>
   Effect.gen(function* () {
     const { connections, durationMs, endpoint, parallelism } = command
     const clients = yield* openClients(endpoint, connections)
     const request = new Uint8Array(requestBytes).fill(1)
     const cpu = process.cpuUsage()
     const startedAt = performance.now()
-    const answers = yield* Effect.callback<number>((resume) => {
+    const answers = yield* Effect.callback<number, GrpcStatus>((resume) => {
       let count = 0
       let inFlight = parallelism
       for (let place = 0; place < parallelism; place++) {
         const client = clients[place % connections]
-        const again = (): void => {
+        const again = (error: GrpcStatus | undefined): void => {
+          if (error !== undefined) return resume(error)
           count++
           if (performance.now() - startedAt < durationMs) client.unary(emptyMethod, request, again)
           else if (--inFlight === 0) resume(Effect.succeed(count))

@@ -1,6 +1,6 @@
 // The load generator's process: obeys the runner's commands one at a time over the IPC channel and ends with it, so
 // that a runner that dies leaves no load behind. Owns the process; the work is PhaseRun.ts's and Ceiling.ts's.
-import type { ConnectFailed } from "#net"
+import type { ConnectFailed, GrpcStatus } from "#net"
 import { Effect, type Scope } from "effect"
 import { measureCeiling } from "./Ceiling.ts"
 import { PhaseRun, type WatchFailed } from "./PhaseRun.ts"
@@ -14,7 +14,7 @@ const say = (report: Report): void => {
 let context: RunContext | undefined
 let endpoint: Endpoint = { host: "127.0.0.1", port: 0 }
 
-const obey = (command: Command): Effect.Effect<Report, ConnectFailed | WatchFailed, Scope.Scope> => {
+const obey = (command: Command): Effect.Effect<Report, ConnectFailed | GrpcStatus | WatchFailed, Scope.Scope> => {
   switch (command.type) {
     case "start":
       context = new RunContext(command.seed, command.keySpaces)
