@@ -1,6 +1,6 @@
 // Runs a scenario as the command line asks: finds its backends, measures the ceiling, walks all runs in ABBA order,
 // writes one JSON record per run as it ends, and one page over all of them. Owns that sequence and the output folder.
-import { groupByBackend, makeReport, renderJUnit, renderTerminal, type Report, type RunRecord } from "#reports"
+import { groupByBackend, makeReport, renderHtml, renderJUnit, type Report, type RunRecord } from "#reports"
 import { DateTime, Effect, FileSystem, Path, Schema } from "effect"
 import type { Backend } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"

@@ -5,6 +5,7 @@ import { ClientStreamCall, ClientUnaryCall } from "./ClientCall.ts"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { CallOptions, ClientCall, ClientListener, ClientStream, GrpcClient } from "./Contract.ts"
 import { putHeaderBlock } from "./ControlFrames.ts"
+import type { FloodKind } from "./FloodGuard.ts"
 import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow, preface, putFrameHeader } from "./Frame.ts"
 import { encodeGrpcTimeout, GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
@@ -216,6 +217,11 @@ export class ClientConnection extends Connection implements GrpcClient {
   }
 
   protected onPingAck(): void {}
+
+  /** Budgets guard a server; what a client's own cancellations cross with must not end its connection. */
+  protected override spend(kind: FloodKind): void {
+    if (kind !== "idle" && kind !== "reset") super.spend(kind)
+  }
 
   protected onSettings(): void {
     this.startWaiting()

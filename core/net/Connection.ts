@@ -22,8 +22,8 @@ const pauseBytes = 2 * congestedBytes
 const dropBytes = 8 * congestedBytes
 /** How long a peer may take to read our GOAWAY before the socket is destroyed. */
 const lingerMs = 1000
-/** Streams that we reset most recently: what the peer still sends on them is no mistake of its. */
-const rememberedResets = 128
+/** Streams that we reset most recently: what the peer still sends on them crossed our reset and is no mistake of its. */
+const rememberedResets = 4096
 
 /** What both roles can be told; see `ListenOptions` for the meaning and the defaults. */
 export interface ConnectionLimits {
@@ -61,8 +61,7 @@ export abstract class Connection implements FrameSink, Pingable {
   private reading = false
   private dirty = false
   private paused = false
-  private readonly resets = new Int32Array(rememberedResets)
-  private nextReset = 0
+  private readonly resets = new Set<number>()
 
   constructor(socket: Duplex, slow: boolean, limits: ConnectionLimits, ofServer: boolean) {
     this.socket = socket
@@ -359,12 +358,11 @@ export abstract class Connection implements FrameSink, Pingable {
   /** A frame for a stream that is not open: idle is a mistake, reset by us a crossing, closed a mistake of the stream. */
   protected onStrayFrame(id: number, what: string): void {
     if (this.isIdle(id)) violate(H2Error.Protocol, `${what} on an idle stream`)
-    if (this.wasReset(id)) return this.spend("idle")
-    violate(H2Error.StreamClosed, `${what} on a closed stream`, id)
+    if (!this.wasReset(id)) violate(H2Error.StreamClosed, `${what} on a closed stream`, id)
   }
 
   protected wasReset(id: number): boolean {
-    return this.resets.includes(id)
+    return this.resets.has(id)
   }
 
   /** Takes a token of the peer's budget or ends the connection. */
@@ -407,8 +405,13 @@ export abstract class Connection implements FrameSink, Pingable {
 
   /** Sends RST_STREAM for a stream that may not even exist here. */
   protected refuse(id: number, code: H2Error): void {
-    this.resets[this.nextReset] = id
-    this.nextReset = (this.nextReset + 1) % rememberedResets
+    this.resets.add(id)
+    if (this.resets.size > rememberedResets) {
+      for (const oldest of this.resets) {
+        this.resets.delete(oldest)
+        break
+      }
+    }
     putReset(this.out, id, code)
     this.wrote()
   }

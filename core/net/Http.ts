@@ -64,6 +64,8 @@ export const makeHttp1 = (handler: HttpHandler, onDefect: (defect: unknown) => v
     if (notHttp.has(error.code ?? "") || !socket.writable) socket.destroy()
     else socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
   })
+  // This server never listens itself; the event starts its watch over slow requests (headersTimeout, requestTimeout).
+  server.emit("listening")
   return server
 }
 

@@ -214,7 +214,6 @@ class Listener {
       socket.off("data", onData)
       socket.off("error", ignore)
       socket.setTimeout(0, silent)
-      socket.off("timeout", silent)
       if (isH2) this.startH2(socket, tls, seen.subarray(preface.length))
       else this.startH1(socket, seen)
     }
@@ -238,10 +237,17 @@ class Listener {
 }
 
 const namesOf = (socket: Socket, tls: boolean): PeerNames => ({
-  peer: `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`,
-  localAddress: `${socket.localAddress ?? ""}:${socket.localPort ?? 0}`,
+  peer: endpoint(socket.remoteAddress, socket.remotePort),
+  localAddress: endpoint(socket.localAddress, socket.localPort),
   tlsPeerCommonName: tls ? commonNameOf(socket as TLSSocket) : undefined
 })
+
+/** "ip:port" as Go prints it: IPv6 in brackets, IPv4 never as a mapped address; "@" for a unix socket. */
+const endpoint = (address: string | undefined, port: number | undefined): string => {
+  if (address === undefined || port === undefined) return "@"
+  const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
+  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`
+}
 
 /** The common name of a certificate that was verified; an unverified one says nothing. */
 const commonNameOf = (socket: TLSSocket): string | undefined => {

@@ -386,7 +386,9 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
 
   /** The method threw: the client learns no more than that, the defect goes to whoever runs the server. */
   private died(defect: unknown): void {
-    this.cancelWith(GrpcCode.Internal, "internal error")
+    // Inside a reserved space the answer's headers are half written: only the connection's end is a clean end.
+    if (this.reserved >= 0) this.connection.abort(H2Error.Internal, "internal error")
+    else this.cancelWith(GrpcCode.Internal, "internal error")
     this.connection.service.onDefect(defect)
   }
 

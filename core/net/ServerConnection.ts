@@ -65,7 +65,7 @@ export class ServerConnection extends Connection {
     if (stream !== undefined) return this.trailers(stream, headers, endStream)
     if ((id & 1) === 0) throw new ProtocolViolation(H2Error.Protocol, "a client's streams have odd numbers")
     if (id <= this.lastPeerId) {
-      if (this.wasReset(id)) return this.spend("idle")
+      if (this.wasReset(id)) return
       throw new ProtocolViolation(H2Error.StreamClosed, "HEADERS on a closed stream")
     }
     if (id > this.lastServedId) return this.spend("idle")

@@ -1,0 +1,103 @@
+// An ordered map from latin1 strings to values: sorted runs of bounded length, found by binary search.
+// Owns order and neighbourhood; refuses durability. Latin1 strings compare as their bytes do and hash natively, which
+// makes them the cheapest byte keys that JavaScript has.
+
+const RUN_MAX = 256
+
+interface Run<V> {
+  readonly keys: Array<string>
+  readonly values: Array<V>
+}
+
+export class SortedMap<V> {
+  private readonly exact = new Map<string, V>()
+  private runs: Array<Run<V>> = [{ keys: [], values: [] }]
+
+  get size(): number {
+    return this.exact.size
+  }
+
+  get(key: string): V | undefined {
+    return this.exact.get(key)
+  }
+
+  set(key: string, value: V): void {
+    const fresh = !this.exact.has(key)
+    this.exact.set(key, value)
+    const index = this.runOf(key)
+    const run = this.runs[index]
+    const at = lowerBound(run.keys, key)
+    if (!fresh) {
+      run.values[at] = value
+      return
+    }
+    run.keys.splice(at, 0, key)
+    run.values.splice(at, 0, value)
+    if (run.keys.length > RUN_MAX) {
+      const half = run.keys.length >> 1
+      this.runs.splice(index + 1, 0, { keys: run.keys.splice(half), values: run.values.splice(half) })
+    }
+  }
+
+  delete(key: string): void {
+    if (!this.exact.delete(key)) return
+    const index = this.runOf(key)
+    const run = this.runs[index]
+    const at = lowerBound(run.keys, key)
+    run.keys.splice(at, 1)
+    run.values.splice(at, 1)
+    if (run.keys.length === 0 && this.runs.length > 1) this.runs.splice(index, 1)
+  }
+
+  clear(): void {
+    this.exact.clear()
+    this.runs = [{ keys: [], values: [] }]
+  }
+
+  /** Visits [start, end) in order until the visitor returns false. */
+  scan(start: string, end: string | undefined, visit: (key: string, value: V) => boolean): void {
+    let index = this.runOf(start)
+    let at = lowerBound(this.runs[index].keys, start)
+    for (; index < this.runs.length; index++, at = 0) {
+      const { keys, values } = this.runs[index]
+      for (; at < keys.length; at++) {
+        if (end !== undefined && keys[at] >= end) return
+        if (!visit(keys[at], values[at])) return
+      }
+    }
+  }
+
+  /** How many keys lie in [start, end): whole runs are counted by their length. */
+  count(start: string, end: string | undefined): number {
+    const first = this.runOf(start)
+    const from = lowerBound(this.runs[first].keys, start)
+    const last = end === undefined ? this.runs.length - 1 : this.runOf(end)
+    const to = end === undefined ? this.runs[last].keys.length : lowerBound(this.runs[last].keys, end)
+    let total = to - from
+    for (let index = first; index < last; index++) total += this.runs[index].keys.length
+    return Math.max(0, total)
+  }
+
+  /** The run that holds the key, or would: the last one that does not start after it. */
+  private runOf(key: string): number {
+    let low = 0
+    let high = this.runs.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.runs[middle].keys[0] <= key) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+}
+
+const lowerBound = (keys: ReadonlyArray<string>, key: string): number => {
+  let low = 0
+  let high = keys.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (keys[middle] < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}

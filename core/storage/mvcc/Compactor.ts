@@ -1,0 +1,125 @@
+// Compaction: revisions below one are refused at once and their rows removed bit by bit.
+// Owns the compacted revision, the cursor of the removal and its pace; refuses to scan keys: the log names what is dead.
+// An event at revision r with previous revision p means that version p ended at r, so History[key, p] goes with r.
+import type { View } from "../engine/Engine.ts"
+import { Table } from "../engine/Engine.ts"
+import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
+import { historyKey, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import type { Store } from "./Store.ts"
+
+/** Log rows removed in one batch: a few milliseconds of the writer's time. */
+const ROWS_PER_STEP = 256
+
+export interface CompactorOptions {
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  /** Runs a function after some milliseconds. */
+  readonly after: (delayMs: number, run: () => void) => void
+}
+
+export class Compactor {
+  private readonly store: Store
+  private readonly options: CompactorOptions
+  private cursor: number
+  private running = false
+  private waiting: Array<{ readonly revision: number; readonly done: () => void }> = []
+  /** Rows removed, steps taken and the longest step in milliseconds, for metrics. */
+  readonly stats = { rowsRemoved: 0, steps: 0, longestStepMs: 0, compactions: 0 }
+
+  constructor(store: Store, options: CompactorOptions) {
+    this.store = store
+    this.options = options
+    this.cursor = 0
+    store.engine.read(
+      () => [{ table: Table.Meta, start: MetaKey.compactionCursor, end: MetaKey.compactionCursor, limit: 1 }],
+      (view) => {
+        const row = view.get(Table.Meta, MetaKey.compactionCursor)
+        this.cursor = row === undefined ? 0 : readRevision(row, 0)
+      }
+    )
+    this.run()
+  }
+
+  /** Compacts up to a revision; `physical` answers when the rows are gone, otherwise when the revision is recorded. */
+  compact(revision: number | bigint, physical: boolean, answer: (failure: EtcdFailure | undefined) => void): void {
+    const { store } = this
+    if (revision > store.revision) return answer(Failure.futureRevision)
+    if (revision <= store.compacted) return answer(Failure.compacted)
+    const target = Number(revision)
+    store.compacted = target
+    this.stats.compactions++
+    store.writeRows<undefined>(
+      ({ batch }) => void batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target)),
+      (failure) => {
+        if (failure !== undefined) return answer(failure)
+        if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })
+        else answer(undefined)
+        this.run()
+      }
+    )
+  }
+
+  private run(): void {
+    if (this.running || this.store.compacted <= this.cursor) return this.wake()
+    this.running = true
+    this.step()
+  }
+
+  private step(): void {
+    const target = this.store.compacted
+    const started = this.options.now()
+    this.store.engine.read(
+      () => [{ table: Table.Log, start: revisionRow(this.cursor), end: revisionRow(target + 1), limit: ROWS_PER_STEP }],
+      (view) => this.remove(view, target, started)
+    )
+  }
+
+  private remove(view: View, target: number, started: number): void {
+    let rows = 0
+    let cursor = target
+    this.store.writeRows<undefined>(
+      ({ batch: { writes } }) => {
+        view.scan(Table.Log, revisionRow(this.cursor), revisionRow(target + 1), (row, value) => {
+          const revision = readRevision(row, 0)
+          if (rows >= ROWS_PER_STEP) {
+            cursor = revision
+            return false
+          }
+          rows++
+          const previous = readRevision(value, 1)
+          if (previous > 0) writes.remove(Table.History, historyKey(value.subarray(LOG_HEADER_BYTES), previous))
+          if (revision < target) writes.remove(Table.Log, Buffer.from(row))
+          return true
+        })
+        writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
+      },
+      (failure) => this.stepped(failure, cursor, rows, target, started)
+    )
+  }
+
+  private stepped(
+    failure: EtcdFailure | undefined,
+    cursor: number,
+    rows: number,
+    target: number,
+    started: number
+  ): void {
+    const tookMs = this.options.now() - started
+    this.stats.steps++
+    this.stats.rowsRemoved += rows
+    this.stats.longestStepMs = Math.max(this.stats.longestStepMs, tookMs)
+    if (failure === undefined) this.cursor = cursor
+    if (failure === undefined && cursor >= target && this.store.compacted === target) {
+      this.running = false
+      return this.run()
+    }
+    // As long as a step took, writers have the disk for themselves; after a failure the disk is left alone for a second.
+    this.options.after(failure === undefined ? Math.min(tookMs, 100) : 1000, () => this.step())
+  }
+
+  private wake(): void {
+    const done = this.waiting.filter(({ revision }) => revision <= this.cursor)
+    this.waiting = this.waiting.filter(({ revision }) => revision > this.cursor)
+    for (const waiter of done) waiter.done()
+  }
+}

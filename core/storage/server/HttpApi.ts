@@ -1,0 +1,47 @@
+// What the store answers over plain HTTP: health, liveness, readiness, version, metrics.
+// Owns paths and bodies, which are etcd's; refuses everything else with 404.
+import { type HttpHandler, type HttpResponse, type ListenStats, textResponse } from "#net"
+import { ETCD_VERSION } from "../api/MaintenanceApi.ts"
+import { AlarmType } from "../rpc/AdminMessages.ts"
+import { renderMetrics } from "./Metrics.ts"
+import type { Storage } from "./Storage.ts"
+
+const json = (status: number, body: unknown): HttpResponse => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body)
+})
+
+/** Answers the store's HTTP paths; `isReady` turns false while the server drains. */
+export const httpApi =
+  (storage: Storage, wire: () => ListenStats, isReady: () => boolean): HttpHandler =>
+  ({ path }) => {
+    const [route, query = ""] = path.split("?")
+    switch (route) {
+      case "/version":
+        return json(200, { etcdserver: ETCD_VERSION, etcdcluster: "3.7.0", storage: "3.7.0" })
+      case "/health":
+        return health(storage, new URLSearchParams(query).getAll("exclude"))
+      case "/livez":
+        return textResponse(200, "ok\n")
+      case "/readyz":
+        return isReady() ? textResponse(200, "ok\n") : textResponse(503, "draining\n")
+      case "/metrics":
+        return {
+          status: 200,
+          headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+          body: renderMetrics(storage, wire())
+        }
+      default:
+        return textResponse(404, "404 page not found\n")
+    }
+  }
+
+/** Unhealthy while an alarm is raised, unless the caller excludes it. */
+const health = ({ alarms }: Storage, excluded: ReadonlyArray<string>): HttpResponse => {
+  const names = alarms.active.map((alarm) => (alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"))
+  const raised = names.find((name) => !excluded.includes(name))
+  return raised === undefined
+    ? json(200, { health: "true", reason: "" })
+    : json(503, { health: "false", reason: `ALARM ${raised}` })
+}
