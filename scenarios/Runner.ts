@@ -1,8 +1,8 @@
 // Runs a scenario as the command line asks: finds its backends, measures the ceiling, walks all runs in ABBA order,
 // writes one JSON record per run as it ends, and one page over all of them. Owns that sequence and the output folder.
 import { groupByBackend, makeReport, renderHtml, renderJUnit, type Report, type RunRecord } from "#reports"
-import { DateTime, Effect, FileSystem, Path, Schema } from "effect"
-import type { Backend } from "./backends/Backend.ts"
+import { DateTime, Effect, FileSystem, Path, Result, Schema } from "effect"
+import { type Backend, BackendMissing } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"
 import { measureCeiling } from "./Ceiling.ts"
 import type { CeilingResult } from "./generator/Protocol.ts"
@@ -47,20 +47,32 @@ export class OutputUnusable extends Schema.TaggedError<OutputUnusable>()("Output
 const unusable = (path: string) => (cause: { readonly message: string }) =>
   new OutputUnusable({ path, reason: cause.message })
 
-/** Finds the backends. One that only the file names may be missing, as long as another is there, and is said to be. */
+/** Finds the first of "one|other" that is here; that another than the first was taken is said. */
+const firstOf = (text: string, progress: Progress) =>
+  Effect.gen(function* () {
+    const [first = "", ...others] = text.split("|")
+    const missing: Array<BackendMissing> = []
+    for (const name of [first, ...others]) {
+      const found = yield* Effect.result(findBackend(name))
+      if (Result.isSuccess(found)) {
+        const [why] = missing
+        if (why !== undefined) progress.line(`${why.message}\nrunning on ${name} in its place`)
+        return found.success
+      }
+      missing.push(found.failure)
+    }
+    return yield* missing[0] ?? new BackendMissing({ backend: text, reason: "has no name" })
+  })
+
+/** Finds the backends. One that only the file names may be missing, as long as another is there, and that is said. */
 const chooseBackends = ({ backends, progress, typedBackends }: RunnerOptions) =>
   Effect.gen(function* () {
-    if (typedBackends) return yield* Effect.forEach(backends, findBackend)
-    const found: Array<Backend> = []
-    for (const name of backends) {
-      const backend = yield* findBackend(name).pipe(
-        Effect.catchTag("BackendMissing", (missing) => Effect.sync(() => progress.line(`left out: ${missing.message}`)))
-      )
-      if (backend !== undefined) found.push(backend)
-    }
-    if (found.length > 0) return found
-    progress.line("none of the scenario's backends is here: running on memory")
-    return [yield* findBackend("memory")]
+    const results = yield* Effect.forEach(backends, (name) => Effect.result(firstOf(name, progress)))
+    const [found, missing] = [results.filter(Result.isSuccess), results.filter(Result.isFailure)]
+    const [reason] = missing
+    if (reason !== undefined && (typedBackends || found.length === 0)) return yield* reason.failure
+    for (const { failure } of missing) progress.line(`left out: ${failure.message}`)
+    return found.map(({ success }) => success)
   })
 
 const outputDirectory = (options: RunnerOptions) =>

@@ -137,7 +137,10 @@ export const Scenario = Schema.Struct({
     .annotate({ description: "Defaults of ${name}, overridable with --set params.name=value" }),
   backends: Schema.Array(Schema.String)
     .check(Schema.isMinLength(1), Schema.isMaxLength(8))
-    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["lmdb"]))),
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["lmdb"])))
+    .annotate({
+      description: "lmdb, memory, etcd, etcd=VERSION, etcd=PATH, etcd=URL; one|other takes the first that is found"
+    }),
   repeats: Count(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   server: Schema.Struct({
     quotaBytes: Size.pipe(Schema.withDecodingDefaultKey(Effect.succeed("8GiB"))),
