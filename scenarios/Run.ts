@@ -1,14 +1,24 @@
 // One run: one scenario against one backend, from an empty data directory to a run record. Starts the server and the
 // load generator, samples both, walks the phases, and cleans everything up, whatever happens.
 // Owns that order. What a phase does is the generator's; what the record says is Recording.ts's.
-import { Effect, FileSystem, type Scope } from "effect"
+import { Effect, FileSystem, Schema, type Scope } from "effect"
 import { join } from "node:path"
 import type { Backend, RunningServer, ServerFailed } from "./backends/Backend.ts"
 import type { PhaseResult, Second } from "./generator/Protocol.ts"
-import { type Generator, GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
+import { type Generator, type GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
 import { ResourceSampler } from "./ResourceSampler.ts"
 import type { Phase, Scenario } from "./Scenario.ts"
 import { Timeline } from "./Timeline.ts"
+
+/** A phase did not end although everything in it has a bound. */
+export class PhaseOverdue extends Schema.TaggedError<PhaseOverdue>()("PhaseOverdue", {
+  phase: Schema.String,
+  limitMs: Schema.Finite
+}) {
+  override get message(): string {
+    return `phase ${this.phase} did not end within ${this.limitMs / 1000} s`
+  }
+}
 
 /** A phase as it ran. Times in ms since the epoch. */
 export interface PhaseOutcome {
@@ -106,7 +116,7 @@ const restart = (phase: Phase, server: RunningServer, generator: Generator) =>
 /** Runs the scenario once. */
 export const runOnce = (
   options: RunOptions
-): Effect.Effect<RunOutcome, ServerFailed | GeneratorFailed, FileSystem.FileSystem | Scope.Scope> =>
+): Effect.Effect<RunOutcome, ServerFailed | GeneratorFailed | PhaseOverdue, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function* () {
     const { backend, scenario, watcher, workDir } = options
     const { fsync, maxRequestBytes, quotaBytes } = scenario.server
@@ -137,7 +147,7 @@ export const runOnce = (
         watcher.second(phase, second)
       }
       const limit = phaseLimitMs(phase)
-      const late = () => new GeneratorFailed({ reason: `phase ${phase.name} did not end within ${limit / 1000} s` })
+      const late = () => new PhaseOverdue({ phase: phase.name, limitMs: limit })
       const result = yield* generator
         .ask({ type: "phase", phase }, "phase", onSecond)
         .pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(late()) }))

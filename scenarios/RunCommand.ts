@@ -3,6 +3,7 @@ import { renderTerminal, terminalOptions } from "#reports"
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
+import { explain } from "./Explain.ts"
 import { Progress } from "./Progress.ts"
 import { runScenario } from "./Runner.ts"
 import { loadScenario } from "./ScenarioFile.ts"
@@ -96,7 +97,7 @@ export const runCommand = Command.make(
       yield* Console.log(`report: ${result.page}`)
     }
     process.exitCode = result.report.judgement.exitCode
-  })
+  }, Effect.catch(explain))
 ).pipe(
   Command.withDescription("Run a scenario against one or more backends and write a report"),
   Command.withExamples([

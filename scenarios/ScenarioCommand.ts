@@ -1,6 +1,7 @@
 // `wharf scenario`: look at scenarios without running them. Owns its three subcommands and what they print.
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { explain } from "./Explain.ts"
 import { scenarioJsonSchemaText } from "./JsonSchema.ts"
 import { loadScenario } from "./ScenarioFile.ts"
 import { shippedScenarios } from "./Shipped.ts"
@@ -16,9 +17,11 @@ const validate = Command.make(
   },
   Effect.fn("wharf.scenario.validate")(function* ({ files, set }) {
     for (const file of files) {
-      const { scenario } = yield* loadScenario(file, set)
-      yield* Console.log(
-        `${file}: ${scenario.name} is valid: ${scenario.phases.length} phases, ${scenario.slo.length} targets`
+      yield* loadScenario(file, set).pipe(
+        Effect.flatMap(({ scenario: { name, phases, slo } }) =>
+          Console.log(`${file}: ${name} is valid: ${phases.length} phases, ${slo.length} targets`)
+        ),
+        Effect.catch(explain)
       )
     }
   })

@@ -4,6 +4,7 @@ import { Effect, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { get } from "node:http"
 import { createServer } from "node:net"
+import { dirname } from "node:path"
 import { type Endpoint, type RunningServer, ServerFailed, type ServerSettings } from "./Backend.ts"
 import { guard } from "./Reaper.ts"
 
@@ -84,7 +85,7 @@ const launch = (command: ServerCommand, endpoint: Endpoint, peerPort: number): E
     const log = tail(child)
     let spawnError: string | undefined
     child.on("error", (cause) => (spawnError = cause.message))
-    const dismiss = child.pid === undefined ? () => {} : guard(child.pid, command.dataDir)
+    const dismiss = child.pid === undefined ? () => {} : guard(child.pid, dirname(command.dataDir))
     const failed = (reason: string) => new ServerFailed({ backend: command.backend, reason, log: log() })
     const wait = Effect.gen(function* () {
       while (performance.now() - startedAt < readyWithinMs) {

@@ -137,9 +137,17 @@ export class LoadDriver implements CallOwner {
     return this.#clients.every(({ ready }) => ready)
   }
 
+  /** Begins the drawn operation, or, when it has nothing to act on, the next of the mix that has. */
   #begin(call: Call, plannedAt: number): boolean {
-    const operation = this.#choose()
-    if (!call.client.ready || !call.begin(operation, plannedAt, this.#context.now)) return false
+    if (!call.client.ready) return false
+    let operation = this.#choose()
+    if (!call.begin(operation, plannedAt, this.#context.now)) {
+      const able = this.#operations.find(
+        (other) => other !== operation && call.begin(other, plannedAt, this.#context.now)
+      )
+      if (able === undefined) return false
+      operation = able
+    }
     operation.tally.planned++
     this.#begun++
     this.#inFlight++
