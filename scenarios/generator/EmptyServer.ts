@@ -15,7 +15,7 @@ const program = Effect.gen(function* () {
   }
   const { port } = yield* listen({ host: "127.0.0.1", port: 0, methods: [method] })
   process.send?.({ type: "port", port })
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 Effect.runFork(Effect.scoped(program))
