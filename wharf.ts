@@ -5,6 +5,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { assetsCommand } from "#kind"
+import { compareCommand, lintCommand, reportCommand } from "#reports"
+import { runCommand, scenarioCommand } from "#scenarios"
 import { runEtcd, serveStorageCommand } from "#storage"
 
 const serve = Command.make("serve").pipe(
@@ -17,8 +19,19 @@ const serve = Command.make("serve").pipe(
 
 const wharf = Command.make("wharf").pipe(
   Command.withDescription("Run Kubernetes past the limits of one cluster, and prove it"),
-  Command.withExamples([{ command: "wharf assets", description: "which real programs are on this machine" }]),
-  Command.withSubcommands([serve, assetsCommand])
+  Command.withExamples([
+    { command: "wharf run scenarios/quickstart.yaml", description: "load a store beside etcd and open the report" },
+    { command: "wharf assets", description: "which real programs are on this machine" }
+  ]),
+  Command.withSubcommands([
+    runCommand,
+    scenarioCommand,
+    compareCommand,
+    reportCommand,
+    lintCommand,
+    serve,
+    assetsCommand
+  ])
 )
 
 const [, , first, ...rest] = process.argv

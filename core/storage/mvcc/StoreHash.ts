@@ -79,7 +79,7 @@ function* anyLiving(revision: number): Slices<boolean> {
 function* search(table: Table, wanted: (row: Uint8Array, value: Uint8Array) => boolean): Slices<boolean> {
   let found = false
   let from: Buffer | undefined = nothing
-  while (from !== undefined && !found) {
+  for (;;) {
     const start: Buffer = from
     const view = yield () => [{ table, start, end: undefined, limit: ROWS_PER_SLICE }]
     from = undefined
@@ -89,6 +89,6 @@ function* search(table: Table, wanted: (row: Uint8Array, value: Uint8Array) => b
       if (!found && ++rows === ROWS_PER_SLICE) from = Buffer.concat([row, Buffer.alloc(1)])
       return !found && rows < ROWS_PER_SLICE
     })
+    if (found || from === undefined) return found
   }
-  return found
 }
