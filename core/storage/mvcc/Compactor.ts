@@ -49,7 +49,10 @@ export class Compactor {
     store.compacted = target
     this.stats.compactions++
     store.writeRows<undefined>(
-      ({ batch }) => void batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target)),
+      ({ batch }) => {
+        batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target))
+        return undefined
+      },
       (failure) => {
         if (failure !== undefined) return answer(failure)
         if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })
@@ -92,6 +95,7 @@ export class Compactor {
           return true
         })
         writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
+        return undefined
       },
       (failure) => this.stepped(failure, cursor, rows, target, started)
     )

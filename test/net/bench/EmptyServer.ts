@@ -39,7 +39,7 @@ const grpcJs = (): void => {
   const answer = Buffer.alloc(0)
   server.addService({ empty }, {
     empty: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer)
-  } as grpc.UntypedServiceImplementation)
+  })
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error !== null) throw error
     report(port)
