@@ -1,7 +1,7 @@
 // The same administration and the same calls under the same users go to a real etcd and to our store; every code, message
 // and answer must agree. What cannot agree is masked: ids of cluster and member, tokens, remaining seconds of a lease, the
 // order of a lease's keys (a Go map's). WHARF_AUTH_RUNS sets how many sequences run, WHARF_SEED repeats one run.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import type { Message } from "../../core/net/index.ts"
 import * as admin from "../../core/storage/rpc/AdminMessages.ts"

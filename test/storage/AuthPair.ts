@@ -99,6 +99,9 @@ export interface Running {
   readonly stop: () => Promise<void>
 }
 
+/** A quick etcd: nothing here is about durability or the strength of hashes. */
+const etcdFlags = ["--name=default", "--log-level=fatal", "--unsafe-no-fsync", "--bcrypt-cost=4"]
+
 /** Starts a real etcd on free ports and waits until it answers. */
 export const startEtcd = async (
   path: string,
@@ -113,19 +116,16 @@ export const startEtcd = async (
   const child = spawn(
     path,
     [
-      ...[
-        "--name",
-        "default",
-        "--data-dir",
-        directory,
-        "--log-level",
-        "fatal",
-        "--unsafe-no-fsync",
-        "--bcrypt-cost",
-        "4"
-      ],
-      ...["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", peerUrl],
-      ...["--initial-advertise-peer-urls", peerUrl, "--initial-cluster", `default=${peerUrl}`, ...args]
+      ...etcdFlags,
+      ...Object.entries({
+        "data-dir": directory,
+        "listen-client-urls": url,
+        "advertise-client-urls": url,
+        "listen-peer-urls": peerUrl,
+        "initial-advertise-peer-urls": peerUrl,
+        "initial-cluster": `default=${peerUrl}`
+      }).map(([name, value]) => `--${name}=${value}`),
+      ...args
     ],
     { stdio: ["ignore", "ignore", "inherit"] }
   )

@@ -172,9 +172,7 @@ export class AuthStore implements AuthGate {
   }
 
   private permitsDelete(who: Caller, { key, prevKv, rangeEnd }: DeleteRangeRequest): Verdict {
-    return (
-      this.permits(who, key, rangeEnd, "write") ?? (prevKv ? this.permits(who, key, rangeEnd, "read") : undefined)
-    )
+    return this.permits(who, key, rangeEnd, "write") ?? (prevKv ? this.permits(who, key, rangeEnd, "read") : undefined)
   }
 
   txn(call: CallInfo, request: TxnRequest): Verdict {
