@@ -1,6 +1,7 @@
 // The front door: the command tree, and the only place where the rooms are wired together. It owns no behaviour; each
 // command is written in the room that it belongs to.
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { assetsCommand } from "#kind"

@@ -32,7 +32,7 @@ export interface MaintenanceOptions {
 
 export const maintenanceMethods = (context: ApiContext, options: MaintenanceOptions): ReadonlyArray<GrpcMethod> => {
   const header = () => context.header.message(context.store.revision)
-  const { auth, store } = context
+  const { auth } = context
   return [
     unary("/etcdserverpb.Maintenance/Status", Empty, (_request, call) => status(context, options, call)),
     unary("/etcdserverpb.Maintenance/Alarm", AlarmRequest, (request, call) => alarm(context, request, call)),
@@ -42,20 +42,20 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
     unary("/etcdserverpb.Maintenance/Hash", Empty, (_request, call) => {
       const denied = auth.requireRoot(call)
       if (denied !== undefined) return answer(call, HashResponse, denied)
-      hashStore(store, 0, options.defer, (result) =>
+      hashStore(context, 0, options.defer, (result) =>
         answer(call, HashResponse, result instanceof EtcdFailure ? result : { header: header(), hash: result.hash })
       )
     }),
     unary("/etcdserverpb.Maintenance/HashKV", HashKvRequest, ({ revision }, call) => {
       const denied = auth.requireRoot(call)
       if (denied !== undefined) return answer(call, HashKvResponse, denied)
-      hashStore(store, revision, options.defer, (result) =>
+      hashStore(context, revision, options.defer, (result) =>
         answer(
           call,
           HashKvResponse,
           result instanceof EtcdFailure
             ? result
-            : { header: header(), hash: result.hash, compactRevision: store.compacted, hashRevision: result.revision }
+            : { header: header(), hash: result.hash, compactRevision: result.compacted, hashRevision: result.revision }
         )
       )
     }),
@@ -85,6 +85,7 @@ const status = (context: ApiContext, { quotaBytes }: MaintenanceOptions, call: U
     raftAppliedIndex: store.revision,
     raftTerm: term,
     storageVersion: STORAGE_VERSION,
+    downgradeInfo: { enabled: false, targetVersion: "" },
     errors: alarms.active.map(
       (alarm) => `memberID:${memberId} alarm:${alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"} `
     )

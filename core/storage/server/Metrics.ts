@@ -33,6 +33,17 @@ export const renderMetrics = (storage: Storage, wire: ListenStats): string =>
     .map(render)
     .join("")
 
+/** What a member in front of the store can tell. */
+export const renderFrontMetrics = (wire: ListenStats, connected: boolean): string =>
+  [
+    gauge("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence, 0 is not.", connected ? 1 : 0),
+    gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.", 0),
+    ...trafficFamilies(wire),
+    ...processFamilies()
+  ]
+    .map(render)
+    .join("")
+
 const render = ({ help, kind, name, samples }: Family): string =>
   `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n${samples
     .map(([labels, value]) => `${name}${labels} ${value}\n`)
@@ -85,9 +96,13 @@ const mvccFamilies = ({ compactor, hub, store, counts }: Storage): ReadonlyArray
   ]
 }
 
-const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Family> => [
+const trafficFamilies = (wire: ListenStats): ReadonlyArray<Family> => [
   counter("etcd_network_client_grpc_received_bytes_total", "Bytes received from clients.", wire.bytesReceived),
-  counter("etcd_network_client_grpc_sent_bytes_total", "Bytes sent to clients.", wire.bytesSent),
+  counter("etcd_network_client_grpc_sent_bytes_total", "Bytes sent to clients.", wire.bytesSent)
+]
+
+const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Family> => [
+  ...trafficFamilies(wire),
   {
     name: "grpc_server_started_total",
     kind: "counter",
