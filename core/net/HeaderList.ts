@@ -61,7 +61,9 @@ export class HeaderList {
   }
 
   private read(name: string, value: string, at: number): string | undefined {
-    if (badValue.test(value)) return `the value of ${printable(name)} holds a forbidden octet`
+    // Servers in Go send a status message as it is, also with a space at its end.
+    if (badValue.test(value) && name !== "grpc-message")
+      return `the value of ${printable(name)} holds a forbidden octet`
     if (name.charCodeAt(0) === 58) return this.readPseudo(name, value, at)
     if (!token.test(name)) return `the field name ${printable(name)} is not a lower-case token`
     if (forbidden.has(name)) return `${name} belongs to HTTP/1.1`

@@ -49,7 +49,10 @@ export class Compactor {
     store.compacted = target
     this.stats.compactions++
     store.writeRows<undefined>(
-      ({ batch }) => batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target)),
+      ({ batch }) => {
+        batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target))
+        return undefined
+      },
       (failure) => {
         if (failure !== undefined) return answer(failure)
         if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })

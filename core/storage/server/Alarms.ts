@@ -42,7 +42,10 @@ export class Alarms {
 
   private save(done: (failure: EtcdFailure | undefined) => void): void {
     const row = Buffer.from([...this.raised])
-    this.store.writeRows<undefined>(({ batch }) => batch.writes.put(Table.Meta, MetaKey.alarms, row), done)
+    this.store.writeRows<undefined>(({ batch }) => {
+      batch.writes.put(Table.Meta, MetaKey.alarms, row)
+      return undefined
+    }, done)
   }
 
   /**
