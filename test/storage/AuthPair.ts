@@ -10,6 +10,7 @@ import { Effect, Exit, Scope } from "effect"
 import { listen, type Message, type ServerTls } from "../../core/net/index.ts"
 import type { AuthOptions } from "../../core/storage/auth/AuthStore.ts"
 import { makeMemoryEngine } from "../../core/storage/engine/MemoryEngine.ts"
+import { makeSnapshotFiles } from "../../core/storage/snapshot/SnapshotFileAdapter.ts"
 import { machineClockwork } from "../../core/storage/server/ClockworkAdapter.ts"
 import { Storage } from "../../core/storage/server/Storage.ts"
 import { AuthStatusResponse, Empty } from "../../core/storage/rpc/AdminMessages.ts"
@@ -157,7 +158,8 @@ export const startStore = async (auth: AuthOptions, tls?: ServerTls): Promise<Ru
     autoCompaction: { mode: "periodic", retention: 0 },
     auth,
     identity: { clusterId: 1, memberId: 2, term: 2 },
-    member: () => ({ name: "default", peerUrls: [], clientUrls: [] })
+    member: () => ({ name: "default", peerUrls: [], clientUrls: [] }),
+    snapshotFiles: makeSnapshotFiles(tmpdir)
   })
   const scope = Effect.runSync(Scope.make())
   const options = { host: "127.0.0.1", port: 0, methods: storage.methods, ...(tls === undefined ? {} : { tls }) }
