@@ -61,7 +61,7 @@ export const list = <S extends Scalar>(number: number, scalar: S): Field<Readonl
 export const one = <T extends object>(number: number, nested: () => Message<T>): Field<T | undefined> => ({
   number,
   scalar: undefined,
-  nested: nested as () => Message<object>,
+  nested: nested,
   repeated: false,
   explicit: true
 })
@@ -70,7 +70,7 @@ export const one = <T extends object>(number: number, nested: () => Message<T>):
 export const many = <T extends object>(number: number, nested: () => Message<T>): Field<ReadonlyArray<T>> => ({
   number,
   scalar: undefined,
-  nested: nested as () => Message<object>,
+  nested: nested,
   repeated: true,
   explicit: false
 })
@@ -183,7 +183,7 @@ export class Message<T extends object> {
     const target = field.repeated ? ownList(result, name) : undefined
     if (packed) {
       const inner = new ProtoReader(reader.buffer, reader.span(), reader.position)
-      while (inner.position < inner.end) target?.push(readScalar(inner, field.scalar as Scalar))
+      while (inner.position < inner.end) target?.push(readScalar(inner, field.scalar))
       return
     }
     let value: unknown

@@ -46,6 +46,8 @@ export class WriteBatch {
   readonly tables: Array<Table> = []
   readonly keys: Array<Uint8Array> = []
   readonly values: Array<Uint8Array | undefined> = []
+  /** How each row changes the number of rows in its table. */
+  readonly deltas: Array<number> = []
   readonly expectations: Array<{
     readonly table: Table
     readonly key: Uint8Array
@@ -53,17 +55,21 @@ export class WriteBatch {
   }> = []
   sizeBytes = 0
 
-  put(table: Table, key: Uint8Array, value: Uint8Array): void {
+  /** `created` says that the table has no such row yet: what is counted (the Key table) must say it rightly. */
+  put(table: Table, key: Uint8Array, value: Uint8Array, created = false): void {
     this.tables.push(table)
     this.keys.push(key)
     this.values.push(value)
+    this.deltas.push(created ? 1 : 0)
     this.sizeBytes += key.length + value.length
   }
 
+  /** Removes a row that is there, where it is counted. */
   remove(table: Table, key: Uint8Array): void {
     this.tables.push(table)
     this.keys.push(key)
     this.values.push(undefined)
+    this.deltas.push(-1)
     this.sizeBytes += key.length
   }
 

@@ -1,8 +1,8 @@
 // LMDB's reads through its own binding: right everywhere, a native call for each row.
 // Owns one held read transaction, renewed when the engine says so, and the unfolding of long keys.
 // Refuses to decide when a snapshot may move: that is the engine's, after a commit.
-import type { RootDatabase, Transaction } from "lmdb"
-import type { BinaryDatabase } from "./LmdbEngine.ts"
+import type { Transaction } from "lmdb"
+import type { BinaryDatabase, BinaryRoot } from "./LmdbTree.ts"
 import { compareBytes, type Table, type View, type Visit } from "./Engine.ts"
 import { folded, foldedKey, isFolded, KEY_MAX_BYTES, unfold } from "./LongKeys.ts"
 
@@ -14,10 +14,7 @@ export interface RenewableView extends View {
   readonly release: () => void
 }
 
-export const makeCursorView = (
-  root: RootDatabase<Buffer, Uint8Array>,
-  tables: ReadonlyArray<BinaryDatabase>
-): RenewableView => {
+export const makeCursorView = (root: BinaryRoot, tables: ReadonlyArray<BinaryDatabase>): RenewableView => {
   let transaction: Transaction | undefined
   const current = (): { readonly transaction: Transaction } => ({
     transaction: (transaction ??= root.useReadTransaction())

@@ -1,7 +1,7 @@
 // Keys longer than LMDB can index: all that share their first 1,900 bytes live in one row, as a sorted list of their rests.
 // Owns that folding; refuses to make it fast, for such keys are legal in etcd and rare everywhere.
 // Order holds because the row's own key (prefix + one zero byte) sorts right after the prefix and before anything else.
-import { compareBytes, keyText, type Table, type WriteBatch } from "./Engine.ts"
+import { compareBytes, keyText } from "./Engine.ts"
 
 /** The longest key stored as itself; LMDB's limit is 1,978 bytes with 4 KiB pages. */
 export const KEY_MAX_BYTES = 1900
@@ -52,29 +52,24 @@ export const unfold = (rowKey: Uint8Array, bucket: Uint8Array): Rows => {
   return decode(bucket).map(([rest, value]) => [Buffer.concat([prefix, rest]), value] as const)
 }
 
-/** The rows that these long-key writes of a batch come to, each undefined when nothing is left in it. */
+/** The row of the Meta table that says that some table holds folded rows. */
+export const LONG_KEYS_ROW = Buffer.from("long-keys")
+
+/** The rows that these long-key writes of one table come to, each undefined when nothing is left in it. */
 export const foldLongKeys = (
-  batch: WriteBatch,
-  writes: ReadonlyArray<number>,
-  bucketOf: (table: Table, rowKey: Uint8Array) => Uint8Array | undefined
-): ReadonlyArray<readonly [Table, Uint8Array, Buffer | undefined]> => {
-  const changed = new Map<string, { readonly table: Table; readonly rowKey: Uint8Array; rows: Rows }>()
-  for (const write of writes) {
-    const key = batch.keys[write]
-    const table = batch.tables[write]
+  writes: ReadonlyArray<readonly [key: Uint8Array, value: Uint8Array | undefined]>,
+  bucketOf: (rowKey: Uint8Array) => Uint8Array | undefined
+): ReadonlyArray<readonly [Uint8Array, Buffer | undefined]> => {
+  const changed = new Map<string, { readonly rowKey: Uint8Array; rows: Rows }>()
+  for (const [key, value] of writes) {
     const rowKey = foldedKey(key)
-    const id = `${table}/${keyText(rowKey)}`
-    const entry = changed.get(id) ?? { table, rowKey, rows: decode(Buffer.from(bucketOf(table, rowKey) ?? [])) }
+    const id = keyText(rowKey)
+    const entry = changed.get(id) ?? { rowKey, rows: decode(Buffer.from(bucketOf(rowKey) ?? [])) }
     changed.set(id, entry)
     const rest = key.subarray(KEY_MAX_BYTES)
-    const value = batch.values[write]
     entry.rows = entry.rows.filter(([candidate]) => compareBytes(candidate, rest) !== 0)
     if (value !== undefined) entry.rows.push([rest, value])
     entry.rows.sort((a, b) => compareBytes(a[0], b[0]))
   }
-  return [...changed.values()].map(({ rowKey, rows, table }) => [
-    table,
-    rowKey,
-    rows.length === 0 ? undefined : encode(rows)
-  ])
+  return [...changed.values()].map(({ rowKey, rows }) => [rowKey, rows.length === 0 ? undefined : encode(rows)])
 }

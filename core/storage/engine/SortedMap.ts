@@ -13,6 +13,26 @@ export class SortedMap<V> {
   private readonly exact = new Map<string, V>()
   private runs: Array<Run<V>> = [{ keys: [], values: [] }]
 
+  /** An ordered map of a map's entries, sorted at once. */
+  static of<V>(entries: ReadonlyMap<string, V>): SortedMap<V> {
+    const made = new SortedMap<V>()
+    const keys = [...entries.keys()].sort()
+    for (const [key, value] of entries) made.exact.set(key, value)
+    made.runs = []
+    for (let at = 0; at < keys.length; at += RUN_MAX / 2) {
+      const run = keys.slice(at, at + RUN_MAX / 2)
+      made.runs.push({ keys: run, values: run.map((key) => entries.get(key) as V) })
+    }
+    if (made.runs.length === 0) made.runs = [{ keys: [], values: [] }]
+    return made
+  }
+
+  /** A cursor at the first key not before `start`; valid until the map changes. */
+  cursor(start: string): SortedCursor<V> {
+    const index = this.runOf(start)
+    return new SortedCursor(this.runs, index, lowerBound(this.runs[index].keys, start))
+  }
+
   get size(): number {
     return this.exact.size
   }
@@ -88,6 +108,40 @@ export class SortedMap<V> {
       else high = middle - 1
     }
     return low
+  }
+}
+
+/** A place in a SortedMap: `key` is undefined past the end. */
+export class SortedCursor<V> {
+  private readonly runs: ReadonlyArray<Run<V>>
+  private run: number
+  private at: number
+
+  constructor(runs: ReadonlyArray<Run<V>>, run: number, at: number) {
+    this.runs = runs
+    this.run = run
+    this.at = at
+    this.settle()
+  }
+
+  get key(): string | undefined {
+    return this.run < this.runs.length ? this.runs[this.run].keys[this.at] : undefined
+  }
+
+  get value(): V | undefined {
+    return this.run < this.runs.length ? this.runs[this.run].values[this.at] : undefined
+  }
+
+  next(): void {
+    this.at++
+    this.settle()
+  }
+
+  private settle(): void {
+    while (this.run < this.runs.length && this.at >= this.runs[this.run].keys.length) {
+      this.run++
+      this.at = 0
+    }
   }
 }
 

@@ -19,14 +19,14 @@ export interface RangeOutcome {
   readonly lastKey: Buffer | undefined
 }
 
-/** etcd takes the limit before it sorts: no order asked for, or the one in which records come anyway. */
+/** What etcd calls the default order: none asked for, or by key, ascending. A limit then bounds what is read. */
 export const isDefaultOrder = (request: RangeRequest): boolean =>
   request.sortOrder === SortOrder.None ||
   (request.sortTarget === SortTarget.Key && request.sortOrder === SortOrder.Ascend)
 
-/** Records leave in the order in which they come. */
-const isKeyOrder = (request: RangeRequest): boolean =>
-  isDefaultOrder(request) && request.sortTarget === SortTarget.Key
+/** The order in which records come anyway. A target alone, without an order, sorts ascending by that target. */
+export const isKeyOrder = (request: RangeRequest): boolean =>
+  request.sortTarget === SortTarget.Key && request.sortOrder !== SortOrder.Descend
 
 export const hasRevisionFilters = (request: RangeRequest): boolean =>
   request.minModRevision !== 0 ||
@@ -97,13 +97,13 @@ interface Candidate {
 
 const writeSorted = (writer: ProtoWriter, snapshot: Snapshot, request: RangeRequest): void => {
   const found: Array<Candidate> = []
-  let total = 0
   const limit = limitOf(request.limit)
-  // With a target but no order, etcd sorts only the first records by key, up to the limit and the one that shows `more`.
-  const sorted = limit > 0 && isDefaultOrder(request) && !hasRevisionFilters(request) ? limit + 1 : Infinity
+  // A target without an order sorts only what a read by key under the limit finds, as in etcd.
+  const readMax = limit > 0 && isDefaultOrder(request) && !hasRevisionFilters(request) ? limit + 1 : 0
+  let total = 0
   snapshot.scan(keyRange(request.key, request.rangeEnd), (key, record) => {
     total++
-    if (found.length === sorted) return true
+    if (readMax > 0 && total > readMax) return true
     const fields = recordFields(record)
     if (passes(fields, request)) found.push({ key: Buffer.from(key), record: Buffer.from(record), fields })
     return true

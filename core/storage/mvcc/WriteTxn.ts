@@ -62,7 +62,7 @@ export class WriteTxn {
       superseded = this.supersede(owned, previousRevision, revision, before)
     }
     const record = encodeRecord(create, revision, version, value, lease)
-    this.state.committer.batch.writes.put(Table.Key, owned, record)
+    this.state.committer.batch.writes.put(Table.Key, owned, record, before === undefined)
     this.state.lessor.attach(owned, lease, this.state.committer.batch.writes)
     this.record(EventKind.Put, owned, record, superseded, previousRevision)
   }

@@ -15,7 +15,7 @@ const levels: Readonly<Record<string, string>> = {
 export const zapLogger = (write: (line: string) => void, format: "json" | "console") =>
   Logger.make((options) => {
     const fields = options.fiber.getRef(References.CurrentLogAnnotations)
-    const { caller = "storage/server", ...rest } = fields as Record<string, unknown>
+    const { caller = "storage/server", ...rest } = fields
     const level = levels[options.logLevel] ?? "info"
     const ts = options.date.toISOString().replace("Z", "000Z")
     const msg = Array.isArray(options.message) ? options.message.map(String).join(" ") : String(options.message)

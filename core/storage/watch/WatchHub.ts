@@ -124,7 +124,7 @@ export class WatchHub {
     const { compacted, revision } = this.store
     let from = Number.POSITIVE_INFINITY
     const ready: Array<Watcher> = []
-    for (const watcher of [...this.behind]) {
+    for (const watcher of this.behind) {
       if (watcher.sink.isBlocked()) continue
       if (watcher.nextRevision < compacted) {
         this.cancel(watcher)
