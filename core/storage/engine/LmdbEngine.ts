@@ -3,9 +3,8 @@
 // nothing of what the rows mean. A commit costs one sequential write; the tree is written in large sorted transactions by
 // a thread of its own, because LMDB's own group commit writes a page of 4 KiB for every row of 600 bytes.
 import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import { Worker } from "node:worker_threads"
-import { dirname, join } from "node:path"
 import { Effect, Schema } from "effect"
 import { readRevision } from "../mvcc/Layout.ts"
 import { holdDirectory } from "./DirectoryLockAdapter.ts"
