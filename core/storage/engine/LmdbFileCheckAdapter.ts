@@ -1,5 +1,6 @@
 // Whether a data file is whole enough to be mapped: LMDB itself crashes the process on garbage and on a file cut short.
-// Owns the two head pages and, only where the file is shorter than they say, a walk over all pages that are referred to.
+// Owns the two head pages and a walk over the branch pages, which are few; only where the file is shorter than its head
+// says does it look at the leaf pages too.
 // Refuses to judge the rows: LMDB keeps no checksums of them. Source: liblmdb mdb.c, structures MDB_meta, MDB_db, MDB_node.
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from "node:fs"
 import { dirname } from "node:path"
@@ -9,6 +10,7 @@ const META_BYTES = 160
 const MAGIC = 0xbeefc0de
 const DATA_VERSION = 2
 const BRANCH = 0x01
+const LEAF = 0x02
 const META = 0x08
 const BIG_DATA = 0x01
 const SUB_TREE = 0x02
@@ -17,6 +19,7 @@ const FREE_TREE = PAGE_HEADER + 24
 const MAIN_TREE = FREE_TREE + 48
 const LAST_PAGE = MAIN_TREE + 48
 const TRANSACTION = LAST_PAGE + 8
+const DEPTH_IN_TREE = 6
 const ROOT_IN_TREE = 40
 const NO_PAGE = 0xffff_ffff_ffff_ffffn
 
@@ -45,6 +48,7 @@ class FileCheck {
   private readonly file: number
   private readonly sizeBytes: number
   private pageSize = 0
+  private short = false
 
   constructor(file: number, sizeBytes: number) {
     this.file = file
@@ -58,8 +62,8 @@ class FileCheck {
     const second = this.head(this.pageSize)
     const newest = second.readBigUInt64LE(TRANSACTION) > first.readBigUInt64LE(TRANSACTION) ? second : first
     // A page that was taken and given back within one transaction is counted, yet never written.
-    if (newest.readBigUInt64LE(LAST_PAGE) < this.pages) return
-    for (const tree of [FREE_TREE, MAIN_TREE]) this.walk(newest.readBigUInt64LE(tree + ROOT_IN_TREE))
+    this.short = newest.readBigUInt64LE(LAST_PAGE) >= this.pages
+    for (const tree of [FREE_TREE, MAIN_TREE]) this.walkTree(newest, tree, true)
   }
 
   private get pages(): bigint {
@@ -79,32 +83,43 @@ class FileCheck {
   }
 
   private page(number: bigint): Buffer {
-    if (number >= this.pages) {
-      throw new DamagedFile(`data.mdb: cut short at ${this.sizeBytes} bytes, page ${number} is missing`)
-    }
+    this.expect(number)
     const page = Buffer.alloc(this.pageSize)
     readSync(this.file, page, 0, this.pageSize, Number(number) * this.pageSize)
+    const [lower, upper] = [page.readUInt16LE(20), page.readUInt16LE(22)]
+    const sane = (page.readUInt16LE(18) & (BRANCH | LEAF)) !== 0 && lower <= upper && upper <= this.pageSize
+    if (page.readBigUInt64LE(0) !== number || !sane) throw new DamagedFile(`data.mdb: page ${number} is overwritten`)
     return page
   }
 
-  private walk(number: bigint): void {
-    if (number === NO_PAGE) return
+  private expect(number: bigint): void {
+    if (number < this.pages) return
+    throw new DamagedFile(`data.mdb: cut short at ${this.sizeBytes} bytes, page ${number} is missing`)
+  }
+
+  private walkTree(record: Buffer, at: number, named: boolean): void {
+    const root = record.readBigUInt64LE(at + ROOT_IN_TREE)
+    if (root !== NO_PAGE) this.walk(root, record.readUInt16LE(at + DEPTH_IN_TREE), named)
+  }
+
+  /** `named` looks at the leaf pages in any case: those of the main tree name the others. */
+  private walk(number: bigint, depth: number, named: boolean): void {
     const page = this.page(number)
-    const isBranch = (page.readUInt16LE(18) & BRANCH) !== 0
     const nodes = page.readUInt16LE(20) >> 1
     for (let index = 0; index < nodes; index++) {
       const node = PAGE_HEADER + page.readUInt16LE(PAGE_HEADER + 2 * index)
-      if (isBranch) this.walk(BigInt(page.readUIntLE(node, 6)))
-      else this.leafNode(page, node)
+      if (depth <= 1) this.leafNode(page, node)
+      else if (depth > 2 || named || this.short) this.walk(BigInt(page.readUIntLE(node, 6)), depth - 1, named)
+      else this.expect(BigInt(page.readUIntLE(node, 6)))
     }
   }
 
   private leafNode(page: Buffer, node: number): void {
     const flags = page.readUInt16LE(node + 4)
     const data = node + 8 + page.readUInt16LE(node + 6)
-    if ((flags & SUB_TREE) !== 0) this.walk(page.readBigUInt64LE(data + ROOT_IN_TREE))
+    if ((flags & SUB_TREE) !== 0) this.walkTree(page, data, false)
     if ((flags & BIG_DATA) === 0) return
     const bytes = page.readUInt32LE(node) + PAGE_HEADER
-    this.page(page.readBigUInt64LE(data) + BigInt(Math.ceil(bytes / this.pageSize) - 1))
+    this.expect(page.readBigUInt64LE(data) + BigInt(Math.ceil(bytes / this.pageSize) - 1))
   }
 }
