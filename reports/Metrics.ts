@@ -38,9 +38,14 @@ export const throughputOf = (record: RunRecord, operation: RecordedOperation): n
   return seconds > 0 ? operation.completed / seconds : null
 }
 
-/** How operations are told apart in a report: by name, and by phase where a run measures several. */
-export const operationLabel = (record: RunRecord, operation: { readonly name: string; readonly phase: string }) =>
-  measurePhases(record).length > 1 ? `${operation.phase} · ${operation.name}` : operation.name
+/** How operations are told apart in a report: by name, and by phase where a run measures several and the names differ. */
+export const operationLabel = (
+  record: RunRecord,
+  operation: { readonly name: string; readonly phase: string }
+): string =>
+  measurePhases(record).length > 1 && operation.phase !== operation.name
+    ? `${operation.phase} · ${operation.name}`
+    : operation.name
 
 /** Every metric of a run, in the order in which a report shows them. */
 export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
@@ -163,7 +168,7 @@ const serverMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
     },
     {
       id: "server.memory",
-      label: "server memory (anonymous, highest)",
+      label: "server memory, highest",
       unit: "bytes",
       better: "lower",
       value: anonymous > 0 ? anonymous : null,

@@ -112,18 +112,18 @@ export const watchTable = (report: Report): Table | undefined => {
     caption: "Watch delivery and lag, from the write's send to the event's arrival",
     columns: [
       ...nameColumns(report, "Watch"),
-      ...numbers("expected", "delivered", "delivery", "duplicated", "out of order", "lag p50", "lag p99", "lag max")
+      ...numbers("delivery", "lag p50", "lag p99", "lag max", "expected", "delivered", "duplicated", "out of order")
     ],
     rows: rows.map(({ item, name }) => [
       ...named(report, name, item.label),
-      ...cells(formatCount(item.expected), formatCount(item.delivered)),
       {
         text: formatPercent(item.expected === 0 ? null : (100 * item.delivered) / item.expected),
         tone: item.delivered === item.expected ? "good" : "bad"
       },
+      ...cells(formatUs(item.lag.percentile(50)), formatUs(item.lag.percentile(99)), formatUs(item.lag.max)),
+      ...cells(formatCount(item.expected), formatCount(item.delivered)),
       counted(item.duplicated),
-      counted(item.outOfOrder),
-      ...cells(formatUs(item.lag.percentile(50)), formatUs(item.lag.percentile(99)), formatUs(item.lag.max))
+      counted(item.outOfOrder)
     ])
   }
 }
