@@ -63,14 +63,15 @@ export const expandNames = Effect.fnUntraced(function* (names: ReadonlyArray<str
   return programNames.filter((name) => wanted.has(name))
 })
 
-const moduleDirectory = (recipe: Recipe): string =>
-  fileURLToPath(new URL(`./modules/${recipe.module}`, import.meta.url))
+/** The folder of one of our pinned Go modules, in the source tree or in the installed package. */
+export const moduleDirectory = (module: Recipe["module"]): string =>
+  fileURLToPath(new URL(`./modules/${module}`, import.meta.url))
 
 // What decides the built file: the pins, our own Go sources if the recipe compiles them, and the flags.
 const fingerprint = Effect.fnUntraced(function* (recipe: Recipe) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const directory = moduleDirectory(recipe)
+  const directory = moduleDirectory(recipe.module)
   const hash = createHash("sha256").update(JSON.stringify(recipe))
   const files = yield* fs.readDirectory(directory)
   for (const file of files.toSorted()) {
@@ -98,7 +99,7 @@ const goArguments = (recipe: Recipe, output: string): ReadonlyArray<string> => [
 
 const compile = Effect.fnUntraced(function* (name: ProgramName, recipe: Recipe, output: string) {
   const go = yield* ChildProcess.make("go", goArguments(recipe, output), {
-    cwd: moduleDirectory(recipe),
+    cwd: moduleDirectory(recipe.module),
     stdin: "ignore",
     env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
     extendEnv: true
@@ -117,6 +118,10 @@ const compile = Effect.fnUntraced(function* (name: ProgramName, recipe: Recipe, 
   const exitCode = yield* go.exitCode
   if (exitCode !== 0) return yield* new BuildFailed({ name, exitCode, tail })
 }, Effect.scoped)
+
+// A cold build of kube-apiserver takes minutes; without a sign of life it looks hung.
+const signOfLife = (name: ProgramName) =>
+  Console.error(`still building ${name}`).pipe(Effect.delay("30 seconds"), Effect.forever)
 
 const isCurrent = Effect.fnUntraced(function* (file: string, stamp: string, name: ProgramName) {
   const fs = yield* FileSystem.FileSystem
@@ -141,6 +146,7 @@ const buildOne = Effect.fnUntraced(function* (name: ProgramName, directory: stri
   const started = yield* Clock.currentTimeMillis
   const temporary = path.join(directory, `.${name}.new`)
   yield* compile(name, recipe, temporary).pipe(
+    Effect.raceFirst(signOfLife(name)),
     Effect.tapError(() => fs.remove(temporary, { force: true }).pipe(Effect.ignore))
   )
   // The old stamp must not outlive the file that it speaks of.

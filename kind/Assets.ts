@@ -17,7 +17,7 @@ export interface Asset {
 
 const PassedOver = Schema.Struct({ path: Schema.String, reason: Schema.String })
 
-/** One line of `wharf assets --json`: a program, where it is if it was found, and how to get it if not. */
+/** What is known of one program: where it is if it was found, and how to get it if not. */
 export const AssetReport = Schema.Struct({
   name: Schema.String,
   purpose: Schema.String,
@@ -29,6 +29,9 @@ export const AssetReport = Schema.Struct({
   passedOver: Schema.Array(PassedOver),
   get: Schema.String
 })
+
+/** What `wharf assets --json` prints: the folder that `wharf assets build` fills, and one report for each program. */
+export const AssetsDocument = Schema.Struct({ cache: Schema.String, assets: Schema.Array(AssetReport) })
 
 /** A program that was not found, or only in versions that do not serve; the message says how to get it. */
 export class AssetMissing extends Schema.TaggedError<AssetMissing>()("AssetMissing", {
@@ -110,11 +113,18 @@ const candidates = Effect.fnUntraced(function* (name: ProgramName) {
   return Array.from(found.values())
 })
 
-/** The version a found program tells of itself; undefined for test binaries and for programs that do not answer. */
-export const assetVersion = (asset: Asset) => {
+// Test binaries tell no version; the build leaves it in a file beside them.
+const recordedVersion = (file: string) =>
+  FileSystem.FileSystem.use((fs) => fs.readFileString(`${file}.built`)).pipe(
+    Effect.map((text) => text.split(" ")[0]),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** The version that a found program tells of itself, or that our build recorded; undefined when neither is known. */
+export const assetVersion = Effect.fnUntraced(function* (asset: Asset) {
   const { versionArguments } = programOf(asset.name)
-  return versionArguments === undefined ? Effect.undefined : askVersion(asset.path, versionArguments)
-}
+  return yield* versionArguments === undefined ? recordedVersion(asset.path) : askVersion(asset.path, versionArguments)
+})
 
 const choose = Effect.fnUntraced(function* (name: ProgramName, atLeast: string | undefined) {
   const passedOver: Array<typeof PassedOver.Type> = []

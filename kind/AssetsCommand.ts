@@ -3,7 +3,7 @@
 import { Console, Effect } from "effect"
 import { Argument, CliError, Command, Flag } from "effect/cli"
 import { buildAssets } from "./AssetBuild.ts"
-import { type AssetReport, cacheDirectory, surveyAssets } from "./Assets.ts"
+import { type AssetReport, type AssetsDocument, cacheDirectory, surveyAssets } from "./Assets.ts"
 
 const line = (report: typeof AssetReport.Type): string => {
   const name = report.name.padEnd(24)
@@ -55,8 +55,8 @@ export const assetsCommand = Command.make(
   },
   Effect.fn("assets")(function* ({ json }) {
     const assets = yield* surveyAssets
-    const directory = yield* cacheDirectory
-    yield* Console.log(json ? JSON.stringify({ cache: directory, assets }, undefined, 2) : renderAssets(assets))
+    const document: typeof AssetsDocument.Type = { cache: yield* cacheDirectory, assets }
+    yield* Console.log(json ? JSON.stringify(document, undefined, 2) : renderAssets(assets))
   })
 ).pipe(
   Command.withDescription("Say which real programs are on this machine, in which version, and how to get the others"),

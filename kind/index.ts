@@ -1,7 +1,9 @@
-// The door of kind: real programs on this machine, found or built. Real clusters made of them will stand here too.
+// The door of kind: real programs on this machine, found or built. It owns no judgement of them; tests and scenarios
+// start what is found here and judge for themselves.
 export {
   AssetMissing,
   AssetReport,
+  AssetsDocument,
   assetVersion,
   cacheDirectory,
   findAsset,
@@ -10,3 +12,4 @@ export {
 } from "./Assets.ts"
 export { assetsCommand } from "./AssetsCommand.ts"
 export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
+export { etcdSuiteFolder, FixturesMissing } from "./SuiteFixtures.ts"

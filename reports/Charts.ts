@@ -7,6 +7,7 @@ import type { Report } from "./Report.ts"
 import type { RunRecord } from "./RunRecord.ts"
 import { median } from "./Statistics.ts"
 
+/** What a chart’s values count. */
 export type ChartUnit = "us" | "ops/s" | "%" | "bytes"
 
 /** One line; `slot` picks its colour and dash: 0 is the baseline, candidates count from 1. */

@@ -64,15 +64,16 @@ export const differences = (
   if (baseline.length === 0 || candidate.length === 0) return []
   const found = fields.flatMap(({ field, read, severity, text }): ReadonlyArray<Difference> => {
     const [left, right] = [valuesOf(baseline, read), valuesOf(candidate, read)]
-    if (left === right && !left.includes(" / ")) return []
+    if (left.length === 1 && right.length === 1 && left[0] === right[0]) return []
     const allowed = allowCrossMachine && text === otherMachine
-    return [{ field, baseline: left, candidate: right, severity: allowed ? "badge" : severity, text }]
+    const told = { baseline: left.join(" / "), candidate: right.join(" / ") }
+    return [{ field, ...told, severity: allowed ? "badge" : severity, text }]
   })
   return isInterleaved(baseline, candidate) ? found : [...found, notInterleaved]
 }
 
 const valuesOf = (records: ReadonlyArray<RunRecord>, read: (record: RunRecord) => string) =>
-  [...new Set(records.map(read))].sort().join(" / ")
+  [...new Set(records.map(read))].sort()
 
 const notInterleaved: Difference = {
   field: "order",

@@ -39,6 +39,7 @@ export const formatBytes = (bytes: number | null): string => {
   return step === 0 ? `${bytes} B` : `${digits(bytes / 1024 ** step)} ${units[step]}`
 }
 
+/** Per cent, with more digits near 100, where they matter. */
 export const formatPercent = (percent: number | null): string =>
   percent === null
     ? nothing

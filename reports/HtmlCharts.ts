@@ -66,6 +66,7 @@ const legend = (chart: Chart): string =>
     )
     .join("")}</ul>`
 
+/** One chart as a figure. */
 export const chartHtml = (chart: Chart): string =>
   `<figure class="chart ${chart.kind}"><figcaption>${escapeHtml(chart.title)}</figcaption>${legend(chart)}
 <div class="plotarea" data-chart="${chart.id}" role="img" tabindex="0" aria-label="${escapeHtml(spoken(chart))}" aria-describedby="${chart.id}-readout"></div>

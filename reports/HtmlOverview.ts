@@ -4,7 +4,7 @@
 import type { Comparison } from "./Compare.ts"
 import { formatRatio } from "./Format.ts"
 import { escapeHtml, tableHtml, toneMark } from "./HtmlText.ts"
-import { headlineMetric } from "./Judge.ts"
+import { type Answer, headlineMetric } from "./Judge.ts"
 import type { Report } from "./Report.ts"
 import { comparisonTable, verdictTones } from "./Tables.ts"
 import type { MetricComparison } from "./Verdict.ts"
@@ -12,15 +12,24 @@ import type { MetricComparison } from "./Verdict.ts"
 /** The answers as cards; a comparison's card carries the interval of its headline. */
 export const overviewHtml = (report: Report): string => {
   const { answers } = report.judgement
-  const firstComparison = answers.length - report.comparisons.length
-  const cards = answers.map(({ answer, details, question, tone }, index) => {
-    const comparison = report.comparisons[index - firstComparison]
-    const headline = comparison === undefined ? undefined : headlineMetric(comparison)
-    const plot = headline === undefined || comparison === undefined ? "" : headlinePlot(comparison, headline)
-    const told = details.map((detail) => `<li>${escapeHtml(detail)}</li>`).join("")
-    return `<li class="card t-${tone}${comparison === undefined ? "" : " wide"}"><h3>${escapeHtml(question)}</h3><p class="answer">${toneMark(tone)} ${escapeHtml(answer)}</p>${plot}${told === "" ? "" : `<ul>${told}</ul>`}</li>`
+  const first = answers.length - report.comparisons.length
+  const questions = answers.slice(0, first).map((answer) => cardHtml(answer, ""))
+  const comparisons = report.comparisons.map((comparison, index) => {
+    const headline = headlineMetric(comparison)
+    const answer = answers[first + index]
+    return answer === undefined
+      ? ""
+      : cardHtml(answer, headline === undefined ? "" : headlinePlot(comparison, headline))
   })
-  return `<ul class="cards">${cards.join("\n")}</ul>`
+  if (comparisons.length === 1) return `<ul class="cards beside">${[...questions, ...comparisons].join("\n")}</ul>`
+  const below = comparisons.length === 0 ? "" : `<ul class="cards">${comparisons.join("\n")}</ul>`
+  return `<ul class="cards">${questions.join("\n")}</ul>${below}`
+}
+
+const cardHtml = ({ answer, details, question, tone }: Answer, plot: string): string => {
+  const told = details.map((detail) => `<li>${escapeHtml(detail)}</li>`).join("")
+  const list = told === "" ? "" : `<ul>${told}</ul>`
+  return `<li class="card t-${tone}"><h3>${escapeHtml(question)}</h3><p class="answer">${toneMark(tone)} ${escapeHtml(answer)}</p>${plot}${list}</li>`
 }
 
 interface Axis {

@@ -12,7 +12,6 @@ import {
   componentsTable,
   countersTable,
   countsTable,
-  curveTable,
   findingsTable,
   operationsTable,
   sloTable,
@@ -61,9 +60,7 @@ const chartsAnd = (charts: ReadonlyArray<string>, table: string): string =>
   `<div class="charts">${charts.join("\n")}</div>${table}`
 
 const operationsBody = (report: Report): string =>
-  tableHtml(operationsTable(report)) +
-  tabsHtml("operation-tabs", "Charts by operation", operationPanels(report)) +
-  tableHtml(curveTable(report))
+  tabsHtml("operation-tabs", "Charts by operation", operationPanels(report)) + tableHtml(operationsTable(report))
 
 const countersBody = (report: Report): string => {
   const compared = report.comparisons.map(countersTable).map(maybe).join("")

@@ -66,6 +66,7 @@ export interface Section {
   readonly body: string
 }
 
+/** A section as a landmark that its heading names. */
 export const sectionHtml = ({ body, id, title }: Section): string =>
   `<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${escapeHtml(title)}</h2>\n${body}\n</section>`
 

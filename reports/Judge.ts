@@ -9,6 +9,7 @@ import type { GroupSummary, SloSummary } from "./Summary.ts"
 import { assessValidity } from "./Validity.ts"
 import type { MetricComparison, Verdict } from "./Verdict.ts"
 
+/** How an answer should feel; every rendering adds a mark or words, so that colour is never alone. */
 export type Tone = "good" | "bad" | "warn" | "plain"
 
 /** One question of the first screen with its answer in a few words and the sentences behind it. */
@@ -66,6 +67,16 @@ const correctnessOf = (groups: ReadonlyArray<RunGroup>): Answer | undefined => {
   return { question: "Correct?", answer: `No: ${formatPlural(details.length, "broken promise")}`, tone: "bad", details }
 }
 
+// Rules of the linter that repeat what a run's own validity says.
+const judgedByValidity = new Set(["lost-samples", "counts-do-not-add-up"])
+
+const detailsMax = 6
+
+const firstOf = (details: ReadonlyArray<string>): ReadonlyArray<string> =>
+  details.length <= detailsMax
+    ? details
+    : [...details.slice(0, detailsMax), `and ${details.length - detailsMax} more, see the sections below`]
+
 const validityOf = ({ comparisons, findings, groups }: JudgeInput): Answer => {
   const runs = groups.flatMap(({ name, records }) => records.map((record) => ({ name, record })))
   const broken = runs.flatMap(({ name, record }) =>
@@ -74,12 +85,15 @@ const validityOf = ({ comparisons, findings, groups }: JudgeInput): Answer => {
   const unusable = runs.filter(({ record }) => !assessValidity(record).valid).length
   const impossible = findings.filter(({ severity }) => severity === "impossible")
   const refused = comparisons.flatMap(({ refusals }) => refusals)
-  const details = [...new Set([...broken, ...impossible.map(({ rows, text }) => `${rows[0]}: ${text}`), ...refused])]
+  const others = impossible.filter(({ rule }) => !judgedByValidity.has(rule))
+  const details = firstOf([
+    ...new Set([...broken, ...others.map(({ subject, text }) => `${subject}: ${text}`), ...refused])
+  ])
   if (runs.length === 0) return { question: "Valid?", answer: "No runs", tone: "bad", details }
   if (unusable > 0) {
     return {
       question: "Valid?",
-      answer: `No: ${unusable} of ${formatPlural(runs.length, "run")}`,
+      answer: `No: ${unusable} of ${formatPlural(runs.length, "run")} invalid`,
       tone: "bad",
       details
     }
@@ -150,6 +164,7 @@ const differenceOf = (comparison: Comparison): Answer => {
   const { baseline, candidate, metrics, verdict } = comparison
   const count = (wanted: Verdict) => metrics.filter((metric) => metric.verdict === wanted).length
   const isMixed = count("slower") > 0 && count("faster") > 0
+  const isTooShort = metrics.some(({ reason }) => reason.startsWith("insufficient"))
   const { tone, words } = verdictWords[verdict]
   const tally = (Object.keys(verdictWords) as ReadonlyArray<Verdict>)
     .filter((each) => count(each) > 0)
@@ -160,7 +175,7 @@ const differenceOf = (comparison: Comparison): Answer => {
   const p99 = metrics.find(({ id }) => id === "all.p99") ?? metrics.find(({ id }) => id.endsWith(".p99"))
   return {
     question: `${candidate} against ${baseline}`,
-    answer: isMixed ? `Mixed${factor}` : `${words}${factor}`,
+    answer: `${isMixed ? "Mixed" : isTooShort ? "Too few runs" : words}${factor}`,
     tone: isMixed ? "warn" : tone,
     details: [
       ...[headline, p99].flatMap((metric) => (metric === undefined ? [] : metricSentence(metric))),

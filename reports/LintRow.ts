@@ -57,11 +57,11 @@ export type PublishedTable = typeof PublishedTable.Type
 /** How a row is named in a finding. */
 export const rowName = (row: LintRow): string => `${row.system} / ${row.workload} / ${row.operation} / run ${row.run}`
 
-/** The measured operations and watchers of one run as rows. */
-export const rowsOfRecord = (record: RunRecord): ReadonlyArray<LintRow> => {
+/** The measured operations and watchers of one run as rows; `system` tells apart runs of different folders. */
+export const rowsOfRecord = (record: RunRecord, system: string): ReadonlyArray<LintRow> => {
   const phases = new Map(record.phases.map((phase) => [phase.name, phase]))
   const shared = (phase: string) => ({
-    system: record.backend.name,
+    system,
     workload: `${record.scenario.name} ${phase}`,
     run: record.id,
     transport: transportOf(record.target)

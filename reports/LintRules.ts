@@ -145,25 +145,38 @@ const significantDigits = (value: number): number => {
 // throughput to five digits alone is a coincidence worth a look. A paced rate such as 4999 or 10000 has fewer digits, and
 // where counts are known, rates are only their quotients.
 const duplicates: Rule = (rows) => {
-  const found: Array<Finding> = []
-  const measured = rows.filter((row) => row.opsPerS !== undefined && row.transport !== "simulated")
-  for (const [index, row] of measured.entries()) {
-    for (const other of measured.slice(index + 1)) {
-      if (row.opsPerS !== other.opsPerS || row.opsPerS === undefined || isSameRun(row, other)) continue
-      const digits = significantDigits(row.opsPerS)
-      const { mean, p99 } = row.latencyUs
-      const triple =
-        mean !== undefined && p99 !== undefined && mean === other.latencyUs.mean && p99 === other.latencyUs.p99
-      if (triple && digits >= 4) {
-        const text = `both give ${row.opsPerS}/s, ${us(mean)} average and ${us(p99)} p99: one measurement printed twice`
-        found.push(finding("duplicated-triple", [row, other], text))
-      } else if (digits >= 5 && row.planned === undefined) {
-        found.push(finding("duplicated-figure", [row, other], `both give exactly ${row.opsPerS}/s`, "suspicious"))
-      }
-    }
-  }
-  return found
+  const measured = rows.filter(
+    ({ opsPerS = 0, transport }) => transport !== "simulated" && significantDigits(opsPerS) >= 4
+  )
+  const triples = pairsBy(measured, ({ latencyUs: { mean, p99 }, opsPerS }) =>
+    mean === undefined || p99 === undefined ? undefined : `${opsPerS} ${mean} ${p99}`
+  )
+  const figures = pairsBy(measured, ({ opsPerS = 0, planned }) =>
+    planned === undefined && significantDigits(opsPerS) >= 5 ? `${opsPerS}` : undefined
+  )
+  return [
+    ...triples.map(([row, other]) => {
+      const { mean = 0, p99 = 0 } = row.latencyUs
+      const text = `both give ${row.opsPerS}/s, ${us(mean)} average and ${us(p99)} p99: one measurement printed twice`
+      return finding("duplicated-triple", [row, other], text)
+    }),
+    ...figures
+      .filter((pair) => !triples.some(([row, other]) => row === pair[0] && other === pair[1]))
+      .map(([row, other]) =>
+        finding("duplicated-figure", [row, other], `both give exactly ${row.opsPerS}/s`, "suspicious")
+      )
+  ]
 }
+
+// Rows of different runs that share a key.
+const pairsBy = (rows: ReadonlyArray<LintRow>, keyOf: (row: LintRow) => string | undefined) =>
+  [...Map.groupBy(rows, keyOf)].flatMap(([key, group]) =>
+    key === undefined
+      ? []
+      : group.flatMap((row, index) =>
+          group.slice(index + 1).flatMap((other) => (isSameRun(row, other) ? [] : [[row, other] as const]))
+        )
+  )
 
 const isSameRun = (row: LintRow, other: LintRow): boolean =>
   row.system === other.system && row.workload === other.workload && row.run === other.run

@@ -16,6 +16,7 @@ export interface Metric {
   readonly within: ReadonlyArray<number>
 }
 
+/** The phases that enter verdicts. */
 export const measurePhases = (record: RunRecord): ReadonlyArray<RecordedPhase> =>
   record.phases.filter((phase) => phase.kind === "measure")
 

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 
+/** What is written into a page. */
 export interface PageAssets {
   readonly style: string
   /** A classic script that defines the global `uPlot`. */
@@ -16,7 +17,7 @@ let cached: PageAssets | undefined
 /** Style and script of a page. Throws when the installation lacks them. */
 export const pageAssets = (): PageAssets => {
   cached ??= {
-    style: `${uplot("uPlot.min.css")}\n${own("Page.css")}`,
+    style: [uplot("uPlot.min.css"), ...["Page.css", "Parts.css", "Charts.css", "Media.css"].map(own)].join("\n"),
     uplot: uplot("uPlot.iife.min.js"),
     script: own("Page.js")
   }

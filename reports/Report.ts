@@ -3,12 +3,13 @@
 // Owns grouping and the choice of the baseline. Does no I/O.
 import { compare, type Comparison, type RunGroup } from "./Compare.ts"
 import { judge, type Judgement } from "./Judge.ts"
-import { lintRecords } from "./Linter.ts"
+import { lintGroups } from "./Linter.ts"
 import type { Finding } from "./LintRules.ts"
 import type { RunRecord } from "./RunRecord.ts"
 import { type GroupSummary, summarize } from "./Summary.ts"
 import type { CompareOptions } from "./Verdict.ts"
 
+/** A report before it is drawn. */
 export interface Report {
   readonly title: string
   readonly groups: ReadonlyArray<RunGroup>
@@ -33,6 +34,7 @@ export const groupByBackend = (records: ReadonlyArray<RunRecord>): ReadonlyArray
   return [...Map.groupBy(ordered, (record) => record.backend.name)].map(([name, records]) => ({ name, records }))
 }
 
+/** Computes a report; the linter runs here, before anything is shown. */
 export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptions = {}): Report => {
   const summaries = groups.map(summarize)
   const baseline = groups.length < 2 ? undefined : baselineOf(groups, options.baseline)
@@ -40,7 +42,7 @@ export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptio
     baseline === undefined
       ? []
       : groups.filter((group) => group !== baseline).map((group) => compare(baseline, group, options.compare))
-  const findings = lintRecords(groups.flatMap(({ records }) => records))
+  const findings = lintGroups(groups)
   const failOnRegression = options.failOnRegression ?? true
   return {
     title: options.title ?? titleOf(groups),

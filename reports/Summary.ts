@@ -23,6 +23,7 @@ export interface OperationSummary {
   readonly service: Latency
 }
 
+/** What the watchers saw, over all runs of a group. */
 export interface WatchSummary {
   readonly label: string
   readonly expected: number
@@ -52,6 +53,7 @@ export interface SloSummary {
   readonly runs: number
 }
 
+/** A group of runs as a page shows it. */
 export interface GroupSummary {
   readonly name: string
   readonly runs: number
@@ -61,6 +63,7 @@ export interface GroupSummary {
   readonly slos: ReadonlyArray<SloSummary>
 }
 
+/** Merges the runs of a group. */
 export const summarize = (group: RunGroup): GroupSummary => ({
   name: group.name,
   runs: group.records.length,

@@ -1,7 +1,6 @@
 // The tables of a report as plain data: caption, columns, cells with a tone. Terminal, Markdown and HTML print the same
 // tables, so that no two renderings can disagree.
 // Owns what stands in which table. Knows nothing of characters, colours or markup.
-import { curvePercentiles } from "./Latency.ts"
 import type { Comparison } from "./Compare.ts"
 import {
   formatBytes,
@@ -18,11 +17,13 @@ import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
 import type { Verdict } from "./Verdict.ts"
 
+/** One cell; the tone stresses it. */
 export interface Cell {
   readonly text: string
   readonly tone?: Tone
 }
 
+/** A table; `numeric` columns are aligned right. */
 export interface Table {
   readonly id: string
   readonly caption: string
@@ -127,6 +128,7 @@ export const watchTable = (report: Report): Table | undefined => {
   }
 }
 
+/** How each verdict should feel. */
 export const verdictTones: Readonly<Record<Verdict, Tone>> = {
   faster: "good",
   slower: "bad",
@@ -240,30 +242,12 @@ export const findingsTable = (report: Report): Table | undefined => {
   return {
     id: "findings",
     caption: "What the linter found",
-    columns: [...text("Severity", "Rule", "Where"), ...numbers("times"), ...text("What")],
+    columns: [...text("Severity", "Rule", "What", "Where"), ...numbers("times")],
     rows: [...grouped.values()].flatMap((findings) => {
       const [first] = findings
       if (first === undefined) return []
       const severity: Cell = { text: first.severity, tone: first.severity === "impossible" ? "bad" : "warn" }
-      return [[severity, ...cells(first.rule, first.subject, formatCount(findings.length), first.text)]]
+      return [[severity, ...cells(first.rule, first.text, first.subject, formatCount(findings.length))]]
     })
-  }
-}
-
-/** The latency curves' points. */
-export const curveTable = (report: Report): Table => {
-  const shown = [50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99]
-  return {
-    id: "curves",
-    caption: `Latency by percentile (the chart draws ${curvePercentiles.length} points of the same histograms)`,
-    columns: [...nameColumns(report, "Operation"), ...numbers(...shown.map((percentile) => `p${percentile}`))],
-    rows: byLabel(
-      report,
-      ({ operations }) => operations,
-      ({ label }) => label
-    ).map(({ item, name }) => [
-      ...named(report, name, item.label),
-      ...cells(...shown.map((percentile) => formatUs(item.latency.percentile(percentile))))
-    ])
   }
 }

@@ -39,9 +39,9 @@ export const renderTerminal = (report: Report, options: TerminalOptions = { widt
   const { answers, exitCode, outcome } = report.judgement
   const lines = [paint(report.title, "1", options), ""]
   for (const { answer, details, question, tone } of answers) {
-    lines.push(
-      `${paint(marks[tone], toneCodes[tone], options)} ${question}  ${paint(answer, toneCodes[tone], options)}`
-    )
+    const fits = question.length + answer.length + 4 <= options.width
+    const told = paint(answer, toneCodes[tone], options)
+    lines.push(`${paint(marks[tone], toneCodes[tone], options)} ${question}${fits ? "  " : "\n    "}${told}`)
     lines.push(...details.flatMap((detail) => wrap(detail, options.width - 4)).map((line) => `    ${line}`))
   }
   const tables = [
@@ -109,7 +109,7 @@ const tableLines = (table: Table, options: TerminalOptions): ReadonlyArray<strin
 const proseLines = (table: Table, options: TerminalOptions): ReadonlyArray<string> => [
   paint(table.caption, "1", options),
   ...table.rows.flatMap((row) => {
-    const [severity, rule, where, times, what] = row.map((cell) => cell.text)
+    const [severity, rule, what, where, times] = row.map((cell) => cell.text)
     const tone = row[0]?.tone ?? "plain"
     const repeated = times === "1" ? "" : `, ${times} times`
     const [first = "", ...rest] = wrap(`${severity} ${rule}: ${what} (${where}${repeated})`, options.width - 4)

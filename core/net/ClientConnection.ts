@@ -36,6 +36,8 @@ export interface ClientSettings {
   readonly scheme: "http" | "https"
   /** Fields that every request carries. */
   readonly metadata: Metadata
+  /** Called once, when the server's SETTINGS are here: from then on its stream limit is known. */
+  readonly onReady: (client: GrpcClient) => void
   readonly onClose: ((reason: string) => void) | undefined
 }
 
@@ -44,6 +46,7 @@ export class ClientConnection extends Connection implements GrpcClient {
   private readonly settings: ClientSettings
   private nextId = 1
   private away = false
+  private greeted = false
   private lostReason = ""
   private readonly blockOf = new Map<string, Block>()
   private held: Array<ClientUnaryCall> = []
@@ -224,6 +227,10 @@ export class ClientConnection extends Connection implements GrpcClient {
   }
 
   protected onSettings(): void {
+    if (!this.greeted) {
+      this.greeted = true
+      this.settings.onReady(this)
+    }
     this.startWaiting()
   }
 

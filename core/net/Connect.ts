@@ -40,7 +40,8 @@ export const connect = (options: ConnectOptions): Effect.Effect<GrpcClient, Conn
 
 const addressOf = (options: ConnectOptions): string => options.unixPath ?? `${options.host}:${options.port}`
 
-const settingsOf = (options: ConnectOptions): ClientSettings => ({
+const settingsOf = (options: ConnectOptions, onReady: (client: GrpcClient) => void): ClientSettings => ({
+  onReady,
   authority: options.authority ?? (options.unixPath === undefined ? `${options.host}:${options.port}` : options.host),
   scheme: options.tls === undefined ? "http" : "https",
   metadata: options.metadata ?? [],
@@ -55,46 +56,67 @@ const settingsOf = (options: ConnectOptions): ClientSettings => ({
   }
 })
 
-const dial = (options: ConnectOptions): Socket => {
+/** Bytes that one read takes at most. */
+const readBytes = 65_536
+/** What all plain connections of this thread read into: each read is handled before the next one begins. */
+const sharedRead = Buffer.allocUnsafeSlow(readBytes)
+
+type Take = (chunk: Buffer) => void
+
+const dial = (options: ConnectOptions, take: Take): Socket => {
   const { host, port, unixPath, tls } = options
   const where = unixPath === undefined ? { host, port } : { path: unixPath }
-  if (tls === undefined) return connectSocket({ ...where, noDelay: true })
-  const socket = connectTls({ ...where, ...clientTlsOptions(tls, host) })
-  return socket.setNoDelay(true)
+  if (tls !== undefined) {
+    const socket = connectTls({ ...where, ...clientTlsOptions(tls, host) })
+    socket.on("data", take)
+    return socket.setNoDelay(true)
+  }
+  // On Windows a read is under way while others finish, so memory cannot be shared there.
+  const buffer = process.platform === "win32" ? Buffer.allocUnsafeSlow(readBytes) : sharedRead
+  const callback = (count: number): boolean => {
+    take(buffer.subarray(0, count))
+    return true
+  }
+  return connectSocket({ ...where, noDelay: true, onread: { buffer, callback } })
 }
 
 const open = (options: ConnectOptions): Effect.Effect<GrpcClient, ConnectFailed> =>
   Effect.callback<GrpcClient, ConnectFailed>((resume) => {
     const address = addressOf(options)
+    let timer: NodeJS.Timeout | undefined
     const fail = (error: Error): void => {
+      clearTimeout(timer)
       const { code, reason } = describeSystemError(error)
       resume(Effect.fail(new ConnectFailed({ address, code, message: `cannot connect to ${address}: ${reason}` })))
     }
+    let client: ClientConnection | undefined
     let socket: Socket
     try {
-      socket = dial(options)
+      socket = dial(options, (chunk) => client?.receive(chunk))
     } catch (error) {
       return fail(error as Error)
     }
+    // "Closed" comes after "error" and is then ignored: an Effect is resumed once.
     const timeoutMs = options.connectTimeoutMs ?? 5000
-    const timer = setTimeout(
+    timer = setTimeout(
       () => socket.destroy(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: "ETIMEDOUT" })),
       timeoutMs
     )
     const closed = (): void => fail(Object.assign(new Error("closed while connecting"), { code: "ECONNRESET" }))
     socket.once("error", fail)
     socket.once("close", closed)
-    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+    const ready = (connected: GrpcClient): void => {
       clearTimeout(timer)
-      const protocol = options.tls === undefined ? "h2" : (socket as TLSSocket).alpnProtocol
-      if (protocol !== "h2") {
-        socket.destroy(Object.assign(new Error("the server did not agree to HTTP/2"), { code: "NO_H2" }))
-        return
-      }
-      const client = new ClientConnection(socket, options.tls !== undefined, settingsOf(options))
       socket.off("error", fail)
       socket.off("close", closed)
-      resume(Effect.succeed(client))
+      resume(Effect.succeed(connected))
+    }
+    socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+      if (options.tls !== undefined && (socket as TLSSocket).alpnProtocol !== "h2") {
+        socket.destroy(Object.assign(new Error("the server did not agree to HTTP/2"), { code: "NO_H2" }))
+      } else {
+        client = new ClientConnection(socket, options.tls !== undefined, settingsOf(options, ready))
+      }
     })
     return Effect.sync(() => {
       clearTimeout(timer)

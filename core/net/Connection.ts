@@ -73,7 +73,6 @@ export abstract class Connection implements FrameSink, Pingable {
     this.blocks = new HeaderBlocks(limits.maxHeaderListBytes)
     this.receiveWindow = limits.connectionWindowBytes
     this.keeper = new PingKeeper(this, limits.keepalive.intervalMs, limits.keepalive.timeoutMs)
-    socket.on("data", (chunk: Buffer) => this.receive(chunk))
     socket.on("drain", () => this.drained())
     socket.on("error", (error) => this.lost(error.message))
     socket.on("close", () => this.lost("the connection was closed"))
@@ -106,7 +105,7 @@ export abstract class Connection implements FrameSink, Pingable {
     this.wrote()
   }
 
-  /** Takes what the socket read; everything it causes at once goes out in one write. */
+  /** Takes what was read, memory that may be overwritten afterwards; everything it causes at once goes out in one write. */
   receive(chunk: Buffer): void {
     if (this.ended) return
     this.receivedBytes += chunk.length
@@ -419,7 +418,8 @@ export abstract class Connection implements FrameSink, Pingable {
   /** Handles what a frame raised: a stream's mistake resets it, all else ends the connection. */
   private failed(error: unknown): void {
     if (!(error instanceof ProtocolViolation)) return this.abort(H2Error.Internal, "internal error", error)
-    if (error.streamId === 0 || !this.guard.allows("mistake")) return this.abort(error.code, error.message)
+    if (error.streamId === 0) return this.abort(error.code, error.message)
+    if (!this.guard.allows("mistake")) return this.abort(H2Error.EnhanceYourCalm, "too many broken streams")
     const stream = this.find(error.streamId)
     if (stream === undefined) return this.refuse(error.streamId, error.code)
     this.reset(stream, error.code)

@@ -48,14 +48,17 @@ export const grpcCodeOfReset = (error: number): GrpcCode => {
   return GrpcCode.Internal
 }
 
-const unreserved = /^[ -$&-~]*$/
+// No space at either end: HTTP/2 forbids it there (RFC 9113 section 8.2.1).
+const unreserved = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/
 
 /** Percent-encodes a status message for the `grpc-message` trailer: UTF-8, everything but printable ASCII, and `%`. */
 export const encodeGrpcMessage = (message: string): string => {
   if (unreserved.test(message)) return message
   let encoded = ""
-  for (const byte of Buffer.from(message, "utf8")) {
-    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+  const bytes = Buffer.from(message, "utf8")
+  for (const [at, byte] of bytes.entries()) {
+    const inside = at > 0 && at < bytes.length - 1
+    const plain = byte >= (inside ? 0x20 : 0x21) && byte <= 0x7e && byte !== 0x25
     encoded += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
   }
   return encoded

@@ -64,7 +64,7 @@ export interface Listening {
 
 /** Opens a listener that closes with the scope. */
 export const listen = (options: ListenOptions): Effect.Effect<Listening, ListenFailed, Scope.Scope> =>
-  Effect.acquireRelease(open(options), (listener) => Effect.sync(() => listener.close())).pipe(
+  Effect.acquireRelease(open(options), (listener) => listener.close()).pipe(
     Effect.map((listener) => listener.listening)
   )
 
@@ -155,18 +155,27 @@ class Listener {
     }
   }
 
-  close(): void {
-    this.server.close()
-    this.http1.close()
-    for (const socket of this.sockets) socket.destroy()
+  /** Closes everything; done when the port is free and every socket gone. */
+  close(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      let freed = false
+      this.onIdle = (): void => {
+        if (freed && this.sockets.size === 0) resume(Effect.void)
+      }
+      this.server.close(() => {
+        freed = true
+        this.onIdle?.()
+      })
+      this.http1.close()
+      for (const socket of this.sockets) socket.destroy()
+    })
   }
 
   private drain(graceMs: number): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
+    const goodbye = Effect.callback<void>((resume) => {
       const finish = (): void => {
         clearTimeout(timer)
         this.onIdle = undefined
-        this.close()
         resume(Effect.void)
       }
       const timer = setTimeout(finish, graceMs)
@@ -176,6 +185,10 @@ class Listener {
       for (const connection of this.connections) connection.drain()
       if (this.sockets.size === 0) finish()
     })
+    return Effect.andThen(
+      goodbye,
+      Effect.suspend(() => this.close())
+    )
   }
 
   private stats(): ListenStats {
@@ -225,6 +238,7 @@ class Listener {
   private startH2(socket: Socket, tls: boolean, rest: Buffer): void {
     const connection = new ServerConnection(socket, tls, this.service, namesOf(socket, tls))
     this.connections.add(connection)
+    socket.on("data", (chunk: Buffer) => connection.receive(chunk))
     if (rest.length > 0) connection.receive(rest)
   }
 

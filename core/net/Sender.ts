@@ -85,6 +85,7 @@ export class Sender {
     this.window -= size
     stream.sendWindow -= size
     this.frames++
+    stream.connection.pings.forgiven = true
     for (let left = size; left > 0;) {
       const piece = stream.dequeue(left)
       left -= piece.length

@@ -49,12 +49,30 @@ const format = (value, unit) => {
 /** @param {number} percentile */
 const depth = (percentile) => -Math.log10(1 - percentile / 100)
 const namedPercentiles = [0, 50, 90, 99, 99.9, 99.99]
+/** @param {number} percentile */
+const percentileName = (percentile) =>
+  percentile === 0 ? "min" : `p${Number(percentile.toFixed(percentile > 99 ? 3 : 1))}`
 
 /** @param {Chart} chart @param {number} index */
 const xName = (chart, index) => {
   const x = chart.x[index] ?? 0
-  return chart.kind === "time" ? `second ${x}` : `p${Number(x.toFixed(x > 99 ? 3 : 1))}`
+  return chart.kind === "time" ? `second ${x}` : percentileName(x)
 }
+
+// On a logarithmic axis lines at 1, 2 and 5 of every decade are enough to read by.
+/** @param {number} low @param {number} high */
+const decadeSplits = (low, high) => {
+  const splits = []
+  for (let decade = Math.floor(Math.log10(low)); decade <= Math.ceil(Math.log10(high)); decade++) {
+    for (const lead of [1, 2, 5]) {
+      const split = lead * 10 ** decade
+      if (split >= low && split <= high) splits.push(split)
+    }
+  }
+  return splits
+}
+
+const binarySteps = Array.from({ length: 44 }, (_, power) => 2 ** power)
 
 /** @param {Chart} chart @param {string} ink @param {string} line @returns {import("uplot").Axis[]} */
 const axesOf = (chart, ink, line) => {
@@ -68,23 +86,20 @@ const axesOf = (chart, ink, line) => {
   return [
     {
       ...look,
+      size: 32,
       ...(isCurve
-        ? {
-            splits: () => namedPercentiles.map(depth),
-            values: () => namedPercentiles.map((percentile) => `p${percentile}`)
-          }
+        ? { splits: () => namedPercentiles.map(depth), values: () => namedPercentiles.map(percentileName) }
         : { values: (_, ticks) => ticks.map((tick) => `${tick} s`) })
     },
     {
       ...look,
-      size: 72,
-      // A logarithmic axis offers nine lines per decade; words on 1, 2 and 5 keep it readable.
-      values: (_, ticks) =>
-        ticks.map((tick) => {
-          if (tick === null) return ""
-          const lead = isCurve && tick > 0 ? Math.round(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9)) : 1
-          return [1, 2, 5].includes(lead) ? format(tick, chart.unit) : ""
-        })
+      size: 76,
+      ...(isCurve
+        ? { splits: (_, __, low, high) => decadeSplits(low, high), filter: (_, splits) => splits }
+        : chart.unit === "bytes"
+          ? { incrs: binarySteps }
+          : {}),
+      values: (_, ticks) => ticks.map((tick) => format(tick, chart.unit))
     }
   ]
 }
@@ -94,6 +109,7 @@ const markLines = (chart, ink) => (/** @type {import("uplot")} */ plot) => {
   const { ctx } = plot
   ctx.save()
   ctx.strokeStyle = ctx.fillStyle = ink
+  ctx.lineWidth = devicePixelRatio
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio])
   for (const [index, mark] of chart.marks.entries()) {
@@ -102,7 +118,12 @@ const markLines = (chart, ink) => (/** @type {import("uplot")} */ plot) => {
     ctx.moveTo(x, plot.bbox.top)
     ctx.lineTo(x, plot.bbox.top + plot.bbox.height)
     ctx.stroke()
-    ctx.fillText(mark.text, x + 4 * devicePixelRatio, plot.bbox.top + (12 + 13 * (index % 3)) * devicePixelRatio)
+    ctx.textAlign = x > plot.bbox.left + plot.bbox.width * 0.7 ? "right" : "left"
+    ctx.fillText(
+      mark.text,
+      x + (ctx.textAlign === "left" ? 5 : -5) * devicePixelRatio,
+      plot.bbox.top + (12 + 13 * (index % 3)) * devicePixelRatio
+    )
   }
   ctx.restore()
 }
@@ -119,7 +140,7 @@ const draw = (host) => {
   const plot = new uPlot(
     {
       width: host.clientWidth,
-      height: isCurve ? 300 : 240,
+      height: isCurve && host.closest("[role=tabpanel]") !== null ? 300 : 240,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
@@ -271,6 +292,9 @@ for (const button of document.querySelectorAll("button.copy")) {
 
 // On paper everything is shown, so everything has to be drawn, in the light colours that the print style sets.
 matchMedia("print").addEventListener("change", redraw)
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.fold")) fold.setAttribute("open", "")
+})
 
 const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("nav a")])
 const inView = new IntersectionObserver(

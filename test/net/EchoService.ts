@@ -116,7 +116,7 @@ export interface Fixture {
 
 /** Starts the service on a free loopback port. */
 export const startEcho = async (options: Partial<ListenOptions> = {}): Promise<Fixture> => {
-  const scope = Effect.runSync(Scope.make())
+  const scope = Scope.makeUnsafe()
   const inScope = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
     Effect.runPromise(Effect.provideService(effect, Scope.Scope, scope))
   const listening = await inScope(

@@ -90,7 +90,7 @@ describe("compare", () => {
       { name: "lmdb", records: lmdb.records.slice(0, 5) }
     )
     assert.isTrue(few.metrics.every(({ verdict }) => verdict === "inconclusive"))
-    assert.include(find(few, "create.throughput").reason, "insufficient: 5 runs")
+    assert.include(find(few, "create.throughput").reason, "insufficient: 5 of 10 runs")
     assert.isTrue(find(few, "create.throughput").ratio! > 2.8)
   })
 

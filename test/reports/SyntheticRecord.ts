@@ -109,8 +109,12 @@ export const syntheticRecord = (options: SyntheticOptions = {}): RunRecord => {
       operations: built.map(({ series }) => series),
       watch: {
         delivered: perSecond(seconds + warmup, warmup, Math.round(events / seconds)),
-        lagP50Us: perSecond(seconds + warmup, warmup, 1500).map((us) => us * (0.9 + 0.2 * random())),
-        lagP99Us: perSecond(seconds + warmup, warmup, 5200 / speed).map((us) => us * (0.7 + 0.9 * random()))
+        lagP50Us: perSecond(seconds + warmup, warmup, 1500).map((us) =>
+          us === 0 ? null : us * (0.9 + 0.2 * random())
+        ),
+        lagP99Us: perSecond(seconds + warmup, warmup, 5200 / speed).map((us) =>
+          us === 0 ? null : us * (0.7 + 0.9 * random())
+        )
       }
     },
     components: components(seconds + warmup, backend, random),

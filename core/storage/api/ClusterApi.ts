@@ -1,17 +1,18 @@
-// etcd's Cluster service on a store that has no Raft: one member, itself.
-// Owns the member list and what is said to those who would change it; refuses membership changes with etcd's own words,
-// for there is no second member to add: other nodes join through a shared engine, not through consensus.
-import { GrpcCode, type GrpcMethod } from "#net"
+// etcd's Cluster service: the list of members and the calls that change it.
+// Owns the shape of answers and who may ask; refuses the rules of membership, which Members.ts keeps.
+import type { GrpcMethod, Int64, UnaryCall } from "#net"
 import {
   HeaderOnly,
+  JoinRequest,
   MemberAddRequest,
+  MemberAddResponse,
   MemberIdRequest,
   MemberListRequest,
   MemberListResponse,
-  MemberUpdateRequest,
-  type Member
+  MemberUpdateRequest
 } from "../rpc/AdminMessages.ts"
-import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
+import { EtcdFailure } from "../rpc/EtcdFailure.ts"
+import type { Members } from "../server/Members.ts"
 import { answer, unary, type ApiContext } from "./ApiContext.ts"
 
 /** Who this member is to its clients. */
@@ -21,42 +22,48 @@ export interface MemberInfo {
   readonly clientUrls: ReadonlyArray<string>
 }
 
-const noMembership = new EtcdFailure(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: this store has one member; run more nodes on a shared engine instead of adding members"
-)
+type Change = (id: Int64, done: (failure: EtcdFailure | undefined) => void) => void
 
-export const clusterMethods = (context: ApiContext, info: () => MemberInfo): ReadonlyArray<GrpcMethod> => {
-  const { memberId } = context.header.identity
-  const self = (): Member => ({ id: memberId, ...info(), isLearner: false })
-  const listed = () => ({ header: context.header.message(context.store.revision), members: [self()] })
+export const clusterMethods = (context: ApiContext, members: Members, now: () => number): ReadonlyArray<GrpcMethod> => {
+  const header = () => context.header.message(context.store.revision)
+  const listed = (failure: EtcdFailure | undefined) => failure ?? { header: header(), members: members.list }
+  const change = (call: UnaryCall, id: Int64, apply: Change): void => {
+    const denied = context.auth.requireRoot(call)
+    if (denied !== undefined) return answer(call, MemberListResponse, denied)
+    apply(id, (failure) => answer(call, MemberListResponse, listed(failure)))
+  }
   return [
     unary("/etcdserverpb.Cluster/MemberList", MemberListRequest, (_request, call) =>
-      answer(call, MemberListResponse, listed())
+      answer(call, MemberListResponse, listed(context.auth.requireUser(call)))
     ),
-    unary("/etcdserverpb.Cluster/MemberAdd", MemberAddRequest, (_request, call) =>
-      answer(call, MemberListResponse, context.auth.requireRoot(call) ?? noMembership)
-    ),
+    unary("/etcdserverpb.Cluster/MemberAdd", MemberAddRequest, ({ isLearner, peerUrls }, call) => {
+      const denied = context.auth.requireRoot(call)
+      if (denied !== undefined) return answer(call, MemberAddResponse, denied)
+      members.add(peerUrls, isLearner, now(), (added) => {
+        const refused = added instanceof EtcdFailure
+        answer(call, MemberAddResponse, refused ? added : { header: header(), member: added, members: members.list })
+      })
+    }),
     unary("/etcdserverpb.Cluster/MemberRemove", MemberIdRequest, ({ id }, call) =>
-      answer(
-        call,
-        MemberListResponse,
-        context.auth.requireRoot(call) ?? (id === memberId ? noMembership : Failure.memberNotFound)
-      )
+      change(call, id, (member, done) => members.remove(member, done))
     ),
-    unary("/etcdserverpb.Cluster/MemberUpdate", MemberUpdateRequest, ({ id }, call) =>
-      answer(
-        call,
-        HeaderOnly,
-        context.auth.requireRoot(call) ?? (id === memberId ? noMembership : Failure.memberNotFound)
-      )
+    unary("/etcdserverpb.Cluster/MemberUpdate", MemberUpdateRequest, ({ id, peerUrls }, call) =>
+      change(call, id, (member, done) => members.update(member, peerUrls, done))
     ),
     unary("/etcdserverpb.Cluster/MemberPromote", MemberIdRequest, ({ id }, call) =>
-      answer(
-        call,
-        MemberListResponse,
-        context.auth.requireRoot(call) ?? (id === memberId ? Failure.memberNotLearner : Failure.memberNotFound)
-      )
+      change(call, id, (member, done) => members.promote(member, done))
     )
   ]
 }
+
+/** The path on which the members in front of the store announce themselves; not part of etcd's API. */
+export const JOIN_PATH = "/kubewharf.storage.Peer/Join"
+
+/** What the members in front of the store may ask beside all that clients may: served on the peer URLs only. */
+export const peerMethods = (context: ApiContext, members: Members): ReadonlyArray<GrpcMethod> => [
+  unary(JOIN_PATH, JoinRequest, ({ clientUrls, name, peerUrls }, call) =>
+    members.join(name, peerUrls, clientUrls, (failure) =>
+      answer(call, HeaderOnly, failure ?? { header: context.header.message(context.store.revision) })
+    )
+  )
+]

@@ -32,11 +32,11 @@ export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => 
   ),
   keepAlive(context),
   unary("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLiveRequest, ({ id, keys }, call) => {
-    const denied = keys ? context.auth.lease(call, id, "read") : undefined
+    const denied = keys ? context.auth.lease(call, id, "read") : context.auth.requireUser(call)
     answer(call, LeaseTimeToLiveResponse, denied ?? timeToLive(context, id, keys))
   }),
   unary("/etcdserverpb.Lease/LeaseLeases", LeaseLeasesRequest, (_request, call) => {
-    const denied = context.auth.requireUser(call)
+    const denied = context.auth.leases(call)
     const leases = [...context.store.lessor.all()].sort((a, b) => a.expiresAtMs - b.expiresAtMs)
     answer(call, LeaseLeasesResponse, denied ?? { header: context.header.message(context.store.revision), leases })
   })
@@ -95,7 +95,7 @@ const keepAlive = (context: ApiContext): GrpcMethod => ({
     message: (bytes) => {
       const request = decode(LeaseKeepAliveRequest, bytes)
       if (request instanceof EtcdFailure) return failCall(call, request)
-      const denied = context.auth.requireUser(call)
+      const denied = context.auth.lease(call, request.id, "write")
       if (denied !== undefined) return failCall(call, denied)
       const lease = context.store.lessor.renew(request.id)
       const header = context.header.message(context.store.revision)

@@ -32,7 +32,7 @@ export interface MaintenanceOptions {
 
 export const maintenanceMethods = (context: ApiContext, options: MaintenanceOptions): ReadonlyArray<GrpcMethod> => {
   const header = () => context.header.message(context.store.revision)
-  const { auth, store } = context
+  const { auth } = context
   return [
     unary("/etcdserverpb.Maintenance/Status", Empty, (_request, call) => status(context, options, call)),
     unary("/etcdserverpb.Maintenance/Alarm", AlarmRequest, (request, call) => alarm(context, request, call)),
@@ -42,20 +42,20 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
     unary("/etcdserverpb.Maintenance/Hash", Empty, (_request, call) => {
       const denied = auth.requireRoot(call)
       if (denied !== undefined) return answer(call, HashResponse, denied)
-      hashStore(store, 0, options.defer, (result) =>
+      hashStore(context, 0, options.defer, (result) =>
         answer(call, HashResponse, result instanceof EtcdFailure ? result : { header: header(), hash: result.hash })
       )
     }),
     unary("/etcdserverpb.Maintenance/HashKV", HashKvRequest, ({ revision }, call) => {
       const denied = auth.requireRoot(call)
       if (denied !== undefined) return answer(call, HashKvResponse, denied)
-      hashStore(store, revision, options.defer, (result) =>
+      hashStore(context, revision, options.defer, (result) =>
         answer(
           call,
           HashKvResponse,
           result instanceof EtcdFailure
             ? result
-            : { header: header(), hash: result.hash, compactRevision: store.compacted, hashRevision: result.revision }
+            : { header: header(), hash: result.hash, compactRevision: result.compacted, hashRevision: result.revision }
         )
       )
     }),
@@ -68,7 +68,10 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
   ]
 }
 
-const status = ({ alarms, header, store }: ApiContext, { quotaBytes }: MaintenanceOptions, call: UnaryCall): void => {
+const status = (context: ApiContext, { quotaBytes }: MaintenanceOptions, call: UnaryCall): void => {
+  const { alarms, auth, header, store } = context
+  const denied = auth.requireUser(call)
+  if (denied !== undefined) return answer(call, StatusResponse, denied)
   const { inUseBytes, totalBytes } = store.engine.size()
   const { memberId, term } = header.identity
   answer(call, StatusResponse, {
@@ -82,6 +85,7 @@ const status = ({ alarms, header, store }: ApiContext, { quotaBytes }: Maintenan
     raftAppliedIndex: store.revision,
     raftTerm: term,
     storageVersion: STORAGE_VERSION,
+    downgradeInfo: { enabled: false, targetVersion: "" },
     errors: alarms.active.map(
       (alarm) => `memberID:${memberId} alarm:${alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"} `
     )
@@ -104,7 +108,8 @@ const alarm = (
     return answer(
       call,
       AlarmResponse,
-      list(alarms.active.filter((raised) => wanted === AlarmType.None || raised === wanted))
+      context.auth.requireUser(call) ??
+        list(alarms.active.filter((raised) => wanted === AlarmType.None || raised === wanted))
     )
   }
   const denied = context.auth.requireRoot(call)

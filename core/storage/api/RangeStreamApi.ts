@@ -6,7 +6,7 @@ import { EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { GrpcCode } from "#net"
 import { RangeRequest } from "../rpc/KvMessages.ts"
 import { Table } from "../engine/Engine.ts"
-import { hasRevisionFilters, isDefaultOrder, writeRecords } from "../mvcc/RangeReply.ts"
+import { hasRevisionFilters, isDefaultOrder, isKeyOrder, writeRange, writeRecords } from "../mvcc/RangeReply.ts"
 import { keyRange } from "../mvcc/Snapshot.ts"
 import { validateRange } from "../mvcc/TxnRules.ts"
 import { decode, failCall, type ApiContext } from "./ApiContext.ts"
@@ -69,7 +69,8 @@ class RangeStream {
           if (snapshot instanceof EtcdFailure) return failCall(this.call, snapshot)
           if (this.revision === 0) this.pin(store.revision)
           const writer = new ProtoWriter(64 * 1024)
-          const done = this.request.countOnly ? this.writeCount(writer, snapshot) : this.writeChunk(writer, snapshot)
+          const inOneChunk = this.request.countOnly || !isKeyOrder(this.request)
+          const done = inOneChunk ? this.writeWhole(writer, snapshot) : this.writeChunk(writer, snapshot)
           const room = this.call.sendOwned(writer.view())
           if (done) return this.call.end()
           if (!room) break
@@ -88,11 +89,11 @@ class RangeStream {
     if (this.request.revision <= 0) this.request.revision = revision
   }
 
-  private writeCount(writer: ProtoWriter, snapshot: Parameters<typeof writeRecords>[1]): boolean {
+  /** A count, or an order that needs all records at once, takes one chunk. */
+  private writeWhole(writer: ProtoWriter, snapshot: Parameters<typeof writeRecords>[1]): boolean {
     const start = writer.open(RANGE_RESPONSE)
     this.context.header.write(writer, this.revision)
-    const count = snapshot.count(keyRange(this.request.key, this.request.rangeEnd))
-    if (count > 0) writer.int64Field(COUNT, count)
+    writeRange(writer, snapshot, this.request)
     writer.close(start)
     return true
   }

@@ -1,7 +1,7 @@
 // etcd's Watch service: many watches on one stream, created, told, cancelled.
 // Owns watch ids, the WatchResponse bytes, fragments and progress notices; refuses to know who is behind, which the hub does.
 // One sender per stream, in the order of calls: control messages and events never overtake one another.
-import { ProtoWriter, type GrpcMethod, type Int64, type StreamCall } from "#net"
+import { grpcCodeName, ProtoWriter, type GrpcMethod, type Int64, type StreamCall } from "#net"
 import { compareBytes } from "../engine/Engine.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
@@ -111,8 +111,9 @@ class WatchStream implements WatchSink {
 
   private refusal(request: WatchCreateRequest, key: Uint8Array, range: KeyRange): string | undefined {
     if (request.startRevision < 0) return Failure.compacted.message
-    const denied = this.context.auth.range(this.call, key, request.rangeEnd)
-    if (denied !== undefined) return denied.message
+    const denied = this.context.auth.watch(this.call, key, request.rangeEnd)
+    // etcd puts the whole gRPC error into the reason here, and its message alone everywhere else.
+    if (denied !== undefined) return `rpc error: code = ${grpcCodeName(denied.code)} desc = ${denied.message}`
     if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return "mvcc: watcher range is empty"
     if (request.watchId !== 0 && this.watchers.has(request.watchId)) {
       return "mvcc: duplicate watch ID provided on the WatchStream"

@@ -13,6 +13,7 @@ export const MetaKey = {
   compactionCursor: Buffer.from("compaction-cursor"),
   identity: Buffer.from("identity"),
   alarms: Buffer.from("alarms"),
+  members: Buffer.from("members"),
   auth: Buffer.from("auth")
 } as const
 
@@ -93,6 +94,9 @@ export const logKey = (revision: number, sub: number): Buffer => {
   row.writeUInt32BE(sub, 8)
   return row
 }
+
+/** The place of a Log row's event in its revision. */
+export const logSub = (row: Uint8Array): number => ((row[8] << 24) | (row[9] << 16) | (row[10] << 8) | row[11]) >>> 0
 
 /** Kinds of events, as in mvccpb.Event. */
 export const EventKind = { Put: 0, Delete: 1 } as const

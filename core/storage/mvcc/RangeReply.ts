@@ -19,10 +19,14 @@ export interface RangeOutcome {
   readonly lastKey: Buffer | undefined
 }
 
-/** Sorted by key, ascending: the order in which records come anyway. */
+/** What etcd calls the default order: none asked for, or by key, ascending. A limit then bounds what is read. */
 export const isDefaultOrder = (request: RangeRequest): boolean =>
   request.sortOrder === SortOrder.None ||
   (request.sortTarget === SortTarget.Key && request.sortOrder === SortOrder.Ascend)
+
+/** The order in which records come anyway. A target alone, without an order, sorts ascending by that target. */
+export const isKeyOrder = (request: RangeRequest): boolean =>
+  request.sortTarget === SortTarget.Key && request.sortOrder !== SortOrder.Descend
 
 export const hasRevisionFilters = (request: RangeRequest): boolean =>
   request.minModRevision !== 0 ||
@@ -34,7 +38,7 @@ export const hasRevisionFilters = (request: RangeRequest): boolean =>
 export const writeRange = (writer: ProtoWriter, snapshot: Snapshot, request: RangeRequest): void => {
   const range = keyRange(request.key, request.rangeEnd)
   if (request.countOnly) return writeCount(writer, snapshot.count(range))
-  if (!isDefaultOrder(request) || hasRevisionFilters(request)) return writeSorted(writer, snapshot, request)
+  if (!isKeyOrder(request) || hasRevisionFilters(request)) return writeSorted(writer, snapshot, request)
   const { emitted, more } = writeRecords(writer, snapshot, request, limitOf(request.limit))
   if (more) {
     writer.varint(MORE)
@@ -93,15 +97,18 @@ interface Candidate {
 
 const writeSorted = (writer: ProtoWriter, snapshot: Snapshot, request: RangeRequest): void => {
   const found: Array<Candidate> = []
+  const limit = limitOf(request.limit)
+  // A target without an order sorts only what a read by key under the limit finds, as in etcd.
+  const readMax = limit > 0 && isDefaultOrder(request) && !hasRevisionFilters(request) ? limit + 1 : 0
   let total = 0
   snapshot.scan(keyRange(request.key, request.rangeEnd), (key, record) => {
     total++
+    if (readMax > 0 && total > readMax) return true
     const fields = recordFields(record)
     if (passes(fields, request)) found.push({ key: Buffer.from(key), record: Buffer.from(record), fields })
     return true
   })
   sort(found, request)
-  const limit = limitOf(request.limit)
   const more = limit > 0 && found.length > limit
   const { keysOnly, sortTarget } = request
   for (const { key, record } of more ? found.slice(0, limit) : found) {

@@ -98,3 +98,14 @@ export const writeKeyValue = (
   target.set(record, at + key.length)
   return at + key.length + record.length
 }
+
+/** A mvccpb.KeyValue message by itself: the key, and all of the record if there is one. */
+export const keyValueBytes = (key: Uint8Array, record: Uint8Array | undefined): Buffer => {
+  const head = 1 + varintSize(key.length)
+  const bytes = Buffer.allocUnsafe(head + key.length + (record?.length ?? 0))
+  bytes[0] = KEY
+  writeVarint(bytes, 1, key.length)
+  bytes.set(key, head)
+  if (record !== undefined) bytes.set(record, head + key.length)
+  return bytes
+}

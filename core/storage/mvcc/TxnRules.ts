@@ -4,7 +4,7 @@
 import { keyText } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../rpc/KvMessages.ts"
-import { inRange, keyRange, type KeyRange } from "./Snapshot.ts"
+import { inRange, type KeyRange } from "./Snapshot.ts"
 
 type Verdict = EtcdFailure | undefined
 
@@ -58,10 +58,17 @@ const validateOverlap = (ops: ReadonlyArray<RequestOp>): Verdict =>
 
 const failureOf = (result: Writes | EtcdFailure): Verdict => ("puts" in result ? undefined : result)
 
+/** etcd's check takes a range_end of one zero byte for a key: a delete of all keys from one on never overlaps a put. */
+const literalRange = ({ key, rangeEnd }: DeleteRangeRequest): KeyRange => ({
+  start: key,
+  end: rangeEnd,
+  single: rangeEnd.length === 0
+})
+
 /** The keys that a list of operations may put and delete; a failure when one request would write a key twice. */
 const collectWrites = (ops: ReadonlyArray<RequestOp>): Writes | EtcdFailure => {
   const deletes = ops.flatMap(({ requestDeleteRange }) =>
-    requestDeleteRange === undefined ? [] : [keyRange(requestDeleteRange.key, requestDeleteRange.rangeEnd)]
+    requestDeleteRange === undefined ? [] : [literalRange(requestDeleteRange)]
   )
   const puts = new Set<string>()
   const deleted = (text: string): boolean => {

@@ -20,6 +20,17 @@ export const Member = message({
 })
 export type Member = MessageType<typeof Member>
 export const MemberAddRequest = message({ peerUrls: list(1, "string"), isLearner: field(2, "bool") })
+export const MemberAddResponse = message({
+  header: header(),
+  member: one(2, () => Member),
+  members: many(3, () => Member)
+})
+/** A member in front of the store announces itself (not part of etcd's API). */
+export const JoinRequest = message({
+  name: field(1, "string"),
+  peerUrls: list(2, "string"),
+  clientUrls: list(3, "string")
+})
 export const MemberIdRequest = message({ id: field(1, "uint64") })
 export const MemberUpdateRequest = message({ id: field(1, "uint64"), peerUrls: list(2, "string") })
 export const MemberListRequest = message({ linearizable: field(1, "bool") })

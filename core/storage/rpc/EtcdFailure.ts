@@ -39,6 +39,11 @@ export const Failure = {
   leaseTtlTooLarge: outOfRange("too large lease TTL"),
   watchCanceled: new EtcdFailure(GrpcCode.Cancelled, "etcdserver: watch canceled"),
   memberNotFound: missing("member not found"),
+  memberExists: precondition("member ID already exist"),
+  memberNotEnoughStarted: precondition("re-configuration failed due to not enough started members"),
+  peerUrlExists: precondition("Peer URLs already exists"),
+  learnerNotReady: precondition("can only promote a learner member which is in sync with leader"),
+  tooManyLearners: precondition("too many learner members in cluster"),
   memberNotLearner: precondition("can only promote a learner member"),
   memberBadUrls: invalid("given member URLs are invalid"),
   badLeaderTransferee: precondition("bad leader transferee"),
@@ -64,6 +69,7 @@ export const Failure = {
   authOldRevision: invalid("revision of auth store is old"),
   stopped: unavailable("server stopped"),
   timeout: unavailable("request timed out"),
+  noLeader: unavailable("no leader"),
   unhealthy: unavailable("unhealthy cluster"),
   corrupt: new EtcdFailure(GrpcCode.DataLoss, "etcdserver: corrupt cluster")
 } as const

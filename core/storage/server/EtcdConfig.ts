@@ -1,9 +1,9 @@
 // What the flags mean: every value checked and in its unit, so that nothing behind this file reads a string.
 // Owns defaults and the rule that each value keeps; refuses to open anything.
-import { createHash } from "node:crypto"
-import { int64, type Int64 } from "#net"
+import type { Int64 } from "#net"
 import type { AutoCompactionOptions } from "../mvcc/AutoCompaction.ts"
 import { BadFlag, etcdFlags, type FlagValues } from "./EtcdFlags.ts"
+import { clusterIdOf, memberIdOf } from "./Members.ts"
 
 /** Where to listen. */
 export interface ListenUrl {
@@ -14,14 +14,25 @@ export interface ListenUrl {
   readonly unixPath: string | undefined
 }
 
+/** One member of the cluster as `--initial-cluster` names it. */
+export interface InitialMember {
+  readonly name: string
+  readonly peerUrls: ReadonlyArray<string>
+  readonly id: Int64
+}
+
 export interface EtcdConfig {
   readonly name: string
   readonly dataDir: string
   readonly backend: "lmdb" | "memory"
   readonly listenClient: ReadonlyArray<ListenUrl>
   readonly listenMetrics: ReadonlyArray<ListenUrl>
+  readonly listenPeer: ReadonlyArray<ListenUrl>
   readonly advertiseClient: ReadonlyArray<string>
   readonly advertisePeer: ReadonlyArray<string>
+  /** All members that the cluster begins with, this one among them. */
+  readonly initialCluster: ReadonlyArray<InitialMember>
+  readonly initialState: "new" | "existing"
   readonly identity: { readonly clusterId: Int64; readonly memberId: Int64; readonly term: number }
   readonly tls: {
     readonly certFile: string
@@ -109,7 +120,8 @@ class Reader {
   }
 }
 
-const parseDuration = (flag: string, text: string): number => {
+/** A Go duration in milliseconds; BadFlag when it is none. */
+export const parseDuration = (flag: string, text: string): number => {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)]
   if (text === "0") return 0
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {
@@ -143,17 +155,31 @@ const autoCompaction = (reader: Reader): AutoCompactionOptions => {
   return { mode, retention: hours ? Number(text) * UNIT_MS["h"] : reader.durationMs("auto-compaction-retention") }
 }
 
-/** The ids that etcd gives a single member: from its peer URLs and the cluster's token. */
-const identityOf = (peerUrls: ReadonlyArray<string>, token: string) => {
-  const sha = (data: string | Buffer): Buffer => createHash("sha1").update(data).digest().subarray(0, 8)
-  const member = sha([...peerUrls].sort().join("") + token)
-  return { memberId: int64(member.readBigUInt64BE()), clusterId: int64(sha(member).readBigUInt64BE()), term: 2 }
+/** The members that `--initial-cluster` names ("a=http://…,b=http://…"; a name may come again with another URL). */
+const initialCluster = (reader: Reader, advertisePeer: ReadonlyArray<string>): ReadonlyArray<InitialMember> => {
+  const token = reader.text("initial-cluster-token")
+  const urlsOf = new Map<string, Array<string>>()
+  for (const part of reader.list("initial-cluster")) {
+    const at = part.indexOf("=")
+    if (at < 1) throw new BadFlag({ flag: "initial-cluster", rule: `"${part}" must be NAME=URL` })
+    const name = part.slice(0, at)
+    const urls = urlsOf.get(name)
+    if (urls === undefined) urlsOf.set(name, [part.slice(at + 1)])
+    else urls.push(part.slice(at + 1))
+  }
+  const name = reader.text("name")
+  if (!urlsOf.has(name)) {
+    if (urlsOf.size > 1) throw new BadFlag({ flag: "initial-cluster", rule: `must name this member, "${name}"` })
+    return [{ name, peerUrls: advertisePeer, id: memberIdOf(advertisePeer, token) }]
+  }
+  return [...urlsOf].map(([member, peerUrls]) => ({ name: member, peerUrls, id: memberIdOf(peerUrls, token) }))
 }
 
 /** Checks all values; throws the first BadFlag. */
 const read = (reader: Reader): EtcdConfig => {
   const name = reader.text("name")
   const advertisePeer = reader.list("initial-advertise-peer-urls")
+  const cluster = initialCluster(reader, advertisePeer)
   const electionMs = reader.integer("election-timeout", 1)
   const quota = reader.integer("quota-backend-bytes", Number.MIN_SAFE_INTEGER)
   const dataDir = reader.text("data-dir")
@@ -165,7 +191,14 @@ const read = (reader: Reader): EtcdConfig => {
     listenMetrics: reader.urls("listen-metrics-urls"),
     advertiseClient: reader.list("advertise-client-urls"),
     advertisePeer,
-    identity: identityOf(advertisePeer, reader.text("initial-cluster-token")),
+    listenPeer: reader.urls("listen-peer-urls"),
+    initialCluster: cluster,
+    initialState: reader.oneOf("initial-cluster-state", ["new", "existing"]),
+    identity: {
+      clusterId: clusterIdOf(cluster.map(({ id }) => id)),
+      memberId: cluster.find((member) => member.name === name)?.id ?? cluster[0].id,
+      term: 2
+    },
     tls: {
       certFile: reader.text("cert-file"),
       keyFile: reader.text("key-file"),

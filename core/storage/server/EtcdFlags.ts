@@ -41,8 +41,18 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("listen-client-urls", "http://localhost:2379", "URLs to serve clients on, separated by commas"),
   used("advertise-client-urls", "http://localhost:2379", "URLs that the member list shows to clients"),
   used("listen-metrics-urls", "", "further URLs for /metrics and /health alone"),
-  used("initial-advertise-peer-urls", "http://localhost:2380", "shown in the member list; nothing listens there"),
-  used("listen-peer-urls", "http://localhost:2380", "accepted; nothing listens there"),
+  used("initial-advertise-peer-urls", "http://localhost:2380", "shown in the member list"),
+  used(
+    "listen-peer-urls",
+    "http://localhost:2380",
+    "where the store serves the members in front of it, if there are any"
+  ),
+  used(
+    "initial-cluster",
+    "",
+    "NAME=PEER-URL of all members; the first by name holds the store, the others forward to it"
+  ),
+  used("initial-cluster-state", "new", "new, or existing to stand in front of a store that runs"),
   used("initial-cluster-token", "etcd-cluster", "makes the cluster's and member's ids, with the peer URLs"),
   used("cert-file", "", "PEM certificate for clients; read anew when it changes"),
   used("key-file", "", "PEM key for clients; read anew when it changes"),
@@ -75,7 +85,7 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("log-format", "json", "json or console"),
   usedSwitch("unsafe-no-fsync", "false", "leave flushing to the operating system: for measuring only"),
   ...unused(
-    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates initial-cluster initial-cluster-state discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-trusted-ca-file peer-cert-allowed-cn peer-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
+    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-trusted-ca-file peer-cert-allowed-cn peer-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
       " "
     )
   ),

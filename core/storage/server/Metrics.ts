@@ -29,7 +29,23 @@ const counter = (name: string, help: string, value: number): Family => ({
 
 /** Everything that `/metrics` shows. */
 export const renderMetrics = (storage: Storage, wire: ListenStats): string =>
-  [...serverFamilies(storage), ...mvccFamilies(storage), ...wireFamilies(storage, wire), ...processFamilies()]
+  [
+    ...serverFamilies(storage),
+    ...mvccFamilies(storage),
+    ...wireFamilies(storage, wire),
+    ...processFamilies(storage.startedAtMs)
+  ]
+    .map(render)
+    .join("")
+
+/** What a member in front of the store can tell. */
+export const renderFrontMetrics = (wire: ListenStats, connected: boolean, startedAtMs: number): string =>
+  [
+    gauge("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence, 0 is not.", connected ? 1 : 0),
+    gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.", 0),
+    ...trafficFamilies(wire),
+    ...processFamilies(startedAtMs)
+  ]
     .map(render)
     .join("")
 
@@ -85,9 +101,13 @@ const mvccFamilies = ({ compactor, hub, store, counts }: Storage): ReadonlyArray
   ]
 }
 
-const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Family> => [
+const trafficFamilies = (wire: ListenStats): ReadonlyArray<Family> => [
   counter("etcd_network_client_grpc_received_bytes_total", "Bytes received from clients.", wire.bytesReceived),
-  counter("etcd_network_client_grpc_sent_bytes_total", "Bytes sent to clients.", wire.bytesSent),
+  counter("etcd_network_client_grpc_sent_bytes_total", "Bytes sent to clients.", wire.bytesSent)
+]
+
+const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Family> => [
+  ...trafficFamilies(wire),
   {
     name: "grpc_server_started_total",
     kind: "counter",
@@ -99,7 +119,7 @@ const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Fam
   }
 ]
 
-const processFamilies = (): ReadonlyArray<Family> => {
+const processFamilies = (startedAtMs: number): ReadonlyArray<Family> => {
   const { rss } = process.memoryUsage()
   const { system, user } = process.cpuUsage()
   return [
@@ -110,11 +130,7 @@ const processFamilies = (): ReadonlyArray<Family> => {
       "Resident memory that no file backs, in bytes.",
       anonymousBytes(rss)
     ),
-    gauge(
-      "process_start_time_seconds",
-      "Start time of the process since unix epoch in seconds.",
-      performance.timeOrigin / 1000
-    )
+    gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", startedAtMs / 1000)
   ]
 }
 

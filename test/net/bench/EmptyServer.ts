@@ -37,9 +37,12 @@ const grpcJs = (): void => {
     responseDeserialize: plain
   }
   const answer = Buffer.alloc(0)
-  server.addService({ empty }, {
-    empty: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer)
-  })
+  server.addService(
+    { empty },
+    {
+      empty: (_call: unknown, callback: (error: null, value: Buffer) => void) => callback(null, answer)
+    }
+  )
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
     if (error !== null) throw error
     report(port)
@@ -59,6 +62,8 @@ const nodeHttp2 = (): void => {
   })
   server.listen(0, "127.0.0.1", () => report((server.address() as AddressInfo).port))
 }
+
+process.on("message", () => process.send?.(process.cpuUsage()))
 
 const which = process.argv[2]
 if (which === "ours") ours()

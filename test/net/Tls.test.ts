@@ -1,0 +1,131 @@
+// TLS: protocol choice by ALPN, client certificates, and certificates that change under a running server.
+import { once } from "node:events"
+import { readFileSync, rmSync } from "node:fs"
+import * as http2 from "node:http2"
+import { connect as connectTls } from "node:tls"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { ConnectFailed } from "../../core/net/index.ts"
+import { type Authority, makeAuthority } from "./Certificates.ts"
+import { call, type Fixture, startEcho } from "./EchoService.ts"
+import { realProgram, run } from "./RealPrograms.ts"
+
+describe("TLS", () => {
+  let authority: Authority
+  let fixture: Fixture
+  let files: { readonly certFile: string; readonly keyFile: string }
+
+  beforeAll(async () => {
+    authority = makeAuthority()
+    files = authority.sign("server", "first")
+    fixture = await startEcho({ tls: { ...files, caFile: authority.caFile } })
+  })
+  afterAll(async () => {
+    await fixture.close()
+    rmSync(authority.folder, { recursive: true })
+  })
+
+  it("carries calls, small and large", async () => {
+    const client = await fixture.connect({ tls: { caFile: authority.caFile } })
+    assert.equal((await call(client, "/test.Echo/Unary", "hello")).toString(), "hello")
+    const answers = await Promise.all(Array.from({ length: 1000 }, (_, n) => call(client, "/test.Echo/Unary", `n${n}`)))
+    answers.forEach((answer, n) => assert.equal(answer.toString(), `n${n}`))
+    const large = Buffer.alloc(3_000_000, 7)
+    assert.isTrue((await call(client, "/test.Echo/Unary", large)).equals(large))
+    client.close()
+  })
+
+  it("does not trust an unknown authority, and says so", async () => {
+    const failed = await fixture.connect({ tls: {} }).catch((error: unknown) => error)
+    assert.instanceOf(failed, ConnectFailed)
+    assert.match(failed.message, /certificate/)
+    const client = await fixture.connect({ tls: { insecure: true } })
+    assert.equal((await call(client, "/test.Echo/Unary", "x")).toString(), "x")
+    client.close()
+  })
+
+  it("a plaintext client is told that the connection failed", async () => {
+    const failed = await fixture.connect({ connectTimeoutMs: 1000 }).catch((error: unknown) => error)
+    assert.instanceOf(failed, ConnectFailed)
+  })
+
+  it("node:http2 agrees on h2; a client that offers only http/1.1 gets it", async () => {
+    const ca = readFileSync(authority.caFile)
+    const session = http2.connect(`https://localhost:${fixture.listening.port}`, { ca })
+    const request = session.request({ ":path": "/page" })
+    const [headers] = (await once(request, "response")) as [http2.IncomingHttpHeaders]
+    assert.equal(Number(headers[":status"]), 200)
+    assert.equal(session.alpnProtocol, "h2")
+    session.close()
+    const options = { host: "127.0.0.1", port: fixture.listening.port, ca, servername: "localhost" }
+    const socket = connectTls({ ...options, ALPNProtocols: ["http/1.1"] })
+    await once(socket, "secureConnect")
+    assert.equal(socket.alpnProtocol, "http/1.1")
+    socket.write("GET /page HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    const chunks: Array<Buffer> = []
+    socket.on("data", (chunk: Buffer) => chunks.push(chunk))
+    await once(socket, "close")
+    assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 200 OK[^]*GET \/page/)
+  })
+
+  it("curl speaks both versions over it", async (context) => {
+    const curl = realProgram("curl", context)
+    for (const [version, expected] of [
+      ["--http2", "2"],
+      ["--http1.1", "1.1"]
+    ]) {
+      const url = `https://localhost:${fixture.listening.port}/page`
+      const { text } = await run(curl, ["-sS", version, "--cacert", authority.caFile, "-w", "%{http_version}", url])
+      assert.equal(text, `GET /page\n${expected}`)
+    }
+  })
+
+  it("uses changed certificates from the next handshake on, and keeps the old while they do not match", async () => {
+    const own = authority.sign("rotating", "before")
+    const rotating = await startEcho({ tls: { ...own } })
+    const nameOf = async (): Promise<unknown> => {
+      const socket = connectTls({
+        port: rotating.listening.port,
+        host: "127.0.0.1",
+        rejectUnauthorized: false,
+        ALPNProtocols: ["h2"]
+      })
+      await once(socket, "secureConnect")
+      const { CN } = socket.getPeerCertificate().subject
+      socket.destroy()
+      return CN
+    }
+    assert.equal(await nameOf(), "before")
+    const open = await rotating.connect({ tls: { caFile: authority.caFile } })
+    authority.sign("other", "nobody")
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    rmSync(own.keyFile)
+    assert.equal(await nameOf(), "before")
+    authority.sign("rotating", "after")
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    assert.equal(await nameOf(), "after")
+    assert.equal((await call(open, "/test.Echo/Unary", "old connection")).toString(), "old connection")
+    await rotating.close()
+  })
+
+  it("asks for client certificates and names their owner", async () => {
+    const strict = await startEcho({ tls: { ...files, caFile: authority.caFile, clientAuth: true } })
+    const mine = authority.sign("client", "alice")
+    const tls = { caFile: authority.caFile }
+    const client = await strict.connect({ tls: { ...tls, ...mine } })
+    const known = JSON.parse((await call(client, "/test.Echo/Info", "x")).toString()) as { common: string }
+    assert.equal(known.common, "alice")
+    const failed = await strict.connect({ tls, connectTimeoutMs: 2000 }).catch((error: unknown) => error)
+    assert.instanceOf(failed, ConnectFailed)
+    const stranger = makeAuthority().sign("client", "mallory")
+    const refused = await strict.connect({ tls: { ...tls, ...stranger } }).catch((error: unknown) => error)
+    assert.instanceOf(refused, ConnectFailed)
+    await strict.close()
+  })
+
+  it("names a certificate file that is not there", async () => {
+    const failed = await startEcho({ tls: { certFile: "/nowhere/cert.pem", keyFile: files.keyFile } }).catch(
+      (error: unknown) => error
+    )
+    assert.match((failed as Error).message, /cannot listen on 127\.0\.0\.1:0: no such file or directory/)
+  })
+})
