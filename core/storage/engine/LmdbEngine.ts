@@ -13,7 +13,7 @@ import { LayeredView } from "./LayeredView.ts"
 import { makeCursorView, type RenewableView } from "./LmdbCursorView.ts"
 import type { ApplyReply, ApplyRequest } from "./LmdbEngineWriter.ts"
 import { makePageView } from "./LmdbPageView.ts"
-import { APPLIED_ROW, type BinaryRoot, mappedAddress, openTables, treePath, type TreeOptions } from "./LmdbTree.ts"
+import { APPLIED_ROW, type BinaryDatabase, type BinaryRoot, mappedAddress, openTables, treePath, type TreeOptions } from "./LmdbTree.ts"
 import { Memtable } from "./Memtable.ts"
 import { Wal } from "./WalAdapter.ts"
 
@@ -70,6 +70,7 @@ class LmdbEngine implements Engine {
   readonly durable: boolean
   private readonly options: TreeOptions
   private readonly root: BinaryRoot
+  private readonly tables: ReadonlyArray<BinaryDatabase>
   private readonly base: RenewableView
   private readonly view: LayeredView
   private readonly wal: Wal
@@ -90,6 +91,7 @@ class LmdbEngine implements Engine {
     this.durable = options.sync
     const { root, tables } = openTables(options)
     this.root = root
+    this.tables = tables
     const address = mappedAddress(treePath(options.directory))
     this.base = address === undefined ? makeCursorView(root, tables) : makePageView(address)
     this.view = new LayeredView(this.base)
@@ -209,7 +211,7 @@ class LmdbEngine implements Engine {
 
   size() {
     const totalBytes = statSync(treePath(this.options.directory)).size
-    return { totalBytes, inUseBytes: totalBytes }
+    return { totalBytes, inUseBytes: this.tables.map(usedBytes).reduce((sum, bytes) => sum + bytes, 0) }
   }
 
   close(): void {
@@ -241,6 +243,21 @@ class LmdbEngine implements Engine {
       this.onIdle()
     })
   }
+}
+
+/** What getStats of the binding tells of a tree; it declares less. */
+interface TreeStatistics {
+  readonly pageSize: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+}
+
+/** Bytes in the pages that hold a table's rows: a page that compaction freed is used again before the file grows. */
+const usedBytes = (table: BinaryDatabase): number => {
+  // SAFETY: the binding's statistics always carry these four numbers.
+  const stats = table.getStats() as unknown as TreeStatistics
+  return (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize
 }
 
 /** The system's error in the port's words: what an operator can do differs, so the reason does. */

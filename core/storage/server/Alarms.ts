@@ -48,9 +48,12 @@ export class Alarms {
     }, done)
   }
 
-  /** Compares the data with its quota and raises NOSPACE when it is over: called by the server every second. */
+  /**
+   * Compares the data with its quota and raises NOSPACE when it is over: called by the server every second. What
+   * compaction freed counts as free, for the engine writes there again without a defragmentation.
+   */
   checkQuota(): void {
-    if (this.quotaBytes > 0 && this.store.engine.size().totalBytes > this.quotaBytes) {
+    if (this.quotaBytes > 0 && this.store.engine.size().inUseBytes > this.quotaBytes) {
       this.raise(AlarmType.NoSpace, () => undefined)
     }
   }

@@ -54,12 +54,12 @@ export const httpApi = (storage: Storage, wire: () => ListenStats, isReady: () =
   })
 
 /** The same paths on a member in front of the store; it is ready and healthy while the store is in reach. */
-export const frontHttpApi = (wire: () => ListenStats, isReady: () => boolean): HttpHandler =>
+export const frontHttpApi = (wire: () => ListenStats, isReady: () => boolean, startedAtMs: number): HttpHandler =>
   serve({
     isReady,
     health: () =>
       isReady() ? json(200, { health: "true", reason: "" }) : json(503, { health: "false", reason: "RAFT NO LEADER" }),
-    metrics: () => renderFrontMetrics(wire(), isReady())
+    metrics: () => renderFrontMetrics(wire(), isReady(), startedAtMs)
   })
 
 /** Unhealthy while an alarm is raised, unless the caller excludes it. */

@@ -29,17 +29,22 @@ const counter = (name: string, help: string, value: number): Family => ({
 
 /** Everything that `/metrics` shows. */
 export const renderMetrics = (storage: Storage, wire: ListenStats): string =>
-  [...serverFamilies(storage), ...mvccFamilies(storage), ...wireFamilies(storage, wire), ...processFamilies()]
+  [
+    ...serverFamilies(storage),
+    ...mvccFamilies(storage),
+    ...wireFamilies(storage, wire),
+    ...processFamilies(storage.startedAtMs)
+  ]
     .map(render)
     .join("")
 
 /** What a member in front of the store can tell. */
-export const renderFrontMetrics = (wire: ListenStats, connected: boolean): string =>
+export const renderFrontMetrics = (wire: ListenStats, connected: boolean, startedAtMs: number): string =>
   [
     gauge("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence, 0 is not.", connected ? 1 : 0),
     gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.", 0),
     ...trafficFamilies(wire),
-    ...processFamilies()
+    ...processFamilies(startedAtMs)
   ]
     .map(render)
     .join("")
@@ -114,7 +119,7 @@ const wireFamilies = ({ counts }: Storage, wire: ListenStats): ReadonlyArray<Fam
   }
 ]
 
-const processFamilies = (): ReadonlyArray<Family> => {
+const processFamilies = (startedAtMs: number): ReadonlyArray<Family> => {
   const { rss } = process.memoryUsage()
   const { system, user } = process.cpuUsage()
   return [
@@ -125,11 +130,7 @@ const processFamilies = (): ReadonlyArray<Family> => {
       "Resident memory that no file backs, in bytes.",
       anonymousBytes(rss)
     ),
-    gauge(
-      "process_start_time_seconds",
-      "Start time of the process since unix epoch in seconds.",
-      performance.timeOrigin / 1000
-    )
+    gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", startedAtMs / 1000)
   ]
 }
 

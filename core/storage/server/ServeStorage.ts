@@ -1,6 +1,7 @@
 // The store as a process: engine, services, sockets, signals and log, from a checked configuration.
 // Owns start order and drain order; refuses to read flags. Nothing is acknowledged after the listeners have drained.
 import { createWriteStream, existsSync, readFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Deferred, Effect, Layer, Logger, References } from "effect"
 import { parseAuthToken } from "../auth/TokenOptions.ts"
@@ -14,6 +15,7 @@ import { BadFlag } from "./EtcdFlags.ts"
 import { forwardingMethods, keepConnected, type Upstream } from "./Forwarding.ts"
 import { frontHttpApi, httpApi } from "./HttpApi.ts"
 import { type Listeners, noStats, openListeners } from "./Listeners.ts"
+import { makeSnapshotFiles } from "../snapshot/SnapshotFileAdapter.ts"
 import { Storage } from "./Storage.ts"
 import { zapLogger } from "./ZapLogger.ts"
 
@@ -68,6 +70,7 @@ const makeStorage = (config: EtcdConfig, engine: Engine, auth: AuthOptions): Sto
     auth,
     identity: config.identity,
     member: () => advertised,
+    snapshotFiles: makeSnapshotFiles(() => (config.backend === "lmdb" ? config.dataDir : tmpdir())),
     others: config.initialCluster
       .filter(({ name }) => name !== config.name)
       .map(({ id, peerUrls }) => ({ id, name: "", peerUrls, clientUrls: [], isLearner: false }))
@@ -123,7 +126,8 @@ const serveFront = Effect.fnUntraced(function* (config: EtcdConfig) {
     peerMethods: undefined,
     http: frontHttpApi(
       () => stats(),
-      () => !draining && upstream.client !== undefined
+      () => !draining && upstream.client !== undefined,
+      machineClockwork.now()
     ),
     draining: () => (draining = true)
   })

@@ -9,6 +9,7 @@ import { Header, type Identity } from "../api/Header.ts"
 import { kvMethods } from "../api/KvApi.ts"
 import { leaseMethods } from "../api/LeaseApi.ts"
 import { maintenanceMethods } from "../api/MaintenanceApi.ts"
+import { snapshotMethods } from "../api/SnapshotApi.ts"
 import { watchMethods } from "../api/WatchApi.ts"
 import { AuthStore, type AuthOptions } from "../auth/AuthStore.ts"
 import type { Engine } from "../engine/Engine.ts"
@@ -17,6 +18,7 @@ import { AutoCompaction, type AutoCompactionOptions } from "../mvcc/AutoCompacti
 import { Compactor } from "../mvcc/Compactor.ts"
 import { Store } from "../mvcc/Store.ts"
 import type { Member } from "../rpc/AdminMessages.ts"
+import type { SnapshotFiles } from "../snapshot/SnapshotFile.ts"
 import { WatchHub } from "../watch/WatchHub.ts"
 import { Alarms } from "./Alarms.ts"
 import type { Clockwork } from "./Clockwork.ts"
@@ -31,6 +33,8 @@ export interface StorageOptions {
   readonly auth: AuthOptions
   readonly identity: Identity
   readonly member: () => MemberInfo
+  /** Where snapshots are built before they are streamed. */
+  readonly snapshotFiles: SnapshotFiles
   /** The members in front of this one that the cluster begins with. */
   readonly others?: ReadonlyArray<Member>
 }
@@ -51,6 +55,8 @@ export class Storage {
   /** What only the other members may ask. */
   readonly peerMethods: ReadonlyArray<GrpcMethod>
   readonly quotaBytes: number
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
   /** Calls started, by method path. */
   readonly counts = new Map<string, number>()
   private readonly stops: ReadonlyArray<() => void>
@@ -58,6 +64,7 @@ export class Storage {
   constructor(engine: Engine, clockwork: Clockwork, options: StorageOptions) {
     const { defer } = clockwork
     this.quotaBytes = options.quotaBytes
+    this.startedAtMs = clockwork.now()
     this.store = new Store(engine, { defer, minLeaseTtlSeconds: options.minLeaseTtlSeconds })
     this.hub = new WatchHub(this.store, defer)
     this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after })
@@ -79,6 +86,7 @@ export class Storage {
       ...leaseMethods(context),
       ...clusterMethods(context, members, clockwork.now),
       ...maintenanceMethods(context, { quotaBytes: options.quotaBytes, defer }),
+      ...snapshotMethods(context, { defer, files: options.snapshotFiles, member: options.member }),
       ...authMethods(context, auth)
     ].map((method) => this.counted(method))
     this.peerMethods = peerMethods(context, members)

@@ -9,9 +9,7 @@ import { Effect } from "effect"
 import type { ProgramName } from "#kind"
 import { connect, listen } from "#net"
 import { makeMemoryEngine, Storage, type Engine } from "#storage"
-import { Header } from "../../../core/storage/api/Header.ts"
 import { judge } from "../../Judges.ts"
-import { snapshotMethods } from "../../../core/storage/api/SnapshotApi.ts"
 import { machineClockwork } from "../../../core/storage/server/ClockworkAdapter.ts"
 import { makeSnapshotFiles } from "../../../core/storage/snapshot/SnapshotFileAdapter.ts"
 
@@ -111,16 +109,13 @@ export const startStore = (
             autoCompaction: { mode: "periodic", retention: 0 },
             auth: { token: { kind: "simple", ttlSeconds: 300 }, bcryptCost: 4 },
             identity,
-            member
+            member,
+            snapshotFiles: makeSnapshotFiles(tmpdir)
           })
       ),
       (running) => Effect.sync(() => running.stop())
     )
-    const { alarms, auth, compactor, hub, store } = storage
-    const { defer, every, random } = machineClockwork
-    const context = { store, hub, compactor, alarms, auth, header: new Header(identity), limits, every, random }
-    const snapshots = snapshotMethods(context, { defer, files: makeSnapshotFiles(tmpdir), member })
-    const { port } = yield* listen({ host: "127.0.0.1", port: 0, methods: [...storage.methods, ...snapshots] })
+    const { port } = yield* listen({ host: "127.0.0.1", port: 0, methods: storage.methods })
     const client = yield* connect({ host: "127.0.0.1", port })
     return { storage, client, url: `http://127.0.0.1:${port}`, port }
   })
