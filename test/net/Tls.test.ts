@@ -2,6 +2,7 @@
 import { once } from "node:events"
 import { readFileSync, rmSync } from "node:fs"
 import * as http2 from "node:http2"
+import { connect as connectSocket } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ConnectFailed } from "../../core/net/index.ts"
@@ -120,6 +121,18 @@ describe("TLS", () => {
     const refused = await strict.connect({ tls: { ...tls, ...stranger } }).catch((error: unknown) => error)
     assert.instanceOf(refused, ConnectFailed)
     await strict.close()
+  })
+
+  it("closes at once, also with handshakes that never end", async () => {
+    const other = await startEcho({ tls: { ...files } })
+    const silent = connectSocket(other.listening.port, "127.0.0.1")
+    silent.on("error", () => {})
+    await once(silent, "connect")
+    while (other.listening.connections() === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    const gone = once(silent, "close")
+    await other.close()
+    await gone
+    assert.equal(other.listening.connections(), 0)
   })
 
   it("names a certificate file that is not there", async () => {
