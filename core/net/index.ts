@@ -22,3 +22,15 @@ export type { KeepaliveOptions } from "./Keepalive.ts"
 export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"
 export { ConnectFailed, GrpcStatus, ListenFailed, type NetError } from "./NetError.ts"
 export type { ClientTls, ServerTls } from "./Tls.ts"
+export {
+  int64,
+  type Int64,
+  int64Size,
+  ProtoError,
+  ProtoReader,
+  ProtoWriter,
+  varintSize,
+  writeInt64,
+  writeVarint
+} from "./Protobuf.ts"
+export { type Field, field, list, many, Message, message, type MessageType, one, optional } from "./ProtoMessage.ts"

@@ -1,0 +1,173 @@
+// etcd's KV service: Range, RangeStream, Put, DeleteRange, Txn, Compact.
+// Owns the way from a call to the store and back; refuses semantics, which are mvcc's. Answers are written once, from the
+// engine's memory into the bytes that leave.
+import { ProtoWriter, type GrpcMethod, type UnaryCall } from "#net"
+import { EtcdFailure } from "../rpc/EtcdFailure.ts"
+import {
+  CompactionRequest,
+  CompactionResponse,
+  DeleteRangeRequest,
+  PutRequest,
+  RangeRequest,
+  TxnRequest
+} from "../rpc/KvMessages.ts"
+import { writeRange } from "../mvcc/RangeReply.ts"
+import { Table, type Need } from "../engine/Engine.ts"
+import { check, checkPut, decide, execute, isReadOnly, writeDeleteRangeBody, writePutBody } from "../mvcc/Txn.ts"
+import { validateDeleteRange, validatePut, validateRange, validateTxn } from "../mvcc/TxnRules.ts"
+import { answer, failCall, unary, type ApiContext } from "./ApiContext.ts"
+import { rangeStreamMethod } from "./RangeStreamApi.ts"
+
+/** Answers from this size on leave without another copy. */
+const OWN_FROM_BYTES = 16 * 1024
+
+export const kvMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
+  unary("/etcdserverpb.KV/Range", RangeRequest, (request, call) => range(context, call, request)),
+  rangeStreamMethod(context),
+  unary("/etcdserverpb.KV/Put", PutRequest, (request, call) => put(context, call, request)),
+  unary("/etcdserverpb.KV/DeleteRange", DeleteRangeRequest, (request, call) => deleteRange(context, call, request)),
+  unary("/etcdserverpb.KV/Txn", TxnRequest, (request, call) => txn(context, call, request)),
+  unary("/etcdserverpb.KV/Compact", CompactionRequest, ({ physical, revision }, call) => {
+    const denied = context.auth.requireRoot(call)
+    if (denied !== undefined) return failCall(call, denied)
+    context.compactor.compact(revision, physical, (failure) =>
+      answer(call, CompactionResponse, failure ?? { header: context.header.message(context.store.revision) })
+    )
+  })
+]
+
+const replyWriter = new ProtoWriter(64 * 1024)
+
+const reply = (call: UnaryCall, writer: ProtoWriter): void => {
+  if (writer.position < OWN_FROM_BYTES) call.respond(writer.view())
+  else call.respondOwned(writer.detach())
+}
+
+const needOf = (request: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): Need => ({
+  table: Table.Key,
+  start: request.key,
+  end: request.rangeEnd.length === 0 ? request.key : request.rangeEnd,
+  limit: 0
+})
+
+const range = (context: ApiContext, call: UnaryCall, request: RangeRequest): void => {
+  const failure = validateRange(request) ?? context.auth.range(call, request.key, request.rangeEnd)
+  if (failure !== undefined) return failCall(call, failure)
+  const { header, store } = context
+  store.engine.read(
+    () => [needOf(request)],
+    (view) => {
+      const snapshot = store.at(view, request.revision)
+      if (snapshot instanceof EtcdFailure) return failCall(call, snapshot)
+      replyWriter.position = 0
+      header.write(replyWriter, store.revision)
+      writeRange(replyWriter, snapshot, request)
+      reply(call, replyWriter)
+    }
+  )
+}
+
+/** The answer of a write: its header comes last to be known and first to be written. */
+const answerWrite = (context: ApiContext, call: UnaryCall, body: Buffer | EtcdFailure, revision: number): void => {
+  if (call.cancelled) return
+  if (body instanceof EtcdFailure) return failCall(call, body)
+  replyWriter.position = 0
+  context.header.write(replyWriter, revision)
+  replyWriter.raw(body)
+  reply(call, replyWriter)
+}
+
+const NOTHING = Buffer.alloc(0)
+const bodyOf = (writer: ProtoWriter): Buffer => (writer.position === 0 ? NOTHING : writer.take())
+const bodyWriter = new ProtoWriter(4096)
+
+const put = (context: ApiContext, call: UnaryCall, request: PutRequest): void => {
+  const { alarms, auth, store } = context
+  const failure = validatePut(request) ?? auth.put(call, request) ?? alarms.refuseWrite()
+  if (failure !== undefined) return failCall(call, failure)
+  store.write(
+    () => [needOf({ key: request.key, rangeEnd: NOTHING })],
+    (write) => {
+      const refused = checkPut(request, write.snapshot(), store)
+      if (refused !== undefined) return refused
+      bodyWriter.position = 0
+      writePutBody(bodyWriter, request, write)
+      return bodyOf(bodyWriter)
+    },
+    (body, revision) => answerWrite(context, call, body, revision)
+  )
+}
+
+const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeRequest): void => {
+  const failure = validateDeleteRange(request) ?? context.auth.deleteRange(call, request)
+  if (failure !== undefined) return failCall(call, failure)
+  context.store.write(
+    () => [needOf(request)],
+    (write) => {
+      bodyWriter.position = 0
+      writeDeleteRangeBody(bodyWriter, request, write)
+      return bodyOf(bodyWriter)
+    },
+    (body, revision) => answerWrite(context, call, body, revision)
+  )
+}
+
+const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
+  const failure = validateTxn(request, context.limits.txnOpsMax) ?? context.auth.txn(call, request)
+  if (failure !== undefined) return failCall(call, failure)
+  if (isReadOnly(request)) return readOnlyTxn(context, call, request)
+  const refused = context.alarms.refuseTxn(request)
+  if (refused !== undefined) return failCall(call, refused)
+  context.store.write(
+    () => txnNeeds(request),
+    (write) => {
+      const base = write.snapshot()
+      const path = decide(request, base)
+      const failed = check(path, base, context.store)
+      if (failed !== undefined) return failed
+      bodyWriter.position = 0
+      execute(bodyWriter, path, {
+        get revision() {
+          return write.revision
+        },
+        snapshot: (revision) => write.snapshot(revision),
+        write
+      })
+      return bodyOf(bodyWriter)
+    },
+    (body, revision) => answerWrite(context, call, body, revision)
+  )
+}
+
+const readOnlyTxn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
+  const { header, store } = context
+  store.engine.read(
+    () => txnNeeds(request),
+    (view) => {
+      const latest = store.latest(view)
+      const path = decide(request, latest)
+      const failure = check(path, latest, store)
+      if (failure !== undefined) return failCall(call, failure)
+      replyWriter.position = 0
+      header.write(replyWriter, store.revision)
+      execute(replyWriter, path, {
+        revision: store.revision,
+        snapshot: (revision) => (revision === undefined ? latest : latest.at(revision)),
+        write: undefined
+      })
+      reply(call, replyWriter)
+    }
+  )
+}
+
+const txnNeeds = (request: TxnRequest): ReadonlyArray<Need> => [
+  ...request.compare.map(needOf),
+  ...[...request.success, ...request.failure].flatMap(
+    ({ requestDeleteRange, requestPut, requestRange, requestTxn }) => {
+      if (requestTxn !== undefined) return txnNeeds(requestTxn)
+      if (requestPut !== undefined) return [needOf({ key: requestPut.key, rangeEnd: NOTHING })]
+      const ranged = requestRange ?? requestDeleteRange
+      return ranged === undefined ? [] : [needOf(ranged)]
+    }
+  )
+]

@@ -1,0 +1,106 @@
+// etcd's Lease service: grant, revoke, keep alive, time to live, list.
+// Owns ids and the shape of answers; refuses time, which the lessor keeps.
+import { int64, type GrpcMethod, type UnaryCall } from "#net"
+import { LEASE_TTL_MAX_SECONDS } from "../lease/Lessor.ts"
+import { revokeLease } from "../lease/Revocation.ts"
+import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
+import {
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseKeepAliveRequest,
+  LeaseKeepAliveResponse,
+  LeaseLeasesRequest,
+  LeaseLeasesResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+  type LeaseId
+} from "../rpc/KvMessages.ts"
+import { answer, decode, failCall, unary, type ApiContext } from "./ApiContext.ts"
+
+export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
+  unary("/etcdserverpb.Lease/LeaseGrant", LeaseGrantRequest, ({ id, ttl }, call) => grant(context, call, id, ttl)),
+  ...["/etcdserverpb.Lease/LeaseRevoke"].map((path) =>
+    unary(path, LeaseRevokeRequest, ({ id }, call) => {
+      const denied = context.auth.lease(call, id, "write")
+      if (denied !== undefined) return failCall(call, denied)
+      revokeLease(context.store, id, (failure, revision) =>
+        answer(call, LeaseRevokeResponse, failure ?? { header: context.header.message(revision) })
+      )
+    })
+  ),
+  keepAlive(context),
+  unary("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLiveRequest, ({ id, keys }, call) => {
+    const denied = keys ? context.auth.lease(call, id, "read") : context.auth.requireUser(call)
+    answer(call, LeaseTimeToLiveResponse, denied ?? timeToLive(context, id, keys))
+  }),
+  unary("/etcdserverpb.Lease/LeaseLeases", LeaseLeasesRequest, (_request, call) => {
+    const denied = context.auth.leases(call)
+    const leases = [...context.store.lessor.all()].sort((a, b) => a.expiresAtMs - b.expiresAtMs)
+    answer(call, LeaseLeasesResponse, denied ?? { header: context.header.message(context.store.revision), leases })
+  })
+]
+
+const grant = (context: ApiContext, call: UnaryCall, asked: LeaseId, ttl: number | bigint): void => {
+  const { lessor } = context.store
+  const refused = context.auth.requireUser(call) ?? context.alarms.refuseWrite()
+  if (refused !== undefined) return failCall(call, refused)
+  context.store.writeRows(
+    ({ batch }) => {
+      if (ttl > LEASE_TTL_MAX_SECONDS) return Failure.leaseTtlTooLarge
+      const id = asked === 0 ? freeId(context) : asked
+      if (lessor.lookup(id) !== undefined) return Failure.leaseExists
+      return lessor.grant(id, Number(ttl), batch.writes)
+    },
+    (lease, revision) => {
+      if (lease instanceof EtcdFailure) return failCall(call, lease)
+      answer(call, LeaseGrantResponse, {
+        header: context.header.message(revision),
+        id: lease.id,
+        ttl: lease.ttlSeconds
+      })
+    }
+  )
+}
+
+/** A random positive 63-bit id that is not in use. */
+const freeId = ({ random, store }: ApiContext): LeaseId => {
+  for (;;) {
+    const high = BigInt(Math.floor(random() * 0x8000_0000))
+    const low = BigInt(Math.floor(random() * 0x1_0000_0000))
+    const id = int64((high << 32n) | low)
+    if (id !== 0 && store.lessor.lookup(id) === undefined) return id
+  }
+}
+
+const timeToLive = (context: ApiContext, id: LeaseId, withKeys: boolean) => {
+  const header = context.header.message(context.store.revision)
+  const { lessor } = context.store
+  const lease = lessor.lookup(id)
+  if (lease === undefined) return { header, id, ttl: -1 }
+  return {
+    header,
+    id,
+    ttl: Math.floor(lessor.remainingMs(lease) / 1000),
+    grantedTtl: lease.ttlSeconds,
+    keys: withKeys ? [...lease.keys].sort().map((text) => Buffer.from(text, "latin1")) : []
+  }
+}
+
+/** One answer for each request, in order; an unknown lease is answered with a time to live of 0. */
+const keepAlive = (context: ApiContext): GrpcMethod => ({
+  path: "/etcdserverpb.Lease/LeaseKeepAlive",
+  stream: (call) => ({
+    message: (bytes) => {
+      const request = decode(LeaseKeepAliveRequest, bytes)
+      if (request instanceof EtcdFailure) return failCall(call, request)
+      const denied = context.auth.lease(call, request.id, "write")
+      if (denied !== undefined) return failCall(call, denied)
+      const lease = context.store.lessor.renew(request.id)
+      const header = context.header.message(context.store.revision)
+      call.send(LeaseKeepAliveResponse.encode({ header, id: request.id, ttl: lease?.ttlSeconds ?? 0 }))
+    },
+    end: () => call.end()
+  })
+})

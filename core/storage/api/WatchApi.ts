@@ -1,0 +1,206 @@
+// etcd's Watch service: many watches on one stream, created, told, cancelled.
+// Owns watch ids, the WatchResponse bytes, fragments and progress notices; refuses to know who is behind, which the hub does.
+// One sender per stream, in the order of calls: control messages and events never overtake one another.
+import { grpcCodeName, ProtoWriter, type GrpcMethod, type Int64, type StreamCall } from "#net"
+import { compareBytes } from "../engine/Engine.ts"
+import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
+import type { StoredEvent } from "../mvcc/StoredEvent.ts"
+import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
+import { FilterType, WatchRequest, type WatchCreateRequest } from "../rpc/KvMessages.ts"
+import type { Watcher, WatchSink } from "../watch/Watcher.ts"
+import { decode, failCall, type ApiContext } from "./ApiContext.ts"
+
+const WATCH_ID = 0x10
+const CREATED = 0x18
+const CANCELED = 0x20
+const COMPACT_REVISION = 0x28
+const CANCEL_REASON = 0x32
+const FRAGMENT = 0x38
+const EVENTS = 0x5a
+
+/** The id of messages that belong to no single watch. */
+const NO_WATCH = -1
+/** What etcd allows on top of the largest request before it fragments. */
+const REQUEST_OVERHEAD_BYTES = 512 * 1024
+/** Watches of one stream: beyond, creation is refused, so that one client cannot take all memory. */
+const WATCHES_MAX = 100_000
+
+export const watchMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
+  {
+    path: "/etcdserverpb.Watch/Watch",
+    stream: (call) => {
+      const stream = new WatchStream(context, call)
+      return {
+        message: (bytes) => stream.receive(bytes),
+        // A client that has sent its last request goes on listening, as with etcd.
+        end: () => undefined
+      }
+    }
+  }
+]
+
+interface ControlMessage {
+  readonly id: Int64
+  readonly created?: boolean
+  readonly canceled?: boolean
+  readonly compactRevision?: number
+  readonly reason?: string
+  readonly revision?: number
+}
+
+const writer = new ProtoWriter(64 * 1024)
+
+class WatchStream implements WatchSink {
+  private readonly context: ApiContext
+  private readonly call: StreamCall
+  private readonly watchers = new Map<Int64, Watcher>()
+  private readonly stopProgress: () => void
+  private nextId = 0
+  private blocked = false
+
+  constructor(context: ApiContext, call: StreamCall) {
+    this.context = context
+    this.call = call
+    const { progressIntervalMs } = context.limits
+    const jitterMs = (progressIntervalMs / 10) * context.random()
+    this.stopProgress = context.every(progressIntervalMs + jitterMs, () => this.noticeProgress())
+    call.onCancel = () => this.close()
+    call.onDrain = () => {
+      this.blocked = false
+      context.hub.resume()
+    }
+  }
+
+  receive(bytes: Uint8Array): void {
+    const request = decode(WatchRequest, Buffer.from(bytes))
+    if (request instanceof EtcdFailure) {
+      this.close()
+      return failCall(this.call, request)
+    }
+    if (request.createRequest !== undefined) this.create(request.createRequest)
+    else if (request.cancelRequest !== undefined) this.cancel(request.cancelRequest.watchId)
+    else if (request.progressRequest !== undefined) this.announceProgress()
+  }
+
+  private close(): void {
+    this.stopProgress()
+    for (const watcher of this.watchers.values()) this.context.hub.cancel(watcher)
+    this.watchers.clear()
+  }
+
+  private create(request: WatchCreateRequest): void {
+    const key = request.key.length === 0 ? Buffer.alloc(1) : request.key
+    const range = keyRange(key, request.rangeEnd)
+    const refused = this.refusal(request, key, range)
+    if (refused !== undefined) return this.control({ id: NO_WATCH, created: true, canceled: true, reason: refused })
+    const id = request.watchId === 0 ? this.freeId() : request.watchId
+    this.control({ id, created: true })
+    const { filters } = request
+    const options = {
+      id,
+      range,
+      startRevision: Number(request.startRevision),
+      withPutEvents: !filters.includes(FilterType.NoPut),
+      withDeleteEvents: !filters.includes(FilterType.NoDelete),
+      withPrevious: request.prevKv,
+      fragment: request.fragment,
+      progressNotify: request.progressNotify
+    }
+    this.watchers.set(id, this.context.hub.watch(options, this))
+  }
+
+  private refusal(request: WatchCreateRequest, key: Uint8Array, range: KeyRange): string | undefined {
+    if (request.startRevision < 0) return Failure.compacted.message
+    const denied = this.context.auth.watch(this.call, key, request.rangeEnd)
+    // etcd puts the whole gRPC error into the reason here, and its message alone everywhere else.
+    if (denied !== undefined) return `rpc error: code = ${grpcCodeName(denied.code)} desc = ${denied.message}`
+    if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return "mvcc: watcher range is empty"
+    if (request.watchId !== 0 && this.watchers.has(request.watchId)) {
+      return "mvcc: duplicate watch ID provided on the WatchStream"
+    }
+    return this.watchers.size >= WATCHES_MAX ? Failure.tooManyRequests.message : undefined
+  }
+
+  private freeId(): number {
+    while (this.watchers.has(this.nextId)) this.nextId++
+    return this.nextId++
+  }
+
+  private cancel(id: Int64): void {
+    const watcher = this.watchers.get(id)
+    if (watcher === undefined) return
+    this.context.hub.cancel(watcher)
+    this.watchers.delete(id)
+    this.control({ id, canceled: true })
+  }
+
+  /** A notice for all watches of the stream at once, if every one of them has been told everything. */
+  private announceProgress(): void {
+    if (this.watchers.size === 0) return
+    for (const watcher of this.watchers.values()) if (!this.context.hub.isCurrent(watcher)) return
+    this.control({ id: NO_WATCH })
+  }
+
+  private noticeProgress(): void {
+    for (const watcher of this.watchers.values()) {
+      if (!watcher.options.progressNotify) continue
+      if (watcher.quiet && this.context.hub.isCurrent(watcher)) this.control({ id: watcher.options.id })
+      watcher.quiet = true
+    }
+  }
+
+  // --- WatchSink ---
+
+  isBlocked(): boolean {
+    return this.blocked
+  }
+
+  compacted(watcher: Watcher, compactRevision: number): void {
+    this.watchers.delete(watcher.options.id)
+    this.control({ id: watcher.options.id, canceled: true, compactRevision, revision: 0 })
+  }
+
+  events(watcher: Watcher, events: ReadonlyArray<StoredEvent>, revision: number): void {
+    const { fragment, withPrevious } = watcher.options
+    const maxBytes = this.context.limits.requestBytesMax + REQUEST_OVERHEAD_BYTES
+    this.begin(watcher.options.id, revision)
+    const headBytes = writer.position
+    let inMessage = 0
+    for (const event of events) {
+      const encoded = event.encoded(withPrevious)
+      if (fragment && inMessage > 0 && writer.position + encoded.length + 6 >= maxBytes) {
+        this.sendFragment()
+        this.begin(watcher.options.id, revision)
+        inMessage = 0
+      }
+      writer.bytesField(EVENTS, encoded)
+      inMessage++
+    }
+    if (writer.position > headBytes) this.send()
+  }
+
+  private begin(id: Int64, revision: number): void {
+    writer.position = 0
+    this.context.header.write(writer, revision)
+    if (id !== 0) writer.int64Field(WATCH_ID, id)
+  }
+
+  private sendFragment(): void {
+    writer.int64Field(FRAGMENT, 1)
+    this.send()
+  }
+
+  private control(message: ControlMessage): void {
+    this.begin(message.id, message.revision ?? this.context.store.revision)
+    if (message.created === true) writer.int64Field(CREATED, 1)
+    if (message.canceled === true) writer.int64Field(CANCELED, 1)
+    if (message.compactRevision !== undefined) writer.int64Field(COMPACT_REVISION, message.compactRevision)
+    if (message.reason !== undefined) writer.stringField(CANCEL_REASON, message.reason)
+    this.send()
+  }
+
+  private send(): void {
+    if (this.call.cancelled) return
+    if (!this.call.send(writer.view())) this.blocked = true
+  }
+}

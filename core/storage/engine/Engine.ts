@@ -1,0 +1,114 @@
+// The engine port: what the store asks of the ordered key-value engine below it, and nothing more.
+// Owns the contract that memory, lmdb and tikv keep: snapshot reads, atomic conditional batches, partitions, uncertainty.
+// Refuses to know revisions, leases or watchers: to an engine all of that is bytes in tables.
+
+/** The tables of a store: each is an ordered keyspace of its own. The numbers are on disk, so they never change. */
+export const Table = { Meta: 0, Key: 1, History: 2, Log: 3, Lease: 4, LeaseKey: 5, Auth: 6 } as const
+export type Table = (typeof Table)[keyof typeof Table]
+/** Every table, in the order of its number. */
+export const tableNames = ["meta", "key", "history", "log", "lease", "lease_key", "auth"] as const
+
+/** Called with views that live only for the call; returns false to stop the scan. */
+export type Visit = (key: Uint8Array, value: Uint8Array) => boolean
+
+/** What a synchronous reader sees: one snapshot, at least as new as the last commit reported as done. */
+export interface View {
+  /** The value, as a view that the next call on this View may overwrite; undefined when there is none. */
+  readonly get: (table: Table, key: Uint8Array) => Uint8Array | undefined
+  /** Visits [start, end) in key order; an undefined `end` means to the table's end. */
+  readonly scan: (table: Table, start: Uint8Array, end: Uint8Array | undefined, visit: Visit) => void
+  /** How many keys lie in [start, end). */
+  readonly count: (table: Table, start: Uint8Array, end: Uint8Array | undefined) => number
+}
+
+/** What a read will touch, so that a remote engine can fetch it before the synchronous part runs. */
+export interface Need {
+  readonly table: Table
+  readonly start: Uint8Array
+  /** Exclusive; equal to `start` for one key, undefined for the table's end. */
+  readonly end: Uint8Array | undefined
+  /** At most this many rows are of interest; 0 means all. */
+  readonly limit: number
+}
+
+/**
+ * How a commit ended. `uncertain` is an outcome of its own: the batch may or may not be there, and the caller must read
+ * to know before it allocates or reports anything that depends on it. Embedded engines never answer it.
+ */
+export type CommitOutcome =
+  | { readonly kind: "committed" }
+  | { readonly kind: "conflict"; readonly table: Table; readonly key: Uint8Array }
+  | { readonly kind: "failed"; readonly reason: "no-space" | "read-only" | "corrupt" | "io"; readonly detail: string }
+  | { readonly kind: "uncertain"; readonly detail: string }
+
+/** Rows written or removed together. Keys and values are kept by reference until the commit is done: do not reuse them. */
+export class WriteBatch {
+  readonly tables: Array<Table> = []
+  readonly keys: Array<Uint8Array> = []
+  readonly values: Array<Uint8Array | undefined> = []
+  /** How each row changes the number of rows in its table. */
+  readonly deltas: Array<number> = []
+  readonly expectations: Array<{
+    readonly table: Table
+    readonly key: Uint8Array
+    readonly value: Uint8Array | undefined
+  }> = []
+  sizeBytes = 0
+
+  /** `created` says that the table has no such row yet: what is counted (the Key table) must say it rightly. */
+  put(table: Table, key: Uint8Array, value: Uint8Array, created = false): void {
+    this.tables.push(table)
+    this.keys.push(key)
+    this.values.push(value)
+    this.deltas.push(created ? 1 : 0)
+    this.sizeBytes += key.length + value.length
+  }
+
+  /** Removes a row that is there, where it is counted. */
+  remove(table: Table, key: Uint8Array): void {
+    this.tables.push(table)
+    this.keys.push(key)
+    this.values.push(undefined)
+    this.deltas.push(-1)
+    this.sizeBytes += key.length
+  }
+
+  /** The batch commits only if this row is exactly so (undefined: absent): how a writer's term is fenced. */
+  expect(table: Table, key: Uint8Array, value: Uint8Array | undefined): void {
+    this.expectations.push({ table, key, value })
+  }
+}
+
+/** A contiguous part of a table that one scan worker can take; embedded engines have one. */
+export interface Partition {
+  readonly start: Uint8Array
+  readonly end: Uint8Array | undefined
+}
+
+export interface Engine {
+  readonly name: "memory" | "lmdb" | "tikv"
+  /** Whether a commit reported as done survives the loss of the process and of the machine's power. */
+  readonly durable: boolean
+  /**
+   * Runs `use` on a View that holds at least `needs`. Embedded engines call it at once; a remote one fetches first, and
+   * the caller must then let rows changed since by its own commits win over the View.
+   */
+  readonly read: (needs: () => ReadonlyArray<Need>, use: (view: View) => void) => void
+  /** Commits atomically, in the order of calls; at most one commit may be under way. `done` is never called re-entrantly. */
+  readonly commit: (batch: WriteBatch, done: (outcome: CommitOutcome) => void) => void
+  /** The parts that [start, end) of a table falls into. */
+  readonly partitions: (table: Table, start: Uint8Array, end: Uint8Array | undefined) => ReadonlyArray<Partition>
+  /** Milliseconds by the engine's own clock: a cluster-wide one for a shared engine, the machine's for an embedded one. */
+  readonly clock: () => number
+  /** Bytes that the data takes on disk (or in memory), and the part of them in use. */
+  readonly size: () => { readonly totalBytes: number; readonly inUseBytes: number }
+  /** Releases everything; a commit under way is waited for. */
+  readonly close: () => void
+}
+
+/** Byte order as all engines sort: unsigned, a prefix before what it is a prefix of. */
+export const compareBytes = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b)
+
+/** A key as a latin1 string: hashes and compares as its bytes do. */
+export const keyText = (key: Uint8Array): string =>
+  (Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString("latin1")

@@ -1,0 +1,89 @@
+// The thread that moves commits from the log into the tree: it reads finished log files and writes them in one transaction.
+// Owns the only write transactions of the store; refuses to be asked for anything else. Rows are written in key order, the
+// last write of a key alone, which spares the tree most of its page copies; the main thread spends nothing on it.
+import { readFileSync } from "node:fs"
+import { parentPort, workerData } from "node:worker_threads"
+import { keyText, type Table, Table as Tables, tableNames, type WriteBatch } from "./Engine.ts"
+import { openTables, type TreeOptions } from "./LmdbTree.ts"
+import { foldLongKeys, KEY_MAX_BYTES, LONG_KEYS_ROW } from "./LongKeys.ts"
+import { APPLIED_ROW, sequenceRow } from "./LmdbTree.ts"
+import { readRecordAt, recordSequence } from "./WalRecord.ts"
+
+/** What the engine asks for: the commits after `from` up to `to`, from these files. */
+export interface ApplyRequest {
+  readonly files: ReadonlyArray<string>
+  readonly from: number
+  readonly to: number
+}
+/** What it is told when the commits are durable in the tree, or why they are not. */
+export type ApplyReply = { readonly applied: number } | { readonly failed: string }
+
+const { root, tables } = openTables(workerData as TreeOptions)
+
+type Row = readonly [key: Uint8Array, value: Uint8Array | undefined]
+
+const gather = ({ files, from, to }: ApplyRequest): ReadonlyArray<Map<string, Row>> => {
+  const rows = tableNames.map(() => new Map<string, Row>())
+  let applied = from
+  for (const path of files) {
+    const file = readFileSync(path)
+    const first = recordSequence(file)
+    let record = first === 0 ? undefined : readRecordAt(file, 0, first)
+    for (
+      ;
+      record !== undefined && record.sequence <= to;
+      record = readRecordAt(file, record.next, record.sequence + 1)
+    ) {
+      if (record.sequence !== applied + 1) continue
+      collect(rows, record.batch)
+      applied = record.sequence
+    }
+  }
+  if (applied !== to) throw new Error(`the log ends at commit ${applied}, before ${to}`)
+  return rows
+}
+
+const collect = (rows: ReadonlyArray<Map<string, Row>>, { keys, tables: ids, values }: WriteBatch): void => {
+  for (let at = 0; at < keys.length; at++) rows[ids[at]].set(keyText(keys[at]), [keys[at], values[at]])
+}
+
+const apply = (request: ApplyRequest): void => {
+  const rows = gather(request)
+  root.transactionSync(() => {
+    for (const [table, byKey] of rows.entries()) writeTable(table as Table, byKey)
+    tables[Tables.Meta].putSync(APPLIED_ROW, sequenceRow(request.to))
+  })
+}
+
+const writeTable = (table: Table, byKey: ReadonlyMap<string, Row>): void => {
+  const target = tables[table]
+  const long: Array<Row> = []
+  for (const text of [...byKey.keys()].sort()) {
+    const row = byKey.get(text) as Row
+    const [key, value] = row
+    if (key.length > KEY_MAX_BYTES) long.push(row)
+    else if (value === undefined) target.removeSync(key)
+    else target.putSync(key, value as Buffer)
+  }
+  if (long.length === 0) return
+  tables[Tables.Meta].putSync(LONG_KEYS_ROW, Buffer.alloc(1))
+  for (const [rowKey, value] of foldLongKeys(long, (key) => target.getBinary(key))) {
+    if (value === undefined) target.removeSync(rowKey)
+    else target.putSync(rowKey, value)
+  }
+}
+
+parentPort?.on("message", (request: ApplyRequest | "close") => {
+  if (request === "close") {
+    void root.close().then(() => parentPort?.close())
+    return
+  }
+  let reply: ApplyReply
+  try {
+    apply(request)
+    reply = { applied: request.to }
+  } catch (error) {
+    reply = { failed: error instanceof Error ? error.message : String(error) }
+  }
+  parentPort?.postMessage(reply)
+})

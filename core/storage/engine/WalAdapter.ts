@@ -1,0 +1,162 @@
+// The write-ahead log's files: one per generation of the memtable, each written in place by one durable write per commit.
+// Owns the files, their reuse and their deletion; refuses to know what the rows mean.
+// Files are opened with O_DSYNC: a write returns when it is on the disk, which saves a second call for flushing.
+import {
+  close,
+  closeSync,
+  constants,
+  fdatasyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  write,
+  writeSync
+} from "node:fs"
+import { join } from "node:path"
+import type { WriteBatch } from "./Engine.ts"
+import { hasLaterRecord, readRecordAt, recordSequence, recordSize, writeRecord } from "./WalRecord.ts"
+
+/** Bytes that a file is made with, so that writing into it changes no metadata. */
+const FILE_BYTES = 16 * 2 ** 20
+const ZEROS = Buffer.alloc(2 ** 20)
+/** The buffer of one commit is kept up to this size. */
+const BUFFER_KEPT_BYTES = 8 * 2 ** 20
+
+/** The log is damaged before its end: acknowledged commits would be lost by going on. */
+export class DamagedLog extends Error {
+  override readonly name = "DamagedLog"
+}
+
+export interface WalOptions {
+  readonly directory: string
+  /** false leaves flushing to the operating system. */
+  readonly sync: boolean
+}
+
+const nameOf = (generation: number): string => `wal-${String(generation).padStart(12, "0")}.log`
+const generationOf = (name: string): number | undefined => {
+  const match = /^wal-(\d{12})\.log$/.exec(name)
+  return match === null ? undefined : Number(match[1])
+}
+
+export class Wal {
+  private readonly options: WalOptions
+  private readonly generations: Array<number>
+  private readonly spares: Array<string> = []
+  private file = -1
+  private position = 0
+  private buffer = Buffer.allocUnsafeSlow(2 ** 20)
+  /** The sequence of the last record. */
+  sequence: number
+
+  constructor(options: WalOptions, appliedSequence: number) {
+    this.options = options
+    this.sequence = appliedSequence
+    this.generations = readdirSync(options.directory)
+      .flatMap((name) => generationOf(name) ?? [])
+      .sort((a, b) => a - b)
+  }
+
+  /** Hands out, in order, every commit after the applied ones; throws DamagedLog rather than skip one. */
+  replay(apply: (batch: WriteBatch) => void): void {
+    let applied = this.sequence
+    for (const generation of this.generations) {
+      const file = readFileSync(this.pathOf(generation))
+      let at = 0
+      for (let record = firstRecord(file, applied); record !== undefined;) {
+        at = record.next
+        if (record.sequence > applied) {
+          apply(record.batch)
+          applied = record.sequence
+        }
+        record = readRecordAt(file, at, record.sequence + 1)
+      }
+      if (hasLaterRecord(file, at, applied + 1)) {
+        throw new DamagedLog(`${nameOf(generation)}: commit ${applied + 1} is damaged, yet later ones are whole`)
+      }
+    }
+    this.sequence = applied
+  }
+
+  /** Starts a new generation: later commits go into a file of their own. Returns the generations that are complete now. */
+  rotate(): ReadonlyArray<number> {
+    const complete = [...this.generations]
+    const generation = (this.generations.at(-1) ?? 0) + 1
+    if (this.file >= 0) close(this.file, () => undefined)
+    const path = this.pathOf(generation)
+    const spare = this.spares.pop()
+    if (spare === undefined) preallocate(path)
+    else renameSync(spare, path)
+    this.file = openSync(path, constants.O_WRONLY | (this.options.sync ? constants.O_DSYNC : 0))
+    this.position = 0
+    this.generations.push(generation)
+    return complete
+  }
+
+  /** Appends a commit; `done` is told when it is durable, or why it is not, in which case nothing of it counts. */
+  append(batch: WriteBatch, done: (error: Error | undefined) => void): void {
+    const size = recordSize(batch)
+    if (size > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(Math.max(size, this.buffer.length * 2))
+    writeRecord(this.buffer, this.sequence + 1, batch)
+    this.write(0, size, (error) => {
+      if (error === undefined) {
+        this.sequence++
+        this.position += size
+      }
+      if (this.buffer.length > BUFFER_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(2 ** 20)
+      done(error)
+    })
+  }
+
+  private write(from: number, to: number, done: (error: Error | undefined) => void): void {
+    write(this.file, this.buffer, from, to - from, this.position + from, (error, written) => {
+      if (error !== null) done(error)
+      else if (from + written < to) this.write(from + written, to, done)
+      else done(undefined)
+    })
+  }
+
+  /** Gives up generations whose rows are safe elsewhere; their files are kept for reuse, two at most. */
+  release(generations: ReadonlyArray<number>): void {
+    for (const generation of generations) {
+      this.generations.splice(this.generations.indexOf(generation), 1)
+      const path = this.pathOf(generation)
+      if (this.spares.length >= 2) unlinkSync(path)
+      else this.spares.push(path)
+    }
+  }
+
+  close(): void {
+    if (this.file >= 0) closeSync(this.file)
+    this.file = -1
+    for (const spare of this.spares.splice(0)) unlinkSync(spare)
+  }
+
+  /** Where the file of a generation lies. */
+  pathOf(generation: number): string {
+    return join(this.options.directory, nameOf(generation))
+  }
+}
+
+/** The first record of a file, if it holds commits that follow on (or are among) the applied ones. */
+const firstRecord = (file: Buffer, applied: number) => {
+  const sequence = recordSequence(file)
+  return sequence > 0 && sequence <= applied + 1 ? readRecordAt(file, 0, sequence) : undefined
+}
+
+const preallocate = (path: string): void => {
+  const file = openSync(path, "w", 0o600)
+  try {
+    for (let at = 0; at < FILE_BYTES; at += ZEROS.length) writeSync(file, ZEROS, 0, ZEROS.length, at)
+    fdatasyncSync(file)
+  } catch (error) {
+    // A full disk: the file grows as it is written, or the commit says that there is no space.
+    ftruncateSync(file, 0)
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,167 @@
+// Compaction: revisions below one are refused at once and their rows removed bit by bit.
+// Owns the compacted revision, the cursor of the removal and its pace; refuses to scan keys: the log names what is dead.
+// An event at revision r with previous revision p means that version p ended at r, so History[key, p] goes with r.
+// Of a version that lives on, the log row stays when it alone knows the version's place in its revision (not the first).
+import type { View } from "../engine/Engine.ts"
+import { Table } from "../engine/Engine.ts"
+import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
+import { historyKey, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import type { Store } from "./Store.ts"
+import { keepsPlace, keptRow } from "./VersionWalk.ts"
+
+/** Log rows removed in one batch: a few milliseconds of the writer's time. */
+const ROWS_PER_STEP = 256
+
+export interface CompactorOptions {
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  /** Runs a function after some milliseconds. */
+  readonly after: (delayMs: number, run: () => void) => void
+}
+
+export class Compactor {
+  private readonly store: Store
+  private readonly options: CompactorOptions
+  private cursor: number
+  /** The log row at which the next step begins: a revision may have more rows than a step removes. */
+  private from: Buffer
+  private running = false
+  private holds = 0
+  private parked = false
+  private waiting: Array<{ readonly revision: number; readonly done: () => void }> = []
+  /** Rows removed, steps taken and the longest step in milliseconds, for metrics. */
+  readonly stats = { rowsRemoved: 0, steps: 0, longestStepMs: 0, compactions: 0 }
+
+  constructor(store: Store, options: CompactorOptions) {
+    this.store = store
+    this.options = options
+    this.cursor = 0
+    store.engine.read(
+      () => [{ table: Table.Meta, start: MetaKey.compactionCursor, end: MetaKey.compactionCursor, limit: 1 }],
+      (view) => {
+        const row = view.get(Table.Meta, MetaKey.compactionCursor)
+        this.cursor = row === undefined ? 0 : readRevision(row, 0)
+      }
+    )
+    this.from = revisionRow(this.cursor)
+    this.run()
+  }
+
+  /** Compacts up to a revision; `physical` answers when the rows are gone, otherwise when the revision is recorded. */
+  compact(revision: number | bigint, physical: boolean, answer: (failure: EtcdFailure | undefined) => void): void {
+    const { store } = this
+    if (revision > store.revision) return answer(Failure.futureRevision)
+    if (revision <= store.compacted) return answer(Failure.compacted)
+    const target = Number(revision)
+    store.compacted = target
+    this.stats.compactions++
+    store.writeRows<undefined>(
+      ({ batch }) => {
+        batch.writes.put(Table.Meta, MetaKey.compacted, revisionRow(target))
+        return undefined
+      },
+      (failure) => {
+        if (failure !== undefined) return answer(failure)
+        if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })
+        else answer(undefined)
+        this.run()
+      }
+    )
+  }
+
+  /** Lets no rows go until the returned function is called: for readers that walk all versions in many turns. */
+  hold(): () => void {
+    let held = true
+    this.holds++
+    return () => {
+      if (!held) return
+      held = false
+      this.holds--
+      if (this.holds > 0 || !this.parked) return
+      this.parked = false
+      this.step()
+    }
+  }
+
+  private run(): void {
+    if (this.running || this.store.compacted <= this.cursor) return this.wake()
+    this.running = true
+    this.step()
+  }
+
+  private step(): void {
+    if (this.holds > 0) {
+      this.parked = true
+      return
+    }
+    const target = this.store.compacted
+    const started = this.options.now()
+    this.store.engine.read(
+      () => [{ table: Table.Log, start: this.from, end: revisionRow(target + 1), limit: ROWS_PER_STEP + 1 }],
+      (view) => this.remove(view, target, started)
+    )
+  }
+
+  private remove(view: View, target: number, started: number): void {
+    const doomed: Array<readonly [row: Buffer, value: Buffer]> = []
+    let next: Buffer | undefined
+    view.scan(Table.Log, this.from, revisionRow(target + 1), (row, value) => {
+      if (doomed.length === ROWS_PER_STEP) next = Buffer.from(row)
+      else doomed.push([Buffer.from(row), Buffer.from(value)])
+      return next === undefined
+    })
+    const kept = this.hasKeptRows(view)
+    this.store.writeRows<undefined>(
+      ({ batch: { writes } }) => {
+        for (const [row, value] of doomed) {
+          const previous = readRevision(value, 1)
+          const key = value.subarray(LOG_HEADER_BYTES)
+          if (previous > 0) writes.remove(Table.History, historyKey(key, previous))
+          const old = kept && previous > 0 && previous < this.cursor ? keptRow(view, key, previous) : undefined
+          if (old !== undefined) writes.remove(Table.Log, old)
+          if (readRevision(row, 0) < target && !keepsPlace(view, row, value, target)) writes.remove(Table.Log, row)
+        }
+        const cursor = next === undefined ? target : readRevision(next, 0)
+        writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
+        return undefined
+      },
+      (failure) => this.stepped(failure, next, doomed.length, target, started)
+    )
+  }
+
+  /** Whether an earlier compaction left log rows behind. */
+  private hasKeptRows(view: View): boolean {
+    let found = false
+    view.scan(Table.Log, revisionRow(0), revisionRow(this.cursor), () => !(found = true))
+    return found
+  }
+
+  private stepped(
+    failure: EtcdFailure | undefined,
+    next: Buffer | undefined,
+    rows: number,
+    target: number,
+    started: number
+  ): void {
+    const tookMs = this.options.now() - started
+    this.stats.steps++
+    this.stats.rowsRemoved += rows
+    this.stats.longestStepMs = Math.max(this.stats.longestStepMs, tookMs)
+    if (failure === undefined) {
+      this.from = next ?? revisionRow(target)
+      this.cursor = readRevision(this.from, 0)
+    }
+    if (failure === undefined && next === undefined && this.store.compacted === target) {
+      this.running = false
+      return this.run()
+    }
+    // As long as a step took, writers have the disk for themselves; after a failure the disk is left alone for a second.
+    this.options.after(failure === undefined ? Math.min(tookMs, 100) : 1000, () => this.step())
+  }
+
+  private wake(): void {
+    const done = this.waiting.filter(({ revision }) => revision <= this.cursor)
+    this.waiting = this.waiting.filter(({ revision }) => revision > this.cursor)
+    for (const waiter of done) waiter.done()
+  }
+}

@@ -1,0 +1,95 @@
+// What was written but is not yet committed: the newest versions of keys, above what the engine shows.
+// Owns their order and their release after a commit; refuses durability. Transactions are decided on it, readers never see it.
+// Its size is bounded by what the committer accepts before it pushes back.
+import { SortedMap } from "../engine/SortedMap.ts"
+import { keyText } from "../engine/Engine.ts"
+
+/** One uncommitted version of a key; an undefined record means that the key was deleted at `revision`. */
+export interface PendingVersion {
+  readonly revision: number
+  readonly key: Uint8Array
+  readonly record: Uint8Array | undefined
+  readonly older: PendingVersion | undefined
+}
+
+export class Overlay {
+  private readonly versions = new Map<string, PendingVersion>()
+  private sorted: SortedMap<PendingVersion> | undefined
+
+  get isEmpty(): boolean {
+    return this.versions.size === 0
+  }
+
+  /** The newest pending version; undefined when the key has none. */
+  newest(key: Uint8Array): PendingVersion | undefined {
+    return this.versions.size === 0 ? undefined : this.versions.get(keyText(key))
+  }
+
+  /** The newest pending version at or before a revision. */
+  at(key: Uint8Array, revision: number): PendingVersion | undefined {
+    return atOrBefore(this.newest(key), revision)
+  }
+
+  /** Adds a version and returns the text of its key, by which it is released later. */
+  add(key: Uint8Array, revision: number, record: Uint8Array | undefined): string {
+    const text = keyText(key)
+    const version: PendingVersion = { revision, key, record, older: this.versions.get(text) }
+    this.versions.set(text, version)
+    this.sorted?.set(text, version)
+    return text
+  }
+
+  /** Pending keys in [start, end), each with its newest version at or before the revision, in key order. */
+  range(start: Uint8Array, end: Uint8Array | undefined, revision: number): ReadonlyArray<PendingVersion> {
+    const found: Array<PendingVersion> = []
+    this.order().scan(keyText(start), end && keyText(end), (_text, newest) => {
+      const version = atOrBefore(newest, revision)
+      if (version !== undefined) found.push(version)
+      return true
+    })
+    return found
+  }
+
+  /** Forgets versions up to a committed revision: the engine shows them from now on. */
+  release(keys: ReadonlyArray<string>, committed: number): void {
+    for (const text of keys) {
+      const newest = this.versions.get(text)
+      if (newest === undefined) continue
+      if (newest.revision <= committed) {
+        this.versions.delete(text)
+        this.sorted?.delete(text)
+      } else {
+        const kept = withoutCommitted(newest, committed)
+        this.versions.set(text, kept)
+        this.sorted?.set(text, kept)
+      }
+    }
+    if (this.versions.size === 0) this.sorted = undefined
+  }
+
+  clear(): void {
+    this.versions.clear()
+    this.sorted = undefined
+  }
+
+  /** Order is made when a range first asks for it: most transactions name single keys. */
+  private order(): SortedMap<PendingVersion> {
+    if (this.sorted === undefined) {
+      this.sorted = new SortedMap()
+      for (const [text, version] of this.versions) this.sorted.set(text, version)
+    }
+    return this.sorted
+  }
+}
+
+const atOrBefore = (version: PendingVersion | undefined, revision: number): PendingVersion | undefined => {
+  let candidate = version
+  while (candidate !== undefined && candidate.revision > revision) candidate = candidate.older
+  return candidate
+}
+
+const withoutCommitted = (version: PendingVersion, committed: number): PendingVersion => {
+  if (version.older === undefined) return version
+  const older = version.older.revision <= committed ? undefined : withoutCommitted(version.older, committed)
+  return { ...version, older }
+}

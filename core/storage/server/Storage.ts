@@ -1,0 +1,120 @@
+// The store with all its services, on an engine and a clockwork: what a process serves and the simulator runs.
+// Owns how the parts are joined and what runs by itself (lease expiry, quota, auto-compaction); refuses sockets and flags,
+// which ServeStorage.ts brings.
+import type { GrpcMethod } from "#net"
+import type { ApiContext, ApiLimits } from "../api/ApiContext.ts"
+import { authMethods } from "../api/AuthApi.ts"
+import { clusterMethods, peerMethods, type MemberInfo } from "../api/ClusterApi.ts"
+import { Header, type Identity } from "../api/Header.ts"
+import { kvMethods } from "../api/KvApi.ts"
+import { leaseMethods } from "../api/LeaseApi.ts"
+import { maintenanceMethods } from "../api/MaintenanceApi.ts"
+import { snapshotMethods } from "../api/SnapshotApi.ts"
+import { watchMethods } from "../api/WatchApi.ts"
+import { AuthStore, type AuthOptions } from "../auth/AuthStore.ts"
+import type { Engine } from "../engine/Engine.ts"
+import { revokeLease } from "../lease/Revocation.ts"
+import { AutoCompaction, type AutoCompactionOptions } from "../mvcc/AutoCompaction.ts"
+import { Compactor } from "../mvcc/Compactor.ts"
+import { Store } from "../mvcc/Store.ts"
+import type { Member } from "../rpc/AdminMessages.ts"
+import type { SnapshotFiles } from "../snapshot/SnapshotFile.ts"
+import { WatchHub } from "../watch/WatchHub.ts"
+import { Alarms } from "./Alarms.ts"
+import type { Clockwork } from "./Clockwork.ts"
+import { Members } from "./Members.ts"
+
+export interface StorageOptions {
+  readonly limits: ApiLimits
+  /** Bytes of data from which on puts are refused; 0 for no bound. */
+  readonly quotaBytes: number
+  readonly minLeaseTtlSeconds: number
+  readonly autoCompaction: AutoCompactionOptions
+  readonly auth: AuthOptions
+  readonly identity: Identity
+  readonly member: () => MemberInfo
+  /** Where snapshots are built before they are streamed. */
+  readonly snapshotFiles: SnapshotFiles
+  /** The members in front of this one that the cluster begins with. */
+  readonly others?: ReadonlyArray<Member>
+}
+
+/** Leases revoked in one round of half a second: etcd's rate of a thousand a second. */
+const REVOCATIONS_PER_ROUND = 500
+const EXPIRY_ROUND_MS = 500
+const QUOTA_ROUND_MS = 1000
+
+export class Storage {
+  readonly store: Store
+  readonly hub: WatchHub
+  readonly compactor: Compactor
+  readonly alarms: Alarms
+  readonly auth: AuthStore
+  readonly members: Members
+  readonly methods: ReadonlyArray<GrpcMethod>
+  /** What only the other members may ask. */
+  readonly peerMethods: ReadonlyArray<GrpcMethod>
+  readonly quotaBytes: number
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
+  /** Calls started, by method path. */
+  readonly counts = new Map<string, number>()
+  private readonly stops: ReadonlyArray<() => void>
+
+  constructor(engine: Engine, clockwork: Clockwork, options: StorageOptions) {
+    const { defer } = clockwork
+    this.quotaBytes = options.quotaBytes
+    this.startedAtMs = clockwork.now()
+    this.store = new Store(engine, { defer, minLeaseTtlSeconds: options.minLeaseTtlSeconds })
+    this.hub = new WatchHub(this.store, defer)
+    this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after })
+    this.alarms = new Alarms(this.store, options.quotaBytes)
+    this.auth = new AuthStore(this.store, clockwork, options.auth)
+    const { memberId } = options.identity
+    this.members = new Members(
+      this.store,
+      { id: memberId, isLearner: false, ...options.member() },
+      options.others ?? []
+    )
+    const { alarms, auth, compactor, hub, members, store } = this
+    const header = new Header(options.identity)
+    const { every, random } = clockwork
+    const context: ApiContext = { store, hub, compactor, alarms, auth, header, limits: options.limits, every, random }
+    this.methods = [
+      ...kvMethods(context),
+      ...watchMethods(context),
+      ...leaseMethods(context),
+      ...clusterMethods(context, members, clockwork.now),
+      ...maintenanceMethods(context, { quotaBytes: options.quotaBytes, defer }),
+      ...snapshotMethods(context, { defer, files: options.snapshotFiles, member: options.member }),
+      ...authMethods(context, auth)
+    ].map((method) => this.counted(method))
+    this.peerMethods = peerMethods(context, members)
+    const autoCompaction = new AutoCompaction(store, compactor, clockwork.now, options.autoCompaction)
+    this.stops = [
+      every(EXPIRY_ROUND_MS, () => this.expireLeases()),
+      every(QUOTA_ROUND_MS, () => alarms.checkQuota()),
+      every(autoCompaction.intervalMs, () => autoCompaction.round())
+    ]
+  }
+
+  private counted(method: GrpcMethod): GrpcMethod {
+    const { counts } = this
+    const { path } = method
+    counts.set(path, 0)
+    const count = (): void => void counts.set(path, (counts.get(path) ?? 0) + 1)
+    if ("stream" in method) return { path, stream: (call) => (count(), method.stream(call)) }
+    return { path, unary: (call, request) => (count(), method.unary(call, request)) }
+  }
+
+  private expireLeases(): void {
+    for (const { id } of this.store.lessor.takeExpired(REVOCATIONS_PER_ROUND)) {
+      revokeLease(this.store, id, () => undefined)
+    }
+  }
+
+  /** Stops what runs by itself; the engine is the caller's to close. */
+  stop(): void {
+    for (const stop of this.stops) stop()
+  }
+}

@@ -1,0 +1,15 @@
+// The door of kind: real programs on this machine, found or built. It owns no judgement of them; tests and scenarios
+// start what is found here and judge for themselves.
+export {
+  AssetMissing,
+  AssetReport,
+  AssetsDocument,
+  assetVersion,
+  cacheDirectory,
+  findAsset,
+  surveyAssets,
+  type Asset
+} from "./Assets.ts"
+export { assetsCommand } from "./AssetsCommand.ts"
+export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
+export { etcdSuiteFolder, FixturesMissing } from "./SuiteFixtures.ts"

@@ -1,0 +1,2 @@
+module kubewharf/judges/empty
+go 1.26

@@ -1,0 +1,25 @@
+// Where this package lies, whether it runs from its sources or from the emitted JavaScript. Owns that one question.
+import { existsSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const find = (from: string): string => {
+  for (let directory = from; ; directory = dirname(directory)) {
+    if (existsSync(join(directory, "package.json"))) return directory
+    if (dirname(directory) === directory) return from
+  }
+}
+
+/** The folder with package.json, bin/ and scenarios/. */
+export const packageRoot = find(dirname(fileURLToPath(import.meta.url)))
+
+/** The extension of our own modules: .ts from the sources, .js from the package. */
+export const moduleExtension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
+
+/** This package's version. */
+export const packageVersion = (): string => {
+  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8"))
+  const version =
+    typeof manifest === "object" && manifest !== null && "version" in manifest ? manifest.version : undefined
+  return typeof version === "string" ? version : "0.0.0"
+}

@@ -1,0 +1,182 @@
+// From what a run left behind to its run record. Owns the translation only: numbers come from the generator and the
+// samplers, verdicts on targets from SloCheck.ts, validity from the reports room.
+import {
+  type Annotation,
+  assessValidity,
+  type Generator,
+  type Machine,
+  type RecordedPhase,
+  type RecordedRepeat,
+  type RunRecord,
+  runRecordSchema,
+  runRecordVersion,
+  type Versions,
+  type Violation
+} from "#reports"
+import type { Backend } from "./backends/Backend.ts"
+import type { CeilingResult } from "./generator/Protocol.ts"
+import type { PhaseOutcome, RunOutcome } from "./Run.ts"
+import type { Phase } from "./Scenario.ts"
+import type { LoadedScenario } from "./ScenarioFile.ts"
+import { checkSlos } from "./SloCheck.ts"
+
+/** What a record says besides the run itself. */
+export interface RecordingContext {
+  readonly loaded: LoadedScenario
+  readonly backend: Backend
+  readonly repeat: RecordedRepeat
+  readonly command: string
+  readonly machine: Machine
+  readonly versions: Versions
+  readonly ceiling: CeilingResult | undefined
+}
+
+const kinds = {
+  prepare: "prepare",
+  warmUp: "warmup",
+  measure: "measure",
+  coolDown: "cooldown",
+  restart: "prepare"
+} as const
+
+const isClosed = ({ load }: Phase): boolean => load.some(({ shape }) => shape.parallelismLimitedLoad !== undefined)
+
+/** The planned rate of an open phase: what its schedules really planned, over the time they planned it for. */
+const targetPerS = ({ phase, result }: PhaseOutcome): number => {
+  const elapsedMs = result.facts.endedAt - result.facts.startedAt
+  const planned = result.operations.reduce((sum, operation) => sum + operation.planned, 0)
+  const planMs = Math.max(...phase.load.map(({ duration }) => duration ?? 0))
+  return (planned * 1000) / Math.max(1, planMs > 0 ? planMs : elapsedMs)
+}
+
+const recordPhase = (outcome: PhaseOutcome, startedAt: number): RecordedPhase => {
+  const { phase, result } = outcome
+  const closed = isClosed(phase)
+  const parallelism = phase.load.reduce(
+    (sum, { shape }) => sum + (shape.parallelismLimitedLoad?.parallelismLimit ?? 0),
+    0
+  )
+  return {
+    name: phase.name,
+    kind: kinds[phase.kind],
+    startMs: Math.max(0, result.facts.startedAt - startedAt),
+    endMs: Math.max(0, result.facts.endedAt - startedAt),
+    loop: closed ? "closed" : "open",
+    clients: closed ? parallelism : result.facts.connections,
+    targetPerS: closed ? null : targetPerS(outcome)
+  }
+}
+
+const annotationsOf = ({ outcomes, restarts, startedAt }: RunOutcome): ReadonlyArray<Annotation> => [
+  ...restarts.map(({ at, phase, startMs }) => ({
+    kind: "restart",
+    text: `${phase}: ready again after ${startMs.toFixed(0)} ms`,
+    atMs: Math.max(0, at - startedAt),
+    durationMs: startMs
+  })),
+  ...outcomes.flatMap(({ phase, result: { facts } }) => [
+    ...(phase.kind === "measure" && facts.pauseMs > 0
+      ? [
+          {
+            kind: "longest pause",
+            text: `${phase.name}: ${facts.pauseMs.toFixed(1)} ms without any answer`,
+            atMs: Math.max(0, facts.pauseEndedAt - facts.pauseMs - startedAt),
+            durationMs: facts.pauseMs
+          }
+        ]
+      : []),
+    ...facts.notes.map((text) => ({
+      kind: "note",
+      text,
+      atMs: Math.max(0, facts.endedAt - startedAt),
+      durationMs: null
+    }))
+  ])
+]
+
+const violationsOf = (outcomes: ReadonlyArray<PhaseOutcome>): ReadonlyArray<Violation> =>
+  outcomes.flatMap(({ phase, result }) => [
+    ...Object.entries(result.facts.violations).map(([rule, times]) => ({
+      rule,
+      text: `${phase.name}: ${times} times`
+    })),
+    ...result.watches.flatMap(({ duplicated, name, outOfOrder }) => [
+      ...(duplicated > 0 ? [{ rule: "a watch event came twice", text: `${name}: ${duplicated} times` }] : []),
+      ...(outOfOrder > 0 ? [{ rule: "a watch event came out of order", text: `${name}: ${outOfOrder} times` }] : [])
+    ])
+  ])
+
+/** Counts that a seed decides: plans of open loops and of loads that end after a number of actions. */
+const countersOf = (outcomes: ReadonlyArray<PhaseOutcome>): Record<string, number> => {
+  const counters: Record<string, number> = {}
+  for (const { phase, result } of outcomes) {
+    if (phase.load.some(({ actions, shape }) => shape.parallelismLimitedLoad !== undefined && actions === undefined))
+      continue
+    for (const { name, planned } of result.operations) counters[`${phase.name}/${name} planned`] = planned
+  }
+  return counters
+}
+
+const generatorOf = ({ outcomes }: RunOutcome, ceiling: CeilingResult | undefined): Generator => {
+  const measured = outcomes.filter(({ phase }) => phase.kind === "measure")
+  const cpuSeconds = measured.reduce((sum, { result }) => sum + result.facts.cpuSeconds, 0)
+  const seconds = measured.reduce((sum, { result }) => sum + (result.facts.endedAt - result.facts.startedAt) / 1000, 0)
+  return {
+    ceilingPerS: ceiling?.perSecond ?? null,
+    ceilingCpuPercent: ceiling?.cpuPercent ?? null,
+    cpuPercent: seconds > 0 ? Math.round((cpuSeconds * 1000) / seconds) / 10 : null
+  }
+}
+
+/** The run record of one run. */
+export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRecord => {
+  const { backend, command, loaded, machine, repeat, versions } = context
+  const { scenario } = loaded
+  const { endedAt, outcomes, startedAt } = outcome
+  const phases = outcomes.map((phase) => recordPhase(phase, startedAt))
+  const operations = outcomes.flatMap(({ result }) => result.operations)
+  const watch = outcomes.flatMap(({ phase, result }) => (phase.kind === "measure" ? result.watches : []))
+  const facts = new Map(outcomes.map(({ phase, result }) => [phase.name, result.facts]))
+  const slos = checkSlos(scenario, {
+    phases,
+    operations,
+    watches: watch,
+    facts,
+    memoryBytes: outcome.server.anonymousMaxBytes,
+    startMs: outcome.restarts.at(-1)?.startMs
+  })
+  const record: RunRecord = {
+    schema: runRecordSchema,
+    schemaVersion: runRecordVersion,
+    id: `${scenario.name}-${repeat.position}-${backend.name}-${repeat.index}`,
+    command,
+    scenario: { name: scenario.name, hash: loaded.hash, text: loaded.text, overrides: loaded.overrides },
+    seed: scenario.seed,
+    startedAt: new Date(startedAt).toISOString(),
+    durationMs: endedAt - startedAt,
+    target: scenario.target,
+    backend: {
+      name: backend.name,
+      version: backend.version,
+      settings: { ...backend.settings, quotaBytes: String(scenario.server.quotaBytes) },
+      durable: backend.durable && scenario.server.fsync
+    },
+    repeat,
+    phases,
+    machine,
+    versions,
+    generator: generatorOf(outcome, context.ceiling),
+    operations,
+    watch,
+    counters: countersOf(outcomes),
+    series: outcome.timeline.series(),
+    components: [outcome.server.component(), outcome.generator.component()].flatMap((component) =>
+      component === undefined ? [] : [component]
+    ),
+    annotations: annotationsOf(outcome),
+    slos,
+    validity: { valid: true, reasons: [] },
+    violations: violationsOf(outcomes)
+  }
+  return { ...record, validity: assessValidity(record) }
+}

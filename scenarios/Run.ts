@@ -1,0 +1,157 @@
+// One run: one scenario against one backend, from an empty data directory to a run record. Starts the server and the
+// load generator, samples both, walks the phases, and cleans everything up, whatever happens.
+// Owns that order. What a phase does is the generator's; what the record says is Recording.ts's.
+import { Effect, FileSystem, Schema, type Scope } from "effect"
+import { join } from "node:path"
+import type { Backend, RunningServer, ServerFailed } from "./backends/Backend.ts"
+import type { PhaseResult, Second } from "./generator/Protocol.ts"
+import { type Generator, type GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
+import { ResourceSampler } from "./ResourceSampler.ts"
+import type { Phase, Scenario } from "./Scenario.ts"
+import { Timeline } from "./Timeline.ts"
+
+/** A phase did not end although everything in it has a bound. */
+export class PhaseOverdue extends Schema.TaggedError<PhaseOverdue>()("PhaseOverdue", {
+  phase: Schema.String,
+  limitMs: Schema.Finite
+}) {
+  override get message(): string {
+    return `phase ${this.phase} did not end within ${this.limitMs / 1000} s`
+  }
+}
+
+/** A phase as it ran. Times in ms since the epoch. */
+export interface PhaseOutcome {
+  readonly phase: Phase
+  readonly result: PhaseResult
+}
+
+/** A restart of the server: when, and how long from start to readiness, in ms. */
+export interface Restart {
+  readonly phase: string
+  readonly at: number
+  readonly startMs: number
+}
+
+/** Everything a run left behind. */
+export interface RunOutcome {
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly outcomes: ReadonlyArray<PhaseOutcome>
+  readonly restarts: ReadonlyArray<Restart>
+  readonly timeline: Timeline
+  readonly server: ResourceSampler
+  readonly generator: ResourceSampler
+}
+
+/** What happens during a run, for live progress. */
+export interface RunWatcher {
+  readonly phase: (phase: Phase) => void
+  readonly second: (phase: Phase, second: Second) => void
+}
+
+/** What a run needs besides the scenario. */
+export interface RunOptions {
+  readonly scenario: Scenario
+  readonly backend: Backend
+  /** Folder for the run's data directory; on disk, not in memory. */
+  readonly workDir: string
+  readonly watcher: RunWatcher
+}
+
+const graceMs = 120_000
+const openEndedMs = 6 * 3600 * 1000
+
+/** A phase that outlives this has gone wrong: its loads' durations and timeouts, the drain, and some grace. */
+export const phaseLimitMs = ({ drain, load, order }: Phase): number => {
+  const each = load.map(({ duration, timeout }) => (duration ?? openEndedMs) + 2 * timeout)
+  const loads = order === "parallel" ? Math.max(0, ...each) : each.reduce((sum, limit) => sum + limit, 0)
+  return loads + drain + graceMs
+}
+
+const dataDirectory = (workDir: string, name: string) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    yield* files.makeDirectory(workDir, { recursive: true }).pipe(Effect.orDie)
+    const directory = yield* Effect.acquireRelease(
+      files
+        .makeTempDirectory({ directory: workDir, prefix: `data-${name.replaceAll(/[^a-z0-9.-]/gi, "-")}-` })
+        .pipe(Effect.orDie),
+      (made) => files.remove(made, { recursive: true, force: true }).pipe(Effect.ignore)
+    )
+    return join(directory, "store")
+  })
+
+const sampling = (samplers: ReadonlyArray<ResourceSampler>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const take = () => {
+        const now = Date.now()
+        for (const sampler of samplers) sampler.sample(now)
+      }
+      take()
+      return setInterval(take, 1000)
+    }),
+    (timer) => Effect.sync(() => clearInterval(timer))
+  )
+
+const startGenerator = (scenario: Scenario, server: RunningServer, generator: Generator) => {
+  const extra = Buffer.byteLength(server.keyPrefix)
+  const keySpaces = scenario.keySpaces.map((space) => ({
+    ...space,
+    prefix: server.keyPrefix + space.prefix,
+    keyBytes: space.keyBytes + extra
+  }))
+  return generator.ask({ type: "start", seed: scenario.seed, keySpaces, endpoint: server.endpoint }, "ready")
+}
+
+const restart = (phase: Phase, server: RunningServer, generator: Generator) =>
+  Effect.gen(function* () {
+    if (server.restart === undefined) return undefined
+    const startMs = yield* server.restart
+    yield* generator.ask({ type: "endpoint", endpoint: server.endpoint }, "ready")
+    return { phase: phase.name, at: Date.now() - startMs, startMs }
+  })
+
+/** Runs the scenario once. */
+export const runOnce = (
+  options: RunOptions
+): Effect.Effect<RunOutcome, ServerFailed | GeneratorFailed | PhaseOverdue, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { backend, scenario, watcher, workDir } = options
+    const { fsync, maxRequestBytes, quotaBytes } = scenario.server
+    const dataDir = yield* dataDirectory(workDir, backend.name)
+    const limits = maxRequestBytes === undefined ? {} : { maxRequestBytes }
+    const server = yield* backend.open({ dataDir, quotaBytes, fsync, ...limits })
+    const generator = yield* openGenerator
+    yield* startGenerator(scenario, server, generator)
+    const startedAt = Date.now()
+    const timeline = new Timeline(startedAt)
+    const samplers = {
+      server: new ResourceSampler(backend.name, "server", server.pid, startedAt),
+      generator: new ResourceSampler("load generator", "load-generator", () => generator.pid, startedAt)
+    }
+    yield* sampling([samplers.server, samplers.generator])
+    const outcomes: Array<PhaseOutcome> = []
+    const restarts: Array<Restart> = []
+    for (const phase of scenario.phases) {
+      watcher.phase(phase)
+      yield* Effect.sleep(phase.pause ?? 0)
+      if (phase.kind === "restart") {
+        const done = yield* restart(phase, server, generator)
+        if (done !== undefined) restarts.push(done)
+        continue
+      }
+      const onSecond = (second: Second) => {
+        timeline.add(second)
+        watcher.second(phase, second)
+      }
+      const limit = phaseLimitMs(phase)
+      const late = () => new PhaseOverdue({ phase: phase.name, limitMs: limit })
+      const result = yield* generator
+        .ask({ type: "phase", phase }, "phase", onSecond)
+        .pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(late()) }))
+      outcomes.push({ phase, result })
+    }
+    return { startedAt, endedAt: Date.now(), outcomes, restarts, timeline, ...samplers }
+  })

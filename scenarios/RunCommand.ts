@@ -1,0 +1,114 @@
+// `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
+import { renderTerminal, terminalOptions } from "#reports"
+import { Console, Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { backendKinds } from "./backends/Registry.ts"
+import { explain } from "./Explain.ts"
+import { Progress } from "./Progress.ts"
+import { runScenario } from "./Runner.ts"
+import { loadScenario } from "./ScenarioFile.ts"
+
+const flags = {
+  file: Argument.String("file").pipe(Argument.withDescription("The scenario file (YAML)")),
+  set: Flag.String("set").pipe(
+    Flag.withDescription("Change a field of the file: path=value, for example params.seconds=30s; may be repeated"),
+    Flag.atLeast(0)
+  ),
+  seed: Flag.Int("seed").pipe(Flag.withDescription("The seed, instead of the file's"), Flag.optional),
+  backend: Flag.String("backend").pipe(
+    Flag.withDescription(
+      `Backends, separated by commas, instead of the file's: ${backendKinds.map(({ name, note }) => `${name} (${note})`).join("; ")}`
+    ),
+    Flag.optional
+  ),
+  repeat: Flag.Int("repeat").pipe(Flag.withDescription("Runs per backend, interleaved ABBA"), Flag.optional),
+  target: Flag.Literals("target", ["process"]).pipe(
+    Flag.withDescription("Where the servers live: as processes of this machine"),
+    Flag.withDefault("process")
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withDescription("Folder of the records and the page; by default runs/<scenario>-<time>"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print the run records as JSON and nothing else"),
+    Flag.withDefault(false)
+  ),
+  junit: Flag.String("junit").pipe(Flag.withDescription("Also write a JUnit file"), Flag.optional)
+}
+
+/** One override per flag that has its own place in the file. */
+const overridesOf = (set: ReadonlyArray<string>, seed: Option.Option<number>): ReadonlyArray<string> => [
+  ...set,
+  ...Option.match(seed, { onNone: () => [], onSome: (value) => [`seed=${value}`] })
+]
+
+/** Splits "lmdb,etcd=http://…" at commas. */
+const backendsOf = (text: string): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+
+const quoted = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
+const commandLine = (
+  file: string,
+  sets: ReadonlyArray<string>,
+  backends: ReadonlyArray<string>,
+  repeats: number
+): string =>
+  [
+    "wharf",
+    "run",
+    file,
+    ...sets.flatMap((set) => ["--set", set]),
+    "--backend",
+    backends.join(","),
+    "--repeat",
+    `${repeats}`
+  ]
+    .map(quoted)
+    .join(" ")
+
+/** `wharf run`. */
+export const runCommand = Command.make(
+  "run",
+  flags,
+  Effect.fn("wharf.run")(function* ({ backend, file, json, junit, out, repeat, seed, set }) {
+    const sets = overridesOf(set, seed)
+    const loaded = yield* loadScenario(file, sets)
+    const { scenario } = loaded
+    const backends = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
+    const repeats = Option.getOrElse(repeat, () => scenario.repeats)
+    const result = yield* runScenario({
+      loaded,
+      backends,
+      typedBackends: Option.isSome(backend),
+      repeats,
+      out: Option.getOrUndefined(out),
+      junit: Option.getOrUndefined(junit),
+      command: commandLine(file, sets, backends, repeats),
+      progress: new Progress(process.stderr, json)
+    })
+    if (json) yield* Console.log(JSON.stringify(result.records))
+    else {
+      yield* Console.log(renderTerminal(result.report, terminalOptions(process.stdout, process.env)))
+      yield* Console.log(`report: ${result.page}`)
+    }
+    process.exitCode = result.report.judgement.exitCode
+  }, Effect.catch(explain))
+).pipe(
+  Command.withDescription("Run a scenario against one or more backends and write a report"),
+  Command.withExamples([
+    { command: "wharf run scenarios/quickstart.yaml", description: "Try everything out in less than a minute" },
+    {
+      command: "wharf run scenarios/kube-30x10.yaml --backend lmdb,etcd --repeat 5",
+      description: "Compare our store with a real etcd, interleaved"
+    },
+    {
+      command: "wharf run scenarios/lease-10k.yaml --set params.nodes=1000 --seed 7 --json",
+      description: "Change the file from the command line, and print records for a program"
+    }
+  ])
+)

@@ -1,0 +1,167 @@
+// Runs a scenario as the command line asks: finds its backends, measures the ceiling, walks all runs in ABBA order,
+// writes one JSON record per run as it ends, and one page over all of them. Owns that sequence and the output folder.
+import { groupByBackend, makeReport, renderHtml, renderJUnit, type Report, type RunRecord } from "#reports"
+import { DateTime, Effect, FileSystem, Path, Result, Schema } from "effect"
+import { type Backend, BackendMissing } from "./backends/Backend.ts"
+import { findBackend } from "./backends/Registry.ts"
+import { measureCeiling } from "./Ceiling.ts"
+import type { CeilingResult } from "./generator/Protocol.ts"
+import { describeMachine, describeVersions, loadNow } from "./Machine.ts"
+import { finishedLine, type Progress, type RunLabel } from "./Progress.ts"
+import { recordRun } from "./Recording.ts"
+import { runOnce } from "./Run.ts"
+import { orderLetters, type PlannedRun, runOrder } from "./RunOrder.ts"
+import type { LoadedScenario } from "./ScenarioFile.ts"
+
+/** What the command line says beyond the scenario file. */
+export interface RunnerOptions {
+  readonly loaded: LoadedScenario
+  /** Backends as typed, or as the file names them. A file's missing ones are replaced, a typed one's absence is an error. */
+  readonly backends: ReadonlyArray<string>
+  readonly typedBackends: boolean
+  readonly repeats: number
+  readonly out: string | undefined
+  readonly junit: string | undefined
+  readonly command: string
+  readonly progress: Progress
+}
+
+/** What a scenario's runs came to. */
+export interface RunnerResult {
+  readonly directory: string
+  readonly page: string
+  readonly records: ReadonlyArray<RunRecord>
+  readonly report: Report
+}
+
+/** The output folder cannot be used. */
+export class OutputUnusable extends Schema.TaggedError<OutputUnusable>()("OutputUnusable", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `cannot write to ${this.path}: ${this.reason}`
+  }
+}
+
+const unusable = (path: string) => (cause: { readonly message: string }) =>
+  new OutputUnusable({ path, reason: cause.message })
+
+/** Finds the first of "one|other" that is here; that another than the first was taken is said. */
+const firstOf = (text: string, progress: Progress) =>
+  Effect.gen(function* () {
+    const [first = "", ...others] = text.split("|")
+    const missing: Array<BackendMissing> = []
+    for (const name of [first, ...others]) {
+      const found = yield* Effect.result(findBackend(name))
+      if (Result.isSuccess(found)) {
+        const [why] = missing
+        if (why !== undefined) progress.line(`${why.message}\nrunning on ${name} in its place`)
+        return found.success
+      }
+      missing.push(found.failure)
+    }
+    return yield* missing[0] ?? new BackendMissing({ backend: text, reason: "has no name" })
+  })
+
+/** Finds the backends. One that only the file names may be missing, as long as another is there, and that is said. */
+const chooseBackends = ({ backends, progress, typedBackends }: RunnerOptions) =>
+  Effect.gen(function* () {
+    const results = yield* Effect.forEach(backends, (name) => Effect.result(firstOf(name, progress)))
+    const [found, missing] = [results.filter(Result.isSuccess), results.filter(Result.isFailure)]
+    const [reason] = missing
+    if (reason !== undefined && (typedBackends || found.length === 0)) return yield* reason.failure
+    for (const { failure } of missing) progress.line(`left out: ${failure.message}`)
+    return found.map(({ success }) => success)
+  })
+
+const outputDirectory = (options: RunnerOptions) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const now = DateTime.formatIso(yield* DateTime.now)
+    const stamp = now
+      .replaceAll(/[-:]|\.\d+/g, "")
+      .replace("T", "-")
+      .replace("Z", "")
+    const directory = paths.resolve(options.out ?? paths.join("runs", `${options.loaded.scenario.name}-${stamp}`))
+    yield* files.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(unusable(directory)))
+    return directory
+  })
+
+const ceilingOf = ({ loaded: { scenario }, progress }: RunnerOptions) =>
+  Effect.gen(function* () {
+    if (!scenario.ceiling) return undefined
+    progress.step("measuring the load generator's own ceiling …")
+    const ceiling = yield* measureCeiling(scenario)
+    const rate = ceiling.perSecond.toLocaleString("en")
+    progress.line(
+      `ceiling of the load generator against an empty handler: ${rate} requests/s at ${ceiling.cpuPercent} % CPU`
+    )
+    return ceiling
+  })
+
+const oneRun = (
+  options: RunnerOptions,
+  planned: PlannedRun<Backend>,
+  directory: string,
+  setting: {
+    readonly of: number
+    readonly order: string
+    readonly ceiling: CeilingResult | undefined
+  }
+) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const { loaded, progress, repeats } = options
+    const { backend, position, repeat } = planned
+    const label: RunLabel = { position, of: setting.of, backend: backend.name }
+    progress.step(`[${position + 1}/${setting.of}] ${backend.name} ${backend.version}  starting …`)
+    const loadBefore = loadNow()
+    const watcher = {
+      phase: progress.phase.bind(progress, label),
+      second: progress.second.bind(progress, label)
+    }
+    const run = { scenario: loaded.scenario, backend, workDir: directory, watcher }
+    const outcome = yield* Effect.scoped(runOnce(run))
+    const record = recordRun(outcome, {
+      loaded,
+      backend,
+      command: options.command,
+      repeat: { index: repeat, of: repeats, position, order: setting.order },
+      machine: describeMachine(loadBefore, loadNow()),
+      versions: describeVersions(),
+      ceiling: setting.ceiling
+    })
+    const file = paths.join(
+      directory,
+      `${String(position + 1).padStart(3, "0")}-${backend.name.replaceAll(/[^\w.-]/g, "-")}.json`
+    )
+    yield* files.writeFileString(file, `${JSON.stringify(record)}\n`).pipe(Effect.mapError(unusable(file)))
+    progress.line(finishedLine(label, record))
+    return record
+  })
+
+/** Runs everything and writes the records, the page and, when asked for, the JUnit file. */
+export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
+  const files = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const { repeats } = options
+  const backends = yield* chooseBackends(options)
+  const directory = yield* outputDirectory(options)
+  const ceiling = yield* ceilingOf(options)
+  const order = runOrder(backends, repeats)
+  const setting = { of: order.length, order: orderLetters(backends, repeats), ceiling }
+  const records = yield* Effect.forEach(order, (planned) => oneRun(options, planned, directory, setting))
+  const report = makeReport(groupByBackend(records))
+  const page = paths.join(directory, "index.html")
+  yield* files.writeFileString(page, renderHtml(report)).pipe(Effect.mapError(unusable(page)))
+  if (options.junit !== undefined) {
+    const { junit } = options
+    yield* files.writeFileString(junit, renderJUnit(report)).pipe(Effect.mapError(unusable(junit)))
+  }
+  const result: RunnerResult = { directory, page, records, report }
+  options.progress.clear()
+  return result
+})

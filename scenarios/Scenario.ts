@@ -1,0 +1,160 @@
+// The scenario file's schema: one YAML document, apiVersion wharf/v1. Owns names, defaults and bounds of every field.
+// Refuses to know positions in the file (ScenarioFile.ts), rules across fields (ScenarioRules.ts) and how anything runs.
+import { Effect, Schema } from "effect"
+import { LoadShape } from "./LoadShape.ts"
+import { KeySpace, Operation } from "./Operation.ts"
+import { Count, Name, Size, Span } from "./Quantity.ts"
+
+/** One stream of actions: a shape in time, a mix of operations, and where it ends. */
+export const Load = Schema.Struct({
+  name: Name,
+  shape: LoadShape,
+  connections: Count(10_000)
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(1)))
+    .annotate({ description: "HTTP/2 connections the load spreads over" }),
+  duration: Schema.optionalKey(Span).annotate({ description: "Ends the load after this long" }),
+  actions: Schema.optionalKey(Count(1_000_000_000)).annotate({ description: "Ends the load after this many actions" }),
+  timeout: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("30s"))).annotate({
+    description: "Deadline of one request; beyond it the action counts as an error"
+  }),
+  inFlightMax: Count(100_000)
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000)))
+    .annotate({
+      description: "Open loop: actions in flight at most; what is due beyond waits, and its wait is measured"
+    }),
+  mix: Schema.Array(Operation).check(Schema.isMinLength(1), Schema.isMaxLength(32)).annotate({
+    description: "Operations and their weights"
+  })
+})
+
+export type Load = typeof Load.Type
+
+/** A group of equal watchers that runs beside a phase's loads. */
+export const Watch = Schema.Struct({
+  name: Name,
+  keys: Schema.optionalKey(Name),
+  watchers: Count(100_000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  connections: Count(10_000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  perStream: Count(10_000)
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(100)))
+    .annotate({ description: "Watchers that share one gRPC stream" }),
+  scope: Schema.Literals(["prefix", "key"])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("prefix" as const)))
+    .annotate({ description: "prefix: each watcher sees the whole key space; key: watcher i sees key i" }),
+  prevKv: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
+  progressNotify: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))),
+  revisionsBack: Schema.optionalKey(Count(10_000_000)).annotate({
+    description: "Begin this many revisions in the past instead of now"
+  }),
+  stall: Schema.optionalKey(
+    Schema.Struct({ every: Span, for: Span }).annotate({
+      description: "A slow watcher: stop reading from time to time"
+    })
+  )
+})
+
+export type Watch = typeof Watch.Type
+
+const phaseKinds = ["prepare", "warmUp", "measure", "coolDown", "restart"] as const
+
+/** A stretch of the run. Only phases of kind `measure` and `restart` are judged. */
+export const Phase = Schema.Struct({
+  name: Name,
+  kind: Schema.Literals(phaseKinds).annotate({
+    description:
+      "prepare, warmUp and coolDown run loads unjudged; measure is judged; restart stops and starts the server"
+  }),
+  order: Schema.Literals(["parallel", "sequential"])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("parallel" as const)))
+    .annotate({ description: "Whether the phase's loads run together or one after the other" }),
+  pause: Schema.optionalKey(Span).annotate({ description: "Quiet time before the phase begins" }),
+  watch: Schema.Array(Watch).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  drain: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("5s"))).annotate({
+    description: "How long watchers may take after the last load to receive what is still missing"
+  }),
+  load: Schema.Array(Load)
+    .check(Schema.isMaxLength(64))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+})
+
+export type Phase = typeof Phase.Type
+
+/** What a target may judge. Latencies, lag, pause and start time are in ms; memory in bytes; percentages in percent. */
+export const sloMetrics = [
+  "throughput",
+  "latency.mean",
+  "latency.p50",
+  "latency.p90",
+  "latency.p99",
+  "latency.p99.9",
+  "latency.max",
+  "latency.stddev",
+  "errors",
+  "pause",
+  "watch.delivered",
+  "watch.lag.p50",
+  "watch.lag.p99",
+  "watch.lag.max",
+  "memory",
+  "startTime"
+] as const
+
+export type SloMetric = (typeof sloMetrics)[number]
+
+/** A target: one number of one load, watch or server, with a bound. */
+export const Slo = Schema.Struct({
+  of: Schema.optionalKey(Name).annotate({ description: "Name of the load, operation or watch; without it every one" }),
+  metric: Schema.Literals(sloMetrics).annotate({
+    description: "latency, lag, pause, startTime: ms; throughput: actions/s; errors, watch.delivered: %; memory: bytes"
+  }),
+  atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
+  atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
+})
+
+export type Slo = typeof Slo.Type
+
+const ParameterName = Schema.String.check(
+  Schema.isPattern(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, {
+    expected: "a parameter name: a letter, then letters, digits, _ or -"
+  })
+)
+const Parameter = Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])
+
+/** The whole file. */
+export const Scenario = Schema.Struct({
+  apiVersion: Schema.Literal("wharf/v1"),
+  kind: Schema.Literal("Scenario"),
+  name: Name,
+  description: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(4000)),
+  seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4_294_967_295 }))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(1)))
+    .annotate({ description: "Decides every key, value, choice and planned time" }),
+  target: Schema.Literals(["process"])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("process" as const)))
+    .annotate({ description: "Where the servers live; process: as processes of this machine" }),
+  params: Schema.Record(ParameterName, Parameter)
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+    .annotate({ description: "Defaults of ${name}, overridable with --set params.name=value" }),
+  backends: Schema.Array(Schema.String)
+    .check(Schema.isMinLength(1), Schema.isMaxLength(8))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["lmdb"])))
+    .annotate({
+      description: "lmdb, memory, etcd, etcd=VERSION, etcd=PATH, etcd=URL; one|other takes the first that is found"
+    }),
+  repeats: Count(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
+  server: Schema.Struct({
+    quotaBytes: Size.pipe(Schema.withDecodingDefaultKey(Effect.succeed("8GiB"))),
+    fsync: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))).annotate({
+      description: "false marks the run as in-memory and turns flushing off where a backend can"
+    }),
+    maxRequestBytes: Schema.optionalKey(Size)
+  }).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  ceiling: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))).annotate({
+    description: "Measure the load generator's own ceiling against an empty handler first"
+  }),
+  keySpaces: Schema.Array(KeySpace).check(Schema.isMinLength(1), Schema.isMaxLength(256)),
+  phases: Schema.Array(Phase).check(Schema.isMinLength(1), Schema.isMaxLength(64)),
+  slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+}).annotate({ title: "Wharf scenario", description: "A load, its backends, its phases and its targets" })
+
+export type Scenario = typeof Scenario.Type

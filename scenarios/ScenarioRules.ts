@@ -1,0 +1,130 @@
+// Rules that no single field can check: names that must exist, bounds that depend on another field, loads without an
+// end. Owns only such rules; what one field may hold is said by Scenario.ts.
+import type { FieldPath } from "./Diagnostic.ts"
+import { shapeName } from "./LoadShape.ts"
+import type { KeySpace, Operation } from "./Operation.ts"
+import type { Problem } from "./Problems.ts"
+import type { Load, Phase, Scenario, Slo } from "./Scenario.ts"
+import { nearest } from "./Suggest.ts"
+
+/** Bytes that a key needs after its prefix so that the seed and the key's number both fit. */
+export const keySuffixBytes = 16
+
+const unknownName = (path: FieldPath, kind: string, name: string, known: ReadonlyArray<string>): Problem => {
+  const near = nearest(name, known)
+  const hint = near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean "${near}"?`
+  return { path, rule: `there is no ${kind} named ${name}`, hint }
+}
+
+const duplicates = (items: ReadonlyArray<{ readonly name: string }>, path: FieldPath): ReadonlyArray<Problem> => {
+  const seen = new Set<string>()
+  return items.flatMap(({ name }, index) => {
+    if (!seen.has(name)) {
+      seen.add(name)
+      return []
+    }
+    return [{ path: [...path, index, "name"], rule: `the name ${name} is already taken here` }]
+  })
+}
+
+const keySpaceProblems = (spaces: ReadonlyArray<KeySpace>): ReadonlyArray<Problem> =>
+  spaces.flatMap(({ keyBytes, prefix }, index) => {
+    const least = Buffer.byteLength(prefix) + keySuffixBytes
+    if (keyBytes >= least) return []
+    return [
+      {
+        path: ["keySpaces", index, "keyBytes"],
+        rule: `must be at least ${least}: the prefix and ${keySuffixBytes} more`
+      }
+    ]
+  })
+
+const keysProblem = (
+  keys: string | undefined,
+  path: FieldPath,
+  spaces: ReadonlyArray<string>
+): ReadonlyArray<Problem> => {
+  if (keys === undefined) {
+    return spaces.length === 1
+      ? []
+      : [{ path: [...path, "keys"], rule: "is required when there are several key spaces" }]
+  }
+  return spaces.includes(keys) ? [] : [unknownName([...path, "keys"], "key space", keys, spaces)]
+}
+
+const keyless: ReadonlySet<string> = new Set(["leaseGrant", "leaseKeepAlive", "compact", "snapshot"])
+
+const operationProblems = (
+  operation: Operation,
+  path: FieldPath,
+  spaces: ReadonlyArray<string>
+): ReadonlyArray<Problem> => {
+  const problems = keyless.has(operation.op) ? [] : [...keysProblem(operation.keys, path, spaces)]
+  const { value } = operation
+  if (typeof value === "object" && value.max < value.min) {
+    problems.push({ path: [...path, "value", "max"], rule: "must not be smaller than min" })
+  }
+  return problems
+}
+
+const loadProblems = (load: Load, path: FieldPath, spaces: ReadonlyArray<string>): ReadonlyArray<Problem> => {
+  const problems = load.mix.flatMap((operation, index) => operationProblems(operation, [...path, "mix", index], spaces))
+  const shape = shapeName(load.shape)
+  const timed = shape === "timeLimitedLoad" || shape === "randomizedTimeLimitedLoad"
+  if (timed && load.actions === undefined) {
+    problems.push({ path, rule: `needs actions: ${shape} spreads a known number of actions over its timeLimit` })
+  }
+  if (!timed && load.actions === undefined && load.duration === undefined) {
+    problems.push({ path, rule: "needs duration or actions, or it would never end" })
+  }
+  return problems
+}
+
+const phaseProblems = (phase: Phase, index: number, spaces: ReadonlyArray<string>): ReadonlyArray<Problem> => {
+  const path: FieldPath = ["phases", index]
+  const restart = phase.kind === "restart"
+  const problems: Array<Problem> = [
+    ...duplicates(phase.load, [...path, "load"]),
+    ...duplicates(phase.watch, [...path, "watch"])
+  ]
+  if (restart && phase.load.length + phase.watch.length > 0) {
+    problems.push({ path: [...path, "kind"], rule: "a restart phase has neither load nor watch" })
+  }
+  if (!restart && phase.load.length === 0) problems.push({ path, rule: "needs at least one load" })
+  phase.load.forEach((load, at) => problems.push(...loadProblems(load, [...path, "load", at], spaces)))
+  phase.watch.forEach((watch, at) => problems.push(...keysProblem(watch.keys, [...path, "watch", at], spaces)))
+  return problems
+}
+
+const sloProblems = (slo: Slo, index: number, names: ReadonlyArray<string>): ReadonlyArray<Problem> => {
+  const path: FieldPath = ["slo", index]
+  const problems: Array<Problem> = []
+  if ((slo.atMost === undefined) === (slo.atLeast === undefined)) {
+    problems.push({ path, rule: "needs exactly one of atMost and atLeast" })
+  }
+  if (slo.of !== undefined && !names.includes(slo.of)) {
+    problems.push(unknownName([...path, "of"], "load, operation, watch or phase", slo.of, names))
+  }
+  return problems
+}
+
+/** Every broken rule across fields, with the path of the field to change. */
+export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => {
+  const spaces = scenario.keySpaces.map(({ name }) => name)
+  const judged = scenario.phases.flatMap((phase) => [
+    phase.name,
+    ...phase.watch.map(({ name }) => name),
+    ...phase.load.flatMap((load) => [load.name, ...load.mix.map(({ name, op }) => name ?? op)])
+  ])
+  const problems = [
+    ...duplicates(scenario.keySpaces, ["keySpaces"]),
+    ...keySpaceProblems(scenario.keySpaces),
+    ...duplicates(scenario.phases, ["phases"]),
+    ...scenario.phases.flatMap((phase, index) => phaseProblems(phase, index, spaces)),
+    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged))
+  ]
+  if (!scenario.phases.some(({ kind }) => kind === "measure" || kind === "restart")) {
+    problems.push({ path: ["phases"], rule: "needs at least one phase of kind measure or restart" })
+  }
+  return problems
+}

@@ -1,0 +1,203 @@
+// Drives one load: decides when each action begins and when the load is over. Closed loop: a fixed number of actions in
+// flight, the next begins when one ends. Open loop: actions begin at their planned times, whatever the server does, and
+// what cannot begin in time keeps its planned time, so that waiting is measured (no coordinated omission).
+// Bounds: parallelism or inFlightMax calls; a backlog is held as planned times in the schedule, not as memory.
+import type { GrpcClient } from "#net"
+import type { Load } from "../Scenario.ts"
+import { type Randomness, randomness } from "../Randomness.ts"
+import { schedule, type Schedule } from "../Schedule.ts"
+import { Call, type CallOwner, type RunningOperation } from "./Call.ts"
+import type { RunContext } from "./RunContext.ts"
+
+/** A load to drive and what it shares with its phase. */
+export interface DriverOptions {
+  readonly load: Load
+  readonly context: RunContext
+  readonly clients: ReadonlyArray<GrpcClient>
+  readonly operations: ReadonlyArray<RunningOperation>
+  readonly share?: { readonly index: number; readonly of: number }
+  readonly onEnd: (note: string | undefined) => void
+}
+
+/** Runs one load to its end. */
+export class LoadDriver implements CallOwner {
+  readonly #load: Load
+  readonly #context: RunContext
+  readonly #clients: ReadonlyArray<GrpcClient>
+  readonly #operations: ReadonlyArray<RunningOperation>
+  readonly #weights: ReadonlyArray<number>
+  readonly #random: Randomness
+  readonly #schedule: Schedule
+  readonly #onEnd: (note: string | undefined) => void
+  readonly #calls: Array<Call> = []
+  readonly #idle: Array<Call> = []
+  #startedAt = 0
+  #endsAt = Number.POSITIVE_INFINITY
+  #begun = 0
+  #inFlight = 0
+  #due: number | undefined
+  #timer: NodeJS.Timeout | undefined
+  #pumping = false
+  #over = false
+  #note: string | undefined
+
+  constructor(options: DriverOptions) {
+    const { clients, context, load, onEnd, operations, share } = options
+    this.#load = load
+    this.#context = context
+    this.#clients = clients
+    this.#operations = operations
+    this.#onEnd = onEnd
+    this.#random = randomness(context.seed, `mix/${load.name}`)
+    let sum = 0
+    this.#weights = operations.map(({ weight }) => (sum += weight))
+    const bounds = { seed: context.seed, name: load.name, durationMs: load.duration, actions: load.actions }
+    this.#schedule = schedule(load.shape, share === undefined ? bounds : { ...bounds, share })
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  start(): void {
+    this.#context.tick()
+    this.#startedAt = this.#context.now
+    if (this.#load.duration !== undefined) this.#endsAt = this.#startedAt + this.#load.duration
+    if (this.#schedule.loop === "closed") {
+      for (let place = 0; place < this.#schedule.parallelism; place++) this.#idle.push(this.#newCall())
+    } else this.#due = this.#schedule.next()
+    this.#pump()
+  }
+
+  finished(call: Call): void {
+    this.#inFlight--
+    this.#idle.push(call)
+    if (!this.#pumping) this.#pump()
+  }
+
+  /** Once a second: ends what is older than the load's timeout, and a backlog that can no longer be sent in time. */
+  sweep(): void {
+    this.#context.tick()
+    const oldest = this.#context.now - this.#load.timeout
+    this.#pumping = true
+    for (let place = 0; place < this.#calls.length; place++) {
+      const call = this.#calls[place]
+      if (!call.active || call.sentAt > oldest) continue
+      this.#calls[place] = new Call(call.client, this.#context, this)
+      call.expire()
+      this.#idle[this.#idle.indexOf(call)] = this.#calls[place]
+    }
+    this.#pumping = false
+    if (this.#schedule.loop === "open" && this.#context.now > this.#endsAt + this.#load.timeout) this.#loseBacklog()
+    this.#pump()
+  }
+
+  #newCall(): Call {
+    const client = this.#clients[this.#calls.length % this.#clients.length]
+    const call = new Call(client, this.#context, this)
+    this.#calls.push(call)
+    return call
+  }
+
+  #choose(): RunningOperation {
+    const last = this.#operations.length - 1
+    if (last === 0) return this.#operations[0]
+    const draw = this.#random.fraction() * this.#weights[last]
+    let place = 0
+    while (place < last && this.#weights[place] <= draw) place++
+    return this.#operations[place]
+  }
+
+  #pump(): void {
+    if (this.#over) return
+    this.#pumping = true
+    if (this.#schedule.loop === "closed") this.#pumpClosed(this.#schedule.parallelism)
+    else this.#pumpOpen()
+    this.#pumping = false
+  }
+
+  #pumpClosed(parallelism: number): void {
+    const { now } = this.#context
+    const actions = this.#load.actions ?? Number.POSITIVE_INFINITY
+    while (this.#inFlight < parallelism && now < this.#endsAt && this.#begun < actions) {
+      const call = this.#idle.pop()
+      if (call === undefined) break
+      if (this.#begin(call, now)) continue
+      this.#idle.push(call)
+      if (this.#inFlight > 0) return
+      const why = this.#connected ? "nothing left to act on" : "a connection to the server was lost"
+      this.#note = `${this.#load.name} ended early: ${why}`
+      return this.#end()
+    }
+    if (this.#inFlight === 0) this.#end()
+  }
+
+  /** Whether the load's connections still stand; on a lost one calls would fail as fast as they are made. */
+  get #connected(): boolean {
+    return this.#clients.every(({ ready }) => ready)
+  }
+
+  /** Begins the drawn operation, or, when it has nothing to act on, the next of the mix that has. */
+  #begin(call: Call, plannedAt: number): boolean {
+    if (!call.client.ready) return false
+    let operation = this.#choose()
+    if (!call.begin(operation, plannedAt, this.#context.now)) {
+      const able = this.#operations.find(
+        (other) => other !== operation && call.begin(other, plannedAt, this.#context.now)
+      )
+      if (able === undefined) return false
+      operation = able
+    }
+    operation.tally.planned++
+    this.#begun++
+    this.#inFlight++
+    return true
+  }
+
+  #pumpOpen(): void {
+    const { now } = this.#context
+    while (this.#due !== undefined && this.#startedAt + this.#due <= now) {
+      const call = this.#idle.pop() ?? (this.#calls.length < this.#load.inFlightMax ? this.#newCall() : undefined)
+      if (call === undefined) return
+      const plannedAt = this.#startedAt + this.#due
+      this.#due = this.#schedule.loop === "open" ? this.#schedule.next() : undefined
+      if (this.#begin(call, plannedAt)) continue
+      this.#idle.push(call)
+      const { tally } = this.#choose()
+      tally.planned++
+      tally.fail(this.#connected ? "no key to act on" : "Unavailable")
+    }
+    if (this.#due !== undefined) this.#wake(this.#startedAt + this.#due - now)
+    else if (this.#inFlight === 0) this.#end()
+  }
+
+  /** Timers have a grain of 1 ms; answers that come in between send what has become due, too. */
+  #wake(inMs: number): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        this.#context.tick()
+        this.#pump()
+      },
+      Math.max(1, Math.floor(inMs))
+    )
+  }
+
+  #loseBacklog(): void {
+    let lost = 0
+    while (this.#due !== undefined && this.#schedule.loop === "open") {
+      this.#choose().tally.planned++
+      lost++
+      this.#due = this.#schedule.next()
+    }
+    if (lost > 0) this.#note = `${this.#load.name}: ${lost} planned actions were never sent`
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    clearTimeout(this.#timer)
+    this.#onEnd(this.#note)
+  }
+}

@@ -1,0 +1,230 @@
+// Runs one phase inside the load generator: connects, opens the watchers, drives the loads together or one after the
+// other, reports every second, lets the watchers catch up, and gives the phase's account.
+// Owns the order of these steps. Timing of actions is LoadDriver.ts's; what they send is the operations'.
+import type { ConnectFailed, GrpcClient } from "#net"
+import type { RecordedOperation } from "#reports"
+import { Effect, Schema, type Scope } from "effect"
+import { shapeName } from "../LoadShape.ts"
+import { type Operation, recordedName } from "../Operation.ts"
+import type { Load, Phase } from "../Scenario.ts"
+import type { RunningOperation } from "./Call.ts"
+import { openClients } from "./Clients.ts"
+import { LoadDriver } from "./LoadDriver.ts"
+import type { Endpoint, PhaseResult, Second } from "./Protocol.ts"
+import { readOperations } from "./ReadOperations.ts"
+import type { RunContext } from "./RunContext.ts"
+import { serverOperations } from "./ServerOperations.ts"
+import { Tally } from "./Tally.ts"
+import { Watchers } from "./Watchers.ts"
+import { writeOperations } from "./WriteOperations.ts"
+
+const behaviours = { ...writeOperations, ...readOperations, ...serverOperations }
+
+const kinds: Readonly<Record<Operation["op"], RecordedOperation["kind"]>> = {
+  create: "write",
+  update: "write",
+  delete: "write",
+  put: "write",
+  deleteRange: "write",
+  leaseAttach: "write",
+  get: "read",
+  list: "read",
+  staleList: "read",
+  count: "read",
+  rangeStream: "read",
+  leaseGrant: "lease",
+  leaseKeepAlive: "lease",
+  compact: "other",
+  snapshot: "other"
+}
+
+const beatMs = 1000
+const lostNote = "a connection to the server was lost"
+const drainPollMs = 20
+
+/** A watch could not be created, or its stream ended at once. */
+export class WatchFailed extends Schema.TaggedError<WatchFailed>()("WatchFailed", {
+  watch: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `watch ${this.watch}: ${this.reason}`
+  }
+}
+
+/** Several keys may change at one revision only where range deletes or expiring leases are at work. */
+const sharesRevisions = (phase: Phase): boolean =>
+  phase.load.some(({ mix }) => mix.some(({ op }) => op === "deleteRange" || op === "leaseAttach"))
+
+/** One load with its connections and operations. */
+interface PreparedLoad {
+  readonly load: Load
+  readonly clients: ReadonlyArray<GrpcClient>
+  readonly operations: ReadonlyArray<RunningOperation>
+}
+
+/** One phase, from connecting to its account. */
+export class PhaseRun {
+  readonly #phase: Phase
+  readonly #context: RunContext
+  readonly #emit: (second: Second) => void
+  readonly #loads: Array<PreparedLoad> = []
+  readonly #drivers: Array<LoadDriver> = []
+  readonly #watchers: Array<Watchers> = []
+  #connections = 0
+  #over = false
+  readonly #notes: Array<string> = []
+
+  constructor(phase: Phase, context: RunContext, emit: (second: Second) => void) {
+    this.#phase = phase
+    this.#context = context
+    this.#emit = emit
+  }
+
+  /** Runs the phase; its connections close with the scope. */
+  readonly run = (endpoint: Endpoint): Effect.Effect<PhaseResult, ConnectFailed | WatchFailed, Scope.Scope> =>
+    Effect.gen({ self: this }, function* () {
+      yield* this.#prepare(endpoint)
+      this.#context.startPhase()
+      const startedAt = performance.timeOrigin + this.#context.now
+      const cpu = process.cpuUsage()
+      yield* Effect.acquireRelease(
+        Effect.sync(() => setInterval(() => this.#beat(), beatMs)),
+        (beat) => Effect.sync(() => clearInterval(beat))
+      )
+      yield* this.#drive()
+      this.#context.tick()
+      const endedAt = performance.timeOrigin + this.#context.now
+      const used = process.cpuUsage(cpu)
+      yield* this.#drain()
+      this.#beat()
+      this.#over = true
+      return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
+    })
+
+  readonly #prepare = (endpoint: Endpoint): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
+    Effect.gen({ self: this }, function* () {
+      for (const load of this.#phase.load) {
+        const clients = yield* openClients(endpoint, load.connections, this.#onLost)
+        this.#connections += clients.length
+        this.#loads.push({ load, clients, operations: load.mix.map((operation) => this.#running(load, operation)) })
+      }
+      for (const watch of this.#phase.watch) {
+        const clients = yield* openClients(endpoint, watch.connections, this.#onLost)
+        this.#connections += clients.length
+        const watchers = new Watchers(watch, this.#context, sharesRevisions(this.#phase))
+        this.#watchers.push(watchers)
+        yield* Effect.callback<void>((resume) => watchers.open(clients, () => resume(Effect.void)))
+        if (watchers.failure !== undefined)
+          return yield* new WatchFailed({ watch: watch.name, reason: watchers.failure })
+      }
+    })
+
+  /** The first loss is said with its reason; others of the same phase mostly share it. */
+  readonly #onLost = (reason: string): void => {
+    if (!this.#over && !this.#notes.some((note) => note.startsWith(lostNote)))
+      this.#notes.push(`${lostNote}: ${reason}`)
+  }
+
+  #running(load: Load, operation: Operation): RunningOperation {
+    const own = operation.name ?? operation.op
+    const name = recordedName(this.#phase.load.length, load.name, own)
+    const open = load.shape.parallelismLimitedLoad === undefined
+    const setting = { operation, context: this.#context, name: `${this.#phase.name}/${load.name}/${own}` }
+    const tally = new Tally(name, kinds[operation.op], open)
+    return { behaviour: behaviours[operation.op](setting), tally, weight: operation.weight }
+  }
+
+  #driver(prepared: PreparedLoad, onEnd: () => void): LoadDriver {
+    const { load } = prepared
+    const global = this.#phase.load.filter(
+      ({ shape }) => shapeName(shape) === "globalQPSLoad" && sameBucket(shape, load.shape)
+    )
+    const share = global.length > 1 ? { share: { index: global.indexOf(load), of: global.length } } : {}
+    const driver = new LoadDriver({
+      ...prepared,
+      ...share,
+      context: this.#context,
+      onEnd: (note) => {
+        if (note !== undefined) this.#notes.push(note)
+        onEnd()
+      }
+    })
+    this.#drivers.push(driver)
+    return driver
+  }
+
+  readonly #drive = (): Effect.Effect<void> => {
+    const runs = this.#loads.map((prepared) =>
+      Effect.callback<void>((resume) => this.#driver(prepared, () => resume(Effect.void)).start())
+    )
+    const concurrency = this.#phase.order === "parallel" ? "unbounded" : 1
+    return Effect.all(runs, { concurrency, discard: true })
+  }
+
+  /** Waits for watchers to receive what is missing, at most the phase's drain time. */
+  readonly #drain = (): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      while (!this.#watchers.every(({ account }) => account.complete)) yield* Effect.sleep(drainPollMs)
+    }).pipe(Effect.timeoutOption(this.#phase.drain), Effect.asVoid)
+
+  #beat(): void {
+    for (const driver of this.#drivers) driver.sweep()
+    const [first] = this.#watchers
+    const watch = first === undefined ? {} : { watch: watchSecond(this.#watchers) }
+    this.#emit({
+      type: "second",
+      at: Date.now(),
+      inFlight: this.#drivers.reduce((sum, driver) => sum + driver.inFlight, 0),
+      operations: this.#loads.flatMap(({ operations }) => operations.map(({ tally }) => tally.second())),
+      ...watch
+    })
+  }
+
+  #result(startedAt: number, endedAt: number, cpuSeconds: number): PhaseResult {
+    const { name } = this.#phase
+    const tallies = this.#loads.flatMap(({ operations }) => operations.map(({ tally }) => tally))
+    const failures = this.#watchers.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
+    const { pauseEndedAt, pauseMs, violations } = this.#context
+    return {
+      type: "phase",
+      operations: tallies.map((tally) => tally.record(name)),
+      watches: this.#watchers.map((watchers) => watchers.close(name)),
+      facts: {
+        startedAt,
+        endedAt,
+        cpuSeconds,
+        pauseMs,
+        pauseEndedAt: performance.timeOrigin + pauseEndedAt,
+        connections: this.#connections,
+        stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
+        violations: Object.fromEntries(violations),
+        notes: [...this.#notes, ...failures]
+      }
+    }
+  }
+}
+
+const sameBucket = (left: Load["shape"], right: Load["shape"]): boolean =>
+  right.globalQPSLoad !== undefined &&
+  left.globalQPSLoad?.qps === right.globalQPSLoad.qps &&
+  left.globalQPSLoad.burst === right.globalQPSLoad.burst
+
+const watchSecond = (groups: ReadonlyArray<Watchers>): NonNullable<Second["watch"]> => {
+  const [{ account }, ...others] = groups
+  let delivered = account.secondDelivered
+  account.secondDelivered = 0
+  for (const other of others) {
+    delivered += other.account.secondDelivered
+    other.account.secondDelivered = 0
+    account.secondLag.add(other.account.secondLag)
+    other.account.secondLag.reset()
+  }
+  const second = {
+    delivered,
+    lagP50Us: account.secondLag.percentile(50),
+    lagP99Us: account.secondLag.percentile(99)
+  }
+  account.secondLag.reset()
+  return second
+}

@@ -1,0 +1,75 @@
+// What the runner and the load generator's process say to each other: JSON messages over the child's IPC channel.
+// Owns the message shapes. The generator obeys one command at a time and answers each.
+import type { RecordedOperation, RecordedWatch } from "#reports"
+import type { KeySpace } from "../Operation.ts"
+import type { Phase } from "../Scenario.ts"
+import type { TallySecond } from "./Tally.ts"
+
+/** Where the server under test listens. */
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+
+/** From the runner. `start` comes first, then one `phase` at a time; closing the channel ends the generator. */
+export type Command =
+  | {
+      readonly type: "start"
+      readonly seed: number
+      readonly keySpaces: ReadonlyArray<KeySpace>
+      readonly endpoint: Endpoint
+    }
+  | { readonly type: "endpoint"; readonly endpoint: Endpoint }
+  | { readonly type: "phase"; readonly phase: Phase }
+  | {
+      readonly type: "ceiling"
+      readonly endpoint: Endpoint
+      readonly connections: number
+      readonly parallelism: number
+      readonly durationMs: number
+    }
+
+/** One second of a phase; `at` is ms since the epoch. */
+export interface Second {
+  readonly type: "second"
+  readonly at: number
+  readonly inFlight: number
+  readonly operations: ReadonlyArray<TallySecond>
+  readonly watch?: { readonly delivered: number; readonly lagP50Us: number | null; readonly lagP99Us: number | null }
+}
+
+/** Facts of a phase beside its records. */
+export interface PhaseFacts {
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly cpuSeconds: number
+  readonly pauseMs: number
+  readonly pauseEndedAt: number
+  readonly connections: number
+  readonly stddevMs: Readonly<Record<string, number | null>>
+  readonly violations: Readonly<Record<string, number>>
+  readonly notes: ReadonlyArray<string>
+}
+
+/** A phase's result. */
+export interface PhaseResult {
+  readonly type: "phase"
+  readonly operations: ReadonlyArray<RecordedOperation>
+  readonly watches: ReadonlyArray<RecordedWatch>
+  readonly facts: PhaseFacts
+}
+
+/** What the generator reaches against an empty handler. CPU is per cent of one core. */
+export interface CeilingResult {
+  readonly type: "ceiling"
+  readonly perSecond: number
+  readonly cpuPercent: number
+}
+
+/** From the generator. */
+export type Report =
+  | { readonly type: "ready" }
+  | Second
+  | PhaseResult
+  | CeilingResult
+  | { readonly type: "failed"; readonly reason: string }
