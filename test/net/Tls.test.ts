@@ -8,7 +8,8 @@ import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ConnectFailed } from "../../core/net/index.ts"
 import { type Authority, makeAuthority } from "./Certificates.ts"
 import { call, type Fixture, startEcho } from "./EchoService.ts"
-import { realProgram, run } from "./RealPrograms.ts"
+import { judge } from "../Judges.ts"
+import { run } from "./RealPrograms.ts"
 
 describe("TLS", () => {
   let authority: Authority
@@ -68,8 +69,8 @@ describe("TLS", () => {
     assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 200 OK[^]*GET \/page/)
   })
 
-  it("curl speaks both versions over it", async (context) => {
-    const curl = realProgram("curl", context)
+  it("curl speaks both versions over it", async () => {
+    const curl = await judge("curl")
     for (const [version, expected] of [
       ["--http2", "2"],
       ["--http1.1", "1.1"]
