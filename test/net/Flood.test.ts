@@ -202,6 +202,38 @@ describe("a server under abuse", () => {
     peer.close()
   })
 
+  it("refuses new streams while answers that nobody takes pile up", async () => {
+    const bounded = await startEcho({ maxBufferedBytes: 3_000_000 })
+    const peer = await RawPeer.open(bounded.listening.port)
+    const pieces: Array<Buffer> = []
+    for (let id = 1; id < 20; id += 2) pieces.push(grpcHeaders(id, unary), grpcData(id, Buffer.from("#1000000")))
+    peer.send(...pieces)
+    // The peer's connection window lets 64 KiB of ten answers of a megabyte through: the fourth is over the bound, the fifth refused.
+    assert.equal(await peer.reset(9), H2Error.RefusedStream)
+    assert.isUndefined(peer.frames.find(({ type, id }) => type === FrameType.RstStream && id < 9))
+    for (let id = 1; id < 8; id += 2) peer.send(frame(FrameType.RstStream, 0, id, uint32(H2Error.Cancel)))
+    peer.send(grpcHeaders(21, unary), grpcData(21, Buffer.from("room again")))
+    peer.send(frame(FrameType.WindowUpdate, 0, 0, uint32(100)))
+    await peer.until(({ type, id }) => type === FrameType.Data && id === 21)
+    peer.close()
+    await bounded.close()
+  })
+
+  it("sends the streams of a connection in turns when its window is the limit", async () => {
+    const settings = Buffer.concat([Buffer.from([0, Setting.InitialWindowSize]), uint32(1_000_000)])
+    const peer = await RawPeer.open(fixture.listening.port, settings)
+    for (const id of [1, 3, 5]) peer.send(grpcHeaders(id, unary), grpcData(id, Buffer.from("#200000")))
+    await peer.roundTrip()
+    const dataIds = (): Array<number> => peer.frames.filter(({ type }) => type === FrameType.Data).map(({ id }) => id)
+    const first = dataIds().length
+    for (let turn = 0; turn < 12; turn++) peer.send(frame(FrameType.WindowUpdate, 0, 0, uint32(16_384)))
+    while (dataIds().length < first + 12) await new Promise((resolve) => setTimeout(resolve, 2))
+    const share = new Map<number, number>()
+    for (const id of dataIds().slice(first)) share.set(id, (share.get(id) ?? 0) + 1)
+    for (const id of [1, 3, 5]) assert.isAtLeast(share.get(id) ?? 0, 3)
+    peer.close()
+  })
+
   it("sends a shrinking window's stream nothing more, and goes on when it grows", async () => {
     const settings = (value: number): Buffer =>
       Buffer.concat([Buffer.from([0, Setting.InitialWindowSize]), uint32(value)])
