@@ -1,4 +1,5 @@
-// Where this package lies, whether it runs from its sources or from the emitted JavaScript. Owns that one question.
+// Where this package lies, whether it runs from its sources or from the emitted JavaScript, and which version it is.
+// Owns these three answers, so that no other file counts folders upward.
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -13,8 +14,9 @@ const find = (from: string): string => {
 /** The folder with package.json, bin/ and scenarios/. */
 export const packageRoot = find(dirname(fileURLToPath(import.meta.url)))
 
-/** The extension of our own modules: .ts from the sources, .js from the package. */
-export const moduleExtension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
+/** The file of one of our own modules, given as a source's URL: the package carries .js in its place. */
+export const moduleFile = (source: URL): string =>
+  fileURLToPath(source).replace(/\.ts$/, import.meta.url.endsWith(".ts") ? ".ts" : ".js")
 
 /** This package's version. */
 export const packageVersion = (): string => {

@@ -1,4 +1,5 @@
 // `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
+// Refuses to run anything itself (Runner.ts) and to word its errors (they word themselves; Explain.ts prints them).
 import { renderTerminal, terminalOptions } from "#reports"
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
