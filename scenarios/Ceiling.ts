@@ -2,9 +2,9 @@
 // itself against it, with the connections and the parallelism of the scenario's widest load.
 import { Effect, type Scope } from "effect"
 import { fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { type CeilingResult } from "./generator/Protocol.ts"
 import { GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
-import { moduleFile } from "./PackageRoot.ts"
 import type { Scenario } from "./Scenario.ts"
 
 const durationMs = 2000
@@ -13,7 +13,7 @@ const defaultParallelism = 100
 const openEmptyServer: Effect.Effect<number, GeneratorFailed, Scope.Scope> = Effect.gen(function* () {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      fork(moduleFile(new URL("./generator/EmptyServer.ts", import.meta.url)), {
+      fork(fileURLToPath(new URL("./generator/EmptyServer.ts", import.meta.url)), {
         detached: true,
         stdio: ["ignore", "ignore", "inherit", "ipc"]
       })

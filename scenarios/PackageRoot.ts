@@ -6,17 +6,13 @@ import { fileURLToPath } from "node:url"
 
 const find = (from: string): string => {
   for (let directory = from; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, "package.json"))) return directory
+    if (existsSync(join(directory, "bin", "wharf"))) return directory
     if (dirname(directory) === directory) return from
   }
 }
 
-/** The folder with package.json, bin/ and scenarios/. */
+/** The folder with package.json, bin/ and scenarios/; in the package, dist/ has a package.json of its own. */
 export const packageRoot = find(dirname(fileURLToPath(import.meta.url)))
-
-/** The file of one of our own modules, given as a source's URL: the package carries .js in its place. */
-export const moduleFile = (source: URL): string =>
-  fileURLToPath(source).replace(/\.ts$/, import.meta.url.endsWith(".ts") ? ".ts" : ".js")
 
 /** This package's version. */
 export const packageVersion = (): string => {
