@@ -27,7 +27,7 @@ export interface CallInfo {
   binaryHeader(name: string): Uint8Array | undefined
   /** The client as "ip:port". */
   readonly peer: string
-  /** The common name of the client's verified certificate. */
+  /** The common name of the client's verified certificate: empty when it has none, undefined without a certificate. */
   readonly tlsPeerCommonName: string | undefined
   /** Our side as "ip:port". */
   readonly localAddress: string

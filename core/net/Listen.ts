@@ -263,11 +263,11 @@ const endpoint = (address: string | undefined, port: number | undefined): string
   return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`
 }
 
-/** The common name of a certificate that was verified; an unverified one says nothing. */
+/** The common name of a certificate that was verified, the last of several as in Go; an unverified one says nothing. */
 const commonNameOf = (socket: TLSSocket): string | undefined => {
   if (!socket.authorized) return undefined
   const name = socket.getPeerCertificate().subject?.CN
-  return Array.isArray(name) ? name[0] : name
+  return (Array.isArray(name) ? name.at(-1) : name) ?? ""
 }
 
 const asError = (defect: unknown): Error => (defect instanceof Error ? defect : new Error(String(defect)))

@@ -1,0 +1,15 @@
+// Answers as data that compares with ===: bytes as text, headers by what must agree.
+// Owns that form only; what may differ and why is Accepted.ts.
+import { isDeepStrictEqual } from "node:util"
+import { showBytes } from "./Operations.ts"
+
+/** Turns bytes into text, deep, and drops fields that are absent. */
+export const normalize = (value: unknown): unknown => {
+  if (value instanceof Uint8Array) return showBytes(value)
+  if (Array.isArray(value)) return value.map(normalize)
+  if (typeof value !== "object" || value === null) return value
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined)
+  return Object.fromEntries(fields.map(([name, field]) => [name, normalize(field)]))
+}
+
+export const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b)

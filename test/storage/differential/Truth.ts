@@ -1,0 +1,102 @@
+// The differential check as a property: sequences against an etcd and ours until they differ or the runs are done.
+// Owns the pool of servers, which live on from one sequence to the next as long as they agree.
+// As a program: `npm run truth -- --runs 5000 --seed 7` (and `--path 3:1:0` to replay what a failure printed).
+import { parseArgs } from "node:util"
+import * as fc from "fast-check"
+import { sequence } from "./Generators.ts"
+import { type Operation, show } from "./Operations.ts"
+import { Trial } from "./Trial.ts"
+
+export interface TruthOptions {
+  readonly etcdPath: string
+  readonly runs: number
+  readonly seed: number
+  readonly path?: string
+  /** No new sequence starts after so many milliseconds. */
+  readonly timeLimitMs?: number
+  readonly onSequence?: (done: number) => void
+}
+
+/** Fresh servers after so many sequences: some things happen only before the first compaction. */
+const SEQUENCES_PER_TRIAL = 40
+
+/** What came of it: how many sequences agreed, and the smallest that did not. */
+export interface Verdict {
+  readonly sequences: number
+  readonly operations: number
+  readonly failure: string | undefined
+}
+
+export const findDifference = async (options: TruthOptions): Promise<Verdict> => {
+  let trial: Trial | undefined
+  let used = 0
+  let sequences = 0
+  let operations = 0
+  const check = async (steps: ReadonlyArray<Operation>): Promise<void> => {
+    if (trial !== undefined && used++ >= SEQUENCES_PER_TRIAL) {
+      await trial.stop()
+      trial = undefined
+    }
+    if (trial === undefined) {
+      used = 0
+      trial = await Trial.start(options.etcdPath)
+    }
+    try {
+      await trial.run(steps)
+    } catch (error) {
+      await trial.stop()
+      trial = undefined
+      throw error
+    }
+    sequences++
+    operations += steps.length
+    options.onSequence?.(sequences)
+  }
+  const details = await fc.check(fc.asyncProperty(sequence, check), {
+    numRuns: options.runs,
+    seed: options.seed,
+    ...(options.path === undefined ? {} : { path: options.path }),
+    ...(options.timeLimitMs === undefined ? {} : { interruptAfterTimeLimit: options.timeLimitMs }),
+    endOnFailure: false
+  })
+  await trial?.stop()
+  const counterexample = details.counterexample as readonly [ReadonlyArray<Operation>] | null
+  const failure =
+    counterexample === null
+      ? undefined
+      : [
+          `seed ${details.seed}, path ${details.counterexamplePath}, ${details.numShrinks} shrinks`,
+          ...counterexample[0].map((operation, index) => `  ${index}: ${show(operation)}`),
+          details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance)
+        ].join("\n")
+  return { sequences, operations, failure }
+}
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({
+    options: {
+      runs: { type: "string", default: "1000" },
+      seed: { type: "string" },
+      path: { type: "string" },
+      etcd: { type: "string", default: process.env["ETCD"] ?? "etcd" }
+    }
+  })
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
+  const started = performance.now()
+  process.stdout.write(`seed ${seed}\n`)
+  const verdict = await findDifference({
+    etcdPath: values.etcd,
+    runs: Number(values.runs),
+    seed,
+    ...(values.path === undefined ? {} : { path: values.path }),
+    onSequence: (done) => {
+      if (done % 100 === 0) process.stdout.write(`${done} sequences agree\n`)
+    }
+  })
+  const seconds = Math.round((performance.now() - started) / 1000)
+  process.stdout.write(`${verdict.failure ?? "no difference"}\n`)
+  process.stdout.write(`${verdict.sequences} sequences, ${verdict.operations} operations, ${seconds} s\n`)
+  process.exitCode = verdict.failure === undefined ? 0 : 1
+}
+
+if (import.meta.main) await main()
