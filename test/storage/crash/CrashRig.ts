@@ -75,7 +75,11 @@ const readLog = (driver: GrpcDriver, from: number, upTo: number): Promise<Readon
     }, 20_000)
     stream.on("error", () => undefined)
     stream.on("data", (answer) => {
-      const { canceled, compactRevision, events: told } = answer as unknown as {
+      const {
+        canceled,
+        compactRevision,
+        events: told
+      } = answer as unknown as {
         canceled: boolean
         compactRevision: number
         events: ReadonlyArray<RawEvent>
@@ -182,7 +186,8 @@ class CrashRig {
       ledger.problems.push(`compacted is ${compactRevision} after the crash, ${ledger.compacted} was acknowledged`)
     }
     if (compactRevision > revision) ledger.problems.push(`compacted ${compactRevision} is beyond revision ${revision}`)
-    const below = compactRevision > 1 ? await driver.call("range", { ...everything, revision: compactRevision - 1 }) : {}
+    const below =
+      compactRevision > 1 ? await driver.call("range", { ...everything, revision: compactRevision - 1 }) : {}
     if ("answer" in below) ledger.problems.push(`revision ${compactRevision - 1} is readable below the compacted one`)
     ledger.compacted = Math.max(ledger.compacted, compactRevision)
     return Math.max(0, compactRevision)
@@ -214,7 +219,8 @@ class CrashRig {
     for (const { createRevision, key, modRevision, value, version } of kvs) {
       const expected = JSON.stringify(wanted.get(text(key)))
       const found = JSON.stringify({ value: text(value), modRevision, createRevision, version })
-      if (found !== expected) this.ledger.problems.push(`read at ${revision}: ${text(key)} is ${found}, not ${expected}`)
+      if (found !== expected)
+        this.ledger.problems.push(`read at ${revision}: ${text(key)} is ${found}, not ${expected}`)
     }
   }
 
@@ -235,8 +241,11 @@ class CrashRig {
       const leased = [...this.ledger.at(this.ledger.revision).keys()].filter((key) => key.includes(`/leased/`))
       if (there.has(id)) {
         // Its revocation was never answered, so it may live on, keys and all.
-        const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as { keys: ReadonlyArray<Uint8Array> }
-        if (keys.some((key) => !leased.includes(text(key)))) this.ledger.problems.push(`lease ${id} holds keys that are gone`)
+        const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as {
+          keys: ReadonlyArray<Uint8Array>
+        }
+        if (keys.some((key) => !leased.includes(text(key))))
+          this.ledger.problems.push(`lease ${id} holds keys that are gone`)
       }
     }
     for (const id of [...granted.keys(), ...revoked].filter((known) => there.has(known))) {

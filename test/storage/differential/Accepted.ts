@@ -47,7 +47,10 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "they count pages of another engine and entries of a log that we do not have; etcd says 3.5.0 for its first seconds",
     appliesTo: isCall("status"),
     reduce: (outcome) =>
-      mapAnswer(outcome, without("dbSize", "dbSizeInUse", "raftIndex", "raftAppliedIndex", "dbSizeQuota", "storageVersion"))
+      mapAnswer(
+        outcome,
+        without("dbSize", "dbSizeInUse", "raftIndex", "raftAppliedIndex", "dbSizeQuota", "storageVersion")
+      )
   },
   {
     what: "Hash: the number",
@@ -60,7 +63,10 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "both sort by expiry, and grants within a millisecond have no order that clocks agree on",
     appliesTo: isCall("leaseLeases"),
     reduce: (outcome) =>
-      mapAnswer(outcome, (answer) => ({ ...answer, leases: (answer["leases"] as Array<{ id: bigint }>).map(({ id }) => String(id)).sort() }))
+      mapAnswer(outcome, (answer) => ({
+        ...answer,
+        leases: (answer["leases"] as Array<{ id: bigint }>).map(({ id }) => String(id)).sort()
+      }))
   },
   {
     what: "LeaseTimeToLive: a second more or less",
@@ -82,4 +88,7 @@ const withoutTies = (answer: Plain, operation: Operation): unknown => {
 
 /** What of an answer must agree. */
 export const reduce = (operation: Operation, outcome: Plain): unknown =>
-  accepted.reduce<Plain>((rest, row) => (row.appliesTo(operation) ? (row.reduce(rest, operation) as Plain) : rest), outcome)
+  accepted.reduce<Plain>(
+    (rest, row) => (row.appliesTo(operation) ? (row.reduce(rest, operation) as Plain) : rest),
+    outcome
+  )

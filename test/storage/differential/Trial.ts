@@ -80,7 +80,9 @@ export class Trial {
         return this.call(operation)
       case "stream": {
         const requests = operation.requests.map((request) => resolve(request, this.moment) as object)
-        return this.everywhere(operation, async ({ driver }) => flatten(operation, await driver.gather(operation.method, requests)))
+        return this.everywhere(operation, async ({ driver }) =>
+          flatten(operation, await driver.gather(operation.method, requests))
+        )
       }
       case "burst":
         return this.burst(operation)
@@ -110,10 +112,14 @@ export class Trial {
     // etcd tells a watch that is behind only every 100 ms, and what it is told then depends on the compaction.
     if (operation.method === "compact") await this.settle("before a compaction")
     const request = resolve(operation.request, this.moment) as object
-    await this.everywhere(operation, async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields)
+    await this.everywhere(
+      operation,
+      async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields
+    )
     if (operation.method === "compact") {
       const { revision } = request as { revision: number }
-      if (revision > this.moment.compacted && revision <= this.moment.revision) this.note({ compacted: Number(revision) })
+      if (revision > this.moment.compacted && revision <= this.moment.revision)
+        this.note({ compacted: Number(revision) })
     }
   }
 
@@ -193,8 +199,10 @@ export class Trial {
         if (other === undefined) return `${server.program} has no stream ${stream}`
         if (other.broken.length > 0) return `${server.program}: ${other.broken.join("; ")}`
         const got = other.account()
-        if (!same(wanted, got)) return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${server.program}: ${show(got)}`
-        if (!same(recorder.end, other.end)) return `stream ${stream} ended: etcd ${show(recorder.end)}, ${server.program} ${show(other.end)}`
+        if (!same(wanted, got))
+          return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${server.program}: ${show(got)}`
+        if (!same(recorder.end, other.end))
+          return `stream ${stream} ended: etcd ${show(recorder.end)}, ${server.program} ${show(other.end)}`
       }
     }
     return undefined
@@ -253,6 +261,14 @@ const flatten = (operation: Operation, outcome: Outcome): Fields => {
   }
   const chunks = outcome.answers.map(({ rangeResponse }) => rangeResponse as Record<string, unknown>)
   const last = chunks.at(-1)
-  const early = chunks.slice(0, -1).some(({ count, header, more }) => header !== undefined || count !== 0 || more === true)
-  return { ...outcome, answers: undefined, early, last: { ...last, kvs: [] }, kvs: chunks.flatMap(({ kvs }) => kvs as Array<unknown>) }
+  const early = chunks
+    .slice(0, -1)
+    .some(({ count, header, more }) => header !== undefined || count !== 0 || more === true)
+  return {
+    ...outcome,
+    answers: undefined,
+    early,
+    last: { ...last, kvs: [] },
+    kvs: chunks.flatMap(({ kvs }) => kvs as Array<unknown>)
+  }
 }
