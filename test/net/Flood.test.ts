@@ -90,6 +90,20 @@ describe("a server under abuse", () => {
     assert.equal(code, H2Error.EnhanceYourCalm)
   })
 
+  it("lets a client measure the way after each answer, for as long as it likes", async () => {
+    const peer = await RawPeer.open(fixture.listening.port)
+    const rounds = floodBudgets.ping.burst + 200
+    for (let n = 0; n < rounds; n++) {
+      const id = n * 2 + 1
+      peer.send(grpcHeaders(id, unary), grpcData(id, never.subarray(0, 0)))
+      await peer.until((seen) => seen.id === id && (seen.flags & Flag.EndStream) !== 0)
+      peer.send(frame(FrameType.Ping, 0, 0, Buffer.alloc(8)))
+    }
+    await peer.until(({ flags, type }) => type === FrameType.Ping && (flags & Flag.Ack) !== 0)
+    assert.equal(peer.frames.filter(({ type }) => type === FrameType.GoAway).length, 0)
+    peer.close()
+  })
+
   it("ends a flood of empty DATA (CVE-2019-9518)", async () => {
     const code = await flood(beyond("empty"), (n) => (n === 0 ? grpcHeaders(1, unary) : frame(FrameType.Data, 0, 1)))
     assert.equal(code, H2Error.EnhanceYourCalm)
