@@ -76,7 +76,7 @@ const bodyWriter = new ProtoWriter(4096)
 
 const put = (context: ApiContext, call: UnaryCall, request: PutRequest): void => {
   const { alarms, auth, store } = context
-  const failure = validatePut(request) ?? auth.put(call, request) ?? alarms.refuseWrite()
+  const failure = validatePut(request) ?? alarms.refuseWrite() ?? auth.put(call, request)
   if (failure !== undefined) return failCall(call, failure)
   store.write(
     () => [needOf({ key: request.key, rangeEnd: NOTHING })],
@@ -106,11 +106,12 @@ const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeR
 }
 
 const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
-  const failure = validateTxn(request, context.limits.txnOpsMax) ?? context.auth.txn(call, request)
+  const failure =
+    validateTxn(request, context.limits.txnOpsMax) ??
+    context.alarms.refuseTxn(request) ??
+    context.auth.txn(call, request)
   if (failure !== undefined) return failCall(call, failure)
   if (isReadOnly(request)) return readOnlyTxn(context, call, request)
-  const refused = context.alarms.refuseTxn(request)
-  if (refused !== undefined) return failCall(call, refused)
   context.store.write(
     () => txnNeeds(request),
     (write) => {
