@@ -4,7 +4,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
-import { runEtcd, serveStorageCommand } from "#storage"
+import { runEtcd, serveStorageCommand, storageCommand } from "#storage"
 
 const version = "0.1.0"
 
@@ -35,6 +35,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     serve,
+    storageCommand,
     assetsCommand
   ])
 }

@@ -24,14 +24,14 @@ export interface BootstrapOptions {
   readonly confidence: number
 }
 
-/** Percentile interval of median(b) / median(a). NaN bounds when a side is empty. */
+/** Percentile interval of median(b) / median(a); NaN bounds below two runs a side, which say nothing of their scatter. */
 export const ratioOfMedians = (
   a: ReadonlyArray<RunSample>,
   b: ReadonlyArray<RunSample>,
   options: BootstrapOptions
 ): RatioInterval => {
   const ratio = median(b.map((run) => run.value)) / median(a.map((run) => run.value))
-  if (a.length === 0 || b.length === 0) return { ratio: Number.NaN, low: Number.NaN, high: Number.NaN }
+  if (a.length < 2 || b.length < 2) return { ratio, low: Number.NaN, high: Number.NaN }
   const random = seededRandom(options.seed)
   const [left, right] = [a.map(scaled), b.map(scaled)]
   const ratios = new Float64Array(options.resamples)

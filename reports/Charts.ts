@@ -3,6 +3,7 @@
 // Owns the choice and reduction of data. Knows nothing of pixels; the page's script draws, HtmlCharts.ts describes.
 import type { RunGroup } from "./Compare.ts"
 import { curvePercentiles, Latency } from "./Latency.ts"
+import { measuredOperations, operationLabel } from "./Metrics.ts"
 import type { Report } from "./Report.ts"
 import type { RunRecord } from "./RunRecord.ts"
 import { median } from "./Statistics.ts"
@@ -21,6 +22,7 @@ export interface ChartSeries {
 export interface ChartMark {
   readonly atS: number
   readonly text: string
+  readonly slot: number
 }
 
 /** For `percentile` charts x holds percentiles, for `time` charts seconds since the start of the run. */
@@ -132,7 +134,8 @@ const marksOf = (report: Report): ReadonlyArray<ChartMark> => {
     records.flatMap(({ annotations }) =>
       annotations.map(({ atMs, kind }) => ({
         atS: atMs / 1000,
-        text: report.groups.length > 1 ? `${name}: ${kind}` : kind
+        text: report.groups.length > 1 ? `${name}: ${kind}` : kind,
+        slot: slotOf(report, name)
       }))
     )
   )
@@ -141,10 +144,19 @@ const marksOf = (report: Report): ReadonlyArray<ChartMark> => {
 const zip = (record: RunRecord, values: ReadonlyArray<number | null> | undefined) =>
   (values ?? []).map((value, index) => [record.series.atS[index] ?? 0, value] as const)
 
+// Only the seconds of the phase that the label names: the same operation may run in others as well.
 const operationColumn =
-  (name: string, field: "completed" | "p99Us"): Column =>
-  (record) =>
-    zip(record, record.series.operations.find((series) => series.name === name)?.[field])
+  (label: string, field: "completed" | "p99Us"): Column =>
+  (record) => {
+    const operation = measuredOperations(record).find((operation) => operationLabel(record, operation) === label)
+    const phase = record.phases.find(({ name }) => name === operation?.phase)
+    const series = record.series.operations.find(({ name }) => name === operation?.name)
+    if (phase === undefined || series === undefined) return []
+    const isAlone = record.operations.filter(({ name }) => name === series.name).length === 1
+    return zip(record, series[field]).filter(
+      ([atS]) => isAlone || ((atS + 1) * 1000 > phase.startMs && atS * 1000 < phase.endMs)
+    )
+  }
 
 const totalColumn: Column = (record) =>
   record.series.atS.map((atS, index) => [
@@ -173,7 +185,6 @@ export const operationPanels = (report: Report): ReadonlyArray<ChartPanel> => {
 
 const operationPanel = (report: Report, label: string): ChartPanel => {
   const id = `op-${slug(label)}`
-  const name = label.split(" · ").at(-1) ?? label
   const curves = report.summaries.flatMap((summary) =>
     summary.operations
       .filter((operation) => operation.label === label)
@@ -184,7 +195,7 @@ const operationPanel = (report: Report, label: string): ChartPanel => {
       id: `${id}-${field === "completed" ? "throughput" : "p99"}`,
       title,
       unit,
-      columns: [{ suffix: "", column: operationColumn(name, field) }]
+      columns: [{ suffix: "", column: operationColumn(label, field) }]
     })
   return {
     id,

@@ -3,9 +3,8 @@
 // Owns the pairing of the sides. Reading records, rendering and exit codes live elsewhere.
 import type { RunSample } from "./Bootstrap.ts"
 import { type Difference, differences } from "./Environment.ts"
-import { type Metric, metricsOf } from "./Metrics.ts"
+import { headlineId, type Metric, metricsOf } from "./Metrics.ts"
 import type { RunRecord } from "./RunRecord.ts"
-import { geometricMean } from "./Statistics.ts"
 import { assessValidity } from "./Validity.ts"
 import {
   type CompareOptions,
@@ -40,8 +39,8 @@ export interface Comparison {
   readonly counters: ReadonlyArray<CounterComparison>
   readonly differences: ReadonlyArray<Difference>
   readonly refusals: ReadonlyArray<string>
-  /** Geometric mean of the throughput ratios, null where none could be formed. */
-  readonly throughputRatio: number | null
+  /** The metric that sums it up, by its id; it may be missing. */
+  readonly headline: string
   readonly verdict: Verdict
 }
 
@@ -54,10 +53,7 @@ export const compare = (baseline: RunGroup, candidate: RunGroup, options: Partia
     ...[baseline, candidate].flatMap(invalidRuns)
   ]
   const metrics = compareSamples(samplesOf(baseline, candidate), rules, refusals)
-  const throughputs = metrics.flatMap(({ id, ratio, unit }) =>
-    unit === "ops/s" && id !== "all.throughput" && ratio !== null ? [ratio] : []
-  )
-  const overall = geometricMean(throughputs)
+  const [first] = [...baseline.records, ...candidate.records]
   return {
     baseline: baseline.name,
     candidate: candidate.name,
@@ -66,7 +62,7 @@ export const compare = (baseline: RunGroup, candidate: RunGroup, options: Partia
     counters: compareCounters(baseline.records, candidate.records),
     differences: found,
     refusals,
-    throughputRatio: Number.isFinite(overall) ? overall : null,
+    headline: first === undefined ? "" : headlineId(first),
     verdict: overallVerdict(metrics)
   }
 }

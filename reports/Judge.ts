@@ -156,9 +156,16 @@ const verdictWords: Readonly<Record<Verdict, { readonly words: string; readonly 
   invalid: { words: "Not comparable", tone: "bad" }
 }
 
-/** The metric that a comparison's headline quotes: throughput over everything, or of the only operation. */
+/** The metric that a comparison's headline quotes. */
 export const headlineMetric = (comparison: Comparison): MetricComparison | undefined =>
-  comparison.metrics.find(({ unit }) => unit === "ops/s")
+  comparison.metrics.find(({ id }) => id === comparison.headline)
+
+const factorOf = (headline: MetricComparison | undefined): string => {
+  if (headline === undefined || headline.ratio === null) return ""
+  return headline.unit === "ops/s"
+    ? `: ${formatRatio(headline.ratio)} the throughput`
+    : `: ${formatRatio(headline.ratio)} the p99 latency`
+}
 
 const differenceOf = (comparison: Comparison): Answer => {
   const { baseline, candidate, metrics, verdict } = comparison
@@ -170,15 +177,14 @@ const differenceOf = (comparison: Comparison): Answer => {
     .filter((each) => count(each) > 0)
     .map((each) => `${count(each)} ${each}`)
   const headline = headlineMetric(comparison)
-  const factor =
-    headline === undefined || headline.ratio === null ? "" : `: ${formatRatio(headline.ratio)} the throughput`
-  const p99 = metrics.find(({ id }) => id === "all.p99") ?? metrics.find(({ id }) => id.endsWith(".p99"))
+  const factor = factorOf(headline)
+  const p99 = metrics.find(({ id }) => id === comparison.headline.replace(/throughput$/, "p99"))
   return {
     question: `${candidate} against ${baseline}`,
     answer: `${isMixed ? "Mixed" : isTooShort ? "Too few runs" : words}${factor}`,
     tone: isMixed ? "warn" : tone,
     details: [
-      ...[headline, p99].flatMap((metric) => (metric === undefined ? [] : metricSentence(metric))),
+      ...[...new Set([headline, p99])].flatMap((metric) => (metric === undefined ? [] : metricSentence(metric))),
       `of ${formatPlural(metrics.length, "metric")}: ${tally.join(", ")}`,
       ...new Set(comparison.differences.filter(({ severity }) => severity === "badge").map(({ text }) => text)),
       ...(verdict === "inconclusive" && headline !== undefined ? [headline.reason] : [])
@@ -189,8 +195,9 @@ const differenceOf = (comparison: Comparison): Answer => {
 const metricSentence = (metric: MetricComparison): ReadonlyArray<string> => {
   if (metric.ratio === null) return []
   const values = `${formatMetric(metric.candidate.median, metric.unit)} against ${formatMetric(metric.baseline.median, metric.unit)}`
-  const interval = `${formatRatio(metric.ratio)}, 95 % interval ${formatRatio(metric.low)} to ${formatRatio(metric.high)}`
-  return [
-    `${metric.label}: ${values} (${interval}, p ${metric.p !== null && metric.p < 0.001 ? "" : "= "}${formatP(metric.p)})`
-  ]
+  const ratio = formatRatio(metric.ratio)
+  if (metric.low === null) return [`${metric.label}: ${values} (${ratio}, no interval from one run)`]
+  const interval = `95 % interval ${formatRatio(metric.low)} to ${formatRatio(metric.high)}`
+  const p = metric.p !== null && metric.p < 0.001 ? formatP(metric.p) : `= ${formatP(metric.p)}`
+  return [`${metric.label}: ${values} (${ratio}, ${interval}, p ${p})`]
 }

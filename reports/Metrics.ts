@@ -5,6 +5,7 @@
 import { Latency } from "./Latency.ts"
 import type { RecordedHistogram, RecordedOperation } from "./RecordedLoad.ts"
 import type { RecordedPhase, RunRecord } from "./RunRecord.ts"
+import { geometricMean } from "./Statistics.ts"
 
 /** One value per run; `value` is null when the run holds no sample of it, `within` are samples inside the run. */
 export interface Metric {
@@ -37,13 +38,18 @@ export const throughputOf = (record: RunRecord, operation: RecordedOperation): n
   return seconds > 0 ? operation.completed / seconds : null
 }
 
-/** How operations are told apart in a report: by name, and by phase where a run measures several. */
-export const operationLabel = (record: RunRecord, operation: { readonly name: string; readonly phase: string }) =>
-  measurePhases(record).length > 1 ? `${operation.phase} · ${operation.name}` : operation.name
+/** How operations are told apart in a report: by name, and by phase where a run measures several and the names differ. */
+export const operationLabel = (
+  record: RunRecord,
+  operation: { readonly name: string; readonly phase: string }
+): string =>
+  measurePhases(record).length > 1 && operation.phase !== operation.name
+    ? `${operation.phase} · ${operation.name}`
+    : operation.name
 
 /** Every metric of a run, in the order in which a report shows them. */
 export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
-  ...totalMetrics(record),
+  ...overallMetrics(record),
   ...measuredOperations(record).flatMap((operation) => operationMetrics(record, operation)),
   ...watchMetrics(record),
   ...serverMetrics(record)
@@ -62,32 +68,50 @@ const operationMetrics = (record: RunRecord, operation: RecordedOperation): Read
   return [throughput, ...latencyMetrics(label, operation.latency)]
 }
 
-// What the run as a whole did; a run with one operation needs no total.
-const totalMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
+const inClosedLoop = (record: RunRecord, operation: RecordedOperation): boolean =>
+  record.phases.some(({ loop, name }) => name === operation.phase && loop === "closed")
+
+/** The metric that sums a comparison up: throughput where the server sets the pace, otherwise p99. */
+export const headlineId = (record: RunRecord): string => {
   const operations = measuredOperations(record)
-  if (operations.length < 2) return []
-  const seconds = measurePhases(record).reduce((sum, phase) => sum + (phase.endMs - phase.startMs) / 1000, 0)
-  const completed = operations.reduce((sum, operation) => sum + operation.completed, 0)
-  const names = new Set(operations.map((operation) => operation.name))
-  const columns = record.series.operations.filter((series) => names.has(series.name))
-  const perSecond = record.series.atS.flatMap((atS, index) =>
-    isMeasured(record, atS) ? [columns.reduce((sum, column) => sum + (column.completed[index] ?? 0), 0)] : []
-  )
-  const throughput: Metric = {
-    id: "all.throughput",
-    label: "all operations, throughput",
-    unit: "ops/s",
-    better: "higher",
-    value: seconds > 0 ? completed / seconds : null,
-    within: perSecond
-  }
-  const latency = Latency.merge(operations.map((operation) => operation.latency)).toRecorded()
-  return [throughput, ...latencyMetrics("all operations,", latency, "all")]
+  const [first] = operations
+  const kind = operations.some((operation) => inClosedLoop(record, operation)) ? "throughput" : "p99"
+  return operations.length > 1 || first === undefined ? `all.${kind}` : `${operationLabel(record, first)}.${kind}`
 }
 
-const latencyMetrics = (label: string, histogram: RecordedHistogram, id = label): ReadonlyArray<Metric> =>
+// Operations weigh the same, however many of them there were: a sum would tell of the cheapest one alone. An open loop
+// sends what was planned, so its throughput says nothing; its latencies do.
+const overallMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
+  const operations = measuredOperations(record)
+  if (operations.length < 2) return []
+  const closed = operations.filter((operation) => inClosedLoop(record, operation))
+  const overall = (id: string, label: string, parts: ReadonlyArray<number | null>): Metric => ({
+    id,
+    label: `${label}, geometric mean`,
+    unit: id === "all.throughput" ? "ops/s" : "us",
+    better: id === "all.throughput" ? "higher" : "lower",
+    value: meanOrNull(parts),
+    within: []
+  })
+  const latencies = (["p50", "p99"] as const).map((digest) =>
+    overall(
+      `all.${digest}`,
+      digest,
+      operations.map(({ latency }) => latency[digest])
+    )
+  )
+  const throughputs = closed.map((operation) => throughputOf(record, operation))
+  return [...(closed.length === 0 ? [] : [overall("all.throughput", "throughput", throughputs)]), ...latencies]
+}
+
+const meanOrNull = (parts: ReadonlyArray<number | null>): number | null => {
+  const mean = geometricMean(parts.map((part) => part ?? Number.NaN))
+  return Number.isFinite(mean) ? mean : null
+}
+
+const latencyMetrics = (label: string, histogram: RecordedHistogram): ReadonlyArray<Metric> =>
   (["p50", "p99"] as const).map((digest) => ({
-    id: `${id}.${digest}`,
+    id: `${label}.${digest}`,
     label: `${label} ${digest}`,
     unit: "us",
     better: "lower",
@@ -144,7 +168,7 @@ const serverMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
     },
     {
       id: "server.memory",
-      label: "server memory (anonymous, highest)",
+      label: "server memory, highest",
       unit: "bytes",
       better: "lower",
       value: anonymous > 0 ? anonymous : null,

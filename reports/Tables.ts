@@ -112,18 +112,18 @@ export const watchTable = (report: Report): Table | undefined => {
     caption: "Watch delivery and lag, from the write's send to the event's arrival",
     columns: [
       ...nameColumns(report, "Watch"),
-      ...numbers("expected", "delivered", "delivery", "duplicated", "out of order", "lag p50", "lag p99", "lag max")
+      ...numbers("delivery", "lag p50", "lag p99", "lag max", "expected", "delivered", "duplicated", "out of order")
     ],
     rows: rows.map(({ item, name }) => [
       ...named(report, name, item.label),
-      ...cells(formatCount(item.expected), formatCount(item.delivered)),
       {
         text: formatPercent(item.expected === 0 ? null : (100 * item.delivered) / item.expected),
         tone: item.delivered === item.expected ? "good" : "bad"
       },
+      ...cells(formatUs(item.lag.percentile(50)), formatUs(item.lag.percentile(99)), formatUs(item.lag.max)),
+      ...cells(formatCount(item.expected), formatCount(item.delivered)),
       counted(item.duplicated),
-      counted(item.outOfOrder),
-      ...cells(formatUs(item.lag.percentile(50)), formatUs(item.lag.percentile(99)), formatUs(item.lag.max))
+      counted(item.outOfOrder)
     ])
   }
 }
@@ -144,7 +144,7 @@ const verdictWord = (verdict: Verdict, unit: string): string => {
   return verdict === "faster" && isResource ? "less" : verdict === "slower" && isResource ? "more" : verdict
 }
 
-/** Every metric of one comparison, with its interval and verdict, and the geometric mean of the throughput ratios. */
+/** Every metric of one comparison, with its interval and verdict. */
 export const comparisonTable = (comparison: Comparison): Table => ({
   id: `compare-${comparison.candidate}`,
   caption: `${comparison.candidate} against the baseline ${comparison.baseline}`,
@@ -153,22 +153,19 @@ export const comparisonTable = (comparison: Comparison): Table => ({
     ...numbers("ratio", "95 % interval", comparison.candidate, comparison.baseline, "p (Holm)", "Cliff’s δ"),
     ...text("Why")
   ],
-  rows: [
-    ...comparison.metrics.map((metric): ReadonlyArray<Cell> => [
-      { text: metric.label },
-      { text: verdictWord(metric.verdict, metric.unit), tone: verdictTones[metric.verdict] },
-      ...cells(
-        formatRatio(metric.ratio),
-        metric.low === null ? nothing : `${formatRatio(metric.low)} – ${formatRatio(metric.high)}`,
-        formatMetric(metric.candidate.median, metric.unit),
-        formatMetric(metric.baseline.median, metric.unit),
-        formatP(metric.p),
-        metric.delta === null ? nothing : metric.delta.toFixed(2),
-        metric.reason
-      )
-    ]),
-    cells("throughput, geometric mean", "", formatRatio(comparison.throughputRatio), "", "", "", "", "", "")
-  ]
+  rows: comparison.metrics.map((metric): ReadonlyArray<Cell> => [
+    { text: metric.label },
+    { text: verdictWord(metric.verdict, metric.unit), tone: verdictTones[metric.verdict] },
+    ...cells(
+      formatRatio(metric.ratio),
+      metric.low === null ? nothing : `${formatRatio(metric.low)} – ${formatRatio(metric.high)}`,
+      formatMetric(metric.candidate.median, metric.unit),
+      formatMetric(metric.baseline.median, metric.unit),
+      formatP(metric.p),
+      metric.delta === null ? nothing : metric.delta.toFixed(2),
+      metric.reason
+    )
+  ])
 })
 
 /** Counts without noise; undefined when the runs recorded none. */
@@ -196,12 +193,12 @@ export const sloTable = (report: Report): Table | undefined => {
   return {
     id: "slos",
     caption: "Targets (SLOs): a target is met when every run meets it",
-    columns: [...nameColumns(report, "Target"), ...text("Rule"), ...numbers("limit", "observed"), ...text("Verdict")],
+    columns: [...nameColumns(report, "Target"), ...text("Verdict"), ...numbers("observed", "limit"), ...text("Rule")],
     rows: rows.map(({ item, name }) => [
       ...named(report, name, item.slo.name),
-      ...cells(item.slo.expression, `${item.slo.threshold} ${item.slo.unit}`),
+      { text: item.verdict, tone: item.verdict === "pass" ? "good" : "bad" },
       ...cells(item.observed === null ? nothing : `${+item.observed.toPrecision(3)} ${item.slo.unit}`),
-      { text: item.verdict, tone: item.verdict === "pass" ? "good" : "bad" }
+      ...cells(`${item.slo.threshold} ${item.slo.unit}`, item.slo.expression)
     ])
   }
 }
@@ -220,7 +217,7 @@ export const componentsTable = (report: Report): Table | undefined => {
     columns: [
       ...nameColumns(report, "Component"),
       ...text("Role"),
-      ...numbers("CPU seconds", "memory (RSS), highest", "anonymous, highest", "written to disk", "threads")
+      ...numbers("CPU seconds", "highest RSS", "highest anonymous", "written to disk", "threads")
     ],
     rows: rows.map(({ item, name }) => [
       ...named(report, name, item.name),

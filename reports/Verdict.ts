@@ -129,7 +129,7 @@ const verdictOf = (
   if (!complete) return { verdict: "missing", reason: missingReason(baseline, candidate) }
   const runs = Math.min(baseline.runs, candidate.runs)
   if (runs < rules.minimumRuns) {
-    return { verdict: "inconclusive", reason: `insufficient: ${runs} of ${rules.minimumRuns} runs a side` }
+    return { verdict: "inconclusive", reason: `insufficient: ${runs} of ${rules.minimumRuns} runs` }
   }
   if (baseline.median === 0 && candidate.median === 0) return { verdict: "same", reason: "zero on both sides" }
   if (p === null || ratio === null || low === null || high === null) {

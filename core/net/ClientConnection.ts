@@ -221,9 +221,12 @@ export class ClientConnection extends Connection implements GrpcClient {
 
   protected onPingAck(): void {}
 
-  /** Budgets guard a server; what a client's own cancellations cross with must not end its connection. */
+  /**
+   * Budgets guard a server; what a client's own cancellations cross with must not end its connection, and neither must
+   * the pings with which grpc-go's server measures the bandwidth, up to one for each round trip that carries data.
+   */
   protected override spend(kind: FloodKind): void {
-    if (kind !== "idle" && kind !== "reset") super.spend(kind)
+    if (kind !== "idle" && kind !== "reset" && kind !== "ping") super.spend(kind)
   }
 
   protected onSettings(): void {

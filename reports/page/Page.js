@@ -2,7 +2,7 @@
 // The page is complete without it: every chart's data stands in a table, every tab's panel is shown.
 
 /** @typedef {{ name: string, slot: number, values: Array<number | null> }} Line */
-/** @typedef {{ id: string, kind: "percentile" | "time", title: string, unit: string, x: number[], series: Line[], marks: Array<{ atS: number, text: string }> }} Chart */
+/** @typedef {{ id: string, kind: "percentile" | "time", title: string, unit: string, x: number[], series: Line[], marks: Array<{ atS: number, text: string, slot: number }> }} Chart */
 
 const root = document.documentElement
 // uPlot's type is an enum that exists at compile time only.
@@ -104,25 +104,32 @@ const axesOf = (chart, ink, line) => {
   ]
 }
 
+const wordsMax = 3
+
 /** @param {Chart} chart @param {string} ink */
 const markLines = (chart, ink) => (/** @type {import("uplot")} */ plot) => {
   const { ctx } = plot
   ctx.save()
-  ctx.strokeStyle = ctx.fillStyle = ink
+  ctx.fillStyle = ink
   ctx.lineWidth = devicePixelRatio
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio])
+  const { height, left, top, width } = plot.bbox
   for (const [index, mark] of chart.marks.entries()) {
     const x = Math.round(plot.valToPos(mark.atS, "x", true))
+    if (x > left + width) continue
+    ctx.strokeStyle = color(`s${mark.slot % 6}`)
     ctx.beginPath()
-    ctx.moveTo(x, plot.bbox.top)
-    ctx.lineTo(x, plot.bbox.top + plot.bbox.height)
+    ctx.moveTo(x, top)
+    ctx.lineTo(x, top + height)
     ctx.stroke()
-    ctx.textAlign = x > plot.bbox.left + plot.bbox.width * 0.7 ? "right" : "left"
+    // Many words would cover the lines; they are read out beside the values instead.
+    if (chart.marks.length > wordsMax) continue
+    ctx.textAlign = x > left + width * 0.7 ? "right" : "left"
     ctx.fillText(
       mark.text,
       x + (ctx.textAlign === "left" ? 5 : -5) * devicePixelRatio,
-      plot.bbox.top + (12 + 13 * (index % 3)) * devicePixelRatio
+      top + (12 + 13 * index) * devicePixelRatio
     )
   }
   ctx.restore()
@@ -170,7 +177,8 @@ const draw = (host) => {
             const index = plot.cursor.idx
             if (readout === null || index === null || index === undefined) return
             const values = chart.series.map(({ name, values }) => `${name} ${format(values[index], chart.unit)}`)
-            readout.textContent = `${xName(chart, index)}: ${values.join(", ")}`
+            const marks = chart.marks.filter(({ atS }) => Math.floor(atS) === chart.x[index]).map(({ text }) => text)
+            readout.textContent = `${xName(chart, index)}: ${[...values, ...marks].join(", ")}`
           }
         ]
       }

@@ -39,6 +39,7 @@ const kinds: Readonly<Record<Operation["op"], RecordedOperation["kind"]>> = {
 }
 
 const beatMs = 1000
+const lostNote = "a connection to the server was lost"
 const drainPollMs = 20
 
 /** A watch could not be created, or its stream ended at once. */
@@ -71,6 +72,7 @@ export class PhaseRun {
   readonly #drivers: Array<LoadDriver> = []
   readonly #watchers: Array<Watchers> = []
   #connections = 0
+  #over = false
   readonly #notes: Array<string> = []
 
   constructor(phase: Phase, context: RunContext, emit: (second: Second) => void) {
@@ -96,18 +98,19 @@ export class PhaseRun {
       const used = process.cpuUsage(cpu)
       yield* this.#drain()
       this.#beat()
+      this.#over = true
       return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
     })
 
   readonly #prepare = (endpoint: Endpoint): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
     Effect.gen({ self: this }, function* () {
       for (const load of this.#phase.load) {
-        const clients = yield* openClients(endpoint, load.connections)
+        const clients = yield* openClients(endpoint, load.connections, this.#onLost)
         this.#connections += clients.length
         this.#loads.push({ load, clients, operations: load.mix.map((operation) => this.#running(load, operation)) })
       }
       for (const watch of this.#phase.watch) {
-        const clients = yield* openClients(endpoint, watch.connections)
+        const clients = yield* openClients(endpoint, watch.connections, this.#onLost)
         this.#connections += clients.length
         const watchers = new Watchers(watch, this.#context, sharesRevisions(this.#phase))
         this.#watchers.push(watchers)
@@ -116,6 +119,12 @@ export class PhaseRun {
           return yield* new WatchFailed({ watch: watch.name, reason: watchers.failure })
       }
     })
+
+  /** The first loss is said with its reason; others of the same phase mostly share it. */
+  readonly #onLost = (reason: string): void => {
+    if (!this.#over && !this.#notes.some((note) => note.startsWith(lostNote)))
+      this.#notes.push(`${lostNote}: ${reason}`)
+  }
 
   #running(load: Load, operation: Operation): RunningOperation {
     const own = operation.name ?? operation.op
@@ -188,6 +197,8 @@ export class PhaseRun {
         pauseMs,
         pauseEndedAt: performance.timeOrigin + pauseEndedAt,
         connections: this.#connections,
+        lateMs: Math.max(0, ...this.#drivers.map(({ lateMs }) => lateMs)),
+        saturated: this.#drivers.some(({ saturated }) => saturated),
         stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
         violations: Object.fromEntries(violations),
         notes: [...this.#notes, ...failures]

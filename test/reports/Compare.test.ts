@@ -70,7 +70,8 @@ describe("compare", () => {
     assert.isTrue(throughput.p! < 0.05)
     assert.strictEqual(throughput.delta, 1)
     assert.strictEqual(find(result, "get.p99").verdict, "faster")
-    assert.isTrue(result.throughputRatio! > 2.8)
+    assert.strictEqual(result.headline, "all.throughput")
+    assert.isTrue(find(result, result.headline).ratio! > 2.8)
     assert.strictEqual(result.verdict, "faster")
   })
 
@@ -92,6 +93,30 @@ describe("compare", () => {
     assert.isTrue(few.metrics.every(({ verdict }) => verdict === "inconclusive"))
     assert.include(find(few, "create.throughput").reason, "insufficient: 5 of 10 runs")
     assert.isTrue(find(few, "create.throughput").ratio! > 2.8)
+  })
+
+  it("sums an open loop up by its p99, because its throughput is only what was planned", () => {
+    const opened = (name: string) =>
+      records
+        .filter(({ backend }) => backend.name === name)
+        .map((record) => ({
+          ...record,
+          phases: record.phases.map((phase) => ({ ...phase, loop: "open" as const, targetPerS: 100 }))
+        }))
+    const result = compare({ name: "etcd", records: opened("etcd") }, { name: "lmdb", records: opened("lmdb") })
+    assert.strictEqual(result.headline, "all.p99")
+    assert.strictEqual(find(result, "all.p99").verdict, "faster")
+    assert.isUndefined(find(result, "all.throughput"))
+  })
+
+  it("gives no interval to single runs", () => {
+    const [a, b] = [
+      { ...etcd, records: etcd.records.slice(0, 1) },
+      { ...lmdb, records: lmdb.records.slice(0, 1) }
+    ]
+    const { high, low, ratio, verdict } = find(compare(a, b), "create.throughput")
+    assert.deepStrictEqual([low, high, verdict], [null, null, "inconclusive"])
+    assert.isTrue(ratio! > 2.5)
   })
 
   it("calls absent data missing, never same", () => {

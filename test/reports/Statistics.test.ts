@@ -140,7 +140,7 @@ describe("bootstrap", () => {
   it("contains its own ratio, scales with the candidate, and repeats with its seed", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.double({ min: 1, max: 100, noNaN: true }), { minLength: 1, maxLength: 15 }),
+        fc.array(fc.double({ min: 1, max: 100, noNaN: true }), { minLength: 2, maxLength: 15 }),
         fc.double({ min: 0.2, max: 5, noNaN: true }),
         (values, factor) => {
           const scaledUp = ratioOfMedians(
@@ -171,8 +171,9 @@ describe("bootstrap", () => {
     assert.isTrue(wide.high - wide.low > 0.2, `${wide.low} to ${wide.high}`)
   })
 
-  it("has nothing to say about an empty side", () => {
-    assert.isNaN(ratioOfMedians([], [run(1)], options).low)
+  it("has nothing to say about a side of fewer than two runs", () => {
+    assert.isNaN(ratioOfMedians([], [run(1), run(2)], options).low)
+    assert.isNaN(ratioOfMedians([run(1), run(2)], [run(1)], options).high)
   })
 
   it("takes the middle of an even count between its neighbours", () => {

@@ -121,12 +121,11 @@ class LmdbEngine implements Engine {
     this.applied = applied === undefined ? 0 : readRevision(applied, 0)
     this.wal = new Wal(options, this.applied)
     this.wal.replay((batch) => this.active.apply(batch))
-    this.writer = new Worker(
-      new URL(import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js", import.meta.url),
-      {
-        workerData: options
-      }
-    )
+    const script = import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js"
+    this.writer = new Worker(new URL(script, import.meta.url), {
+      workerData: options,
+      resourceLimits: { maxYoungGenerationSizeMb: 16 }
+    })
     this.writer.on("message", (reply: ApplyReply) => this.moved(reply))
     this.writer.on("error", (error) => this.moved({ failed: String(error) }))
     this.writer.unref()

@@ -23,7 +23,7 @@ export interface StoreHash {
 }
 
 const START = crc32c(Buffer.from("key"))
-const nothing = Buffer.alloc(0)
+const nothing: Buffer = Buffer.alloc(0)
 
 /** Hashes the store at a revision (0: now) and answers when done; fails when the revision is compacted or yet to come. */
 export const hashStore = (
@@ -77,18 +77,18 @@ function* anyLiving(revision: number): Slices<boolean> {
 
 /** Whether a table has such a row. */
 function* search(table: Table, wanted: (row: Uint8Array, value: Uint8Array) => boolean): Slices<boolean> {
-  let found = false
-  let from: Buffer | undefined = nothing
-  for (;;) {
-    const start: Buffer = from
+  for (let from = nothing; ;) {
+    const start = from
     const view = yield () => [{ table, start, end: undefined, limit: ROWS_PER_SLICE }]
-    from = undefined
+    let found = false
+    let next: Buffer | undefined
     let rows = 0
     view.scan(table, start, undefined, (row, value) => {
       found = wanted(row, value)
-      if (!found && ++rows === ROWS_PER_SLICE) from = Buffer.concat([row, Buffer.alloc(1)])
-      return !found && rows < ROWS_PER_SLICE
+      if (!found && ++rows === ROWS_PER_SLICE) next = Buffer.concat([row, Buffer.alloc(1)])
+      return !found && next === undefined
     })
-    if (found || from === undefined) return found
+    if (found || next === undefined) return found
+    from = next
   }
 }

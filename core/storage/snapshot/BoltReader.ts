@@ -106,6 +106,23 @@ export class BoltBucket {
     return found
   }
 
+  /** The bucket's last key; undefined when it is empty. Throws BoltCorrupt. */
+  lastKey(): Buffer | undefined {
+    let id = this.rootPage
+    let bytes = this.inline ?? this.file.page(id)
+    for (let depth = 0; bytes.readUInt16LE(8) === PageFlag.Branch; depth++) {
+      if (depth > DEPTH_MAX) throw tooDeep(id)
+      const count = elementCount(bytes, id)
+      if (count === 0) throw new BoltCorrupt({ page: id, rule: "must have children, for it is a branch" })
+      id = Number(bytes.readBigUInt64LE(PAGE_HEADER_BYTES + (count - 1) * ELEMENT_BYTES + 8))
+      bytes = this.file.page(id)
+    }
+    const count = elementCount(bytes, id)
+    if (count === 0) return undefined
+    const at = PAGE_HEADER_BYTES + (count - 1) * ELEMENT_BYTES
+    return slice(bytes, id, at + bytes.readUInt32LE(at + 4), bytes.readUInt32LE(at + 8))
+  }
+
   /** Opens the bucket that an element's value describes. */
   child(value: Buffer): BoltBucket {
     if (value.length < BUCKET_HEADER_BYTES) {
@@ -137,14 +154,14 @@ class Walk {
 
   /** Answers false when the visitor wants no more. */
   page(id: number, depth: number): boolean {
-    if (depth > DEPTH_MAX) throw new BoltCorrupt({ page: id, rule: `must not lie deeper than ${DEPTH_MAX} levels` })
+    if (depth > DEPTH_MAX) throw tooDeep(id)
     const bytes = this.file.page(id)
     const flags = bytes.readUInt16LE(8)
     if (flags === PageFlag.Leaf) return this.leaf(bytes, id)
     if (flags !== PageFlag.Branch) {
       throw new BoltCorrupt({ page: id, rule: `must be a branch or a leaf, not of kind 0x${flags.toString(16)}` })
     }
-    const count = this.count(bytes, id)
+    const count = elementCount(bytes, id)
     if (count === 0) throw new BoltCorrupt({ page: id, rule: "must have children, for it is a branch" })
     for (let child = 0; child < count; child++) {
       const at = PAGE_HEADER_BYTES + child * ELEMENT_BYTES
@@ -162,7 +179,7 @@ class Walk {
     if (bytes.length < PAGE_HEADER_BYTES || bytes.readUInt16LE(8) !== PageFlag.Leaf) {
       throw new BoltCorrupt({ page: id, rule: "must hold a whole leaf, for a bucket lies inline in it" })
     }
-    const count = this.count(bytes, id)
+    const count = elementCount(bytes, id)
     for (let element = 0; element < count; element++) {
       const at = PAGE_HEADER_BYTES + element * ELEMENT_BYTES
       const start = at + bytes.readUInt32LE(at + 4)
@@ -178,14 +195,16 @@ class Walk {
     }
     return true
   }
+}
 
-  private count(bytes: Buffer, id: number): number {
-    const count = bytes.readUInt16LE(10)
-    if (PAGE_HEADER_BYTES + count * ELEMENT_BYTES > bytes.length) {
-      throw new BoltCorrupt({ page: id, rule: `must have room for its ${count} elements` })
-    }
-    return count
+const tooDeep = (page: number) => new BoltCorrupt({ page, rule: `must not lie deeper than ${DEPTH_MAX} levels` })
+
+const elementCount = (bytes: Buffer, id: number): number => {
+  const count = bytes.readUInt16LE(10)
+  if (PAGE_HEADER_BYTES + count * ELEMENT_BYTES > bytes.length) {
+    throw new BoltCorrupt({ page: id, rule: `must have room for its ${count} elements` })
   }
+  return count
 }
 
 const slice = (bytes: Buffer, page: number, start: number, length: number): Buffer => {

@@ -1,6 +1,6 @@
 // Snapshot files on the machine's disk, in a folder of the caller's choice.
 // Owns their life: a file loses its name as soon as it is open, so that nothing is left however the process ends.
-import { close, fsync, open, read, unlink, write, type PathLike } from "node:fs"
+import { close, open, read, unlink, write } from "node:fs"
 import { randomUUID } from "node:crypto"
 import { join } from "node:path"
 import type { SnapshotFile, SnapshotFiles } from "./SnapshotFile.ts"
@@ -91,14 +91,3 @@ export const makeSnapshotFiles = (directory: () => string): SnapshotFiles => ({
     })
   }
 })
-
-/** A snapshot file that keeps its name; `settle` flushes it to the disk before it is renamed. */
-export const makeNamedFile = (
-  path: PathLike,
-  done: (error: Error | undefined, file: (SnapshotFile & { readonly settle: (done: Done) => void }) | undefined) => void
-): void => {
-  open(path, "wx+", 0o600, (error, fd) => {
-    if (error !== null) done(error, undefined)
-    else done(undefined, { ...openFile(fd), settle: (settled) => fsync(fd, (failed) => settled(failed ?? undefined)) })
-  })
-}

@@ -88,9 +88,9 @@ describe("bbolt files", () => {
 
   it.live(
     "of every size pass the checks of etcdutl, whatever the number of pages",
-    (context) =>
+    () =>
       Effect.gen(function* () {
-        const etcdutl = program("etcdutl", context)
+        const etcdutl = yield* program("etcdutl")
         const folder = yield* temporaryFolder
         // Around the sizes at which a branch page is full and a level is added: 123 children a page.
         for (const leaves of [0, 1, 2, 122, 123, 124, 125, 246, 247, 248, 123 * 123, 123 * 123 + 1, 123 * 123 + 125]) {

@@ -25,9 +25,9 @@ describe("Maintenance.HashKV", () => {
   for (const { compactAfter, seed } of cases) {
     it.live(
       `equals a real etcd's after the same history (seed ${seed}, ${compactAfter.length} compactions)`,
-      (context) =>
+      () =>
         Effect.gen(function* () {
-          const etcd = program("etcd", context)
+          const etcd = yield* program("etcd")
           const folder = yield* temporaryFolder
           const ours = yield* startStore()
           const real = yield* startEtcd(etcd, folder, "--max-txn-ops", "1000")

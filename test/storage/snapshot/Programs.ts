@@ -2,26 +2,22 @@
 // Owns their start and end; refuses assertions.
 import { execFile, spawn, type ChildProcess } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { homedir, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { Effect } from "effect"
-import type { TestContext } from "vitest"
+import type { ProgramName } from "#kind"
 import { connect, listen } from "#net"
 import { makeMemoryEngine, Storage, type Engine } from "#storage"
+import { judge } from "../../Judges.ts"
 import { machineClockwork } from "../../../core/storage/server/ClockworkAdapter.ts"
 import { makeSnapshotFiles } from "../../../core/storage/snapshot/SnapshotFileAdapter.ts"
 
 /** The path of a real program; the test is skipped (in CI: fails) with a line that says how to get it. */
-export const program = (name: string, context: TestContext): string => {
-  const folders = [process.env["KUBEBUILDER_ASSETS"], join(homedir(), ".cache/wharf/judges")]
-  const found = folders.flatMap((folder) => (folder === undefined ? [] : join(folder, name))).find(existsSync)
-  if (found !== undefined) return found
-  const message = `${name} was not found; build it with: wharf assets build`
-  if (process.env["CI"] === "true") throw new Error(message)
-  process.stderr.write(`skipped: ${message}\n`)
-  return context.skip(message)
-}
+export const program = (name: ProgramName) => Effect.promise(() => judge(name))
+
+/** The paths of several. */
+export const programs = (...names: ReadonlyArray<ProgramName>) => Effect.forEach(names, program)
 
 /** A folder that goes with the scope. */
 export const temporaryFolder = Effect.acquireRelease(

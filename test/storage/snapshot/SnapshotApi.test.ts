@@ -13,7 +13,7 @@ import {
   AuthNameRequest
 } from "../../../core/storage/rpc/AdminMessages.ts"
 import { LeaseTimeToLiveRequest, LeaseTimeToLiveResponse } from "#storage"
-import { program, run, startEtcd, startStore, temporaryFolder } from "./Programs.ts"
+import { program, programs, run, startEtcd, startStore, temporaryFolder } from "./Programs.ts"
 import { call, compact, contents, put, range, runWorkload } from "./Workload.ts"
 
 /** Restores a snapshot with etcdutl and starts a real etcd on the result. */
@@ -34,12 +34,12 @@ describe("Maintenance.Snapshot", () => {
   for (const seed of [1, 2, 3]) {
     it.live(
       `is restored by etcdutl into a real etcd with all keys, revisions and leases (seed ${seed})`,
-      (context) =>
+      () =>
         Effect.gen(function* () {
           const tools = {
-            etcd: program("etcd", context),
-            etcdutl: program("etcdutl", context),
-            etcdctl: program("etcdctl", context)
+            etcd: yield* program("etcd"),
+            etcdutl: yield* program("etcdutl"),
+            etcdctl: yield* program("etcdctl")
           }
           const folder = yield* temporaryFolder
           const ours = yield* startStore()
@@ -79,9 +79,9 @@ describe("Maintenance.Snapshot", () => {
 
   it.live(
     "is one revision though writers, leases and compaction go on",
-    (context) =>
+    () =>
       Effect.gen(function* () {
-        const etcdutl = program("etcdutl", context)
+        const etcdutl = yield* program("etcdutl")
         const folder = yield* temporaryFolder
         const { client, storage, url } = yield* startStore()
         for (let index = 0; index < 12_000; index += 500) {
@@ -99,7 +99,7 @@ describe("Maintenance.Snapshot", () => {
           { concurrency: 50, discard: true }
         ).pipe(Effect.forkScoped)
         const path = join(folder, "ours.db")
-        const saving = yield* run(program("etcdctl", context), "--endpoints", url, "snapshot", "save", path).pipe(
+        const saving = yield* run(yield* program("etcdctl"), "--endpoints", url, "snapshot", "save", path).pipe(
           Effect.forkScoped
         )
         yield* Effect.sleep(60)
@@ -135,10 +135,30 @@ describe("Maintenance.Snapshot", () => {
   )
 
   it.live(
-    "carries users and roles, which a restored etcd asks for",
-    (context) =>
+    "lets compaction go on when its reader has gone, at whatever moment that was",
+    () =>
       Effect.gen(function* () {
-        const [etcd, etcdctl, etcdutl] = ["etcd", "etcdctl", "etcdutl"].map((name) => program(name, context))
+        const { client, storage } = yield* startStore()
+        for (let round = 0; round < 30; round++) {
+          yield* runWorkload(client, { seed: round, steps: 30, keys: 500, compactAfter: [] }, 2000 + round * 10)
+          const stream = client.stream("/etcdserverpb.Maintenance/Snapshot", { message: () => {}, end: () => {} })
+          stream.send(Empty.encode({}))
+          stream.halfClose()
+          yield* Effect.sleep(round % 10)
+          stream.cancel()
+          yield* compact(client, storage.store.revision)
+        }
+        assert.isAbove(storage.compactor.stats.rowsRemoved, 0)
+        assert.isAbove((yield* snapshot(client)).length, 1)
+      }),
+    60_000
+  )
+
+  it.live(
+    "carries users and roles, which a restored etcd asks for",
+    () =>
+      Effect.gen(function* () {
+        const [etcd, etcdctl, etcdutl] = yield* programs("etcd", "etcdctl", "etcdutl")
         const folder = yield* temporaryFolder
         const { client, url } = yield* startStore()
         yield* put(client, { key: Buffer.from("a"), value: Buffer.from("b") })
@@ -172,15 +192,15 @@ describe("Maintenance.Snapshot", () => {
 
   it.live(
     "of an empty store is a file that etcdutl takes",
-    (context) =>
+    () =>
       Effect.gen(function* () {
-        const etcdutl = program("etcdutl", context)
+        const etcdutl = yield* program("etcdutl")
         const folder = yield* temporaryFolder
         const { url } = yield* startStore()
         const path = join(folder, "ours.db")
-        yield* run(program("etcdctl", context), "--endpoints", url, "snapshot", "save", path)
+        yield* run(yield* program("etcdctl"), "--endpoints", url, "snapshot", "save", path)
         assert.strictEqual(readFileSync(path).length % 512, 32)
-        const theirs = yield* restored({ etcd: program("etcd", context), etcdutl }, path, folder)
+        const theirs = yield* restored({ etcd: yield* program("etcd"), etcdutl }, path, folder)
         assert.deepStrictEqual(yield* contents(theirs.client, 0), [])
       }),
     60_000

@@ -12,7 +12,7 @@ import { Endpoint, startEtcd, startStore, type Headers, type Outcome, type Runni
 const RUNS = Number(process.env["WHARF_AUTH_RUNS"] ?? 150)
 const SEED = Number(process.env["WHARF_SEED"] ?? Math.floor(Math.random() * 2 ** 31))
 
-const users = ["root", "alice", "bob", ""] as const
+const users = ["root", "alice", "bob", "carol", ""] as const
 const roles = ["root", "r1", "r2", ""] as const
 const passwords = ["", "one", "two", "x".repeat(72), "y".repeat(73)]
 const keys = ["", "\0", "\0\0", "a", "a\0", "b", "c", "d", "\xff", "\xff\xff"]
@@ -182,6 +182,7 @@ const setup: ReadonlyArray<Step> = [
   grantRole(asRoot, { user: "root", role: "root" }),
   userAdd(asRoot, { name: "alice", password: "one" }),
   userAdd(asRoot, { name: "bob", password: "one" }),
+  userAdd(asRoot, { name: "carol", options: { noPassword: true } }),
   roleAdd(asRoot, { name: "r1" }),
   roleAdd(asRoot, { name: "r2" }),
   grantPermission(asRoot, { name: "r1", perm: { permType: 2, ...fields } }),
