@@ -24,7 +24,7 @@ describe("the overlay", () => {
         let head = 10
         let committed = 10
         const at = (key: string, revision: number): Version | undefined =>
-          versions.filter((one) => one.key === key && one.revision <= revision).at(-1)
+          versions.findLast((one) => one.key === key && one.revision <= revision)
         const check = (): void => {
           for (let revision = committed + 1; revision <= head; revision++) {
             const seen = overlay
