@@ -26,7 +26,7 @@ export interface PhaseOutcome {
   readonly result: PhaseResult
 }
 
-/** A restart of the server: when, and how long from start to readiness, in ms. */
+/** A restart of the server (a backend that loses its data, or that is not ours, is not restarted): when, and how long from start to readiness, in ms. */
 export interface Restart {
   readonly phase: string
   readonly at: number
