@@ -15,7 +15,7 @@ export const floodBudgets = {
   mistake: { burst: 200, perSecond: 20 },
   /** SETTINGS frames that are no acknowledgement (CVE-2019-9515). */
   settings: { burst: 100, perSecond: 10 },
-  /** PING frames that are no acknowledgement (CVE-2019-9512), beside the keepalive rule. */
+  /** PING frames that are no acknowledgement (CVE-2019-9512) and follow nothing that we sent, beside the keepalive rule. */
   ping: { burst: 1000, perSecond: 100 },
   /** Empty DATA, HEADERS or CONTINUATION frames that end nothing (CVE-2019-9518). */
   empty: { burst: 100, perSecond: 10 },
@@ -32,7 +32,8 @@ export const continuationsMax = 16
 class Bucket {
   tokens: number
   private readonly budget: Budget
-  private checkedMs = 0
+  /** A connection lives for weeks: what an empty bucket regains counts from its making. */
+  private checkedMs = performance.now()
 
   constructor(budget: Budget) {
     this.budget = budget
@@ -46,7 +47,7 @@ class Bucket {
       return true
     }
     const nowMs = performance.now()
-    const gained = this.checkedMs === 0 ? 0 : ((nowMs - this.checkedMs) / 1000) * this.budget.perSecond
+    const gained = ((nowMs - this.checkedMs) / 1000) * this.budget.perSecond
     this.checkedMs = nowMs
     this.tokens = Math.min(this.budget.burst, this.tokens + gained)
     if (this.tokens < 1) return false

@@ -75,7 +75,11 @@ const readLog = (driver: GrpcDriver, from: number, upTo: number): Promise<Readon
     }, 20_000)
     stream.on("error", () => undefined)
     stream.on("data", (answer) => {
-      const { canceled, compactRevision, events: told } = answer as unknown as {
+      const {
+        canceled,
+        compactRevision,
+        events: told
+      } = answer as unknown as {
         canceled: boolean
         compactRevision: number
         events: ReadonlyArray<RawEvent>
@@ -182,7 +186,8 @@ class CrashRig {
       ledger.problems.push(`compacted is ${compactRevision} after the crash, ${ledger.compacted} was acknowledged`)
     }
     if (compactRevision > revision) ledger.problems.push(`compacted ${compactRevision} is beyond revision ${revision}`)
-    const below = compactRevision > 1 ? await driver.call("range", { ...everything, revision: compactRevision - 1 }) : {}
+    const below =
+      compactRevision > 1 ? await driver.call("range", { ...everything, revision: compactRevision - 1 }) : {}
     if ("answer" in below) ledger.problems.push(`revision ${compactRevision - 1} is readable below the compacted one`)
     ledger.compacted = Math.max(ledger.compacted, compactRevision)
     return Math.max(0, compactRevision)
@@ -214,14 +219,15 @@ class CrashRig {
     for (const { createRevision, key, modRevision, value, version } of kvs) {
       const expected = JSON.stringify(wanted.get(text(key)))
       const found = JSON.stringify({ value: text(value), modRevision, createRevision, version })
-      if (found !== expected) this.ledger.problems.push(`read at ${revision}: ${text(key)} is ${found}, not ${expected}`)
+      if (found !== expected)
+        this.ledger.problems.push(`read at ${revision}: ${text(key)} is ${found}, not ${expected}`)
     }
   }
 
   private async checkLeases(driver: GrpcDriver): Promise<void> {
     const { granted, revoked } = this.leases
     const { leases } = (await driver.ask("leaseLeases", {})) as { leases: ReadonlyArray<{ id: number }> }
-    const there = new Set(leases.map(({ id }) => Number(id)))
+    const there = new Set(leases.map(({ id }) => id))
     for (const [id, attached] of granted) {
       if (!there.has(id)) this.ledger.problems.push(`lease ${id} is lost`)
       const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as { keys: ReadonlyArray<Uint8Array> }
@@ -232,11 +238,14 @@ class CrashRig {
       granted.set(id, new Set(wanted))
     }
     for (const id of revoked) {
-      const leased = [...this.ledger.at(this.ledger.revision).keys()].filter((key) => key.includes(`/leased/`))
+      const leased = new Set([...this.ledger.at(this.ledger.revision).keys()].filter((key) => key.includes(`/leased/`)))
       if (there.has(id)) {
         // Its revocation was never answered, so it may live on, keys and all.
-        const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as { keys: ReadonlyArray<Uint8Array> }
-        if (keys.some((key) => !leased.includes(text(key)))) this.ledger.problems.push(`lease ${id} holds keys that are gone`)
+        const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as {
+          keys: ReadonlyArray<Uint8Array>
+        }
+        if (keys.some((key) => !leased.has(text(key))))
+          this.ledger.problems.push(`lease ${id} holds keys that are gone`)
       }
     }
     for (const id of [...granted.keys(), ...revoked].filter((known) => there.has(known))) {

@@ -56,7 +56,8 @@ export class Ledger {
       this.highest = Math.max(this.highest, revision)
       const other = this.acknowledged.get(revision)
       if (other !== undefined) this.problems.push(`revision ${revision} was given to ${other.name} and to ${name}`)
-      if (revision <= this.revision) this.problems.push(`${name} was given revision ${revision}, which was there before`)
+      if (revision <= this.revision)
+        this.problems.push(`${name} was given revision ${revision}, which was there before`)
       this.acknowledged.set(revision, write)
     }
   }

@@ -15,7 +15,10 @@ export type Operation =
   /** A call whose answers are a stream. */
   | { readonly kind: "stream"; readonly method: MethodName; readonly requests: ReadonlyArray<Fields> }
   /** Writes sent to ours at once, in one batch, and to etcd one after the other: the answers are the same. */
-  | { readonly kind: "burst"; readonly writes: ReadonlyArray<{ readonly method: MethodName; readonly request: Fields }> }
+  | {
+      readonly kind: "burst"
+      readonly writes: ReadonlyArray<{ readonly method: MethodName; readonly request: Fields }>
+    }
   /** A request on a watch stream, which is opened by its first request. */
   | { readonly kind: "watch"; readonly stream: number; readonly request: Fields }
   /** Ends our half of a watch stream, or the stream. */

@@ -80,7 +80,9 @@ export class Trial {
         return this.call(operation)
       case "stream": {
         const requests = operation.requests.map((request) => resolve(request, this.moment) as object)
-        return this.everywhere(operation, async ({ driver }) => flatten(operation, await driver.gather(operation.method, requests)))
+        return this.everywhere(operation, async ({ driver }) =>
+          flatten(operation, await driver.gather(operation.method, requests))
+        )
       }
       case "burst":
         return this.burst(operation)
@@ -110,10 +112,10 @@ export class Trial {
     // etcd tells a watch that is behind only every 100 ms, and what it is told then depends on the compaction.
     if (operation.method === "compact") await this.settle("before a compaction")
     const request = resolve(operation.request, this.moment) as object
-    await this.everywhere(operation, async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields)
+    await this.everywhere(operation, async ({ driver }) => await driver.call(operation.method, request))
     if (operation.method === "compact") {
       const { revision } = request as { revision: number }
-      if (revision > this.moment.compacted && revision <= this.moment.revision) this.note({ compacted: Number(revision) })
+      if (revision > this.moment.compacted && revision <= this.moment.revision) this.note({ compacted: revision })
     }
   }
 
@@ -156,8 +158,8 @@ export class Trial {
       const outcomes = [expected[index], ...found.map((outcomes) => outcomes[index])]
       // A lease's header tells the revision at the time of the answer, when more of the burst has been committed.
       const bare = method.startsWith("lease") ? outcomes.map(withoutHeader) : outcomes
-      this.compare({ kind: "call", method, request }, bare as unknown as ReadonlyArray<Fields>)
-      this.note({ revision: headerRevision(expected[index] as unknown as Fields) })
+      this.compare({ kind: "call", method, request }, bare)
+      this.note({ revision: headerRevision(expected[index]) })
     }
   }
 
@@ -193,8 +195,10 @@ export class Trial {
         if (other === undefined) return `${server.program} has no stream ${stream}`
         if (other.broken.length > 0) return `${server.program}: ${other.broken.join("; ")}`
         const got = other.account()
-        if (!same(wanted, got)) return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${server.program}: ${show(got)}`
-        if (!same(recorder.end, other.end)) return `stream ${stream} ended: etcd ${show(recorder.end)}, ${server.program} ${show(other.end)}`
+        if (!same(wanted, got))
+          return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${server.program}: ${show(got)}`
+        if (!same(recorder.end, other.end))
+          return `stream ${stream} ended: etcd ${show(recorder.end)}, ${server.program} ${show(other.end)}`
       }
     }
     return undefined
@@ -249,10 +253,18 @@ const headerRevision = (outcome: Fields): number => {
 /** The chunks of a stream are the server's choice; what they add up to is not. */
 const flatten = (operation: Operation, outcome: Outcome): Fields => {
   if (operation.kind !== "stream" || operation.method !== "rangeStream" || !("answers" in outcome)) {
-    return outcome as unknown as Fields
+    return outcome
   }
   const chunks = outcome.answers.map(({ rangeResponse }) => rangeResponse as Record<string, unknown>)
   const last = chunks.at(-1)
-  const early = chunks.slice(0, -1).some(({ count, header, more }) => header !== undefined || count !== 0 || more === true)
-  return { ...outcome, answers: undefined, early, last: { ...last, kvs: [] }, kvs: chunks.flatMap(({ kvs }) => kvs as Array<unknown>) }
+  const early = chunks
+    .slice(0, -1)
+    .some(({ count, header, more }) => header !== undefined || count !== 0 || more === true)
+  return {
+    ...outcome,
+    answers: undefined,
+    early,
+    last: { ...last, kvs: [] },
+    kvs: chunks.flatMap(({ kvs }) => kvs as Array<unknown>)
+  }
 }

@@ -67,9 +67,11 @@ export class WatchRecorder {
   private check(id: string, { events, header }: WatchAnswer): void {
     if (this.openFragment !== undefined && this.openFragment !== id) this.broken.push(`fragments of ${id} interleaved`)
     for (const { kv } of events) {
-      if (kv.modRevision < (this.lastRevision.get(id) ?? 0)) this.broken.push(`watch ${id} went back to ${kv.modRevision}`)
+      if (kv.modRevision < (this.lastRevision.get(id) ?? 0))
+        this.broken.push(`watch ${id} went back to ${kv.modRevision}`)
       this.lastRevision.set(id, kv.modRevision)
-      if (header.revision < kv.modRevision) this.broken.push(`watch ${id}: header ${header.revision} < ${kv.modRevision}`)
+      if (header.revision < kv.modRevision)
+        this.broken.push(`watch ${id}: header ${header.revision} < ${kv.modRevision}`)
     }
   }
 }
