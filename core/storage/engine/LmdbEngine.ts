@@ -12,6 +12,7 @@ import { compareBytes, type CommitOutcome, type Engine, Table, type View, type W
 import { LayeredView } from "./LayeredView.ts"
 import { makeCursorView, type RenewableView } from "./LmdbCursorView.ts"
 import type { ApplyReply, ApplyRequest } from "./LmdbEngineWriter.ts"
+import { checkDataFile } from "./LmdbFileCheckAdapter.ts"
 import { makePageView } from "./LmdbPageView.ts"
 import {
   APPLIED_ROW,
@@ -75,7 +76,13 @@ export const openLmdbEngine = Effect.fn("storage.openLmdbEngine")(function* (opt
   yield* holdDirectory(directory).pipe(Effect.mapError(refuse("must be used by one process only")))
   const tree = { directory, mapSizeBytes: options.mapSizeBytes ?? MAP_SIZE_DEFAULT, sync: options.sync !== false }
   return yield* Effect.acquireRelease(
-    Effect.try({ try: () => new LmdbEngine(tree), catch: refuse("must hold intact data files") }),
+    Effect.try({
+      try: () => {
+        checkDataFile(treePath(directory))
+        return new LmdbEngine(tree)
+      },
+      catch: refuse("must hold intact data files")
+    }),
     (engine) => Effect.promise(() => engine.closed())
   )
 })
