@@ -2,9 +2,9 @@
 // command is written in the room that it belongs to. A server loads its own room alone, to start in half the time.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect } from "effect"
-import { Command } from "effect/cli"
-import { runEtcd, serveStorageCommand } from "#storage"
+import { Cause, Effect, Exit, Runtime } from "effect"
+import { CliError, Command } from "effect/cli"
+import { runEtcd, serveStorageCommand, storageCommand } from "#storage"
 
 const version = "0.1.0"
 
@@ -35,6 +35,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     serve,
+    storageCommand,
     assetsCommand
   ])
 }
@@ -47,4 +48,27 @@ const program =
       ? Command.run(Command.withSubcommands(wharf, [serve]), { version })
       : Command.run(await everything(), { version })
 
-program.pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+/** A failure is one line; only what nobody foresaw shows where it happened. */
+const report = (cause: Cause.Cause<unknown>) =>
+  Effect.sync(() => {
+    const error = Cause.squash(cause)
+    if (Cause.hasInterruptsOnly(cause) || !Runtime.getErrorReported(error)) return
+    const text = error instanceof Error ? error.message : String(error)
+    const line = text.split(/\s*\n\s*/).join(" ")
+    const stack = error instanceof Error && Cause.hasDies(cause) ? `${error.stack}\n` : ""
+    process.stderr.write(`error: ${line}\n${stack}`)
+  })
+
+/** A command line that is not understood ends with 2, as etcd's does; its help has been shown. */
+const teardown: Runtime.Teardown = (exit, onExit) => {
+  const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+  const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
+  if (misused) onExit(2)
+  else Runtime.defaultTeardown(exit, onExit)
+}
+
+program.pipe(
+  Effect.tapCause(report),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+)

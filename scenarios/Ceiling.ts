@@ -2,10 +2,9 @@
 // itself against it, with the connections and the parallelism of the scenario's widest load.
 import { Effect, type Scope } from "effect"
 import { fork } from "node:child_process"
-import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { type CeilingResult } from "./generator/Protocol.ts"
 import { GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
-import { moduleExtension } from "./PackageRoot.ts"
 import type { Scenario } from "./Scenario.ts"
 
 const durationMs = 2000
@@ -14,7 +13,7 @@ const defaultParallelism = 100
 const openEmptyServer: Effect.Effect<number, GeneratorFailed, Scope.Scope> = Effect.gen(function* () {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      fork(join(import.meta.dirname, "generator", `EmptyServer${moduleExtension}`), {
+      fork(fileURLToPath(new URL("./generator/EmptyServer.ts", import.meta.url)), {
         detached: true,
         stdio: ["ignore", "ignore", "inherit", "ipc"]
       })

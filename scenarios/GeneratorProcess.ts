@@ -2,9 +2,8 @@
 // its scope. Owns the child and the waiting; the commands are generator/Protocol.ts's.
 import { Effect, Schema, type Scope } from "effect"
 import { fork, type ChildProcess } from "node:child_process"
-import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import type { Command, Report, Second } from "./generator/Protocol.ts"
-import { moduleExtension } from "./PackageRoot.ts"
 
 /** The generator ended, or could not do what it was told. */
 export class GeneratorFailed extends Schema.TaggedError<GeneratorFailed>()("GeneratorFailed", {
@@ -60,7 +59,7 @@ const ask =
 /** Starts a generator that lives as long as the scope. */
 export const openGenerator: Effect.Effect<Generator, never, Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => {
-    const child = fork(join(import.meta.dirname, "generator", `main${moduleExtension}`), {
+    const child = fork(fileURLToPath(new URL("./generator/main.ts", import.meta.url)), {
       detached: true,
       stdio: ["ignore", "ignore", "inherit", "ipc"]
     })

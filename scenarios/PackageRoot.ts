@@ -1,20 +1,18 @@
-// Where this package lies, whether it runs from its sources or from the emitted JavaScript. Owns that one question.
+// Where this package lies, whether it runs from its sources or from the emitted JavaScript, and which version it is.
+// Owns these three answers, so that no other file counts folders upward.
 import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const find = (from: string): string => {
   for (let directory = from; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, "package.json"))) return directory
+    if (existsSync(join(directory, "bin", "wharf"))) return directory
     if (dirname(directory) === directory) return from
   }
 }
 
-/** The folder with package.json, bin/ and scenarios/. */
+/** The folder with package.json, bin/ and scenarios/; in the package, dist/ has a package.json of its own. */
 export const packageRoot = find(dirname(fileURLToPath(import.meta.url)))
-
-/** The extension of our own modules: .ts from the sources, .js from the package. */
-export const moduleExtension = import.meta.url.endsWith(".ts") ? ".ts" : ".js"
 
 /** This package's version. */
 export const packageVersion = (): string => {

@@ -41,28 +41,38 @@ const kinds = {
 
 const isClosed = ({ load }: Phase): boolean => load.some(({ shape }) => shape.parallelismLimitedLoad !== undefined)
 
-/** The planned rate of an open phase: what its schedules really planned, over the time they planned it for. */
-const targetPerS = ({ phase, result }: PhaseOutcome): number => {
-  const elapsedMs = result.facts.endedAt - result.facts.startedAt
-  const planned = result.operations.reduce((sum, operation) => sum + operation.planned, 0)
+const lateShare = 0.05
+
+/**
+ * The planned rate of an open phase. While actions began in time, the plan counts over the whole phase, its last
+ * answers included; when they began late, over the time it was made for, so that the shortfall shows. Where a load ran
+ * into its bound of actions in flight, the server set the pace and there is no rate to hold the generator to.
+ */
+const targetPerS = ({ phase, result: { facts, operations } }: PhaseOutcome): number | null => {
+  if (facts.saturated) return null
+  const elapsedMs = Math.max(1, facts.endedAt - facts.startedAt)
+  const planned = operations.reduce((sum, operation) => sum + operation.planned, 0)
   const planMs = Math.max(...phase.load.map(({ duration }) => duration ?? 0))
-  return (planned * 1000) / Math.max(1, planMs > 0 ? planMs : elapsedMs)
+  const late = planMs > 0 && facts.lateMs > planMs * lateShare
+  return (planned * 1000) / (late ? planMs : elapsedMs)
+}
+
+/** The most actions that the phase may ever have in flight. */
+const placesOf = ({ load, order }: Phase): number => {
+  const places = load.map(({ inFlightMax, shape }) => shape.parallelismLimitedLoad?.parallelismLimit ?? inFlightMax)
+  return order === "sequential" ? Math.max(...places) : places.reduce((sum, count) => sum + count, 0)
 }
 
 const recordPhase = (outcome: PhaseOutcome, startedAt: number): RecordedPhase => {
   const { phase, result } = outcome
   const closed = isClosed(phase)
-  const parallelism = phase.load.reduce(
-    (sum, { shape }) => sum + (shape.parallelismLimitedLoad?.parallelismLimit ?? 0),
-    0
-  )
   return {
     name: phase.name,
     kind: kinds[phase.kind],
     startMs: Math.max(0, result.facts.startedAt - startedAt),
     endMs: Math.max(0, result.facts.endedAt - startedAt),
     loop: closed ? "closed" : "open",
-    clients: closed ? parallelism : result.facts.connections,
+    clients: closed ? placesOf(phase) : result.facts.connections,
     targetPerS: closed ? null : targetPerS(outcome)
   }
 }

@@ -1,10 +1,12 @@
 // `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
+// Refuses to run anything itself (Runner.ts) and to word its errors (they word themselves; Explain.ts prints them).
 import { renderTerminal, terminalOptions } from "#reports"
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
 import { explain } from "./Explain.ts"
 import { Progress } from "./Progress.ts"
+import { Count } from "./Quantity.ts"
 import { runScenario } from "./Runner.ts"
 import { loadScenario } from "./ScenarioFile.ts"
 
@@ -21,10 +23,14 @@ const flags = {
     ),
     Flag.optional
   ),
-  repeat: Flag.Int("repeat").pipe(Flag.withDescription("Runs per backend, interleaved ABBA"), Flag.optional),
+  repeat: Flag.Int("repeat").pipe(
+    Flag.withSchema(Count(1000)),
+    Flag.withDescription("Runs per backend, interleaved ABBA"),
+    Flag.optional
+  ),
   target: Flag.Literals("target", ["process"]).pipe(
-    Flag.withDescription("Where the servers live: as processes of this machine"),
-    Flag.withDefault("process")
+    Flag.withDescription("Where the servers live, instead of the file's: process, as processes of this machine"),
+    Flag.optional
   ),
   out: Flag.String("out").pipe(
     Flag.withDescription("Folder of the records and the page; by default runs/<scenario>-<time>"),
@@ -38,9 +44,12 @@ const flags = {
 }
 
 /** One override per flag that has its own place in the file. */
-const overridesOf = (set: ReadonlyArray<string>, seed: Option.Option<number>): ReadonlyArray<string> => [
+const overridesOf = (
+  set: ReadonlyArray<string>,
+  fields: Readonly<Record<string, Option.Option<number | string>>>
+): ReadonlyArray<string> => [
   ...set,
-  ...Option.match(seed, { onNone: () => [], onSome: (value) => [`seed=${value}`] })
+  ...Object.entries(fields).flatMap(([field, value]) => (Option.isSome(value) ? [`${field}=${value.value}`] : []))
 ]
 
 /** Splits "lmdb,etcd=http://…" at commas. */
@@ -75,8 +84,8 @@ const commandLine = (
 export const runCommand = Command.make(
   "run",
   flags,
-  Effect.fn("wharf.run")(function* ({ backend, file, json, junit, out, repeat, seed, set }) {
-    const sets = overridesOf(set, seed)
+  Effect.fn("wharf.run")(function* ({ backend, file, json, junit, out, repeat, seed, set, target }) {
+    const sets = overridesOf(set, { seed, target })
     const loaded = yield* loadScenario(file, sets)
     const { scenario } = loaded
     const backends = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })

@@ -1,4 +1,5 @@
 // `wharf scenario`: look at scenarios without running them. Owns its three subcommands and what they print.
+// Starts no server and no load.
 import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { explain } from "./Explain.ts"

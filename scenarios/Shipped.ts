@@ -1,4 +1,5 @@
 // The scenarios that ship with this package: which there are, and what each says of itself.
+// Reads the folder anew each time; knows no scenario by name.
 import { Effect, FileSystem, Path, Result } from "effect"
 import { packageRoot } from "./PackageRoot.ts"
 import { parseScenario } from "./ScenarioFile.ts"

@@ -1,4 +1,5 @@
 // "Did you mean": the nearest known name to one that is not known. Owns the distance and the cut-off, nothing else.
+// Names are short; the quadratic cost is of no account.
 
 /** Edit distance with transpositions (optimal string alignment) between two short names. */
 export const distance = (left: string, right: string): number => {

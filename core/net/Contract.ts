@@ -50,8 +50,11 @@ export interface OutSpace {
 export interface UnaryCall extends CallInfo {
   /** Answers OK; the message is copied before this returns. */
   respond(message: Uint8Array): void
-  /** Answers OK; the message's memory is handed over and must not change any more. */
-  respondOwned(message: Uint8Array): void
+  /**
+   * Answers OK; the message's memory is handed over and must not change until `released` is called, which happens when
+   * the system has taken all of it, and never when the connection is lost before.
+   */
+  respondOwned(message: Uint8Array, released?: () => void): void
   fail(code: GrpcCode, message: string): void
   /** Space for a message of exactly `size` bytes in the connection's own buffer; fill it and `commit` before returning. */
   reserve(size: number): OutSpace

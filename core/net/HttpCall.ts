@@ -1,4 +1,5 @@
-// One plain HTTP request that came over HTTP/2. Owns collecting the body and writing the answer; refuses to own the handler.
+// One plain HTTP request that came over HTTP/2. Owns collecting its body up to a bound, writing the answer, and telling a client
+// that goes on sending that nobody reads it; refuses to own the handler, which serves HTTP/1.1 as well.
 import { H2Error, ProtocolViolation } from "./Frame.ts"
 import type { HeaderList } from "./HeaderList.ts"
 import { type HttpRequest, type HttpResponse, httpBodyBytesMax, runHandler, textResponse } from "./Http.ts"

@@ -102,16 +102,19 @@ export const encodeHuffman = (text: string, into: Uint8Array, at: number): numbe
   let bits = 0
   for (let index = 0; index < text.length; index++) {
     const octet = text.charCodeAt(index) & 0xff
-    // Fewer than eight bits are pending and a code has at most thirty, so a double holds both exactly.
-    pending = pending * 2 ** lengths[octet] + codes[octet]
-    bits += lengths[octet]
-    while (bits >= 8) {
-      bits -= 8
-      const unit = 2 ** bits
-      const octetOut = Math.floor(pending / unit)
-      into[at++] = octetOut
-      pending -= octetOut * unit
+    let code = codes[octet]
+    let length = lengths[octet]
+    if (length > 24) {
+      // Up to seven bits are pending: a code of thirty goes in two parts, so that all fits 32 bits.
+      pending = (pending << (length - 16)) | (code >>> 16)
+      bits += length - 16
+      code &= 0xffff
+      length = 16
+      for (; bits >= 8; bits -= 8) into[at++] = pending >>> (bits - 8)
     }
+    pending = (pending << length) | code
+    bits += length
+    for (; bits >= 8; bits -= 8) into[at++] = pending >>> (bits - 8)
   }
   if (bits > 0) into[at++] = (pending << (8 - bits)) | (0xff >>> bits)
   return at

@@ -12,7 +12,7 @@ import { describeSystemError, ListenFailed } from "./NetError.ts"
 import { ServerConnection, type PeerNames, type Service } from "./ServerConnection.ts"
 import { type ServerTls, watchServerTls } from "./Tls.ts"
 
-/** How long a client may take to show its first bytes. */
+/** How long a client may take for its TLS handshake, and then to show its first bytes. */
 const firstBytesMs = 10_000
 
 /** What a listener serves, and within which bounds. */
@@ -36,6 +36,8 @@ export interface ListenOptions {
   readonly streamWindowBytes?: number
   /** Receive window of a connection in bytes. Default 1,048,576. */
   readonly connectionWindowBytes?: number
+  /** Bytes of answers that may wait on one connection before it refuses new streams. Default 268,435,456. */
+  readonly maxBufferedBytes?: number
   readonly keepalive?: KeepaliveOptions
   /** Lets several threads or processes share the port. Default false. */
   readonly reusePort?: boolean
@@ -129,19 +131,33 @@ class Listener {
       http,
       limits: limitsOf(options),
       maxReceiveMessageBytes: options.maxReceiveMessageBytes ?? 4_194_304,
+      maxBufferedBytes: options.maxBufferedBytes ?? 268_435_456,
       onDefect,
       onClosed: (connection) => void this.connections.delete(connection),
       stats: { streamsOpened: 0, bytesReceived: 0, bytesSent: 0 }
     }
     if (options.tls === undefined) {
-      this.server = createServer({ noDelay: true }, (socket) => this.accept(socket, false))
+      this.server = createServer({ noDelay: true }, (socket) => {
+        this.track(socket)
+        this.sniff(socket, false)
+      })
     } else {
       const watched = watchServerTls(options.tls)
-      const server = createTlsServer({ ...watched.options(), noDelay: true }, (socket) => this.accept(socket, true))
+      const server = createTlsServer(
+        { ...watched.options(), handshakeTimeout: firstBytesMs, noDelay: true },
+        (socket) => this.sniff(socket, true)
+      )
       // Runs before the handshake of the connection that it is called for.
-      server.prependListener("connection", () => watched.refresh(server))
+      server.prependListener("connection", (socket: Socket) => {
+        watched.refresh(server)
+        this.track(socket)
+      })
       this.server = server
     }
+    // A connection that could not be accepted (too many open files) is lost, the listener is not.
+    this.server.on("error", (error) => {
+      if (this.server.listening) onDefect(error)
+    })
   }
 
   get listening(): Listening {
@@ -204,14 +220,13 @@ class Listener {
     return { connectionsAccepted: this.accepted, streamsOpened, streamsActive, bytesReceived, bytesSent }
   }
 
-  private accept(socket: Socket, tls: boolean): void {
+  private track(socket: Socket): void {
     this.accepted++
     this.sockets.add(socket)
     socket.on("close", () => {
       this.sockets.delete(socket)
       if (this.sockets.size === 0) this.onIdle?.()
     })
-    this.sniff(socket, tls)
   }
 
   /** Waits for as many bytes as tell the two protocols apart. */

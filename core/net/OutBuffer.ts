@@ -44,15 +44,15 @@ export class OutBuffer {
     this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(slabBytes)
   }
 
-  /** Sends a large piece without copying; its memory belongs to the socket from now on. */
-  append(piece: Uint8Array): void {
+  /** Sends a piece without copying; its memory belongs to the socket until `taken` is called. */
+  append(piece: Uint8Array, taken?: () => void): void {
     if (!this.corked) {
       this.corked = true
       this.socket.cork()
     }
     if (this.end > 0) this.handOver()
     this.total += piece.length
-    this.socket.write(piece)
+    this.socket.write(piece, taken)
     this.congested = this.socket.writableLength > congestedBytes
   }
 

@@ -210,7 +210,7 @@ export class ProtoWriter {
   /** Makes room for `count` more bytes. */
   ensure(count: number): void {
     if (this.position + count <= this.buffer.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.position + count))
+    const grown = Buffer.allocUnsafeSlow(Math.max(Math.ceil(this.buffer.length * 1.5), this.position + count))
     grown.set(this.buffer.subarray(0, this.position))
     this.buffer = grown
   }
@@ -291,14 +291,6 @@ export class ProtoWriter {
   /** What was written so far, as a view that the next use overwrites. */
   view(): Buffer {
     return this.buffer.subarray(0, this.position)
-  }
-
-  /** Hands over the buffer with what was written, without a copy; the writer starts anew with one of the same size. */
-  detach(): Buffer {
-    const written = this.view()
-    this.buffer = Buffer.allocUnsafeSlow(this.buffer.length)
-    this.position = 0
-    return written
   }
 
   /** A copy of what was written; the writer starts anew. */

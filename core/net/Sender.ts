@@ -89,7 +89,10 @@ export class Sender {
     for (let left = size; left > 0;) {
       const piece = stream.dequeue(left)
       left -= piece.length
-      if (piece.length >= copyBelowBytes) {
+      if (stream.released !== undefined && stream.queuedBytes === 0) {
+        out.append(piece, stream.released)
+        stream.released = undefined
+      } else if (piece.length >= copyBelowBytes) {
         out.append(piece)
       } else {
         out.room(piece.length)

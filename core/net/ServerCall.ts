@@ -191,9 +191,13 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
     this.respondLater(Buffer.from(message))
   }
 
-  respondOwned(message: Uint8Array): void {
+  respondOwned(message: Uint8Array, released?: () => void): void {
     if (this.answered) return
-    if (message.length < ownFromBytes) return this.respond(message)
+    if (message.length < ownFromBytes) {
+      this.respond(message)
+      return released?.()
+    }
+    this.released = released
     this.respondLater(message)
   }
 

@@ -14,8 +14,6 @@ import { HttpCall } from "./HttpCall.ts"
 import { responseFields, ServerCall } from "./ServerCall.ts"
 import type { Stream } from "./Stream.ts"
 
-/** Bytes waiting in all streams of a connection above which it takes no new stream. */
-const queuedBytesMax = 268_435_456
 /** How long a client may take to answer the first GOAWAY before the second follows. */
 const goAwayAnswerMs = 1000
 
@@ -25,6 +23,8 @@ export interface Service {
   readonly http: HttpHandler
   readonly limits: ConnectionLimits
   readonly maxReceiveMessageBytes: number
+  /** Bytes waiting in all streams of a connection above which it takes no new stream. */
+  readonly maxBufferedBytes: number
   readonly onDefect: (defect: unknown) => void
   readonly onClosed: (connection: ServerConnection) => void
   readonly stats: { streamsOpened: number; bytesReceived: number; bytesSent: number }
@@ -73,7 +73,7 @@ export class ServerConnection extends Connection {
     if (headers.oversized) return this.refuseOversized(id, endStream)
     const problem = headers.requestProblem()
     if (problem !== undefined) throw new ProtocolViolation(H2Error.Protocol, problem, id)
-    if (this.streams.size >= this.limits.maxConcurrentStreams || this.queuedBytes > queuedBytesMax) {
+    if (this.streams.size >= this.limits.maxConcurrentStreams || this.queuedBytes > this.service.maxBufferedBytes) {
       this.spend("reset")
       return this.refuse(id, H2Error.RefusedStream)
     }

@@ -23,6 +23,8 @@ export abstract class Stream {
   inRing = false
   /** Whether the last queued byte carries END_STREAM. */
   endWithData = false
+  /** Called when the system has taken the last queued byte. */
+  released: (() => void) | undefined
   private pieces: Array<Uint8Array> | undefined
   private firstPiece = 0
 

@@ -1,4 +1,5 @@
 // The store on LMDB, the embedded default: every acknowledged write has been flushed.
+// Owns the name only; OwnStore.ts starts it.
 import type { BackendKind } from "./Backend.ts"
 import { ownStore } from "./OwnStore.ts"
 

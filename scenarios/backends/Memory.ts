@@ -1,4 +1,5 @@
 // The store in memory: nothing outlives its process, nothing waits for a disk.
+// Owns the name only; OwnStore.ts starts it.
 import type { BackendKind } from "./Backend.ts"
 import { ownStore } from "./OwnStore.ts"
 

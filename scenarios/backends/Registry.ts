@@ -1,4 +1,5 @@
 // Every kind of backend by its name on the command line. A new one is its own file and one line here.
+// Owns the lookup; finding programs and starting them is each kind's own.
 import { Effect } from "effect"
 import { nearest } from "../Suggest.ts"
 import { type Backend, type BackendKind, BackendMissing, type BackendServices } from "./Backend.ts"

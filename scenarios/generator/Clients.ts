@@ -1,4 +1,5 @@
 // Opens the connections that a load or a group of watchers spreads over. Owns their number and windows only.
+// A lost connection is not made anew: the load that used it ends and says so.
 import { connect, type ConnectFailed, type GrpcClient } from "#net"
 import { Effect, type Scope } from "effect"
 import type { Endpoint } from "./Protocol.ts"

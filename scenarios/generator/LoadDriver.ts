@@ -39,6 +39,8 @@ export class LoadDriver implements CallOwner {
   #timer: NodeJS.Timeout | undefined
   #pumping = false
   #over = false
+  #lateMs = 0
+  #saturated = false
   #note: string | undefined
 
   constructor(options: DriverOptions) {
@@ -57,6 +59,16 @@ export class LoadDriver implements CallOwner {
 
   get inFlight(): number {
     return this.#inFlight
+  }
+
+  /** Open loop: how much later than planned its last action began, in ms. */
+  get lateMs(): number {
+    return this.#lateMs
+  }
+
+  /** Open loop: whether inFlightMax was ever reached, so that the server set the pace and not the plan. */
+  get saturated(): boolean {
+    return this.#saturated
   }
 
   start(): void {
@@ -158,8 +170,9 @@ export class LoadDriver implements CallOwner {
     const { now } = this.#context
     while (this.#due !== undefined && this.#startedAt + this.#due <= now) {
       const call = this.#idle.pop() ?? (this.#calls.length < this.#load.inFlightMax ? this.#newCall() : undefined)
-      if (call === undefined) return
+      if (call === undefined) return this.#saturate()
       const plannedAt = this.#startedAt + this.#due
+      this.#lateMs = now - plannedAt
       this.#due = this.#schedule.loop === "open" ? this.#schedule.next() : undefined
       if (this.#begin(call, plannedAt)) continue
       this.#idle.push(call)
@@ -182,6 +195,14 @@ export class LoadDriver implements CallOwner {
       },
       Math.max(1, Math.floor(inMs))
     )
+  }
+
+  #saturate(): void {
+    if (this.#saturated) return
+    this.#saturated = true
+    const seconds = ((this.#context.now - this.#startedAt) / 1000).toFixed(1)
+    const { inFlightMax, name } = this.#load
+    this.#note = `${name}: all ${inFlightMax} places in flight were taken after ${seconds} s; what had to wait counts as latency`
   }
 
   #loseBacklog(): void {

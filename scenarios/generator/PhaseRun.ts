@@ -197,6 +197,8 @@ export class PhaseRun {
         pauseMs,
         pauseEndedAt: performance.timeOrigin + pauseEndedAt,
         connections: this.#connections,
+        lateMs: Math.max(0, ...this.#drivers.map(({ lateMs }) => lateMs)),
+        saturated: this.#drivers.some(({ saturated }) => saturated),
         stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
         violations: Object.fromEntries(violations),
         notes: [...this.#notes, ...failures]

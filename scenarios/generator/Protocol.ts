@@ -46,6 +46,10 @@ export interface PhaseFacts {
   readonly pauseMs: number
   readonly pauseEndedAt: number
   readonly connections: number
+  /** Open loops: the most that a load's last action began later than planned, in ms. */
+  readonly lateMs: number
+  /** Open loops: whether a load ever had inFlightMax actions in flight, so that the server set the pace. */
+  readonly saturated: boolean
   readonly stddevMs: Readonly<Record<string, number | null>>
   readonly violations: Readonly<Record<string, number>>
   readonly notes: ReadonlyArray<string>

@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { runSync } from "./RealPrograms.ts"
+import { openssl } from "./RealPrograms.ts"
 
 /** An authority and its folder. */
 export interface Authority {
@@ -18,16 +18,16 @@ export const makeAuthority = (): Authority => {
   const folder = mkdtempSync(join(tmpdir(), "net-tls-"))
   const caFile = join(folder, "ca.pem")
   const caKey = join(folder, "ca.key")
-  runSync("openssl", ["req", "-x509", ...newKey, "-subj", "/CN=test authority", "-keyout", caKey, "-out", caFile])
+  openssl(["req", "-x509", ...newKey, "-subj", "/CN=test authority", "-keyout", caKey, "-out", caFile])
   const names = join(folder, "names.cnf")
   writeFileSync(names, "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
   const sign = (file: string, commonName: string): { certFile: string; keyFile: string } => {
     const certFile = join(folder, `${file}.pem`)
     const keyFile = join(folder, `${file}.key`)
     const request = join(folder, `${file}.csr`)
-    runSync("openssl", ["req", ...newKey, "-subj", `/CN=${commonName}`, "-keyout", keyFile, "-out", request])
+    openssl(["req", ...newKey, "-subj", `/CN=${commonName}`, "-keyout", keyFile, "-out", request])
     const authority = ["-CA", caFile, "-CAkey", caKey, "-CAcreateserial", "-days", "36500", "-extfile", names]
-    runSync("openssl", ["x509", "-req", "-in", request, ...authority, "-out", certFile])
+    openssl(["x509", "-req", "-in", request, ...authority, "-out", certFile])
     return { certFile, keyFile }
   }
   return { folder, caFile, sign }

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "vitest"
 import { startEcho } from "./EchoService.ts"
-import { realProgram, run } from "./RealPrograms.ts"
+import { run, tool } from "./RealPrograms.ts"
 
 it("grpc-go calls, streams, compresses, keeps alive and reads our statuses", async (context) => {
-  const go = realProgram("go", context)
+  const go = tool("go", context)
   const folder = mkdtempSync(join(tmpdir(), "net-go-"))
   const client = join(folder, "client")
   const cwd = new URL("grpcgo", import.meta.url).pathname

@@ -2,10 +2,11 @@
 // those on stream dependencies, which RFC 9113 deprecates but does not forbid to check.
 import { assert, it } from "vitest"
 import { startEcho } from "./EchoService.ts"
-import { realProgram, run } from "./RealPrograms.ts"
+import { judge } from "../Judges.ts"
+import { run } from "./RealPrograms.ts"
 
-it("passes every case of h2spec", async (context) => {
-  const h2spec = realProgram("h2spec", context)
+it("passes every case of h2spec", async () => {
+  const h2spec = await judge("h2spec")
   const fixture = await startEcho()
   try {
     const { text } = await run(h2spec, ["-h", "127.0.0.1", "-p", String(fixture.listening.port), "-o", "2"])

@@ -12,7 +12,8 @@ import { ConnectFailed, GrpcCode, type GrpcStatus, ListenFailed } from "../../co
 import { Flag, FrameType, H2Error, maxWindow } from "../../core/net/Frame.ts"
 import { call, type Fixture, startEcho } from "./EchoService.ts"
 import { frame, grpcData, grpcHeaders, RawPeer } from "./RawPeer.ts"
-import { realProgram, run } from "./RealPrograms.ts"
+import { judge } from "../Judges.ts"
+import { run } from "./RealPrograms.ts"
 
 const settle = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const ping = frame(FrameType.Ping, 0, 0, Buffer.alloc(8))
@@ -74,10 +75,10 @@ describe("plain HTTP on the port of gRPC", () => {
     await once(noise, "close")
   })
 
-  it("curl with prior knowledge and without, nghttp, h2load", async (context) => {
-    const curl = realProgram("curl", context)
-    const nghttp = realProgram("nghttp", context)
-    const h2load = realProgram("h2load", context)
+  it("curl with prior knowledge and without, nghttp, h2load", async () => {
+    const curl = await judge("curl")
+    const nghttp = await judge("nghttp")
+    const h2load = await judge("h2load")
     for (const version of ["--http1.1", "--http2-prior-knowledge"]) {
       const { text } = await run(curl, ["-sS", version, `${base}/health`])
       assert.equal(text, "GET /health\n")

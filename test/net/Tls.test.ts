@@ -2,12 +2,14 @@
 import { once } from "node:events"
 import { readFileSync, rmSync } from "node:fs"
 import * as http2 from "node:http2"
+import { connect as connectSocket } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ConnectFailed } from "../../core/net/index.ts"
 import { type Authority, makeAuthority } from "./Certificates.ts"
 import { call, type Fixture, startEcho } from "./EchoService.ts"
-import { realProgram, run } from "./RealPrograms.ts"
+import { judge } from "../Judges.ts"
+import { run } from "./RealPrograms.ts"
 
 describe("TLS", () => {
   let authority: Authority
@@ -67,8 +69,8 @@ describe("TLS", () => {
     assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 200 OK[^]*GET \/page/)
   })
 
-  it("curl speaks both versions over it", async (context) => {
-    const curl = realProgram("curl", context)
+  it("curl speaks both versions over it", async () => {
+    const curl = await judge("curl")
     for (const [version, expected] of [
       ["--http2", "2"],
       ["--http1.1", "1.1"]
@@ -120,6 +122,18 @@ describe("TLS", () => {
     const refused = await strict.connect({ tls: { ...tls, ...stranger } }).catch((error: unknown) => error)
     assert.instanceOf(refused, ConnectFailed)
     await strict.close()
+  })
+
+  it("closes at once, also with handshakes that never end", async () => {
+    const other = await startEcho({ tls: { ...files } })
+    const silent = connectSocket(other.listening.port, "127.0.0.1")
+    silent.on("error", () => {})
+    await once(silent, "connect")
+    while (other.listening.connections() === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    const gone = once(silent, "close")
+    await other.close()
+    await gone
+    assert.equal(other.listening.connections(), 0)
   })
 
   it("names a certificate file that is not there", async () => {

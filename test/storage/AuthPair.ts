@@ -161,7 +161,7 @@ export const startStore = async (auth: AuthOptions, tls?: ServerTls): Promise<Ru
     member: () => ({ name: "default", peerUrls: [], clientUrls: [] }),
     snapshotFiles: makeSnapshotFiles(tmpdir)
   })
-  const scope = Effect.runSync(Scope.make())
+  const scope = Scope.makeUnsafe()
   const options = { host: "127.0.0.1", port: 0, methods: storage.methods, ...(tls === undefined ? {} : { tls }) }
   const listening = await Effect.runPromise(Scope.provide(listen(options), scope))
   return {

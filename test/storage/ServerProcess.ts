@@ -68,14 +68,14 @@ export const spawnServer = async (options: ServerOptions): Promise<ServerProcess
   const port = options.port ?? (await freePort())
   const peerUrl = options.peerUrl ?? `http://127.0.0.1:${await freePort()}`
   const url = `http://127.0.0.1:${port}`
-  const flags = [
-    ...["--data-dir", directory, "--listen-client-urls", url, "--advertise-client-urls", url],
-    ...["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
-    ...["--initial-cluster", `default=${peerUrl}`],
-    ...(program === "etcd" ? [] : ["--backend", program]),
-    ...(options.flags ?? [])
+  const own: ReadonlyArray<ReadonlyArray<string>> = [
+    ["--data-dir", directory, "--listen-client-urls", url, "--advertise-client-urls", url],
+    ["--listen-peer-urls", peerUrl, "--initial-advertise-peer-urls", peerUrl],
+    ["--initial-cluster", `default=${peerUrl}`],
+    program === "etcd" ? [] : ["--backend", program],
+    options.flags ?? []
   ]
-  const [command, ...args] = [...(options.wrapper ?? []), ...commandOf(program, options.etcdPath), ...flags]
+  const [command, ...args] = [...(options.wrapper ?? []), ...commandOf(program, options.etcdPath), ...own.flat()]
   const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] })
   running.add(child)
   let log = ""

@@ -25,7 +25,8 @@ export interface MemberInfo {
 type Change = (id: Int64, done: (failure: EtcdFailure | undefined) => void) => void
 
 export const clusterMethods = (context: ApiContext, members: Members, now: () => number): ReadonlyArray<GrpcMethod> => {
-  const header = () => context.header.message(context.store.revision)
+  // etcd answers about members without a revision.
+  const header = () => context.header.message(0)
   const listed = (failure: EtcdFailure | undefined) => failure ?? { header: header(), members: members.list }
   const change = (call: UnaryCall, id: Int64, apply: Change): void => {
     const denied = context.auth.requireRoot(call)

@@ -16,10 +16,8 @@ import { Table, type Need } from "../engine/Engine.ts"
 import { check, checkPut, decide, execute, isReadOnly, writeDeleteRangeBody, writePutBody } from "../mvcc/Txn.ts"
 import { validateDeleteRange, validatePut, validateRange, validateTxn } from "../mvcc/TxnRules.ts"
 import { answer, failCall, unary, type ApiContext } from "./ApiContext.ts"
+import { ReplyWriter } from "./ReplyWriter.ts"
 import { rangeStreamMethod } from "./RangeStreamApi.ts"
-
-/** Answers from this size on leave without another copy. */
-const OWN_FROM_BYTES = 16 * 1024
 
 export const kvMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
   unary("/etcdserverpb.KV/Range", RangeRequest, (request, call) => range(context, call, request)),
@@ -36,12 +34,7 @@ export const kvMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
   })
 ]
 
-const replyWriter = new ProtoWriter(64 * 1024)
-
-const reply = (call: UnaryCall, writer: ProtoWriter): void => {
-  if (writer.position < OWN_FROM_BYTES) call.respond(writer.view())
-  else call.respondOwned(writer.detach())
-}
+const replyWriter = new ReplyWriter()
 
 const needOf = (request: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): Need => ({
   table: Table.Key,
@@ -59,10 +52,10 @@ const range = (context: ApiContext, call: UnaryCall, request: RangeRequest): voi
     (view) => {
       const snapshot = store.at(view, request.revision)
       if (snapshot instanceof EtcdFailure) return failCall(call, snapshot)
-      replyWriter.position = 0
+      replyWriter.start()
       header.write(replyWriter, store.revision)
       writeRange(replyWriter, snapshot, request)
-      reply(call, replyWriter)
+      replyWriter.send(call)
     }
   )
 }
@@ -71,10 +64,10 @@ const range = (context: ApiContext, call: UnaryCall, request: RangeRequest): voi
 const answerWrite = (context: ApiContext, call: UnaryCall, body: Buffer | EtcdFailure, revision: number): void => {
   if (call.cancelled) return
   if (body instanceof EtcdFailure) return failCall(call, body)
-  replyWriter.position = 0
+  replyWriter.start()
   context.header.write(replyWriter, revision)
   replyWriter.raw(body)
-  reply(call, replyWriter)
+  replyWriter.send(call)
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -83,7 +76,7 @@ const bodyWriter = new ProtoWriter(4096)
 
 const put = (context: ApiContext, call: UnaryCall, request: PutRequest): void => {
   const { alarms, auth, store } = context
-  const failure = validatePut(request) ?? auth.put(call, request) ?? alarms.refuseWrite()
+  const failure = validatePut(request) ?? alarms.refuseWrite() ?? auth.put(call, request)
   if (failure !== undefined) return failCall(call, failure)
   store.write(
     () => [needOf({ key: request.key, rangeEnd: NOTHING })],
@@ -113,11 +106,12 @@ const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeR
 }
 
 const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
-  const failure = validateTxn(request, context.limits.txnOpsMax) ?? context.auth.txn(call, request)
+  const failure =
+    validateTxn(request, context.limits.txnOpsMax) ??
+    context.alarms.refuseTxn(request) ??
+    context.auth.txn(call, request)
   if (failure !== undefined) return failCall(call, failure)
   if (isReadOnly(request)) return readOnlyTxn(context, call, request)
-  const refused = context.alarms.refuseTxn(request)
-  if (refused !== undefined) return failCall(call, refused)
   context.store.write(
     () => txnNeeds(request),
     (write) => {
@@ -148,14 +142,14 @@ const readOnlyTxn = (context: ApiContext, call: UnaryCall, request: TxnRequest):
       const path = decide(request, latest)
       const failure = check(path, latest, store)
       if (failure !== undefined) return failCall(call, failure)
-      replyWriter.position = 0
+      replyWriter.start()
       header.write(replyWriter, store.revision)
       execute(replyWriter, path, {
         revision: store.revision,
         snapshot: (revision) => (revision === undefined ? latest : latest.at(revision)),
         write: undefined
       })
-      reply(call, replyWriter)
+      replyWriter.send(call)
     }
   )
 }

@@ -44,7 +44,7 @@ export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => 
 
 const grant = (context: ApiContext, call: UnaryCall, asked: LeaseId, ttl: number | bigint): void => {
   const { lessor } = context.store
-  const refused = context.auth.requireUser(call) ?? context.alarms.refuseWrite()
+  const refused = context.alarms.refuseWrite() ?? context.auth.requireUser(call)
   if (refused !== undefined) return failCall(call, refused)
   context.store.writeRows(
     ({ batch }) => {

@@ -2,8 +2,8 @@
 // Owns when commits move into the tree and the bound on what waits; refuses a second process on the directory, and knows
 // nothing of what the rows mean. A commit costs one sequential write; the tree is written in large sorted transactions by
 // a thread of its own, because LMDB's own group commit writes a page of 4 KiB for every row of 600 bytes.
-import { accessSync, constants, mkdirSync, statSync } from "node:fs"
-import { resolve } from "node:path"
+import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { Worker } from "node:worker_threads"
 import { Effect, Schema } from "effect"
 import { readRevision } from "../mvcc/Layout.ts"
@@ -13,7 +13,15 @@ import { LayeredView } from "./LayeredView.ts"
 import { makeCursorView, type RenewableView } from "./LmdbCursorView.ts"
 import type { ApplyReply, ApplyRequest } from "./LmdbEngineWriter.ts"
 import { makePageView } from "./LmdbPageView.ts"
-import { APPLIED_ROW, type BinaryDatabase, type BinaryRoot, mappedAddress, openTables, treePath, type TreeOptions } from "./LmdbTree.ts"
+import {
+  APPLIED_ROW,
+  type BinaryDatabase,
+  type BinaryRoot,
+  mappedAddress,
+  openTables,
+  treePath,
+  type TreeOptions
+} from "./LmdbTree.ts"
 import { Memtable } from "./Memtable.ts"
 import { Wal } from "./WalAdapter.ts"
 
@@ -45,6 +53,13 @@ const RETRY_AFTER_MS = 1000
 /** What may wait in memory while the tree takes in the last memtable; beyond, commits wait for it. */
 const WAITING_MAX_BYTES = 96 * 2 ** 20
 
+/** Node's own recursive form never returns where the system says ENOENT for a child of a folder that is there (/proc). */
+const makeFolder = (directory: string): void => {
+  if (existsSync(directory)) return
+  makeFolder(dirname(directory))
+  mkdirSync(directory, { mode: 0o700 })
+}
+
 /** Opens the engine for the life of the scope; fails when the directory is unusable, corrupt or held by another process. */
 export const openLmdbEngine = Effect.fn("storage.openLmdbEngine")(function* (options: LmdbEngineOptions) {
   const directory = resolve(options.directory)
@@ -52,7 +67,7 @@ export const openLmdbEngine = Effect.fn("storage.openLmdbEngine")(function* (opt
     new EngineUnavailable({ directory, rule, detail: error instanceof Error ? error.message : String(error) })
   yield* Effect.try({
     try: () => {
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      makeFolder(directory)
       accessSync(directory, constants.R_OK | constants.W_OK)
     },
     catch: refuse("must be a folder that this user may read and write")
@@ -99,12 +114,11 @@ class LmdbEngine implements Engine {
     this.applied = applied === undefined ? 0 : readRevision(applied, 0)
     this.wal = new Wal(options, this.applied)
     this.wal.replay((batch) => this.active.apply(batch))
-    this.writer = new Worker(
-      new URL(import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js", import.meta.url),
-      {
-        workerData: options
-      }
-    )
+    const script = import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js"
+    this.writer = new Worker(new URL(script, import.meta.url), {
+      workerData: options,
+      resourceLimits: { maxYoungGenerationSizeMb: 16 }
+    })
     this.writer.on("message", (reply: ApplyReply) => this.moved(reply))
     this.writer.on("error", (error) => this.moved({ failed: String(error) }))
     this.writer.unref()

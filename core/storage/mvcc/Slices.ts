@@ -12,9 +12,9 @@ export type Slices<Result = void> = Generator<Needs, Result, View>
 export const noNeeds: Needs = () => []
 
 /** Rows that one turn looks at: a few milliseconds. */
-export const ROWS_PER_SLICE = 2000
+export const ROWS_PER_SLICE = 500
 /** Bytes that one turn produces at most, but for one row beyond. */
-export const BYTES_PER_SLICE = 2 ** 20
+export const BYTES_PER_SLICE = 2 ** 18
 
 export interface SliceHooks {
   /** Called after each turn; the next starts when `resume` is called, and none does after `abandon`. */

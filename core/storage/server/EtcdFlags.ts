@@ -2,7 +2,7 @@
 // Owns the table and the reading of arguments, ETCD_* variables and --config-file; refuses meaning, which EtcdConfig.ts gives.
 // Source: etcd 3.7 `etcd --help`. Flags about peers and Raft are accepted so that etcd's scripts run unchanged.
 import { readFileSync } from "node:fs"
-import { Schema } from "effect"
+import { Runtime, Schema } from "effect"
 import { parse as parseYaml } from "yaml"
 
 export type FlagKind = "string" | "boolean"
@@ -101,8 +101,11 @@ export class BadFlag extends Schema.TaggedError<BadFlag>()("BadFlag", {
   flag: Schema.String,
   rule: Schema.String
 }) {
+  /** What etcd ends with. */
+  override readonly [Runtime.errorExitCode] = 2
+
   override get message(): string {
-    return `--${this.flag}: ${this.rule}`
+    return this.flag === "" ? this.rule : `--${this.flag}: ${this.rule}`
   }
 }
 
@@ -115,7 +118,7 @@ export const parseArguments = (args: ReadonlyArray<string>): FlagValues | BadFla
   const values = new Map<string, string>()
   for (let at = 0; at < args.length; at++) {
     const match = /^--?([a-z0-9][a-z0-9-]*)(?:=([\s\S]*))?$/.exec(args[at])
-    if (match === null) return new BadFlag({ flag: args[at], rule: "is no flag; etcd takes flags only" })
+    if (match === null) return new BadFlag({ flag: "", rule: `"${args[at]}" is no flag; etcd takes flags only` })
     const [, name, inline] = match
     const spec = byName.get(name)
     if (spec === undefined && name !== "config-file") {

@@ -73,11 +73,12 @@ const serverFamilies = (storage: Storage): ReadonlyArray<Family> => [
   )
 ]
 
-const mvccFamilies = ({ compactor, hub, store, counts }: Storage): ReadonlyArray<Family> => {
+const mvccFamilies = ({ auth, compactor, hub, store, counts }: Storage): ReadonlyArray<Family> => {
   const { inUseBytes, totalBytes } = store.engine.size()
   return [
     gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database in bytes.", totalBytes),
     gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of the database logically in use in bytes.", inUseBytes),
+    gauge("etcd_debugging_auth_revision", "The current revision of auth store.", auth.revision),
     gauge("etcd_debugging_mvcc_current_revision", "The current revision of store.", store.revision),
     gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.", store.compacted),
     counter("etcd_debugging_mvcc_db_compaction_keys_total", "Rows removed by compaction.", compactor.stats.rowsRemoved),

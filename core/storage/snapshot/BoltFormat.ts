@@ -28,7 +28,7 @@ export const NO_FREELIST = 0xffff_ffff_ffff_ffffn
 
 /** A file is not an intact bbolt database: the page at fault and the rule that it breaks. */
 export class BoltCorrupt extends Schema.TaggedError<BoltCorrupt>()("BoltCorrupt", {
-  page: Schema.Number,
+  page: Schema.Finite,
   rule: Schema.String
 }) {
   override get message(): string {

@@ -116,9 +116,9 @@ export class EtcdClient {
     )
   }
 
-  /** The revision now, as a number that JavaScript holds exactly. */
-  readonly revision = Effect.fnUntraced(function* (this: EtcdClient) {
-    const fields = { key: ALL, rangeEnd: ALL, countOnly: true, limit: 1 }
+  /** The revision now, as a number that JavaScript holds exactly; asked of a prefix that the user may read. */
+  readonly revision = Effect.fnUntraced(function* (this: EtcdClient, prefix: Uint8Array) {
+    const fields = { ...prefixRange(prefix), countOnly: true }
     const { header } = yield* this.call("KV/Range", RangeRequest, RangeResponse, fields)
     const revision = safeInteger(header?.revision ?? 0, this.url)
     return revision instanceof TransferError ? yield* revision : revision

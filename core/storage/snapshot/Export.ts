@@ -130,7 +130,7 @@ export const exportLines = Effect.fn("storage.export.lines")(function* (
   let revision: number
   if (isEndpoint(source.url)) {
     const endpoint = yield* openEndpoint(source)
-    revision = yield* endpoint.revision()
+    revision = yield* endpoint.revision(prefix)
     yield* endpoint.pages(prefix, revision, (kvs) =>
       attempt(() => file.write(Buffer.from(kvs.map(lineOf).join("")))).pipe(Effect.andThen(progress.add(kvs.length)))
     )

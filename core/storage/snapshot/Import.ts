@@ -54,7 +54,7 @@ export const importToDirectory = Effect.fn("storage.import.directory")(function*
     return yield* loader.finish(prefixed)
   })
   const leases = yield* Effect.scoped(fill)
-  yield* publish([join("store", "data.mdb")])
+  yield* publish
   const { auth, revision } = source.summary
   const users = auth === undefined ? "users not told by the source" : `${auth.users.length} users`
   yield* Console.log(

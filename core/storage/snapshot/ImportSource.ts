@@ -30,7 +30,7 @@ export const openSource = (endpoint: EndpointOptions, prefix: Uint8Array) =>
 
 const endpointSource = Effect.fn("storage.import.endpoint")(function* (options: EndpointOptions, prefix: Uint8Array) {
   const client = yield* openEndpoint(options)
-  const revision = yield* client.revision()
+  const revision = yield* client.revision(prefix)
   const leases = yield* client.leases()
   const each: ImportSource["each"] = (take) =>
     client.pages(prefix, revision, (kvs) =>

@@ -163,5 +163,11 @@ const exportCommand = Command.make(
 /** `wharf storage`: moves data between stores, etcds and files. */
 export const storageCommand = Command.make("storage").pipe(
   Command.withDescription("Move a store's data from and to etcd"),
+  Command.withExamples([
+    {
+      command: "wharf storage import --from backup.db --data-dir store",
+      description: "move an etcd snapshot into a store"
+    }
+  ]),
   Command.withSubcommands([importCommand, exportCommand])
 )

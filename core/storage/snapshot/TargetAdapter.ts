@@ -36,7 +36,7 @@ const flush = (path: string): void => {
 /** A new directory: `path` to fill, `publish` to move it to its place once everything in it is closed. */
 export interface NewDirectory {
   readonly path: string
-  readonly publish: (files: ReadonlyArray<string>) => Effect.Effect<void, TransferError>
+  readonly publish: Effect.Effect<void, TransferError>
 }
 
 /** Begins a directory that must not exist yet or be empty; without `publish` nothing of it is left after the scope. */
@@ -53,14 +53,13 @@ export const beginDirectory = (target: string): Effect.Effect<NewDirectory, Tran
       }),
       (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
     )
-    const publish = (files: ReadonlyArray<string>) =>
-      attempt(target, "could not be put into place", () => {
-        for (const file of files) flush(join(path, file))
-        flush(path)
-        if (existsSync(place)) rmdirSync(place)
-        renameSync(path, place)
-        flush(dirname(place))
-      })
+    const publish = attempt(target, "could not be put into place", () => {
+      for (const entry of readdirSync(path, { recursive: true, encoding: "utf8" })) flush(join(path, entry))
+      flush(path)
+      if (existsSync(place)) rmdirSync(place)
+      renameSync(path, place)
+      flush(dirname(place))
+    })
     return { path, publish }
   })
 

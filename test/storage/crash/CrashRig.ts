@@ -227,7 +227,7 @@ class CrashRig {
   private async checkLeases(driver: GrpcDriver): Promise<void> {
     const { granted, revoked } = this.leases
     const { leases } = (await driver.ask("leaseLeases", {})) as { leases: ReadonlyArray<{ id: number }> }
-    const there = new Set(leases.map(({ id }) => Number(id)))
+    const there = new Set(leases.map(({ id }) => id))
     for (const [id, attached] of granted) {
       if (!there.has(id)) this.ledger.problems.push(`lease ${id} is lost`)
       const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as { keys: ReadonlyArray<Uint8Array> }
@@ -238,13 +238,13 @@ class CrashRig {
       granted.set(id, new Set(wanted))
     }
     for (const id of revoked) {
-      const leased = [...this.ledger.at(this.ledger.revision).keys()].filter((key) => key.includes(`/leased/`))
+      const leased = new Set([...this.ledger.at(this.ledger.revision).keys()].filter((key) => key.includes(`/leased/`)))
       if (there.has(id)) {
         // Its revocation was never answered, so it may live on, keys and all.
         const { keys } = (await driver.ask("leaseTimeToLive", { id, keys: true })) as {
           keys: ReadonlyArray<Uint8Array>
         }
-        if (keys.some((key) => !leased.includes(text(key))))
+        if (keys.some((key) => !leased.has(text(key))))
           this.ledger.problems.push(`lease ${id} holds keys that are gone`)
       }
     }

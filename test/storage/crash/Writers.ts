@@ -198,7 +198,7 @@ export const compactNowAndThen = async (
     // Not beyond what the ledger has read, or it could not read the rest.
     const target = ledger.revision - 30
     if (target <= ledger.compacted) continue
-    const outcome: Fields = (await driver.call("compact", { revision: target })) as unknown as Fields
+    const outcome: Fields = await driver.call("compact", { revision: target })
     if (!("answer" in outcome)) return
     ledger.compacted = target
   }

@@ -112,14 +112,10 @@ export class Trial {
     // etcd tells a watch that is behind only every 100 ms, and what it is told then depends on the compaction.
     if (operation.method === "compact") await this.settle("before a compaction")
     const request = resolve(operation.request, this.moment) as object
-    await this.everywhere(
-      operation,
-      async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields
-    )
+    await this.everywhere(operation, async ({ driver }) => await driver.call(operation.method, request))
     if (operation.method === "compact") {
       const { revision } = request as { revision: number }
-      if (revision > this.moment.compacted && revision <= this.moment.revision)
-        this.note({ compacted: Number(revision) })
+      if (revision > this.moment.compacted && revision <= this.moment.revision) this.note({ compacted: revision })
     }
   }
 
@@ -162,8 +158,8 @@ export class Trial {
       const outcomes = [expected[index], ...found.map((outcomes) => outcomes[index])]
       // A lease's header tells the revision at the time of the answer, when more of the burst has been committed.
       const bare = method.startsWith("lease") ? outcomes.map(withoutHeader) : outcomes
-      this.compare({ kind: "call", method, request }, bare as unknown as ReadonlyArray<Fields>)
-      this.note({ revision: headerRevision(expected[index] as unknown as Fields) })
+      this.compare({ kind: "call", method, request }, bare)
+      this.note({ revision: headerRevision(expected[index]) })
     }
   }
 
@@ -257,7 +253,7 @@ const headerRevision = (outcome: Fields): number => {
 /** The chunks of a stream are the server's choice; what they add up to is not. */
 const flatten = (operation: Operation, outcome: Outcome): Fields => {
   if (operation.kind !== "stream" || operation.method !== "rangeStream" || !("answers" in outcome)) {
-    return outcome as unknown as Fields
+    return outcome
   }
   const chunks = outcome.answers.map(({ rangeResponse }) => rangeResponse as Record<string, unknown>)
   const last = chunks.at(-1)

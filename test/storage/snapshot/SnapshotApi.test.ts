@@ -135,6 +135,26 @@ describe("Maintenance.Snapshot", () => {
   )
 
   it.live(
+    "lets compaction go on when its reader has gone, at whatever moment that was",
+    () =>
+      Effect.gen(function* () {
+        const { client, storage } = yield* startStore()
+        for (let round = 0; round < 30; round++) {
+          yield* runWorkload(client, { seed: round, steps: 30, keys: 500, compactAfter: [] }, 2000 + round * 10)
+          const stream = client.stream("/etcdserverpb.Maintenance/Snapshot", { message: () => {}, end: () => {} })
+          stream.send(Empty.encode({}))
+          stream.halfClose()
+          yield* Effect.sleep(round % 10)
+          stream.cancel()
+          yield* compact(client, storage.store.revision)
+        }
+        assert.isAbove(storage.compactor.stats.rowsRemoved, 0)
+        assert.isAbove((yield* snapshot(client)).length, 1)
+      }),
+    60_000
+  )
+
+  it.live(
     "carries users and roles, which a restored etcd asks for",
     () =>
       Effect.gen(function* () {

@@ -166,6 +166,51 @@ describe("wharf storage import", () => {
     120_000
   )
 
+  it.live(
+    "logs in where users are asked for, and says so where it may not read",
+    () =>
+      Effect.gen(function* () {
+        const [etcd, etcdctl] = yield* programs("etcd", "etcdctl")
+        const folder = yield* temporaryFolder
+        const { url } = yield* startEtcd(etcd, join(folder, "etcd"))
+        const ctl = (...args: ReadonlyArray<string>) => run(etcdctl, "--endpoints", url, ...args)
+        yield* ctl("put", "open/a", "1")
+        yield* ctl("put", "closed/b", "2")
+        yield* ctl("user", "add", "root:secret")
+        yield* ctl("user", "grant-role", "root", "root")
+        yield* ctl("user", "add", "ann:apple")
+        yield* ctl("role", "add", "opener")
+        yield* ctl("role", "grant-permission", "opener", "--prefix=true", "read", "open/")
+        yield* ctl("user", "grant-role", "ann", "opener")
+        yield* ctl("auth", "enable")
+        const importAs = (user: string, password: string, prefix: string, name: string) =>
+          Effect.scoped(
+            Effect.gen(function* () {
+              const source = yield* openSource({ url, user, password, tls: {} }, Buffer.from(prefix))
+              yield* importToDirectory(source, join(folder, name), prefix !== "")
+            })
+          )
+        assert.match(
+          (yield* Effect.flip(importAs("ann", "pear", "open/", "no"))).message,
+          /invalid user ID or password/
+        )
+        assert.match((yield* Effect.flip(importAs("ann", "apple", "", "no"))).message, /permission denied/)
+        assert.match((yield* Effect.flip(importDirectory(url, join(folder, "no")))).message, /user name is empty/)
+        yield* importAs("ann", "apple", "open/", "part")
+        yield* importAs("root", "secret", "", "whole")
+        const keys = (dataDir: string) =>
+          Effect.scoped(
+            serve(join(folder, dataDir)).pipe(
+              Effect.flatMap(({ client }) => contents(client, 0)),
+              Effect.map((rows) => rows.map((row) => row.split("|")[0]))
+            )
+          )
+        assert.deepStrictEqual(yield* keys("part"), ["open/a"])
+        assert.deepStrictEqual(yield* keys("whole"), ["closed/b", "open/a"])
+      }),
+    60_000
+  )
+
   it.live("refuses what it cannot use, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const folder = yield* temporaryFolder

@@ -76,10 +76,10 @@ export interface WorkloadOptions {
   readonly compactAfter: ReadonlyArray<number>
 }
 
-/** Runs random transactions, deletions and compactions; answers the last revision. */
-export const runWorkload = Effect.fn(function* (client: GrpcClient, options: WorkloadOptions) {
+/** Runs random transactions, deletions and compactions; answers the last revision. Leases get ids from `firstLease` on. */
+export const runWorkload = Effect.fn(function* (client: GrpcClient, options: WorkloadOptions, firstLease = 1001) {
   const random = seeded(options.seed)
-  const leases = [1001, 1002, 1003]
+  const leases = [firstLease, firstLease + 1, firstLease + 2]
   for (const id of leases) {
     yield* call(client, "Lease/LeaseGrant", LeaseGrantRequest, LeaseGrantResponse, { id, ttl: 6000 + id })
   }
