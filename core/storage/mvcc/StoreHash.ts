@@ -34,7 +34,7 @@ export const hashStore = (
 ): void => {
   if (revision > store.revision) return answer(Failure.futureRevision)
   if (revision > 0 && revision < store.compacted) return answer(Failure.compacted)
-  const range = { revision: revision <= 0 ? store.revision : Number(revision), compacted: store.compacted }
+  const range = { revision: revision === 0 ? store.revision : Number(revision), compacted: store.compacted }
   let hash = START
   const slices = function* (): Slices {
     hash = yield* hashVersions(range)
