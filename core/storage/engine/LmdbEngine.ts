@@ -131,6 +131,7 @@ class LmdbEngine implements Engine {
     this.writer.unref()
     this.layer()
     const complete = this.wal.rotate()
+    this.wal.prepareSpare()
     if (this.active.isEmpty) this.wal.release(complete)
     else this.flush()
   }
@@ -183,6 +184,7 @@ class LmdbEngine implements Engine {
     this.moving = { table: this.active, generations, to: this.wal.sequence }
     this.active = new Memtable()
     this.layer()
+    this.wal.prepareSpare()
     this.send()
   }
 

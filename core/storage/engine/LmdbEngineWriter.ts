@@ -25,8 +25,8 @@ type Row = readonly [key: Uint8Array, value: Uint8Array | undefined]
 const gather = ({ files, from, to }: ApplyRequest): ReadonlyArray<Map<string, Row>> => {
   const rows = tableNames.map(() => new Map<string, Row>())
   let applied = from
-  for (const path of files) {
-    const file = readFileSync(path)
+  const logs = files.map((path) => readFileSync(path)).sort((a, b) => recordSequence(a) - recordSequence(b))
+  for (const file of logs) {
     const first = recordSequence(file)
     let record = first === 0 ? undefined : readRecordAt(file, 0, first)
     for (
