@@ -105,7 +105,8 @@ export abstract class ClientCallBase extends Stream implements MessageSink {
     this.enqueue(framed)
     connection.sender.offer(this)
     connection.wrote()
-    this.wantsDrain = this.queuedBytes > highWaterBytes
+    // Once promised, the drain is owed, however little is queued when the next message is sent.
+    this.wantsDrain ||= this.queuedBytes > highWaterBytes
     return !this.wantsDrain
   }
 

@@ -329,7 +329,8 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
     if (second !== undefined) this.enqueue(second)
     this.connection.sender.offer(this)
     this.connection.wrote()
-    this.wantsDrain = this.queuedBytes > highWaterBytes
+    // Once promised, the drain is owed, however little is queued when the next message is sent.
+    this.wantsDrain ||= this.queuedBytes > highWaterBytes
     return !this.wantsDrain
   }
 

@@ -48,7 +48,10 @@ interface ControlMessage {
   readonly revision?: number
 }
 
-const writer = new ProtoWriter(64 * 1024)
+const WRITER_BYTES = 64 * 1024
+/** A larger buffer is given up after use. */
+const WRITER_KEPT_BYTES = 4 * 2 ** 20
+const writer = new ProtoWriter(WRITER_BYTES)
 
 class WatchStream implements WatchSink {
   private readonly context: ApiContext
@@ -165,29 +168,27 @@ class WatchStream implements WatchSink {
     const maxBytes = this.context.limits.requestBytesMax + REQUEST_OVERHEAD_BYTES
     this.begin(watcher.options.id, revision)
     const headBytes = writer.position
-    let inMessage = 0
+    let last = 0
     for (const event of events) {
       const encoded = event.encoded(withPrevious)
-      if (fragment && inMessage > 0 && writer.position + encoded.length + 6 >= maxBytes) {
-        this.sendFragment()
+      const isFull = last > 0 && writer.position + encoded.length + 6 >= maxBytes
+      // Between revisions any message may end; within one only for a client that asked for fragments.
+      if (isFull && (fragment || event.revision !== last)) {
+        if (event.revision === last) writer.int64Field(FRAGMENT, 1)
+        this.send()
         this.begin(watcher.options.id, revision)
-        inMessage = 0
       }
       writer.bytesField(EVENTS, encoded)
-      inMessage++
+      last = event.revision
     }
     if (writer.position > headBytes) this.send()
+    if (writer.buffer.length > WRITER_KEPT_BYTES) writer.buffer = Buffer.allocUnsafeSlow(WRITER_BYTES)
   }
 
   private begin(id: Int64, revision: number): void {
     writer.position = 0
     this.context.header.write(writer, revision)
     if (id !== 0) writer.int64Field(WATCH_ID, id)
-  }
-
-  private sendFragment(): void {
-    writer.int64Field(FRAGMENT, 1)
-    this.send()
   }
 
   private control(message: ControlMessage): void {

@@ -20,21 +20,27 @@ interface LogRow {
   readonly key: Buffer
 }
 
+/** How much is read in one go, whichever bound is reached first. */
+export interface ReadBounds {
+  readonly events: number
+  readonly bytes: number
+}
+
 /**
- * Reads events from a revision up to another, at least one revision and then until `max` events are read; a revision is
+ * Reads events from a revision up to another, at least one revision and then until a bound is reached; a revision is
  * never split. Returns them with the first revision not read.
  */
 export const readEvents = (
   view: View,
   from: number,
   upTo: number,
-  max: number
+  max: ReadBounds
 ): { readonly events: ReadonlyArray<StoredEvent>; readonly next: number } => {
   const rows: Array<LogRow> = []
   let next = upTo + 1
   view.scan(Table.Log, revisionRow(from), revisionRow(upTo + 1), (row, value) => {
     const revision = readRevision(row, 0)
-    if (rows.length >= max && rows[rows.length - 1].revision !== revision) {
+    if (rows.length >= max.events && rows[rows.length - 1].revision !== revision) {
       next = revision
       return false
     }
@@ -46,7 +52,15 @@ export const readEvents = (
     })
     return true
   })
-  return { events: rows.map((row) => toEvent(view, row)), next }
+  const events: Array<StoredEvent> = []
+  let bytes = 0
+  for (const row of rows) {
+    if (bytes > max.bytes && events[events.length - 1].revision !== row.revision) return { events, next: row.revision }
+    const event = toEvent(view, row)
+    events.push(event)
+    bytes += event.key.length + (event.record?.length ?? 0) + (event.previous?.length ?? 0)
+  }
+  return { events, next }
 }
 
 const toEvent = (view: View, { key, kind, previous, revision }: LogRow): StoredEvent => {

@@ -8,7 +8,7 @@ import { IntervalIndex } from "./IntervalIndex.ts"
 import { Watcher, type WatcherOptions, type WatchSink } from "./Watcher.ts"
 
 /** Events read from the log in one turn of the loop: a few milliseconds, so that writers are not held up. */
-const CATCH_UP_EVENTS = 1000
+const CATCH_UP = { events: 1000, bytes: 4 * 2 ** 20 }
 
 export class WatchHub {
   private readonly store: Store
@@ -114,7 +114,7 @@ export class WatchHub {
       this.catchingUp = false
       this.store.engine.read(
         () => [],
-        (view) => this.catchUp((from, upTo) => readEvents(view, from, upTo, CATCH_UP_EVENTS))
+        (view) => this.catchUp((from, upTo) => readEvents(view, from, upTo, CATCH_UP))
       )
     })
   }
