@@ -31,7 +31,7 @@ export class Trial {
   private moment: Moment = { revision: 1, compacted: -1 }
   private watchesSettledFrom = 0
   /** Every revision that a compaction named. */
-  private readonly compactions = new Set<number>()
+  private readonly compactions = new Set<number | bigint>()
 
   private constructor(etcd: Side, ours: ReadonlyArray<Side>) {
     this.etcd = etcd
@@ -115,13 +115,13 @@ export class Trial {
     if (operation.method === "compact") await this.settle("before a compaction")
     const request = resolve(operation.request, this.moment) as { readonly revision?: number }
     const { revision = 0 } = request
-    const compactedThere = operation.method === "hashKv" && this.compactions.has(Number(revision))
+    const compactedThere = operation.method === "hashKv" && this.compactions.has(revision)
     await this.everywhere(
       compactedThere ? { ...operation, request: { ...operation.request, compactedThere } } : operation,
-      async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields
+      async ({ driver }) => await driver.call(operation.method, request)
     )
     if (operation.method === "compact" && revision > this.moment.compacted && revision <= this.moment.revision) {
-      this.compactions.add(Number(revision))
+      this.compactions.add(revision)
       this.note({ compacted: revision })
     }
   }
