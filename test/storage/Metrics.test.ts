@@ -4,7 +4,7 @@ import { DeleteRangeRequest, PutRequest, RangeRequest } from "#storage"
 import { it } from "@effect/vitest"
 import { Effect } from "effect"
 import { expect } from "vitest"
-import { startStore } from "./StoreProcess.ts"
+import { httpGet, startStore } from "./StoreProcess.ts"
 import { lintPrometheus, parsePrometheus, total } from "./PrometheusText.ts"
 
 const key = Buffer.from("k")
@@ -21,7 +21,7 @@ it.live("counts calls by code, keys and commits on a page that a scraper accepts
     const refused = yield* Effect.exit(callUnary(client, "/etcdserverpb.KV/Range", RangeRequest.encode({})))
     expect(refused._tag).toBe("Failure")
 
-    const page = yield* store.get("/metrics")
+    const { body: page } = yield* httpGet(store, "/metrics")
     expect(lintPrometheus(page)).toEqual([])
     const samples = parsePrometheus(page)
     const handled = (method: string, code: string) =>
