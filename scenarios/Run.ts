@@ -1,7 +1,7 @@
 // One run: one scenario against one backend, from an empty data directory to a run record. Starts the server and the
 // load generator, samples both, walks the phases, and cleans everything up, whatever happens.
 // Owns that order. What a phase does is the generator's; what the record says is Recording.ts's.
-import { Effect, FileSystem, Schema, type Scope } from "effect"
+import { Clock, Effect, FileSystem, Schedule, Schema, type Scope } from "effect"
 import { join } from "node:path"
 import type { Backend, RunningServer, ServerFailed } from "./backends/Backend.ts"
 import type { PhaseResult, Second } from "./generator/Protocol.ts"
@@ -26,7 +26,7 @@ export interface PhaseOutcome {
   readonly result: PhaseResult
 }
 
-/** A restart of the server: when, and how long from start to readiness, in ms. */
+/** A restart of the server (a backend that loses its data, or that is not ours, is not restarted): when, and how long from start to readiness, in ms. */
 export interface Restart {
   readonly phase: string
   readonly at: number
@@ -82,18 +82,11 @@ const dataDirectory = (workDir: string, name: string) =>
     return join(directory, "store")
   })
 
+/** Samples once a second for as long as the scope lives. */
 const sampling = (samplers: ReadonlyArray<ResourceSampler>) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const take = () => {
-        const now = Date.now()
-        for (const sampler of samplers) sampler.sample(now)
-      }
-      take()
-      return setInterval(take, 1000)
-    }),
-    (timer) => Effect.sync(() => clearInterval(timer))
-  )
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const sampler of samplers) sampler.sample(now)
+  }).pipe(Effect.repeat(Schedule.fixed("1 second")), Effect.forkScoped)
 
 const startGenerator = (scenario: Scenario, server: RunningServer, generator: Generator) => {
   const extra = Buffer.byteLength(server.keyPrefix)
@@ -110,7 +103,7 @@ const restart = (phase: Phase, server: RunningServer, generator: Generator) =>
     if (server.restart === undefined) return undefined
     const startMs = yield* server.restart
     yield* generator.ask({ type: "endpoint", endpoint: server.endpoint }, "ready")
-    return { phase: phase.name, at: Date.now() - startMs, startMs }
+    return { phase: phase.name, at: (yield* Clock.currentTimeMillis) - startMs, startMs }
   })
 
 /** Runs the scenario once. */
@@ -125,7 +118,7 @@ export const runOnce = (
     const server = yield* backend.open({ dataDir, quotaBytes, fsync, ...limits })
     const generator = yield* openGenerator
     yield* startGenerator(scenario, server, generator)
-    const startedAt = Date.now()
+    const startedAt = yield* Clock.currentTimeMillis
     const timeline = new Timeline(startedAt)
     const samplers = {
       server: new ResourceSampler(backend.name, "server", server.pid, startedAt),
@@ -153,5 +146,6 @@ export const runOnce = (
         .pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(late()) }))
       outcomes.push({ phase, result })
     }
-    return { startedAt, endedAt: Date.now(), outcomes, restarts, timeline, ...samplers }
+    const endedAt = yield* Clock.currentTimeMillis
+    return { startedAt, endedAt, outcomes, restarts, timeline, ...samplers }
   })

@@ -62,7 +62,7 @@ export const Phase = Schema.Struct({
   name: Name,
   kind: Schema.Literals(phaseKinds).annotate({
     description:
-      "prepare, warmUp and coolDown run loads unjudged; measure is judged; restart stops and starts the server"
+      "prepare, warmUp and coolDown run loads unjudged; measure is judged; restart stops and starts the server, where its data outlives it"
   }),
   order: Schema.Literals(["parallel", "sequential"])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("parallel" as const)))

@@ -18,6 +18,8 @@ export class OutBuffer {
   /** The open slab; write at `end`, after `room` made sure of the space. */
   bytes: Buffer = none
   end = 0
+  /** Where what has not been handed over begins: before it the slab belongs to the socket. */
+  private start = 0
   /** Bytes handed to the socket so far. */
   total = 0
   /** Whether the socket holds more than it should; data waits, control frames do not. */
@@ -34,14 +36,16 @@ export class OutBuffer {
 
   /** Bytes given to the socket and not yet taken by the kernel, plus those gathered here. */
   get backlog(): number {
-    return this.socket.writableLength + this.end
+    return this.socket.writableLength + this.end - this.start
   }
 
   /** Makes sure that `size` bytes (at most a slab) fit behind `end`. */
   room(size: number): void {
     if (this.end + size <= this.bytes.length) return
-    if (this.end > 0) this.handOver()
+    if (this.end > this.start) this.handOver()
+    if (this.end + size <= this.bytes.length) return
     this.bytes = pool.pop() ?? Buffer.allocUnsafeSlow(slabBytes)
+    this.start = this.end = 0
   }
 
   /** Sends a piece without copying; its memory belongs to the socket until `taken` is called. */
@@ -50,7 +54,7 @@ export class OutBuffer {
       this.corked = true
       this.socket.cork()
     }
-    if (this.end > 0) this.handOver()
+    if (this.end > this.start) this.handOver()
     this.total += piece.length
     this.socket.write(piece, taken)
     this.congested = this.socket.writableLength > congestedBytes
@@ -58,7 +62,7 @@ export class OutBuffer {
 
   /** Hands everything gathered to the socket. */
   flush(): void {
-    if (this.end > 0) this.handOver()
+    if (this.end > this.start) this.handOver()
     if (this.corked) {
       this.corked = false
       this.socket.uncork()
@@ -68,25 +72,32 @@ export class OutBuffer {
 
   /** Gives the memory back when the socket is gone. */
   drop(): void {
-    if (this.bytes.length > 0) release(this.bytes)
-    this.bytes = none
-    this.end = 0
+    if (this.bytes.length > 0 && this.start === 0) release(this.bytes)
+    this.leave()
   }
 
   private handOver(): void {
     const slab = this.bytes
-    const written = slab.subarray(0, this.end)
-    this.total += this.end
-    this.bytes = none
-    this.end = 0
+    const written = slab.subarray(this.start, this.end)
+    this.total += written.length
     if (this.slow) {
+      this.leave()
       this.socket.write(written, () => release(slab))
     } else {
+      this.start = this.end
       this.socket.write(written)
-      // With nothing left unsent the kernel has its copy; else the slab stays with the socket and is not reused.
-      if (this.socket.writableLength === 0) release(slab)
+      // With nothing left unsent the kernel has its copy; else what is behind goes on filling, and the slab is not reused.
+      if (this.socket.writableLength === 0) {
+        release(slab)
+        this.leave()
+      }
     }
     if (this.socket.writableLength > congestedBytes) this.congested = true
+  }
+
+  private leave(): void {
+    this.bytes = none
+    this.start = this.end = 0
   }
 }
 

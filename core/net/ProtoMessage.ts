@@ -1,7 +1,7 @@
 // Message codecs from a table of fields: one line a field, types inferred, for everything that is not a hot path.
 // Owns presence rules (proto3: scalars at their default are not written) and repeated and nested fields.
 // Refuses to own groups, maps and extensions: the protocols that we speak do not use them.
-import { type Int64, ProtoReader, ProtoWriter } from "./Protobuf.ts"
+import { type Int64, ProtoError, ProtoReader, ProtoWriter } from "./Protobuf.ts"
 
 type Scalar = "bytes" | "string" | "bool" | "int32" | "uint32" | "int64" | "uint64" | "double" | "fixed32" | "fixed64"
 
@@ -82,6 +82,8 @@ type OptionalPart<F> = F extends Field<infer T> ? (undefined extends T ? undefin
 /** The decoded type of a message codec. */
 export type MessageType<M> = M extends Message<infer T> ? T : never
 
+/** Messages in messages: beyond, a request of a few kilobytes would take the whole stack. */
+const DEPTH_MAX = 1000
 const EMPTY = new Uint8Array(0)
 const defaults: Record<Scalar, unknown> = {
   bytes: EMPTY,
@@ -161,13 +163,14 @@ export class Message<T extends object> {
   }
 
   /** Decodes; `bytes` fields are views into the buffer. Throws ProtoError on malformed bytes. */
-  decode(buffer: Uint8Array, start = 0, end = buffer.length): T {
+  decode(buffer: Uint8Array, start = 0, end = buffer.length, depth = 0): T {
+    if (depth > DEPTH_MAX) throw new ProtoError(`message is nested more than ${DEPTH_MAX} deep`)
     const reader = new ProtoReader(buffer, start, end)
     const result: Record<string, unknown> = { ...this.empty }
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       const entry = this.byNumber[tag >>> 3]
       if (entry === undefined) reader.skip(tag)
-      else this.readField(reader, tag, entry, result)
+      else this.readField(reader, tag, entry, result, depth)
     }
     return result as T
   }
@@ -176,7 +179,8 @@ export class Message<T extends object> {
     reader: ProtoReader,
     tag: number,
     [name, field]: readonly [string, Field<unknown>],
-    result: Record<string, unknown>
+    result: Record<string, unknown>,
+    depth: number
   ): void {
     const packed = field.repeated && (tag & 7) === 2 && field.scalar !== undefined && wireType(field.scalar) !== 2
     if (!packed && (tag & 7) !== wireType(field.scalar)) return reader.skip(tag)
@@ -190,7 +194,7 @@ export class Message<T extends object> {
     if (field.nested === undefined) value = readScalar(reader, field.scalar as Scalar)
     else {
       const start = reader.span()
-      value = field.nested().decode(reader.buffer, start, reader.position)
+      value = field.nested().decode(reader.buffer, start, reader.position, depth + 1)
     }
     if (target === undefined) result[name] = value
     else target.push(value)

@@ -2,7 +2,7 @@
 // binary by path or version, or any running one by URL. A running one's other keys are left alone: all keys get a
 // prefix of their own, and they stay there after the run.
 import { cacheDirectory, findAsset } from "#kind"
-import { Config, Effect, FileSystem } from "effect"
+import { Clock, Config, Effect, FileSystem } from "effect"
 import { execFile } from "node:child_process"
 import { get } from "node:http"
 import { delimiter, join } from "node:path"
@@ -63,7 +63,7 @@ const remote = Effect.fn("scenarios.etcd.remote")(function* (text: string) {
     endpoint: { host: url.hostname, port: Number(url.port === "" ? "2379" : url.port) },
     pid: () => undefined,
     restart: undefined,
-    keyPrefix: `/wharf-run/${Date.now().toString(36)}`
+    keyPrefix: `/wharf-run/${(yield* Clock.currentTimeMillis).toString(36)}`
   }
   const backend: Backend = {
     name: `etcd@${url.host}`,

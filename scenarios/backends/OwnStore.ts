@@ -19,5 +19,8 @@ export const ownStore = (engine: "memory" | "lmdb", durable: boolean): Effect.Ef
         command: join(packageRoot, "bin", "wharf"),
         dataDir: settings.dataDir,
         args: (endpoint) => ["serve", "storage", "--backend", engine, ...storeFlags(settings, endpoint)]
-      })
+      }).pipe(
+        // What is not durable does not come back, so there is nothing to restart on.
+        Effect.map((server) => (durable ? server : { ...server, restart: undefined }))
+      )
   }))

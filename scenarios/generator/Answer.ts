@@ -181,7 +181,7 @@ export const rawVarint = (bytes: Uint8Array, field: number): Uint8Array => {
     const tag = at.varint()
     const from = at.at
     at.skip(tag)
-    if (tag === field << 3) return bytes.slice(from, at.at)
+    if (tag === field << 3) return Uint8Array.from(bytes.subarray(from, at.at))
   }
   return new Uint8Array(0)
 }

@@ -1,8 +1,10 @@
 // One action in flight: who sends it, what it acts on, when it was planned and sent. Calls are reused, one per place in
 // flight, so that an action costs no closures. Owns the bookkeeping of sending and finishing; operations decide bytes.
-import { type GrpcClient, grpcCodeName, type GrpcStatus } from "#net"
+import { type GrpcClient, GrpcCode, grpcCodeName, type GrpcStatus } from "#net"
 import type { RunContext } from "./RunContext.ts"
 import type { Tally } from "./Tally.ts"
+
+const errorNameMax = 120
 
 /** What one operation of a mix does with a call. */
 export interface Behaviour {
@@ -26,9 +28,15 @@ export interface CallOwner {
   readonly finished: (call: Call) => void
 }
 
-/** The name a failed call is counted under: etcd's own message where it sent one, else the gRPC code's name. */
-export const errorName = ({ code, message }: GrpcStatus): string =>
-  message.startsWith("etcdserver: ") ? message.slice(0, 120) : grpcCodeName(code)
+/**
+ * The name a failed call is counted under: etcd's own message where it sent one, else the gRPC code's name, with the
+ * message behind the codes that say nothing by themselves.
+ */
+export const errorName = ({ code, message }: GrpcStatus): string => {
+  if (message.startsWith("etcdserver: ")) return message.slice(0, errorNameMax)
+  const vague = code === GrpcCode.Unknown || code === GrpcCode.Internal
+  return vague ? `${grpcCodeName(code)}: ${message}`.slice(0, errorNameMax) : grpcCodeName(code)
+}
 
 /** One place in flight. */
 export class Call {

@@ -134,7 +134,7 @@ export const watchRequest = (keyBytes: Uint8Array, options: WatchOptions): Templ
 export const prefixEnd = (prefix: Uint8Array): Uint8Array => {
   for (let last = prefix.length - 1; last >= 0; last--) {
     if (prefix[last] < 0xff) {
-      const end = prefix.slice(0, last + 1)
+      const end = Uint8Array.from(prefix.subarray(0, last + 1))
       end[last] = prefix[last] + 1
       return end
     }

@@ -3,7 +3,7 @@
 // Owns the order of these steps. Timing of actions is LoadDriver.ts's; what they send is the operations'.
 import type { ConnectFailed, GrpcClient } from "#net"
 import type { RecordedOperation } from "#reports"
-import { Effect, Schema, type Scope } from "effect"
+import { Effect, Schedule, Schema, type Scope } from "effect"
 import { shapeName } from "../LoadShape.ts"
 import { type Operation, recordedName } from "../Operation.ts"
 import type { Load, Phase } from "../Scenario.ts"
@@ -73,6 +73,7 @@ export class PhaseRun {
   readonly #watchers: Array<Watchers> = []
   #connections = 0
   #over = false
+  #beatAt = 0
   readonly #notes: Array<string> = []
 
   constructor(phase: Phase, context: RunContext, emit: (second: Second) => void) {
@@ -88,16 +89,14 @@ export class PhaseRun {
       this.#context.startPhase()
       const startedAt = performance.timeOrigin + this.#context.now
       const cpu = process.cpuUsage()
-      yield* Effect.acquireRelease(
-        Effect.sync(() => setInterval(() => this.#beat(), beatMs)),
-        (beat) => Effect.sync(() => clearInterval(beat))
-      )
+      yield* Effect.sync(() => this.#beat()).pipe(Effect.schedule(Schedule.fixed(beatMs)), Effect.forkScoped)
       yield* this.#drive()
       this.#context.tick()
       const endedAt = performance.timeOrigin + this.#context.now
       const used = process.cpuUsage(cpu)
       yield* this.#drain()
-      this.#beat()
+      // What is left of a second would look like a slow one; most of a second is shown.
+      if (performance.now() - this.#beatAt > beatMs / 2) this.#beat()
       this.#over = true
       return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
     })
@@ -169,6 +168,7 @@ export class PhaseRun {
     }).pipe(Effect.timeoutOption(this.#phase.drain), Effect.asVoid)
 
   #beat(): void {
+    this.#beatAt = performance.now()
     for (const driver of this.#drivers) driver.sweep()
     const [first] = this.#watchers
     const watch = first === undefined ? {} : { watch: watchSecond(this.#watchers) }

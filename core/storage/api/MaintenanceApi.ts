@@ -37,7 +37,7 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
     unary("/etcdserverpb.Maintenance/Status", Empty, (_request, call) => status(context, options, call)),
     unary("/etcdserverpb.Maintenance/Alarm", AlarmRequest, (request, call) => alarm(context, request, call)),
     unary("/etcdserverpb.Maintenance/Defragment", Empty, (_request, call) =>
-      answer(call, HeaderOnly, auth.requireRoot(call) ?? { header: header() })
+      answer(call, HeaderOnly, auth.requireRoot(call) ?? {})
     ),
     unary("/etcdserverpb.Maintenance/Hash", Empty, (_request, call) => {
       const denied = auth.requireRoot(call)

@@ -157,8 +157,8 @@ class WatchStream implements WatchSink {
     return this.blocked
   }
 
+  /** As in etcd the id stays taken until the client cancels the watch, too. */
   compacted(watcher: Watcher, compactRevision: number): void {
-    this.watchers.delete(watcher.options.id)
     this.control({ id: watcher.options.id, canceled: true, compactRevision, revision: 0 })
   }
 

@@ -6,12 +6,14 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { Worker } from "node:worker_threads"
 import { Effect, Schema } from "effect"
+import type { Transaction } from "lmdb"
 import { readRevision } from "../mvcc/Layout.ts"
 import { holdDirectory } from "./DirectoryLockAdapter.ts"
 import { compareBytes, type CommitOutcome, type Engine, Table, type View, type WriteBatch } from "./Engine.ts"
 import { LayeredView } from "./LayeredView.ts"
 import { makeCursorView, type RenewableView } from "./LmdbCursorView.ts"
 import type { ApplyReply, ApplyRequest } from "./LmdbEngineWriter.ts"
+import { checkDataFile } from "./LmdbFileCheckAdapter.ts"
 import { makePageView } from "./LmdbPageView.ts"
 import {
   APPLIED_ROW,
@@ -75,7 +77,13 @@ export const openLmdbEngine = Effect.fn("storage.openLmdbEngine")(function* (opt
   yield* holdDirectory(directory).pipe(Effect.mapError(refuse("must be used by one process only")))
   const tree = { directory, mapSizeBytes: options.mapSizeBytes ?? MAP_SIZE_DEFAULT, sync: options.sync !== false }
   return yield* Effect.acquireRelease(
-    Effect.try({ try: () => new LmdbEngine(tree), catch: refuse("must hold intact data files") }),
+    Effect.try({
+      try: () => {
+        checkDataFile(treePath(directory))
+        return new LmdbEngine(tree)
+      },
+      catch: refuse("must hold intact data files")
+    }),
     (engine) => Effect.promise(() => engine.closed())
   )
 })
@@ -94,6 +102,7 @@ class LmdbEngine implements Engine {
   private moving:
     | { readonly table: Memtable; readonly generations: ReadonlyArray<number>; readonly to: number }
     | undefined
+  private pinned: Transaction | undefined
   private applied: number
   private failure: string | undefined
   private timer: NodeJS.Timeout | undefined
@@ -112,8 +121,10 @@ class LmdbEngine implements Engine {
     this.view = new LayeredView(this.base)
     const applied = this.base.get(Table.Meta, APPLIED_ROW)
     this.applied = applied === undefined ? 0 : readRevision(applied, 0)
+    this.pin()
     this.wal = new Wal(options, this.applied)
-    this.wal.replay((batch) => this.active.apply(batch))
+    this.wal.replay((record) => this.active.apply(record))
+    if (!this.active.isEmpty) this.active.recount(Table.Key, (key) => this.base.get(Table.Key, key) !== undefined)
     const script = import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js"
     this.writer = new Worker(new URL(script, import.meta.url), {
       workerData: options,
@@ -124,6 +135,7 @@ class LmdbEngine implements Engine {
     this.writer.unref()
     this.layer()
     const complete = this.wal.rotate()
+    this.wal.prepareSpare()
     if (this.active.isEmpty) this.wal.release(complete)
     else this.flush()
   }
@@ -140,10 +152,10 @@ class LmdbEngine implements Engine {
     }
     if (this.moving !== undefined && this.active.sizeBytes > WAITING_MAX_BYTES) return this.hold(batch, done)
     this.committing = true
-    this.wal.append(batch, (error) => {
+    this.wal.append(batch, (error, record) => {
       this.committing = false
       if (error === undefined) {
-        this.active.apply(batch)
+        this.active.apply(record)
         this.scheduleFlush()
       }
       done(error === undefined ? { kind: "committed" } : failed(error))
@@ -176,6 +188,7 @@ class LmdbEngine implements Engine {
     this.moving = { table: this.active, generations, to: this.wal.sequence }
     this.active = new Memtable()
     this.layer()
+    this.wal.prepareSpare()
     this.send()
   }
 
@@ -199,6 +212,7 @@ class LmdbEngine implements Engine {
       this.failure = undefined
       this.applied = reply.applied
       this.base.renew()
+      this.pin()
       this.wal.release(this.moving.generations)
       this.moving = undefined
       this.layer()
@@ -208,6 +222,17 @@ class LmdbEngine implements Engine {
     this.waiting = undefined
     waiting?.()
     this.onIdle?.()
+  }
+
+  /**
+   * Holds the tree's current snapshot: the writer moves a memtable in several transactions, and none of them may reuse
+   * a page that is looked at until all are done.
+   */
+  private pin(): void {
+    this.root.resetReadTxn()
+    const held = this.root.useReadTransaction()
+    this.pinned?.done()
+    this.pinned = held
   }
 
   private layer(): void {
@@ -244,6 +269,7 @@ class LmdbEngine implements Engine {
       this.writer.once("exit", exited)
       this.writer.postMessage("close")
     })
+    this.pinned?.done()
     this.base.release()
     this.wal.close()
     await this.root.close()

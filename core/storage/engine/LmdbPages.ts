@@ -29,33 +29,40 @@ const { createBufferForAddress } = (
   lmdb as unknown as { readonly nativeAddon: { createBufferForAddress: (address: number, length: number) => Buffer } }
 ).nativeAddon
 
+/** A stretch of the map, as bytes and as the 16-bit words that page headers and nodes are made of (all lie evenly). */
+interface Window {
+  readonly bytes: Buffer
+  readonly words: Uint16Array
+}
+
 /** Called with views into the map; returns false to stop. */
 type VisitRow = (key: Uint8Array, value: Uint8Array) => boolean
 
 export class LmdbPages {
   private readonly address: number
-  private readonly windows: Array<Buffer> = []
+  private readonly windows: Array<Window> = []
   private readonly pageSize: number
   private readonly sums = new Map<number, { readonly transaction: number; readonly rows: Float64Array }>()
   // The page that the walk stands on: a window and an offset in it.
-  private window: Buffer
+  private window: Window
   private at = 0
 
   /** `address` is where the process maps the data file. */
   constructor(address: number) {
     this.address = address
     this.window = this.windowOf(0)
-    if (this.window.readUInt32LE(PAGE_HEADER) !== MAGIC || this.window.readUInt32LE(PAGE_HEADER + 4) !== DATA_VERSION) {
+    const { bytes } = this.window
+    if (bytes.readUInt32LE(PAGE_HEADER) !== MAGIC || bytes.readUInt32LE(PAGE_HEADER + 4) !== DATA_VERSION) {
       throw new Error("the data file has another page format than LMDB's data version 2")
     }
-    this.pageSize = this.window.readUInt32LE(PAGE_HEADER + 24)
+    this.pageSize = bytes.readUInt32LE(PAGE_HEADER + 24)
   }
 
   /** The trees of the last committed transaction, by name. Only while no transaction is being committed. */
   roots(names: ReadonlyArray<string>): ReadonlyArray<Tree> {
-    const txnOf = (page: number): number => this.u64(this.windows[0], page * this.pageSize + PAGE_HEADER + 128)
+    const txnOf = (page: number): number => this.u64(this.windows[0].bytes, page * this.pageSize + PAGE_HEADER + 128)
     const meta = (txnOf(1) > txnOf(0) ? this.pageSize : 0) + PAGE_HEADER
-    const main = this.tree(this.windows[0], meta + 24 + 48)
+    const main = this.tree(this.windows[0].bytes, meta + 24 + 48)
     return names.map((name) => {
       let found = EMPTY_TREE
       this.scan(main, Buffer.from(name), undefined, (key, value) => {
@@ -133,7 +140,7 @@ export class LmdbPages {
   /** Rows below the first n children of a branch page, for every n. A page never changes while it has its number and transaction. */
   private sumsOf(page: number): Float64Array {
     this.goto(page)
-    const transaction = this.u64(this.window, this.at + 8)
+    const transaction = this.u64(this.window.bytes, this.at + 8)
     const known = this.sums.get(page)
     if (known !== undefined && known.transaction === transaction) return known.rows
     const children = Array.from({ length: this.count1() }, (_, index) => this.childPage(index))
@@ -184,19 +191,23 @@ export class LmdbPages {
   private goto(page: number): void {
     const offset = page * this.pageSize
     const index = Math.floor(offset / WINDOW_BYTES)
-    this.window = this.windows[index] ?? this.windowOf(index)
+    this.window = this.windowOf(index)
     this.at = offset - index * WINDOW_BYTES
   }
 
-  private windowOf(index: number): Buffer {
-    return (this.windows[index] ??= createBufferForAddress(this.address + index * WINDOW_BYTES, WINDOW_BYTES))
+  private windowOf(index: number): Window {
+    const known = this.windows[index]
+    if (known !== undefined) return known
+    const bytes = createBufferForAddress(this.address + index * WINDOW_BYTES, WINDOW_BYTES)
+    const made = { bytes, words: new Uint16Array(bytes.buffer, bytes.byteOffset, WINDOW_BYTES / 2) }
+    this.windows[index] = made
+    return made
   }
 
   // --- The current page ---
 
   private u16(at: number): number {
-    const { window } = this
-    return window[at] | (window[at + 1] << 8)
+    return this.window.words[at >> 1]
   }
 
   private isBranch(): boolean {
@@ -219,15 +230,15 @@ export class LmdbPages {
 
   private key(index: number): Uint8Array {
     const node = this.node(index)
-    return this.window.subarray(node + 8, node + 8 + this.u16(node + 6))
+    return this.window.bytes.subarray(node + 8, node + 8 + this.u16(node + 6))
   }
 
   private value(index: number): Uint8Array {
     const node = this.node(index)
     const size = this.u16(node) + this.u16(node + 2) * 65_536
     const data = node + 8 + this.u16(node + 6)
-    if ((this.u16(node + 4) & BIG_DATA) === 0) return this.window.subarray(data, data + size)
-    return this.overflow(this.u64(this.window, data), size)
+    if ((this.u16(node + 4) & BIG_DATA) === 0) return this.window.bytes.subarray(data, data + size)
+    return this.overflow(this.u64(this.window.bytes, data), size)
   }
 
   /** A value on pages of its own; one that lies in two windows is looked at through a buffer of its own. */
@@ -236,16 +247,16 @@ export class LmdbPages {
     const index = Math.floor(offset / WINDOW_BYTES)
     const at = offset - index * WINDOW_BYTES
     if (at + size > WINDOW_BYTES) return createBufferForAddress(this.address + offset, size)
-    return (this.windows[index] ?? this.windowOf(index)).subarray(at, at + size)
+    return this.windowOf(index).bytes.subarray(at, at + size)
   }
 
   private compareNode(index: number, key: Uint8Array): number {
-    const { window } = this
+    const { bytes } = this.window
     const node = this.node(index)
     const size = this.u16(node + 6)
     const common = Math.min(size, key.length)
     for (let at = 0; at < common; at++) {
-      const difference = window[node + 8 + at] - key[at]
+      const difference = bytes[node + 8 + at] - key[at]
       if (difference !== 0) return difference
     }
     return size - key.length
@@ -279,7 +290,7 @@ export class LmdbPages {
 /** The branch pages above a leaf, and which child was taken on each. */
 class Path {
   readonly depth: number
-  readonly windows: Array<Buffer> = []
+  readonly windows: Array<Window> = []
   readonly offsets: Array<number> = []
   readonly children: Array<number> = []
 
@@ -287,7 +298,7 @@ class Path {
     this.depth = depth
   }
 
-  set(level: number, window: Buffer, offset: number, child: number): void {
+  set(level: number, window: Window, offset: number, child: number): void {
     this.windows[level] = window
     this.offsets[level] = offset
     this.children[level] = child

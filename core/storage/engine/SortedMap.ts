@@ -89,13 +89,14 @@ export class SortedMap<V> {
 
   /** How many keys lie in [start, end): whole runs are counted by their length. */
   count(start: string, end: string | undefined): number {
+    if (end !== undefined && end <= start) return 0
     const first = this.runOf(start)
     const from = lowerBound(this.runs[first].keys, start)
     const last = end === undefined ? this.runs.length - 1 : this.runOf(end)
     const to = end === undefined ? this.runs[last].keys.length : lowerBound(this.runs[last].keys, end)
     let total = to - from
     for (let index = first; index < last; index++) total += this.runs[index].keys.length
-    return Math.max(0, total)
+    return total
   }
 
   /** The run that holds the key, or would: the last one that does not start after it. */

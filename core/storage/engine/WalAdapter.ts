@@ -5,16 +5,16 @@ import {
   close,
   closeSync,
   constants,
-  fdatasyncSync,
-  ftruncateSync,
+  fsync,
+  open,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   unlinkSync,
-  write,
-  writeSync
+  write
 } from "node:fs"
+import { open as openFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { WriteBatch } from "./Engine.ts"
 import { hasLaterRecord, readRecordAt, recordSequence, recordSize, writeRecord } from "./WalRecord.ts"
@@ -22,8 +22,8 @@ import { hasLaterRecord, readRecordAt, recordSequence, recordSize, writeRecord }
 /** Bytes that a file is made with, so that writing into it changes no metadata. */
 const FILE_BYTES = 16 * 2 ** 20
 const ZEROS = Buffer.alloc(2 ** 20)
-/** The buffer of one commit is kept up to this size. */
-const BUFFER_KEPT_BYTES = 8 * 2 ** 20
+const SPARES_MAX = 2
+const SPARE_NAME = "spare-0.log"
 
 /** The log is damaged before its end: acknowledged commits would be lost by going on. */
 export class DamagedLog extends Error {
@@ -46,30 +46,37 @@ export class Wal {
   private readonly options: WalOptions
   private readonly generations: Array<number>
   private readonly spares: Array<string> = []
+  private spareCount = 0
+  private preparing = false
+  private nameOnDisk = false
   private file = -1
   private position = 0
-  private buffer = Buffer.allocUnsafeSlow(2 ** 20)
   /** The sequence of the last record. */
   sequence: number
 
   constructor(options: WalOptions, appliedSequence: number) {
     this.options = options
     this.sequence = appliedSequence
+    for (const name of readdirSync(options.directory))
+      if (name.startsWith("spare-")) unlinkSync(join(options.directory, name))
     this.generations = readdirSync(options.directory)
       .flatMap((name) => generationOf(name) ?? [])
       .sort((a, b) => a - b)
   }
 
   /** Hands out, in order, every commit after the applied ones; throws DamagedLog rather than skip one. */
-  replay(apply: (batch: WriteBatch) => void): void {
+  replay(apply: (record: Buffer) => void): void {
     let applied = this.sequence
-    for (const generation of this.generations) {
-      const file = readFileSync(this.pathOf(generation))
+    // By what they hold, not by name: a rename may be lost with the machine's power when a file's contents are not.
+    const files = this.generations
+      .map((generation) => ({ generation, file: readFileSync(this.pathOf(generation)) }))
+      .sort((a, b) => recordSequence(a.file) - recordSequence(b.file))
+    for (const { file, generation } of files) {
       let at = 0
       for (let record = firstRecord(file, applied); record !== undefined;) {
         at = record.next
         if (record.sequence > applied) {
-          apply(record.batch)
+          apply(record.bytes)
           applied = record.sequence
         }
         record = readRecordAt(file, at, record.sequence + 1)
@@ -88,33 +95,66 @@ export class Wal {
     if (this.file >= 0) close(this.file, () => undefined)
     const path = this.pathOf(generation)
     const spare = this.spares.pop()
-    if (spare === undefined) preallocate(path)
-    else renameSync(spare, path)
-    this.file = openSync(path, constants.O_WRONLY | (this.options.sync ? constants.O_DSYNC : 0))
+    if (spare !== undefined) renameSync(spare, path)
+    const { O_CREAT, O_DSYNC, O_WRONLY } = constants
+    this.file = openSync(path, O_WRONLY | O_CREAT | (this.options.sync ? O_DSYNC : 0), 0o600)
     this.position = 0
     this.generations.push(generation)
+    this.nameOnDisk = false
     return complete
   }
 
-  /** Appends a commit; `done` is told when it is durable, or why it is not, in which case nothing of it counts. */
-  append(batch: WriteBatch, done: (error: Error | undefined) => void): void {
-    const size = recordSize(batch)
-    if (size > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(Math.max(size, this.buffer.length * 2))
-    writeRecord(this.buffer, this.sequence + 1, batch)
-    this.write(0, size, (error) => {
-      if (error === undefined) {
-        this.sequence++
-        this.position += size
-      }
-      if (this.buffer.length > BUFFER_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(2 ** 20)
-      done(error)
+  /** Makes files ahead of their use, so that writing into them changes no metadata; a full disk only makes none. */
+  prepareSpare(): void {
+    if (this.preparing || this.spares.length >= SPARES_MAX) return
+    this.preparing = true
+    const path = join(this.options.directory, SPARE_NAME)
+    preallocate(path)
+      .then(() => {
+        if (this.file < 0) return unlinkSync(path)
+        const kept = join(this.options.directory, `spare-${++this.spareCount}.log`)
+        renameSync(path, kept)
+        this.spares.push(kept)
+      })
+      .catch(() => undefined)
+      .finally(() => (this.preparing = false))
+  }
+
+  /**
+   * Appends a commit; `done` is told when it is durable, with its bytes, or why it is not, in which case nothing of it
+   * counts.
+   */
+  append(batch: WriteBatch, done: (error: Error | undefined, record: Buffer) => void): void {
+    const record = Buffer.allocUnsafeSlow(recordSize(batch))
+    writeRecord(record, this.sequence + 1, batch)
+    this.write(record, 0, (written) =>
+      this.settleName(written, (error) => {
+        if (error === undefined) {
+          this.sequence++
+          this.position += record.length
+        }
+        done(error, record)
+      })
+    )
+  }
+
+  /** A file's first commit counts when the file's name is on the disk too. */
+  private settleName(error: Error | undefined, done: (error: Error | undefined) => void): void {
+    if (error !== undefined || this.nameOnDisk || !this.options.sync) return done(error)
+    open(this.options.directory, "r", (failed, folder) => {
+      if (failed !== null) return done(failed)
+      fsync(folder, (unsynced) => {
+        close(folder, () => undefined)
+        this.nameOnDisk = unsynced === null
+        done(unsynced ?? undefined)
+      })
     })
   }
 
-  private write(from: number, to: number, done: (error: Error | undefined) => void): void {
-    write(this.file, this.buffer, from, to - from, this.position + from, (error, written) => {
+  private write(record: Buffer, from: number, done: (error: Error | undefined) => void): void {
+    write(this.file, record, from, record.length - from, this.position + from, (error, written) => {
       if (error !== null) done(error)
-      else if (from + written < to) this.write(from + written, to, done)
+      else if (from + written < record.length) this.write(record, from + written, done)
       else done(undefined)
     })
   }
@@ -124,8 +164,12 @@ export class Wal {
     for (const generation of generations) {
       this.generations.splice(this.generations.indexOf(generation), 1)
       const path = this.pathOf(generation)
-      if (this.spares.length >= 2) unlinkSync(path)
-      else this.spares.push(path)
+      if (this.spares.length >= SPARES_MAX) unlinkSync(path)
+      else {
+        const kept = join(this.options.directory, `spare-${++this.spareCount}.log`)
+        renameSync(path, kept)
+        this.spares.push(kept)
+      }
     }
   }
 
@@ -147,16 +191,12 @@ const firstRecord = (file: Buffer, applied: number) => {
   return sequence > 0 && sequence <= applied + 1 ? readRecordAt(file, 0, sequence) : undefined
 }
 
-const preallocate = (path: string): void => {
-  const file = openSync(path, "w", 0o600)
+const preallocate = async (path: string): Promise<void> => {
+  const file = await openFile(path, "w", 0o600)
   try {
-    for (let at = 0; at < FILE_BYTES; at += ZEROS.length) writeSync(file, ZEROS, 0, ZEROS.length, at)
-    fdatasyncSync(file)
-  } catch (error) {
-    // A full disk: the file grows as it is written, or the commit says that there is no space.
-    ftruncateSync(file, 0)
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error
+    for (let at = 0; at < FILE_BYTES; at += ZEROS.length) await file.write(ZEROS, 0, ZEROS.length, at)
+    await file.datasync()
   } finally {
-    closeSync(file)
+    await file.close()
   }
 }

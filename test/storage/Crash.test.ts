@@ -1,0 +1,17 @@
+import { assert, describe, it } from "vitest"
+import { crash } from "./crash/CrashRig.ts"
+
+const seed = Number(process.env["CRASH_SEED"] ?? Math.floor(Date.now() / 86_400_000))
+
+describe("killed at random moments under load", () => {
+  it("keeps what it acknowledged, whole and in place, and nothing twice", async () => {
+    const report = await crash({ kills: 15, seed, timeLimitMs: 60_000 })
+    const { compacted, kills, problems, revision, writes } = report
+    process.stdout.write(
+      `${kills} kills, ${writes} writes, revision ${revision}, compacted ${compacted}, seed ${seed}\n`
+    )
+    assert.deepStrictEqual(problems, [])
+    assert.isAbove(writes, 0)
+    assert.isAtLeast(revision, writes)
+  }, 300_000)
+})
