@@ -45,12 +45,12 @@ const inBatches = async (count: number, size: number, run: (n: number) => Promis
 
 /** The longest and the median time that a put took while something else went on. */
 const watchPauses = async (driver: GrpcDriver, during: Promise<unknown>, what: string): Promise<void> => {
-  let over = false
+  const state = { over: false }
   void during.finally(() => {
-    over = true
+    state.over = true
   })
   const times: Array<number> = []
-  for (let n = 0; !over || times.length < 20; n++) {
+  for (let n = 0; !state.over || times.length < 20; n++) {
     const from = performance.now()
     await driver.ask("put", { key: Buffer.from(`pause/${n % 100}`), value: Buffer.from("v") })
     times.push(performance.now() - from)
@@ -75,6 +75,9 @@ describe("watchers", () => {
     const watcher = (await connect()).open("watch")
     watcher.on("error", () => undefined)
     watcher.pause()
+    const put = (n: number) => driver.ask("put", { key: Buffer.from(`k${n % 50}`), value })
+    // The same load without a watcher first: what it leaves behind is not the watcher's.
+    await inBatches(3000, 20, put)
     const revisions: Array<number> = []
     watcher.on("data", (answer: unknown) => {
       const { events } = answer as { events: ReadonlyArray<{ kv: { modRevision: number } }> }
@@ -84,17 +87,17 @@ describe("watchers", () => {
     watcher.write({ createRequest: { ...everything } })
     await sleep(300)
     const before = anonymousMiB(server)
-    await inBatches(3000, 20, (n) => driver.ask("put", { key: Buffer.from(`k${n % 50}`), value }))
+    await inBatches(3000, 20, put)
     const after = anonymousMiB(server)
     if (before !== undefined && after !== undefined) {
       say(`a watcher 300 MB behind: anonymous memory ${Math.round(before)} MiB before, ${Math.round(after)} MiB after`)
-      assert.isBelow(after - before, 250)
+      assert.isBelow(after - before, 150)
     }
     watcher.resume()
     for (let tries = 0; tries < 300 && revisions.length < 3000; tries++) await sleep(100)
     assert.deepStrictEqual(
       revisions,
-      Array.from({ length: 3000 }, (_, n) => n + 2)
+      Array.from({ length: 3000 }, (_, n) => n + 3002)
     )
     watcher.cancel()
   }, 120_000)
@@ -103,7 +106,7 @@ describe("watchers", () => {
     const { connect, driver, server } = await start()
     const stream = (await connect()).open("watch")
     stream.on("error", () => undefined)
-    let created = 0
+    const created = new Set<number>()
     const heard = new Map<number, string>()
     stream.on("data", (answer: unknown) => {
       const {
@@ -115,7 +118,7 @@ describe("watchers", () => {
         watchId: number
         events: ReadonlyArray<{ kv: { key: Uint8Array } }>
       }
-      if (isNew) created++
+      if (isNew) created.add(watchId)
       for (const { kv } of events) heard.set(watchId, String(kv.key))
     })
     for (let n = 0; n < 10_000; n++) {
@@ -123,8 +126,8 @@ describe("watchers", () => {
       const range = n % 2 === 0 ? { key } : { key, rangeEnd: Buffer.from(`w/${n}\0`) }
       stream.write({ createRequest: { ...range, watchId: n + 1 } })
     }
-    for (let tries = 0; tries < 300 && created < 10_000; tries++) await sleep(50)
-    assert.strictEqual(created, 10_000)
+    for (let tries = 0; tries < 300 && created.size < 10_000; tries++) await sleep(50)
+    assert.strictEqual(created.size, 10_000)
     await inBatches(10_000, 500, (n) => driver.ask("put", { key: Buffer.from(`w/${n}`), value: Buffer.from("v") }))
     for (let tries = 0; tries < 300 && heard.size < 10_000; tries++) await sleep(50)
     assert.strictEqual(heard.size, 10_000)
@@ -217,7 +220,7 @@ describe("work in the background", () => {
     clearInterval(renewal)
     const gone = async (): Promise<void> => {
       for (let tries = 0; tries < 200; tries++) {
-        if (((await driver.ask("leaseTimeToLive", { id: 7 })) as { ttl: number }).ttl === -1) return
+        if (((await driver.ask("leaseTimeToLive", { id: 7 })) as { grantedTtl: number }).grantedTtl === 0) return
         await sleep(50)
       }
       assert.fail("the lease did not expire")

@@ -1,10 +1,10 @@
 // What the API's methods share: the store and what stands around it, and the few ways in which a call is answered.
 // Owns decoding with a proper failure and the shape of answers; refuses to know any one service.
-import { ProtoError, type GrpcMethod, type Message, type UnaryCall } from "#net"
+import { ProtoError, varintSize, type GrpcMethod, type Message, type UnaryCall } from "#net"
 import type { AuthGate } from "../auth/AuthGate.ts"
 import type { Compactor } from "../mvcc/Compactor.ts"
 import type { Store } from "../mvcc/Store.ts"
-import { EtcdFailure, malformed } from "../rpc/EtcdFailure.ts"
+import { EtcdFailure, Failure, malformed } from "../rpc/EtcdFailure.ts"
 import type { WatchHub } from "../watch/WatchHub.ts"
 import type { Alarms } from "../server/Alarms.ts"
 import type { Header } from "./Header.ts"
@@ -40,15 +40,22 @@ export const failCall = (call: { fail: UnaryCall["fail"] }, failure: EtcdFailure
 export const unary = <T extends object>(
   path: string,
   codec: Message<T>,
-  run: (request: T, call: UnaryCall) => void
+  run: (request: T, call: UnaryCall, sizeBytes: number) => void
 ): GrpcMethod => ({
   path,
   unary: (call, bytes) => {
     const request = decode(codec, bytes)
     if (request instanceof EtcdFailure) failCall(call, request)
-    else run(request, call)
+    else run(request, call, bytes.length)
   }
 })
+
+/** What etcd wraps a write in before it is measured: a header with an id of its own, and the field that holds the request. */
+const ENVELOPE_BYTES = 15
+
+/** Why a write of this size is refused (`--max-request-bytes`). */
+export const refuseSize = ({ limits }: ApiContext, sizeBytes: number): EtcdFailure | undefined =>
+  sizeBytes + ENVELOPE_BYTES + varintSize(sizeBytes) > limits.requestBytesMax ? Failure.requestTooLarge : undefined
 
 /** Decodes a message, or says in gRPC's words that it is none. */
 export const decode = <T extends object>(codec: Message<T>, bytes: Uint8Array): T | EtcdFailure => {

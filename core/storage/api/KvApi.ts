@@ -15,16 +15,18 @@ import { writeRange } from "../mvcc/RangeReply.ts"
 import { Table, type Need } from "../engine/Engine.ts"
 import { check, checkPut, decide, execute, isReadOnly, writeDeleteRangeBody, writePutBody } from "../mvcc/Txn.ts"
 import { validateDeleteRange, validatePut, validateRange, validateTxn } from "../mvcc/TxnRules.ts"
-import { answer, failCall, unary, type ApiContext } from "./ApiContext.ts"
+import { answer, failCall, refuseSize, unary, type ApiContext } from "./ApiContext.ts"
 import { ReplyWriter } from "./ReplyWriter.ts"
 import { rangeStreamMethod } from "./RangeStreamApi.ts"
 
 export const kvMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
   unary("/etcdserverpb.KV/Range", RangeRequest, (request, call) => range(context, call, request)),
   rangeStreamMethod(context),
-  unary("/etcdserverpb.KV/Put", PutRequest, (request, call) => put(context, call, request)),
-  unary("/etcdserverpb.KV/DeleteRange", DeleteRangeRequest, (request, call) => deleteRange(context, call, request)),
-  unary("/etcdserverpb.KV/Txn", TxnRequest, (request, call) => txn(context, call, request)),
+  unary("/etcdserverpb.KV/Put", PutRequest, (request, call, size) => put(context, call, request, size)),
+  unary("/etcdserverpb.KV/DeleteRange", DeleteRangeRequest, (request, call, size) =>
+    deleteRange(context, call, request, size)
+  ),
+  unary("/etcdserverpb.KV/Txn", TxnRequest, (request, call, size) => txn(context, call, request, size)),
   unary("/etcdserverpb.KV/Compact", CompactionRequest, ({ physical, revision }, call) => {
     const denied = context.auth.requireRoot(call)
     if (denied !== undefined) return failCall(call, denied)
@@ -74,9 +76,10 @@ const NOTHING = Buffer.alloc(0)
 const bodyOf = (writer: ProtoWriter): Buffer => (writer.position === 0 ? NOTHING : writer.take())
 const bodyWriter = new ProtoWriter(4096)
 
-const put = (context: ApiContext, call: UnaryCall, request: PutRequest): void => {
+const put = (context: ApiContext, call: UnaryCall, request: PutRequest, sizeBytes: number): void => {
   const { alarms, auth, store } = context
-  const failure = validatePut(request) ?? alarms.refuseWrite() ?? auth.put(call, request)
+  const failure =
+    validatePut(request) ?? alarms.refuseWrite() ?? refuseSize(context, sizeBytes) ?? auth.put(call, request)
   if (failure !== undefined) return failCall(call, failure)
   store.write(
     () => [needOf({ key: request.key, rangeEnd: NOTHING })],
@@ -91,8 +94,9 @@ const put = (context: ApiContext, call: UnaryCall, request: PutRequest): void =>
   )
 }
 
-const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeRequest): void => {
-  const failure = validateDeleteRange(request) ?? context.auth.deleteRange(call, request)
+const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeRequest, sizeBytes: number): void => {
+  const failure =
+    validateDeleteRange(request) ?? refuseSize(context, sizeBytes) ?? context.auth.deleteRange(call, request)
   if (failure !== undefined) return failCall(call, failure)
   context.store.write(
     () => [needOf(request)],
@@ -105,10 +109,11 @@ const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeR
   )
 }
 
-const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
+const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest, sizeBytes: number): void => {
   const failure =
     validateTxn(request, context.limits.txnOpsMax) ??
     context.alarms.refuseTxn(request) ??
+    (isReadOnly(request) ? undefined : refuseSize(context, sizeBytes)) ??
     context.auth.txn(call, request)
   if (failure !== undefined) return failCall(call, failure)
   if (isReadOnly(request)) return readOnlyTxn(context, call, request)

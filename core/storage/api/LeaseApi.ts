@@ -1,6 +1,6 @@
 // etcd's Lease service: grant, revoke, keep alive, time to live, list.
 // Owns ids and the shape of answers; refuses time, which the lessor keeps.
-import { int64, type GrpcMethod, type UnaryCall } from "#net"
+import { int64, type GrpcMethod, type Message, type UnaryCall } from "#net"
 import { LEASE_TTL_MAX_SECONDS } from "../lease/Lessor.ts"
 import { revokeLease } from "../lease/Revocation.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -33,14 +33,23 @@ export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => 
   keepAlive(context),
   unary("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLiveRequest, ({ id, keys }, call) => {
     const denied = keys ? context.auth.lease(call, id, "read") : context.auth.requireUser(call)
-    answer(call, LeaseTimeToLiveResponse, denied ?? timeToLive(context, id, keys))
+    answerWhenDurable(context, call, LeaseTimeToLiveResponse, denied ?? timeToLive(context, id, keys))
   }),
   unary("/etcdserverpb.Lease/LeaseLeases", LeaseLeasesRequest, (_request, call) => {
     const denied = context.auth.leases(call)
     const leases = [...context.store.lessor.all()].sort((a, b) => a.expiresAtMs - b.expiresAtMs)
-    answer(call, LeaseLeasesResponse, denied ?? { header: context.header.message(context.store.revision), leases })
+    const header = context.header.message(context.store.revision)
+    answerWhenDurable(context, call, LeaseLeasesResponse, denied ?? { header, leases })
   })
 ]
+
+/** Leases are read as the last write left them, so nobody is told before that write is durable and its events are out. */
+const answerWhenDurable = <T extends object>(
+  { store }: ApiContext,
+  call: UnaryCall,
+  codec: Message<T>,
+  result: Partial<T> | EtcdFailure
+): void => store.committer.whenDurable((failure) => answer(call, codec, failure ?? result))
 
 const grant = (context: ApiContext, call: UnaryCall, asked: LeaseId, ttl: number | bigint): void => {
   const { lessor } = context.store
@@ -82,7 +91,7 @@ const timeToLive = (context: ApiContext, id: LeaseId, withKeys: boolean) => {
   return {
     header,
     id,
-    ttl: Math.floor(lessor.remainingMs(lease) / 1000),
+    ttl: Math.trunc(lessor.remainingMs(lease) / 1000),
     grantedTtl: lease.ttlSeconds,
     keys: withKeys ? [...lease.keys].sort().map((text) => Buffer.from(text, "latin1")) : []
   }
@@ -99,8 +108,12 @@ const keepAlive = (context: ApiContext): GrpcMethod => ({
       if (denied !== undefined) return failCall(call, denied)
       const lease = context.store.lessor.renew(request.id)
       const header = context.header.message(context.store.revision)
-      call.send(LeaseKeepAliveResponse.encode({ header, id: request.id, ttl: lease?.ttlSeconds ?? 0 }))
+      const renewed = LeaseKeepAliveResponse.encode({ header, id: request.id, ttl: lease?.ttlSeconds ?? 0 })
+      context.store.committer.whenDurable((failure) => {
+        if (failure !== undefined) failCall(call, failure)
+        else if (!call.cancelled) call.send(renewed)
+      })
     },
-    end: () => call.end()
+    end: () => context.store.committer.whenDurable(() => call.end())
   })
 })

@@ -59,14 +59,17 @@ export const accepted: ReadonlyArray<Accepted> = [
     reduce: (outcome) => mapAnswer(outcome, without("hash"))
   },
   {
-    what: "HashKV at exactly the compacted revision",
-    why: "etcd answers the hash that it took while it compacted, of rows that are gone",
+    what: "HashKV at a revision at which etcd has once been compacted",
+    why: "etcd keeps the hashes that it took while it compacted and answers those for good, of rows that are gone",
+    appliesTo: (operation) => operation.kind === "call" && operation.request["compactedThere"] === true,
+    reduce: () => ({})
+  },
+  {
+    what: "HashKV of now, when now is the compacted revision",
+    why: "the same: what etcd hashes then depends on which rows its compaction has reached",
     appliesTo: isCall("hashKv"),
     reduce: (outcome) =>
-      mapAnswer(outcome, (answer) => {
-        const at = Number(answer["hashRevision"])
-        return at === answer["compactRevision"] ? {} : answer
-      })
+      mapAnswer(outcome, (answer) => (answer["hashRevision"] === answer["compactRevision"] ? {} : answer))
   },
   {
     what: "MemberList: the client URLs",

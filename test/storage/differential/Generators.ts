@@ -306,7 +306,7 @@ const operation = (rare: boolean): fc.Arbitrary<Operation> =>
     { arbitrary: maintenance, weight: 1 },
     ...(rare
       ? [
-          { arbitrary: fc.record({ key, value: bigValue }).map(call("put")), weight: 1 },
+          { arbitrary: fc.record({ key, value: bigValue, prevKv: fc.boolean() }).map(call("put")), weight: 6 },
           { arbitrary: key.map((key): Operation => ({ kind: "expire", id: 55, key })), weight: 1 }
         ]
       : [])

@@ -30,6 +30,8 @@ export class Trial {
   private readonly ours: ReadonlyArray<Side>
   private moment: Moment = { revision: 1, compacted: -1 }
   private watchesSettledFrom = 0
+  /** Every revision that a compaction named. */
+  private readonly compactions = new Set<number>()
 
   private constructor(etcd: Side, ours: ReadonlyArray<Side>) {
     this.etcd = etcd
@@ -111,11 +113,16 @@ export class Trial {
   private async call(operation: Extract<Operation, { kind: "call" }>): Promise<void> {
     // etcd tells a watch that is behind only every 100 ms, and what it is told then depends on the compaction.
     if (operation.method === "compact") await this.settle("before a compaction")
-    const request = resolve(operation.request, this.moment) as object
-    await this.everywhere(operation, async ({ driver }) => await driver.call(operation.method, request))
-    if (operation.method === "compact") {
-      const { revision } = request as { revision: number }
-      if (revision > this.moment.compacted && revision <= this.moment.revision) this.note({ compacted: revision })
+    const request = resolve(operation.request, this.moment) as { readonly revision?: number }
+    const { revision = 0 } = request
+    const compactedThere = operation.method === "hashKv" && this.compactions.has(Number(revision))
+    await this.everywhere(
+      compactedThere ? { ...operation, request: { ...operation.request, compactedThere } } : operation,
+      async ({ driver }) => (await driver.call(operation.method, request)) as unknown as Fields
+    )
+    if (operation.method === "compact" && revision > this.moment.compacted && revision <= this.moment.revision) {
+      this.compactions.add(Number(revision))
+      this.note({ compacted: revision })
     }
   }
 
@@ -212,8 +219,8 @@ export class Trial {
     for (const { method, request } of calls) await this.call({ kind: "call", method, request })
     const gone = async ({ driver }: Side): Promise<boolean> => {
       for (let tries = 0; tries < 100; tries++) {
-        const { ttl } = (await driver.ask("leaseTimeToLive", { id })) as { ttl: number }
-        if (ttl === -1) return true
+        const { grantedTtl } = (await driver.ask("leaseTimeToLive", { id })) as { grantedTtl: number }
+        if (grantedTtl === 0) return true
         await sleep(50)
       }
       return false
