@@ -5,7 +5,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { writeFileSync } from "node:fs"
-import { availableParallelism, cpus, release } from "node:os"
+import { availableParallelism, cpus, loadavg, platform } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { findAsset, type ProgramName } from "#kind"
@@ -54,6 +54,7 @@ const walkOn = async (side: Side): Promise<WalkRecord> => {
   }
 }
 
+const [loadBefore] = loadavg()
 const records: Record<Side, Array<WalkRecord>> = { ours: [], etcd: [] }
 for (let round = 0; round < Number(values.rounds); round++) {
   // Back and forth, so that a machine that slows down or speeds up treats both alike.
@@ -83,7 +84,8 @@ const page = `# A real Kubernetes on the store, beside the same on etcd
 
 Two kube-apiservers 1.37, controller-manager and scheduler, started by kwokctl with \`--etcd-binary\` naming our \`bin/etcd\`
 or etcd 3.7; ${size.nodes} hollow nodes, one Deployment of ${size.pods} pods. ${values.rounds} round(s), sides in turn, all on one machine:
-${availableParallelism()} × ${cpus()[0].model}, Linux ${release()}, Node ${process.versions.node}.
+${availableParallelism()} × ${cpus()[0].model}, ${platform()}, Node ${process.versions.node}, load average ${loadBefore.toFixed(1)} when it began: the
+programs of both sides share these cores, so only the comparison within this page means anything.
 
     node test/storage/KubernetesCompare.ts --rounds ${values.rounds} --nodes ${size.nodes} --pods ${size.pods}
 

@@ -125,8 +125,7 @@ class LmdbEngine implements Engine {
     this.wal = new Wal(options, this.applied)
     this.wal.replay((record) => this.active.apply(record))
     if (!this.active.isEmpty) this.active.recount(Table.Key, (key) => this.base.get(Table.Key, key) !== undefined)
-    const script = import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js"
-    this.writer = new Worker(new URL(script, import.meta.url), {
+    this.writer = new Worker(new URL("./LmdbEngineWriter.ts", import.meta.url), {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb: 16 }
     })
