@@ -59,8 +59,13 @@ const report = (cause: Cause.Cause<unknown>) =>
     process.stderr.write(`error: ${line}\n${stack}`)
   })
 
-/** A command line that is not understood ends with 2, as etcd's does; its help has been shown. */
+/**
+ * A command line that is not understood ends with 2, as etcd's does; its help has been shown. A server that was asked to
+ * stop and has drained ends with 0.
+ */
 const teardown: Runtime.Teardown = (exit, onExit) => {
+  const serves = first === "etcd" || first === "serve"
+  if (serves && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
   if (misused) onExit(2)

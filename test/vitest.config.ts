@@ -1,14 +1,28 @@
-// One configuration for all tests: files mirror the rooms, heavy ones run one at a time because two cores are all there is.
+// One configuration for all tests: files mirror the rooms. Those that start servers and judges run one at a time, after the
+// others, because two cores are all there is and a judge's own time-outs do not wait.
 import { defineConfig } from "vitest/config"
+
+const judged = ["test/storage/*.test.ts", "test/scenarios/Run.test.ts", "test/package.test.ts"]
+const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" } as const
 
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
-    include: ["test/**/*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    pool: "forks",
-    maxWorkers: 2,
-    reporters: process.env.CI ? ["default", "./test/CiReporter.ts"] : ["default"]
+    reporters: process.env.CI ? ["default", "./test/CiReporter.ts"] : ["default"],
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "rooms",
+          include: ["test/**/*.test.ts"],
+          exclude: judged,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 }
+        }
+      },
+      {
+        test: { ...shared, name: "judges", include: judged, maxWorkers: 1, sequence: { groupOrder: 1 } }
+      }
+    ]
   }
 })

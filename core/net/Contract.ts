@@ -3,15 +3,21 @@
 import type { GrpcCode } from "./GrpcCode.ts"
 import type { GrpcStatus } from "./NetError.ts"
 
+/** What the server counts for a method that wants to know. */
+export interface MethodCounters {
+  /** How many calls ended with each gRPC code, at the code's index; 17 long. */
+  readonly handled?: Float64Array
+}
+
 /** A method that answers one message with one message. `path` is like "/etcdserverpb.KV/Range". */
-export interface UnaryMethod {
+export interface UnaryMethod extends MethodCounters {
   readonly path: string
   /** `request` is a view that is valid during the call only: to keep it, copy it. */
   readonly unary: (call: UnaryCall, request: Uint8Array) => void
 }
 
 /** A method with a stream of messages on either side or both. */
-export interface StreamMethod {
+export interface StreamMethod extends MethodCounters {
   readonly path: string
   readonly stream: (call: StreamCall) => StreamListener
 }

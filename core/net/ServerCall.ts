@@ -158,6 +158,7 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
     this.reader?.stop()
     if (this.answered) return
     this.answered = true
+    this.tally(GrpcCode.Cancelled)
     this.cancel()
   }
 
@@ -301,7 +302,7 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
   /** Ends an answer begun by `openAnswer`, whose message ends at `at`. */
   private closeAnswer(at: number): void {
     const { connection } = this
-    this.settle()
+    this.settle(GrpcCode.Ok)
     if (this.extraTrailers === undefined) {
       connection.out.end = connection.putOkTrailers(this.id, at)
     } else {
@@ -347,7 +348,7 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
 
   private finish(code: GrpcCode, message: string): void {
     if (this.answered) return
-    this.settle()
+    this.settle(code)
     if (this.queuedBytes > 0) this.trailersWait = { code, message }
     else this.putTrailers(code, message)
   }
@@ -365,11 +366,17 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
   }
 
   /** The call has its answer: nothing may change it any more. */
-  private settle(): void {
+  private settle(code: GrpcCode): void {
     this.answered = true
+    this.tally(code)
     this.clearDeadline()
     this.reader?.stop()
     this.connection.answered()
+  }
+
+  private tally(code: GrpcCode): void {
+    const { handled } = this.method
+    if (handled !== undefined) handled[code]++
   }
 
   /** Our END_STREAM is written. A client that still streams is told to stop; a unary one is about to end anyway. */

@@ -67,6 +67,7 @@ class WatchStream implements WatchSink {
     const { progressIntervalMs } = context.limits
     const jitterMs = (progressIntervalMs / 10) * context.random()
     this.stopProgress = context.every(progressIntervalMs + jitterMs, () => this.noticeProgress())
+    context.hub.stats.streams++
     call.onCancel = () => this.close()
     call.onDrain = () => {
       this.blocked = false
@@ -87,6 +88,7 @@ class WatchStream implements WatchSink {
 
   private close(): void {
     this.stopProgress()
+    this.context.hub.stats.streams--
     for (const watcher of this.watchers.values()) this.context.hub.cancel(watcher)
     this.watchers.clear()
   }

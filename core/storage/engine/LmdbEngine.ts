@@ -6,6 +6,7 @@ import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { Worker } from "node:worker_threads"
 import { Effect, Schema } from "effect"
+import type { Transaction } from "lmdb"
 import { readRevision } from "../mvcc/Layout.ts"
 import { holdDirectory } from "./DirectoryLockAdapter.ts"
 import { compareBytes, type CommitOutcome, type Engine, Table, type View, type WriteBatch } from "./Engine.ts"
@@ -101,6 +102,7 @@ class LmdbEngine implements Engine {
   private moving:
     | { readonly table: Memtable; readonly generations: ReadonlyArray<number>; readonly to: number }
     | undefined
+  private pinned: Transaction | undefined
   private applied: number
   private failure: string | undefined
   private timer: NodeJS.Timeout | undefined
@@ -119,10 +121,11 @@ class LmdbEngine implements Engine {
     this.view = new LayeredView(this.base)
     const applied = this.base.get(Table.Meta, APPLIED_ROW)
     this.applied = applied === undefined ? 0 : readRevision(applied, 0)
+    this.pin()
     this.wal = new Wal(options, this.applied)
-    this.wal.replay((batch) => this.active.apply(batch))
-    const script = import.meta.url.endsWith(".ts") ? "./LmdbEngineWriter.ts" : "./LmdbEngineWriter.js"
-    this.writer = new Worker(new URL(script, import.meta.url), {
+    this.wal.replay((record) => this.active.apply(record))
+    if (!this.active.isEmpty) this.active.recount(Table.Key, (key) => this.base.get(Table.Key, key) !== undefined)
+    this.writer = new Worker(new URL("./LmdbEngineWriter.ts", import.meta.url), {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb: 16 }
     })
@@ -148,10 +151,10 @@ class LmdbEngine implements Engine {
     }
     if (this.moving !== undefined && this.active.sizeBytes > WAITING_MAX_BYTES) return this.hold(batch, done)
     this.committing = true
-    this.wal.append(batch, (error) => {
+    this.wal.append(batch, (error, record) => {
       this.committing = false
       if (error === undefined) {
-        this.active.apply(batch)
+        this.active.apply(record)
         this.scheduleFlush()
       }
       done(error === undefined ? { kind: "committed" } : failed(error))
@@ -208,6 +211,7 @@ class LmdbEngine implements Engine {
       this.failure = undefined
       this.applied = reply.applied
       this.base.renew()
+      this.pin()
       this.wal.release(this.moving.generations)
       this.moving = undefined
       this.layer()
@@ -217,6 +221,17 @@ class LmdbEngine implements Engine {
     this.waiting = undefined
     waiting?.()
     this.onIdle?.()
+  }
+
+  /**
+   * Holds the tree's current snapshot: the writer moves a memtable in several transactions, and none of them may reuse
+   * a page that is looked at until all are done.
+   */
+  private pin(): void {
+    this.root.resetReadTxn()
+    const held = this.root.useReadTransaction()
+    this.pinned?.done()
+    this.pinned = held
   }
 
   private layer(): void {
@@ -253,6 +268,7 @@ class LmdbEngine implements Engine {
       this.writer.once("exit", exited)
       this.writer.postMessage("close")
     })
+    this.pinned?.done()
     this.base.release()
     this.wal.close()
     await this.root.close()

@@ -3,11 +3,11 @@
 // last write of a key alone, which spares the tree most of its page copies; the main thread spends nothing on it.
 import { readFileSync } from "node:fs"
 import { parentPort, workerData } from "node:worker_threads"
-import { keyText, type Table, Table as Tables, tableNames, type WriteBatch } from "./Engine.ts"
+import { type Table, Table as Tables, tableNames } from "./Engine.ts"
 import { openTables, type TreeOptions } from "./LmdbTree.ts"
 import { foldLongKeys, KEY_MAX_BYTES, LONG_KEYS_ROW } from "./LongKeys.ts"
 import { APPLIED_ROW, sequenceRow } from "./LmdbTree.ts"
-import { readRecordAt, recordSequence } from "./WalRecord.ts"
+import { readRecordAt, recordSequence, visitRows } from "./WalRecord.ts"
 
 /** What the engine asks for: the commits after `from` up to `to`, from these files. */
 export interface ApplyRequest {
@@ -19,6 +19,9 @@ export interface ApplyRequest {
 export type ApplyReply = { readonly applied: number } | { readonly failed: string }
 
 const { root, tables } = openTables(workerData as TreeOptions)
+
+/** Rows of one transaction: some thousand pages of the tree. */
+const ROWS_PER_TRANSACTION = 4096
 
 type Row = readonly [key: Uint8Array, value: Uint8Array | undefined]
 
@@ -35,7 +38,7 @@ const gather = ({ files, from, to }: ApplyRequest): ReadonlyArray<Map<string, Ro
       record = readRecordAt(file, record.next, record.sequence + 1)
     ) {
       if (record.sequence !== applied + 1) continue
-      collect(rows, record.batch)
+      collect(rows, record.bytes)
       applied = record.sequence
     }
   }
@@ -43,23 +46,31 @@ const gather = ({ files, from, to }: ApplyRequest): ReadonlyArray<Map<string, Ro
   return rows
 }
 
-const collect = (rows: ReadonlyArray<Map<string, Row>>, { keys, tables: ids, values }: WriteBatch): void => {
-  for (let at = 0; at < keys.length; at++) rows[ids[at]].set(keyText(keys[at]), [keys[at], values[at]])
-}
-
-const apply = (request: ApplyRequest): void => {
-  const rows = gather(request)
-  root.transactionSync(() => {
-    for (const [table, byKey] of rows.entries()) writeTable(table as Table, byKey)
-    tables[Tables.Meta].putSync(APPLIED_ROW, sequenceRow(request.to))
+const collect = (rows: ReadonlyArray<Map<string, Row>>, record: Buffer): void =>
+  visitRows(record, (table, _delta, keyAt, keyEnd, valueEnd) => {
+    const value = valueEnd < 0 ? undefined : record.subarray(keyEnd, valueEnd)
+    rows[table].set(record.toString("latin1", keyAt, keyEnd), [record.subarray(keyAt, keyEnd), value])
   })
+
+/**
+ * Moves rows in transactions of bounded size, so that neither memory nor the disk's queue holds a whole memtable of pages.
+ * The last one says which commits are in the tree: after a crash before it, all are moved again, to the same end.
+ */
+const apply = (request: ApplyRequest): void => {
+  for (const [table, byKey] of gather(request).entries()) {
+    const texts = [...byKey.keys()].sort()
+    for (let at = 0; at < texts.length; at += ROWS_PER_TRANSACTION) {
+      const rows = texts.slice(at, at + ROWS_PER_TRANSACTION).map((text) => byKey.get(text) as Row)
+      root.transactionSync(() => writeRows(table as Table, rows))
+    }
+  }
+  root.transactionSync(() => tables[Tables.Meta].putSync(APPLIED_ROW, sequenceRow(request.to)))
 }
 
-const writeTable = (table: Table, byKey: ReadonlyMap<string, Row>): void => {
+const writeRows = (table: Table, rows: ReadonlyArray<Row>): void => {
   const target = tables[table]
   const long: Array<Row> = []
-  for (const text of [...byKey.keys()].sort()) {
-    const row = byKey.get(text) as Row
+  for (const row of rows) {
     const [key, value] = row
     if (key.length > KEY_MAX_BYTES) long.push(row)
     else if (value === undefined) target.removeSync(key)

@@ -1,49 +1,69 @@
-// Rows that are durable in the log but not yet in the tree: read before the tree, written into it later, in one large commit.
+// Rows that are durable in the log but not yet in the tree: read before the tree, written into it later.
 // Owns their lookup and order; refuses durability, which the log has given them already.
+// It keeps each commit's bytes as they went to the log and points into them, so that what waits is few objects, not many.
 // The log and history of keys are seldom read so soon after they were written: their index is made when somebody asks.
-import { keyText, Table, tableNames, type WriteBatch } from "./Engine.ts"
+import { Table, tableNames } from "./Engine.ts"
 import { SortedMap } from "./SortedMap.ts"
+import { visitRows } from "./WalRecord.ts"
 
-export interface MemtableRow {
-  readonly key: Uint8Array
-  /** Undefined: the row was removed. */
-  readonly value: Uint8Array | undefined
+/** One row, as a place in a commit's bytes. */
+export class MemtableRow {
+  private readonly record: Buffer
+  private readonly keyAt: number
+  private readonly keyEnd: number
+  private readonly valueEnd: number
   /** How the row changes the number of rows below it: 1 created, −1 removed, 0 replaced. */
-  readonly delta: number
+  delta: number
+
+  constructor(record: Buffer, keyAt: number, keyEnd: number, valueEnd: number, delta: number) {
+    this.record = record
+    this.keyAt = keyAt
+    this.keyEnd = keyEnd
+    this.valueEnd = valueEnd
+    this.delta = delta
+  }
+
+  get key(): Uint8Array {
+    return this.record.subarray(this.keyAt, this.keyEnd)
+  }
+
+  /** Undefined: the row was removed. */
+  get value(): Uint8Array | undefined {
+    return this.valueEnd < 0 ? undefined : this.record.subarray(this.keyEnd, this.valueEnd)
+  }
 }
 
 /** What a row costs beside its bytes, for the bound on memory. */
-const ROW_OVERHEAD_BYTES = 200
+const ROW_OVERHEAD_BYTES = 100
 
 export class Memtable {
   private readonly rows = tableNames.map(() => new Map<string, MemtableRow>())
   private readonly sorted: Array<SortedMap<MemtableRow> | undefined> = []
   private readonly deferred = tableNames.map((_, table) => table === Table.History || table === Table.Log)
-  private readonly batches: Array<WriteBatch> = []
+  private readonly records: Array<Buffer> = []
   private readonly counts = tableNames.map(() => 0)
   sizeBytes = 0
 
   get isEmpty(): boolean {
-    return this.sizeBytes === 0
+    return this.records.length === 0
   }
 
-  apply(batch: WriteBatch): void {
-    const { keys, sizeBytes, tables } = batch
-    this.batches.push(batch)
-    this.sizeBytes += sizeBytes + keys.length * ROW_OVERHEAD_BYTES
-    for (let at = 0; at < keys.length; at++) {
-      const table = tables[at]
+  /** Takes in a commit's bytes, which must not change any more. */
+  apply(record: Buffer): void {
+    this.records.push(record)
+    this.sizeBytes += record.length
+    visitRows(record, (table, delta, keyAt, keyEnd, valueEnd) => {
       this.counts[table]++
-      if (!this.deferred[table]) this.write(batch, at)
-    }
+      this.sizeBytes += ROW_OVERHEAD_BYTES
+      if (!this.deferred[table]) this.add(table, record, delta, keyAt, keyEnd, valueEnd)
+    })
   }
 
-  private write({ deltas, keys, tables, values }: WriteBatch, at: number): void {
-    const table = tables[at]
-    const text = keyText(keys[at])
-    const before = this.rows[table].get(text)
-    const row = { key: keys[at], value: values[at], delta: deltas[at] + (before?.delta ?? 0) }
-    this.rows[table].set(text, row)
+  private add(table: Table, record: Buffer, delta: number, keyAt: number, keyEnd: number, valueEnd: number): void {
+    const text = record.toString("latin1", keyAt, keyEnd)
+    const rows = this.rows[table]
+    const row = new MemtableRow(record, keyAt, keyEnd, valueEnd, delta + (rows.get(text)?.delta ?? 0))
+    rows.set(text, row)
     this.sorted[table]?.set(text, row)
   }
 
@@ -51,8 +71,10 @@ export class Memtable {
   private index(table: Table): ReadonlyMap<string, MemtableRow> {
     if (this.deferred[table]) {
       this.deferred[table] = false
-      for (const batch of this.batches) {
-        for (let at = 0; at < batch.keys.length; at++) if (batch.tables[at] === table) this.write(batch, at)
+      for (const record of this.records) {
+        visitRows(record, (its, delta, keyAt, keyEnd, valueEnd) => {
+          if (its === table) this.add(table, record, delta, keyAt, keyEnd, valueEnd)
+        })
       }
     }
     return this.rows[table]
@@ -74,5 +96,12 @@ export class Memtable {
       this.sorted[table] = sorted
     }
     return sorted
+  }
+
+  /** Counts a table's rows anew against a tree that may have taken some of them in before a crash. */
+  recount(table: Table, isBelow: (key: Uint8Array) => boolean): void {
+    for (const row of this.index(table).values()) {
+      row.delta = (row.value === undefined ? 0 : 1) - (isBelow(row.key) ? 1 : 0)
+    }
   }
 }

@@ -24,8 +24,6 @@ const FILE_BYTES = 16 * 2 ** 20
 const ZEROS = Buffer.alloc(2 ** 20)
 const SPARES_MAX = 2
 const SPARE_NAME = "spare-0.log"
-/** The buffer of one commit is kept up to this size. */
-const BUFFER_KEPT_BYTES = 8 * 2 ** 20
 
 /** The log is damaged before its end: acknowledged commits would be lost by going on. */
 export class DamagedLog extends Error {
@@ -53,7 +51,6 @@ export class Wal {
   private nameOnDisk = false
   private file = -1
   private position = 0
-  private buffer = Buffer.allocUnsafeSlow(2 ** 20)
   /** The sequence of the last record. */
   sequence: number
 
@@ -68,7 +65,7 @@ export class Wal {
   }
 
   /** Hands out, in order, every commit after the applied ones; throws DamagedLog rather than skip one. */
-  replay(apply: (batch: WriteBatch) => void): void {
+  replay(apply: (record: Buffer) => void): void {
     let applied = this.sequence
     // By what they hold, not by name: a rename may be lost with the machine's power when a file's contents are not.
     const files = this.generations
@@ -79,7 +76,7 @@ export class Wal {
       for (let record = firstRecord(file, applied); record !== undefined;) {
         at = record.next
         if (record.sequence > applied) {
-          apply(record.batch)
+          apply(record.bytes)
           applied = record.sequence
         }
         record = readRecordAt(file, at, record.sequence + 1)
@@ -123,19 +120,20 @@ export class Wal {
       .finally(() => (this.preparing = false))
   }
 
-  /** Appends a commit; `done` is told when it is durable, or why it is not, in which case nothing of it counts. */
-  append(batch: WriteBatch, done: (error: Error | undefined) => void): void {
-    const size = recordSize(batch)
-    if (size > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(Math.max(size, this.buffer.length * 2))
-    writeRecord(this.buffer, this.sequence + 1, batch)
-    this.write(0, size, (written) =>
+  /**
+   * Appends a commit; `done` is told when it is durable, with its bytes, or why it is not, in which case nothing of it
+   * counts.
+   */
+  append(batch: WriteBatch, done: (error: Error | undefined, record: Buffer) => void): void {
+    const record = Buffer.allocUnsafeSlow(recordSize(batch))
+    writeRecord(record, this.sequence + 1, batch)
+    this.write(record, 0, (written) =>
       this.settleName(written, (error) => {
         if (error === undefined) {
           this.sequence++
-          this.position += size
+          this.position += record.length
         }
-        if (this.buffer.length > BUFFER_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(2 ** 20)
-        done(error)
+        done(error, record)
       })
     )
   }
@@ -153,10 +151,10 @@ export class Wal {
     })
   }
 
-  private write(from: number, to: number, done: (error: Error | undefined) => void): void {
-    write(this.file, this.buffer, from, to - from, this.position + from, (error, written) => {
+  private write(record: Buffer, from: number, done: (error: Error | undefined) => void): void {
+    write(this.file, record, from, record.length - from, this.position + from, (error, written) => {
       if (error !== null) done(error)
-      else if (from + written < to) this.write(from + written, to, done)
+      else if (from + written < record.length) this.write(record, from + written, done)
       else done(undefined)
     })
   }

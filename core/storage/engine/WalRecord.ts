@@ -3,7 +3,7 @@
 // number (one more than the last) and its checksum agree, so that a torn write or an older file's rest is never taken for one.
 import { crc32 } from "node:zlib"
 import { readRevision, writeRevision } from "../mvcc/Layout.ts"
-import { type Table, WriteBatch } from "./Engine.ts"
+import type { Table, WriteBatch } from "./Engine.ts"
 
 const MAGIC = Buffer.from("wharf-w1")
 /** magic, sequence, payload length, checksum of all that follows it and of the sequence. */
@@ -42,10 +42,10 @@ export const writeRecord = (target: Buffer, sequence: number, batch: WriteBatch)
 const checksum = (record: Buffer, end: number): number =>
   crc32(record.subarray(HEADER_BYTES, end), crc32(record.subarray(8, 20)))
 
-/** A record read back; its rows are views into the file's bytes. */
+/** A record read back; its bytes are a view into the file's. */
 export interface WalRecord {
   readonly sequence: number
-  readonly batch: WriteBatch
+  readonly bytes: Buffer
   readonly next: number
 }
 
@@ -54,24 +54,26 @@ export const readRecordAt = (file: Buffer, at: number, sequence: number): WalRec
   if (at + HEADER_BYTES > file.length || !file.subarray(at, at + 8).equals(MAGIC)) return undefined
   const end = at + HEADER_BYTES + file.readUInt32LE(at + 16)
   if (readRevision(file, at + 8) !== sequence || end > file.length) return undefined
-  const record = file.subarray(at, end)
-  if (checksum(record, record.length) !== record.readUInt32LE(20)) return undefined
-  return { sequence, batch: readRows(record), next: end }
+  const bytes = file.subarray(at, end)
+  if (checksum(bytes, bytes.length) !== bytes.readUInt32LE(20)) return undefined
+  return { sequence, bytes, next: end }
 }
 
-const readRows = (record: Buffer): WriteBatch => {
-  const batch = new WriteBatch()
+/** Called with a row's places in a record; a `valueEnd` of −1 says that the row is removed. */
+export type VisitPlaces = (table: Table, delta: number, keyAt: number, keyEnd: number, valueEnd: number) => void
+
+/** Visits the rows of a record in the order in which they were written. */
+export const visitRows = (record: Buffer, visit: VisitPlaces): void => {
   for (let at = HEADER_BYTES; at < record.length;) {
     const flags = record[at]
-    const keyEnd = at + ROW_HEADER_BYTES + record.readUInt32LE(at + 1)
+    const keyAt = at + ROW_HEADER_BYTES
+    const keyEnd = keyAt + record.readUInt32LE(at + 1)
     const valueEnd = keyEnd + record.readUInt32LE(at + 5)
-    const key = record.subarray(at + ROW_HEADER_BYTES, keyEnd)
-    const table = (flags & 0x3f) as Table
-    if ((flags & REMOVED) !== 0) batch.remove(table, key)
-    else batch.put(table, key, record.subarray(keyEnd, valueEnd), (flags & CREATED) !== 0)
+    const removed = (flags & REMOVED) !== 0
+    const delta = removed ? -1 : (flags & CREATED) === 0 ? 0 : 1
+    visit((flags & 0x3f) as Table, delta, keyAt, keyEnd, removed ? -1 : valueEnd)
     at = valueEnd
   }
-  return batch
 }
 
 /** The sequence that a file's first record claims; 0 when there is none. */

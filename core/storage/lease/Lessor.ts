@@ -33,6 +33,7 @@ const idRow = (id: LeaseId): Buffer => {
 const idOfRow = (row: Uint8Array): Int64 => int64(BigInt.asIntN(64, Buffer.from(row).readBigUInt64BE(0)))
 
 export class Lessor {
+  readonly stats = { granted: 0, renewed: 0, revoked: 0 }
   private readonly options: LessorOptions
   private readonly leases = new Map<LeaseId, Lease>()
   private readonly leaseOfKey = new Map<string, LeaseId>()
@@ -60,6 +61,7 @@ export class Lessor {
     const row = Buffer.alloc(8)
     row.writeDoubleBE(granted)
     writes.put(Table.Lease, idRow(id), row)
+    this.stats.granted++
     return this.add(id, granted)
   }
 
@@ -73,6 +75,7 @@ export class Lessor {
   /** Forgets a lease; its keys are deleted by the transaction that revokes it. */
   remove(id: LeaseId, writes: WriteBatch): void {
     this.leases.delete(id)
+    this.stats.revoked++
     writes.remove(Table.Lease, idRow(id))
   }
 
@@ -81,6 +84,7 @@ export class Lessor {
     const lease = this.leases.get(id)
     if (lease === undefined || this.remainingMs(lease) <= 0) return undefined
     lease.expiresAtMs = this.options.clock() + lease.ttlSeconds * 1000
+    this.stats.renewed++
     return lease
   }
 

@@ -5,6 +5,7 @@ import type { CommitOutcome, Engine } from "../engine/Engine.ts"
 import { Table, WriteBatch } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import { Histogram } from "./Histogram.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
 
 /** Called once: with nothing when the batch is durable and visible, with the failure when nothing of it is there. */
@@ -26,6 +27,8 @@ const emptyBatch = (): OpenBatch => ({ writes: new WriteBatch(), answers: [], ev
 export interface CommitterHooks {
   /** Runs a function after what is running now, so that one loop turn's requests share a batch. */
   readonly defer: (run: () => void) => void
+  /** Milliseconds, never going back. */
+  readonly monotonic: () => number
   /** The batch is durable: make it visible and tell watchers, before anyone is answered. */
   readonly committed: (revision: number, keys: ReadonlyArray<string>, events: ReadonlyArray<StoredEvent>) => void
   /** Nothing of the batch, nor of the one being filled, is there: forget all that is uncommitted. */
@@ -40,6 +43,8 @@ export class Committer {
   private scheduled = false
   /** Commits and the writes they carried: their ratio is how well the group commit groups. */
   readonly stats = { commits: 0, answers: 0, failures: 0 }
+  /** How long the engine took to make each commit durable. */
+  readonly durations = new Histogram()
 
   constructor(engine: Engine, hooks: CommitterHooks) {
     this.engine = engine
@@ -53,6 +58,11 @@ export class Committer {
 
   get isIdle(): boolean {
     return this.underWay === undefined && this.open.writes.keys.length === 0
+  }
+
+  /** Answers that wait for a commit. */
+  get pending(): number {
+    return this.open.answers.length + (this.underWay?.answers.length ?? 0)
   }
 
   get isFull(): boolean {
@@ -84,8 +94,13 @@ export class Committer {
     if (batch.revision > 0) batch.writes.put(Table.Meta, MetaKey.revision, revisionRow(batch.revision))
     this.stats.commits++
     this.stats.answers += batch.answers.length
-    if (batch.writes.keys.length === 0) this.settle(batch, { kind: "committed" })
-    else this.engine.commit(batch.writes, (outcome) => this.settle(batch, outcome))
+    if (batch.writes.keys.length === 0) return this.settle(batch, { kind: "committed" })
+    const { monotonic } = this.hooks
+    const startedMs = monotonic()
+    this.engine.commit(batch.writes, (outcome) => {
+      this.durations.observe((monotonic() - startedMs) / 1000)
+      this.settle(batch, outcome)
+    })
   }
 
   private settle(batch: OpenBatch, outcome: CommitOutcome): void {

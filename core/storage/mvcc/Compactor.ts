@@ -5,6 +5,7 @@
 import type { View } from "../engine/Engine.ts"
 import { Table } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
+import { HashMemory } from "./HashMemory.ts"
 import { historyKey, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
 import type { Store } from "./Store.ts"
 import { keepsPlace, keptRow } from "./VersionWalk.ts"
@@ -20,6 +21,8 @@ export interface CompactorOptions {
 }
 
 export class Compactor {
+  /** What the store hashed to before it was compacted. */
+  readonly hashes = new HashMemory()
   private readonly store: Store
   private readonly options: CompactorOptions
   private cursor: number

@@ -16,6 +16,8 @@ export interface StoreOptions {
   /** Runs a function after the current one: batches form meanwhile. */
   readonly defer: (run: () => void) => void
   readonly minLeaseTtlSeconds: number
+  /** Milliseconds, never going back, for measuring; by default the engine's clock. */
+  readonly monotonic?: () => number
 }
 
 /** Hears of every commit, in order: revisions never repeat and never go back. */
@@ -46,6 +48,7 @@ export class Store {
     this.lessor = new Lessor({ clock: engine.clock, minTtlSeconds: options.minLeaseTtlSeconds })
     this.committer = new Committer(engine, {
       defer: options.defer,
+      monotonic: options.monotonic ?? engine.clock,
       committed: (revision, keys, events) => this.publish(revision, keys, events),
       failed: (outcome) => this.abandon(outcome)
     })

@@ -1,11 +1,12 @@
 // etcd's hash over revisions: equal to a real etcd's for the same history, so that members of both kinds can be compared.
 // Owns which versions count and how they are fed to CRC-32C; refuses to walk them. Computed in turns, so nobody waits.
 // Source: etcd 3.7 server/storage/mvcc/hash.go. One difference: at exactly the compacted revision etcd answers the hash that
-// it took while it compacted, of rows that are gone here; ours is that of what is left.
+// it took while it compacted, of rows that are gone here; ours is the one answered before, or else that of what is left.
 import { Table } from "../engine/Engine.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
 import type { Compactor } from "./Compactor.ts"
 import { crc32c } from "./Crc32c.ts"
+import type { StoreHash } from "./HashMemory.ts"
 import { HISTORY_HEADER_BYTES, historyRevision, readRevision } from "./Layout.ts"
 import { modRevisionOf } from "./Record.ts"
 import { encodeRevision } from "./RevisionBytes.ts"
@@ -13,14 +14,6 @@ import { ROWS_PER_SLICE, runSlices, type Slices } from "./Slices.ts"
 import type { Store } from "./Store.ts"
 import { keyValueBytes } from "./StoredEvent.ts"
 import { walkVersions, type VersionRange } from "./VersionWalk.ts"
-
-/** A hash, with the revisions between which it was taken. */
-export interface StoreHash {
-  readonly hash: number
-  readonly revision: number
-  /** −1 before the first compaction. */
-  readonly compacted: number
-}
 
 const START = crc32c(Buffer.from("key"))
 const nothing: Buffer = Buffer.alloc(0)
@@ -34,7 +27,9 @@ export const hashStore = (
 ): void => {
   if (revision > store.revision) return answer(Failure.futureRevision)
   if (revision > 0 && revision < store.compacted) return answer(Failure.compacted)
-  const range = { revision: revision === 0 ? store.revision : Number(revision), compacted: store.compacted }
+  const range = { revision: revision <= 0 ? store.revision : Number(revision), compacted: store.compacted }
+  const known = range.revision === store.compacted ? compactor.hashes.at(range.revision) : undefined
+  if (known !== undefined) return answer(known)
   let hash = START
   const slices = function* (): Slices {
     hash = yield* hashVersions(range)
@@ -44,7 +39,10 @@ export const hashStore = (
     between: (resume) => defer(resume),
     done: (thrown) => {
       release()
-      answer(thrown === undefined ? { hash, ...range } : Failure.corrupt)
+      if (thrown !== undefined) return answer(Failure.corrupt)
+      const taken = { hash, ...range }
+      compactor.hashes.remember(taken)
+      answer(taken)
     }
   })
 }

@@ -40,7 +40,11 @@ export const Failure = {
   watchCanceled: new EtcdFailure(GrpcCode.Cancelled, "etcdserver: watch canceled"),
   memberNotFound: missing("member not found"),
   memberExists: precondition("member ID already exist"),
-  memberNotEnoughStarted: precondition("re-configuration failed due to not enough started members"),
+  // etcd's table of codes lacks this one, so it goes out as Unknown.
+  memberNotEnoughStarted: new EtcdFailure(
+    GrpcCode.Unknown,
+    "etcdserver: re-configuration failed due to not enough started members"
+  ),
   peerUrlExists: precondition("Peer URLs already exists"),
   learnerNotReady: precondition("can only promote a learner member which is in sync with leader"),
   tooManyLearners: precondition("too many learner members in cluster"),

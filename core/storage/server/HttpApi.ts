@@ -63,9 +63,11 @@ export const frontHttpApi = (wire: () => ListenStats, isReady: () => boolean, st
   })
 
 /** Unhealthy while an alarm is raised, unless the caller excludes it. */
-const health = ({ alarms }: Storage, excluded: ReadonlyArray<string>): HttpResponse => {
+const health = ({ alarms, healthChecks }: Storage, excluded: ReadonlyArray<string>): HttpResponse => {
   const names = alarms.active.map((alarm) => (alarm === AlarmType.NoSpace ? "NOSPACE" : "CORRUPT"))
   const raised = names.find((name) => !excluded.includes(name))
+  if (raised === undefined) healthChecks.passed++
+  else healthChecks.failed++
   return raised === undefined
     ? json(200, { health: "true", reason: "" })
     : json(503, { health: "false", reason: `ALARM ${raised}` })

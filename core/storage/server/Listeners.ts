@@ -1,8 +1,19 @@
 // The sockets of a serving process: clients, other members, metrics.
 // Owns how a listen URL becomes a listener and the order of a drain; refuses to know what is served.
+import { rmSync, statSync } from "node:fs"
 import { Effect } from "effect"
-import { listen, type GrpcMethod, type HttpHandler, type ListenOptions, type ListenStats, type ServerTls } from "#net"
+import {
+  listen,
+  type GrpcMethod,
+  type HttpHandler,
+  type Listening,
+  type ListenOptions,
+  type ListenStats,
+  type ServerTls
+} from "#net"
+import { Health } from "../api/HealthApi.ts"
 import type { EtcdConfig, ListenUrl } from "./EtcdConfig.ts"
+import { selfSigned } from "./SelfSignedAdapter.ts"
 
 /** How long open calls may take to end when the process is asked to stop, in milliseconds. */
 const DRAIN_MS = 2000
@@ -13,61 +24,81 @@ export interface Served {
   /** For the members in front of this one; undefined opens no peer listener. */
   readonly peerMethods: ReadonlyArray<GrpcMethod> | undefined
   readonly http: HttpHandler
-  /** Called when the process has been asked to stop, before open calls are waited for. */
-  readonly draining: () => void
 }
 
-/** Open listeners of clients. */
-export interface Listeners {
-  readonly addresses: ReadonlyArray<string>
+/** What the served pages may want to tell of the listeners. */
+export interface ListenerState {
+  /** Whether the process has been asked to stop. */
+  readonly isDraining: () => boolean
+  /** The traffic of clients. */
   readonly stats: () => ListenStats
 }
 
-const tlsOf = ({ tls }: EtcdConfig): ServerTls => ({
-  certFile: tls.certFile,
-  keyFile: tls.keyFile,
-  ...(tls.caFile === "" ? {} : { caFile: tls.caFile }),
-  clientAuth: tls.clientAuth
+/** The certificates of client listeners: the given files, or with --auto-tls one of our own making. */
+const serverTls = Effect.fnUntraced(function* (config: EtcdConfig) {
+  const { tls } = config
+  const hosts = config.listenClient.map(({ host }) => host)
+  const made = tls.auto && tls.certFile === ""
+  const files = made
+    ? yield* selfSigned(config.dataDir, hosts, tls.autoValidityYears)
+    : { certFile: tls.certFile, keyFile: tls.keyFile }
+  const authorities = tls.caFile === "" ? {} : { caFile: tls.caFile }
+  const options: ServerTls = { ...files, ...authorities, clientAuth: tls.clientAuth || tls.caFile !== "" }
+  return options
 })
 
-const listenOptions = (config: EtcdConfig, url: ListenUrl): Omit<ListenOptions, "methods"> => ({
+const listenOptions = (
+  config: EtcdConfig,
+  url: ListenUrl,
+  tls: ServerTls | undefined
+): Omit<ListenOptions, "methods"> => ({
   // etcd's localhost is IPv4; the resolver's first answer may not be.
   host: url.host === "localhost" || url.host === "" ? (url.host === "" ? "0.0.0.0" : "127.0.0.1") : url.host,
   port: url.port,
   ...(url.unixPath === undefined ? {} : { unixPath: url.unixPath }),
-  ...(url.secure ? { tls: tlsOf(config) } : {}),
+  ...(url.secure && tls !== undefined ? { tls } : {}),
   maxReceiveMessageBytes: config.requestBytesMax + 512 * 1024,
   maxConcurrentStreams: config.streamsMax,
   reusePort: config.reusePort,
   keepalive: config.keepalive
 })
 
-/** Opens all listeners; they drain when the scope closes. */
-export const openListeners = Effect.fnUntraced(function* (config: EtcdConfig, served: Served) {
-  const { http, methods, peerMethods } = served
-  const clients = yield* Effect.forEach(config.listenClient, (url) =>
-    listen({ ...listenOptions(config, url), methods, http })
-  )
-  const metrics = yield* Effect.forEach(config.listenMetrics, (url) =>
-    listen({ ...listenOptions(config, url), methods: [], http })
-  )
-  const peers = yield* Effect.forEach(peerMethods === undefined ? [] : config.listenPeer, (url) =>
-    listen({ ...listenOptions(config, url), methods: peerMethods ?? [], http })
-  )
+/** A socket file that a killed process left behind is in the way; etcd removes it too. */
+const clearSocket = ({ unixPath }: ListenUrl) =>
+  Effect.sync(() => {
+    const left = unixPath === undefined ? undefined : statSync(unixPath, { throwIfNoEntry: false })
+    if (unixPath !== undefined && left?.isSocket() === true) rmSync(unixPath, { force: true })
+  })
+
+/** Opens all listeners and answers the addresses of the clients'; they drain when the scope closes. */
+export const openListeners = Effect.fnUntraced(function* (config: EtcdConfig, serve: (state: ListenerState) => Served) {
+  const health = new Health()
+  let draining = false
+  let clients: ReadonlyArray<Listening> = []
+  const { http, methods, peerMethods } = serve({
+    isDraining: () => draining,
+    stats: () => clients.map((listener) => listener.stats()).reduce(addStats, noStats)
+  })
+  const all = [...config.listenClient, ...config.listenMetrics, ...config.listenPeer]
+  const tls = all.some((url) => url.secure) ? yield* serverTls(config) : undefined
+  const open = (urls: ReadonlyArray<ListenUrl>, served: ReadonlyArray<GrpcMethod>) =>
+    Effect.forEach(urls, (url) =>
+      clearSocket(url).pipe(Effect.andThen(listen({ ...listenOptions(config, url, tls), methods: served, http })))
+    )
+  clients = yield* open(config.listenClient, [...methods, ...health.methods])
+  const metrics = yield* open(config.listenMetrics, [])
+  const peers = peerMethods === undefined ? [] : yield* open(config.listenPeer, peerMethods)
   yield* Effect.addFinalizer(() => {
-    served.draining()
+    draining = true
+    health.stopServing()
     return Effect.forEach([...clients, ...metrics, ...peers], (listener) => listener.drain(DRAIN_MS), {
       concurrency: "unbounded"
     })
   })
-  const listeners: Listeners = {
-    addresses: clients.map((listener, at) => config.listenClient[at].unixPath ?? `${listener.host}:${listener.port}`),
-    stats: () => clients.map((listener) => listener.stats()).reduce(addStats, noStats)
-  }
-  return listeners
+  return clients.map((listener, at) => config.listenClient[at].unixPath ?? `${listener.host}:${listener.port}`)
 })
 
-export const noStats: ListenStats = {
+const noStats: ListenStats = {
   connectionsAccepted: 0,
   streamsOpened: 0,
   streamsActive: 0,

@@ -14,8 +14,9 @@ import type { EtcdConfig } from "./EtcdConfig.ts"
 import { BadFlag } from "./EtcdFlags.ts"
 import { forwardingMethods, keepConnected, type Upstream } from "./Forwarding.ts"
 import { frontHttpApi, httpApi } from "./HttpApi.ts"
-import { type Listeners, noStats, openListeners } from "./Listeners.ts"
+import { openListeners } from "./Listeners.ts"
 import { makeSnapshotFiles } from "../snapshot/SnapshotFileAdapter.ts"
+import { stopAtSecondInterrupt } from "./SignalsAdapter.ts"
 import { Storage } from "./Storage.ts"
 import { zapLogger } from "./ZapLogger.ts"
 
@@ -53,6 +54,7 @@ export const serveStorage = Effect.fn("storage.serve")(function* (config: EtcdCo
       Effect.annotateLogs({ ...caller, members: config.initialCluster.map(({ name }) => name) })
     )
   }
+  yield* stopAtSecondInterrupt
   return yield* holdsStore(config) ? serveOwn(config) : serveFront(config)
 })
 
@@ -87,21 +89,13 @@ const serveOwn = Effect.fnUntraced(function* (config: EtcdConfig) {
     Effect.sync(() => makeStorage(config, engine, auth)),
     (running) => Effect.sync(() => running.stop())
   )
-  let draining = false
-  let stats = () => noStats
   const { members, methods, peerMethods } = storage
-  const listeners = yield* openListeners(config, {
+  const addresses = yield* openListeners(config, ({ isDraining, stats }) => ({
     methods,
     peerMethods: members.list.length > 1 ? [...methods, ...peerMethods] : undefined,
-    http: httpApi(
-      storage,
-      () => stats(),
-      () => !draining
-    ),
-    draining: () => (draining = true)
-  })
-  stats = listeners.stats
-  yield* announceReady(config, { backend: config.backend, revision: storage.store.revision }, listeners)
+    http: httpApi(storage, stats, () => !isDraining())
+  }))
+  yield* announceReady(config, { backend: config.backend, revision: storage.store.revision, addresses })
   return yield* Effect.never
 })
 
@@ -119,26 +113,19 @@ const serveFront = Effect.fnUntraced(function* (config: EtcdConfig) {
     )
   )
   yield* Deferred.await(found)
-  let draining = false
-  let stats = () => noStats
-  const listeners = yield* openListeners(config, {
+  const startedAtMs = machineClockwork.now()
+  const addresses = yield* openListeners(config, ({ isDraining, stats }) => ({
     methods: forwardingMethods(upstream),
     peerMethods: undefined,
-    http: frontHttpApi(
-      () => stats(),
-      () => !draining && upstream.client !== undefined,
-      machineClockwork.now()
-    ),
-    draining: () => (draining = true)
-  })
-  stats = listeners.stats
-  yield* announceReady(config, { forwarding: true }, listeners)
+    http: frontHttpApi(stats, () => !isDraining() && upstream.client !== undefined, startedAtMs)
+  }))
+  yield* announceReady(config, { forwarding: true, addresses })
   return yield* Effect.never
 })
 
-const announceReady = (config: EtcdConfig, fields: Readonly<Record<string, unknown>>, { addresses }: Listeners) =>
+const announceReady = (config: EtcdConfig, fields: Readonly<Record<string, unknown>>) =>
   Effect.logInfo("ready to serve client requests").pipe(
-    Effect.annotateLogs({ ...caller, ...fields, "data-dir": config.dataDir, addresses })
+    Effect.annotateLogs({ ...caller, ...fields, "data-dir": config.dataDir })
   )
 
 const levelOf = (level: string) =>

@@ -57,15 +57,22 @@ export class Storage {
   readonly quotaBytes: number
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number
-  /** Calls started, by method path. */
-  readonly counts = new Map<string, number>()
+  /** Calls of each method. */
+  readonly calls: ReadonlyArray<MethodCalls>
+  /** How often `/health` was asked and how it answered. */
+  readonly healthChecks = { passed: 0, failed: 0 }
+  expiredLeases = 0
   private readonly stops: ReadonlyArray<() => void>
 
   constructor(engine: Engine, clockwork: Clockwork, options: StorageOptions) {
     const { defer } = clockwork
     this.quotaBytes = options.quotaBytes
     this.startedAtMs = clockwork.now()
-    this.store = new Store(engine, { defer, minLeaseTtlSeconds: options.minLeaseTtlSeconds })
+    this.store = new Store(engine, {
+      defer,
+      monotonic: clockwork.monotonic,
+      minLeaseTtlSeconds: options.minLeaseTtlSeconds
+    })
     this.hub = new WatchHub(this.store, defer)
     this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after })
     this.alarms = new Alarms(this.store, options.quotaBytes)
@@ -80,7 +87,7 @@ export class Storage {
     const header = new Header(options.identity)
     const { every, random } = clockwork
     const context: ApiContext = { store, hub, compactor, alarms, auth, header, limits: options.limits, every, random }
-    this.methods = [
+    const counted = [
       ...kvMethods(context),
       ...watchMethods(context),
       ...leaseMethods(context),
@@ -88,7 +95,9 @@ export class Storage {
       ...maintenanceMethods(context, { quotaBytes: options.quotaBytes, defer }),
       ...snapshotMethods(context, { defer, files: options.snapshotFiles, member: options.member }),
       ...authMethods(context, auth)
-    ].map((method) => this.counted(method))
+    ].map(countCalls)
+    this.methods = counted.map(({ method }) => method)
+    this.calls = counted.map(({ calls }) => calls)
     this.peerMethods = peerMethods(context, members)
     const autoCompaction = new AutoCompaction(store, compactor, clockwork.now, options.autoCompaction)
     this.stops = [
@@ -98,18 +107,11 @@ export class Storage {
     ]
   }
 
-  private counted(method: GrpcMethod): GrpcMethod {
-    const { counts } = this
-    const { path } = method
-    counts.set(path, 0)
-    const count = (): void => void counts.set(path, (counts.get(path) ?? 0) + 1)
-    if ("stream" in method) return { path, stream: (call) => (count(), method.stream(call)) }
-    return { path, unary: (call, request) => (count(), method.unary(call, request)) }
-  }
-
   private expireLeases(): void {
     for (const { id } of this.store.lessor.takeExpired(REVOCATIONS_PER_ROUND)) {
-      revokeLease(this.store, id, () => undefined)
+      revokeLease(this.store, id, (failure) => {
+        if (failure === undefined) this.expiredLeases++
+      })
     }
   }
 
@@ -117,4 +119,25 @@ export class Storage {
   stop(): void {
     for (const stop of this.stops) stop()
   }
+}
+
+/** What is counted of one method. */
+export interface MethodCalls {
+  readonly path: string
+  started: number
+  /** Calls ended, by gRPC code. */
+  readonly handled: Float64Array
+}
+
+const GRPC_CODES = 17
+
+const countCalls = (method: GrpcMethod): { readonly method: GrpcMethod; readonly calls: MethodCalls } => {
+  const { path } = method
+  const handled = new Float64Array(GRPC_CODES)
+  const calls: MethodCalls = { path, started: 0, handled }
+  const counted: GrpcMethod =
+    "stream" in method
+      ? { path, handled, stream: (call) => (calls.started++, method.stream(call)) }
+      : { path, handled, unary: (call, request) => (calls.started++, method.unary(call, request)) }
+  return { method: counted, calls }
 }

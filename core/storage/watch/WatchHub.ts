@@ -18,7 +18,7 @@ export class WatchHub {
   private touched: Array<Watcher> = []
   private catchingUp = false
   private count = 0
-  readonly stats = { eventsSent: 0, catchUpTurns: 0 }
+  readonly stats = { eventsSent: 0, catchUpTurns: 0, streams: 0 }
 
   constructor(store: Store, defer: (run: () => void) => void) {
     this.store = store
