@@ -91,7 +91,8 @@ const store = (name: string): string => join(folder, "store", name)
 const sums = (): Readonly<Record<string, string>> =>
   Object.fromEntries(
     readdirSync(join(folder, "store"))
-      .filter((name) => !name.endsWith("lock"))
+      // Spare files hold nothing that counts.
+      .filter((name) => !name.endsWith("lock") && !name.startsWith("spare"))
       .map((name) => [
         name,
         createHash("sha1")
