@@ -27,7 +27,7 @@ export const hashStore = (
 ): void => {
   if (revision > store.revision) return answer(Failure.futureRevision)
   if (revision > 0 && revision < store.compacted) return answer(Failure.compacted)
-  const range = { revision: revision <= 0 ? store.revision : Number(revision), compacted: store.compacted }
+  const range = { revision: revision === 0 ? store.revision : Number(revision), compacted: store.compacted }
   const known = range.revision === store.compacted ? compactor.hashes.at(range.revision) : undefined
   if (known !== undefined) return answer(known)
   let hash = START
