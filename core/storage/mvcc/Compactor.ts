@@ -56,6 +56,7 @@ export class Compactor {
     if (revision > store.revision) return answer(Failure.futureRevision)
     if (revision <= store.compacted) return answer(Failure.compacted)
     const target = Number(revision)
+    const before = store.compacted
     store.compacted = target
     this.stats.compactions++
     store.writeRows<undefined>(
@@ -64,7 +65,11 @@ export class Compactor {
         return undefined
       },
       (failure) => {
-        if (failure !== undefined) return answer(failure)
+        if (failure !== undefined) {
+          // Nothing was recorded, so nothing is refused that a restart would show again.
+          if (store.compacted === target) store.compacted = before
+          return answer(failure)
+        }
         if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })
         else answer(undefined)
         this.run()

@@ -18,7 +18,7 @@ import { walkVersions, type VersionRange } from "./VersionWalk.ts"
 const START = crc32c(Buffer.from("key"))
 const nothing: Buffer = Buffer.alloc(0)
 
-/** Hashes the store at a revision (0: now) and answers when done; fails when the revision is compacted or yet to come. */
+/** Hashes the store at a revision (0: now; below 0 there is nothing) and answers when done; fails when the revision is compacted or yet to come. */
 export const hashStore = (
   { compactor, store }: { readonly store: Store; readonly compactor: Compactor },
   revision: number | bigint,
@@ -27,7 +27,8 @@ export const hashStore = (
 ): void => {
   if (revision > store.revision) return answer(Failure.futureRevision)
   if (revision > 0 && revision < store.compacted) return answer(Failure.compacted)
-  const range = { revision: revision <= 0 ? store.revision : Number(revision), compacted: store.compacted }
+  if (revision < 0) return answer({ hash: START, revision: Number(revision), compacted: store.compacted })
+  const range = { revision: revision === 0 ? store.revision : Number(revision), compacted: store.compacted }
   const known = range.revision === store.compacted ? compactor.hashes.at(range.revision) : undefined
   if (known !== undefined) return answer(known)
   let hash = START

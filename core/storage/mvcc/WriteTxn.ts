@@ -84,7 +84,10 @@ export class WriteTxn {
     const { writes } = this.state.committer.batch
     writes.remove(Table.Key, key)
     this.state.lessor.attach(key, 0, writes)
-    this.record(EventKind.Delete, key, undefined, superseded, previousRevision)
+    // Watchers are told what was there before the transaction, not what it put itself.
+    const own = previousRevision > this.state.head
+    const previous = own ? copyOf(this.snapshot(this.state.head).get(key)) : superseded
+    this.record(EventKind.Delete, key, undefined, previous, previousRevision)
   }
 
   /** Keeps a version for readers of older revisions; returns its record in memory of its own. */
@@ -112,3 +115,5 @@ export class WriteTxn {
     this.changes++
   }
 }
+
+const copyOf = (record: Uint8Array | undefined): Buffer | undefined => record && Buffer.from(record)

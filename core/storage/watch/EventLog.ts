@@ -1,7 +1,7 @@
 // The durable log read back as events: what a watcher that is behind, or starts in the past, is told.
 // Owns the way from Log rows to events with their records; refuses to know watchers.
 // An event's record is the key's current one, or the superseded version in History; compaction takes both together.
-import { Table, type View } from "../engine/Engine.ts"
+import { compareBytes, Table, type View } from "../engine/Engine.ts"
 import {
   EventKind,
   HISTORY_HEADER_BYTES,
@@ -54,16 +54,24 @@ export const readEvents = (
   })
   const events: Array<StoredEvent> = []
   let bytes = 0
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     if (bytes > max.bytes && events[events.length - 1].revision !== row.revision) return { events, next: row.revision }
-    const event = toEvent(view, row)
+    const event = toEvent(view, row, previousOf(rows, index))
     events.push(event)
     bytes += event.key.length + (event.record?.length ?? 0) + (event.previous?.length ?? 0)
   }
   return { events, next }
 }
 
-const toEvent = (view: View, { key, kind, previous, revision }: LogRow): StoredEvent => {
+/** The version before the event's transaction: a key that was put and deleted in one has an own version in between. */
+const previousOf = (rows: ReadonlyArray<LogRow>, index: number): number => {
+  const { key, previous, revision } = rows[index]
+  if (previous !== revision) return previous
+  const put = rows.findLast((row, at) => at < index && row.revision === revision && compareBytes(row.key, key) === 0)
+  return put?.previous ?? 0
+}
+
+const toEvent = (view: View, { key, kind, revision }: LogRow, previous: number): StoredEvent => {
   const record = kind === EventKind.Put ? recordAt(view, key, revision) : undefined
   const before = previous === 0 ? undefined : superseded(view, key, previous)
   return new StoredEvent(kind, revision, key, record, before)

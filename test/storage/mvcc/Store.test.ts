@@ -1,7 +1,7 @@
 import { assert, describe, it } from "vitest"
 import * as fc from "fast-check"
 import { makeMemoryEngine } from "../../../core/storage/engine/MemoryEngine.ts"
-import type { View } from "../../../core/storage/engine/Engine.ts"
+import type { Engine, View } from "../../../core/storage/engine/Engine.ts"
 import { Compactor } from "../../../core/storage/mvcc/Compactor.ts"
 import { EventKind } from "../../../core/storage/mvcc/Layout.ts"
 import { recordFields, valueOf } from "../../../core/storage/mvcc/Record.ts"
@@ -122,9 +122,16 @@ const compareLog = (view: View, model: Model, from: number, upTo: number): void 
   assert.deepStrictEqual(seen.sort(), wanted.sort())
 }
 
-const makeStore = () => {
+const makeStore = (isFull = () => false) => {
   const turns = new Turns()
-  const engine = makeMemoryEngine({ defer: turns.defer, clock: () => 0 })
+  const memory = makeMemoryEngine({ defer: turns.defer, clock: () => 0 })
+  const engine: Engine = {
+    ...memory,
+    commit: (batch, done) => {
+      if (isFull()) turns.defer(() => done({ kind: "failed", reason: "no-space", detail: "the test says so" }))
+      else memory.commit(batch, done)
+    }
+  }
   const store = new Store(engine, { defer: turns.defer, minLeaseTtlSeconds: 1 })
   const compactor = new Compactor(store, { now: () => 0, after: (_delay, run) => turns.defer(run) })
   return { compactor, engine, store, turns }
@@ -219,5 +226,46 @@ describe("the store", () => {
     turns.runAll()
     assert.isBelow(engine.size().totalBytes, before / 50)
     assert.isAtLeast(compactor.stats.rowsRemoved, 2900)
+  })
+
+  it("forgets whatever was not committed: writes, leases, revisions and compactions", () => {
+    let full = false
+    const { compactor, engine, store, turns } = makeStore(() => full)
+    const answers: Array<unknown> = []
+    const put = (name: string): void =>
+      store.write<undefined>(
+        () => [],
+        (txn) => {
+          txn.put(Buffer.from(name), Buffer.from("v"), 0)
+          return undefined
+        },
+        (result, revision) => answers.push(result ?? revision)
+      )
+    put("a")
+    put("b")
+    turns.runAll()
+    full = true
+    put("c")
+    put("d")
+    store.writeRows(
+      ({ batch }) => store.lessor.grant(7, 10, batch.writes),
+      (result) => answers.push(result)
+    )
+    compactor.compact(2, false, (failure) => answers.push(failure))
+    turns.runAll()
+    assert.deepStrictEqual(answers, [2, 3, ...Array.from({ length: 4 }, () => Failure.noSpace)])
+    assert.deepStrictEqual([store.revision, store.compacted, store.lessor.size], [3, -1, 0])
+    full = false
+    put("e")
+    turns.runAll()
+    assert.strictEqual(answers.at(-1), 4)
+    engine.read(
+      () => [],
+      (view) => {
+        const everything = { start: Buffer.alloc(1), end: undefined, single: false }
+        assert.strictEqual(store.latest(view).count(everything), 3)
+        assert.notInstanceOf(store.at(view, 2), EtcdFailure)
+      }
+    )
   })
 })
