@@ -58,11 +58,7 @@ export class LayeredView implements View {
   count(table: Table, start: Uint8Array, end: Uint8Array | undefined): number {
     let total = this.base.count(table, start, end)
     for (const layer of this.layers) {
-      if (!layer.hasRows(table)) continue
-      layer.order(table).scan(keyText(start), end && keyText(end), (_key, row) => {
-        total += row.delta
-        return true
-      })
+      if (layer.hasRows(table)) total += layer.delta(table, keyText(start), end && keyText(end))
     }
     return total
   }

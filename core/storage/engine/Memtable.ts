@@ -3,7 +3,7 @@
 // It keeps each commit's bytes as they went to the log and points into them, so that what waits is few objects, not many.
 // The log and history of keys are seldom read so soon after they were written: their index is made when somebody asks.
 import { Table, tableNames } from "./Engine.ts"
-import { SortedMap } from "./SortedMap.ts"
+import { lowerBound, SortedMap } from "./SortedMap.ts"
 import { visitRows } from "./WalRecord.ts"
 
 /** One row, as a place in a commit's bytes. */
@@ -42,6 +42,8 @@ export class Memtable {
   private readonly deferred = tableNames.map((_, table) => table === Table.History || table === Table.Log)
   private readonly records: Array<Buffer> = []
   private readonly counts = tableNames.map(() => 0)
+  /** Sums of deltas in key order, kept until the next commit comes in. */
+  private sums: Array<DeltaSums | undefined> = []
   sizeBytes = 0
 
   get isEmpty(): boolean {
@@ -52,6 +54,7 @@ export class Memtable {
   apply(record: Buffer): void {
     this.records.push(record)
     this.sizeBytes += record.length
+    if (this.sums.length > 0) this.sums = []
     visitRows(record, (table, delta, keyAt, keyEnd, valueEnd) => {
       this.counts[table]++
       this.sizeBytes += ROW_OVERHEAD_BYTES
@@ -98,10 +101,34 @@ export class Memtable {
     return sorted
   }
 
+  /** By how much the rows from `start` up to `end` change the number of rows below them. */
+  delta(table: Table, start: string, end: string | undefined): number {
+    const { keys, sums } = (this.sums[table] ??= sumDeltas(this.order(table)))
+    const last = end === undefined ? keys.length : lowerBound(keys, end)
+    return sums[last] - sums[Math.min(last, lowerBound(keys, start))]
+  }
+
   /** Counts a table's rows anew against a tree that may have taken some of them in before a crash. */
   recount(table: Table, isBelow: (key: Uint8Array) => boolean): void {
     for (const row of this.index(table).values()) {
       row.delta = (row.value === undefined ? 0 : 1) - (isBelow(row.key) ? 1 : 0)
     }
   }
+}
+
+interface DeltaSums {
+  readonly keys: ReadonlyArray<string>
+  /** The sum of the deltas of the first n keys. */
+  readonly sums: Int32Array
+}
+
+const sumDeltas = (order: SortedMap<MemtableRow>): DeltaSums => {
+  const keys: Array<string> = []
+  const sums = new Int32Array(order.size + 1)
+  order.scan("", undefined, (key, { delta }) => {
+    keys.push(key)
+    sums[keys.length] = sums[keys.length - 1] + delta
+    return true
+  })
+  return { keys, sums }
 }

@@ -146,7 +146,8 @@ export class SortedCursor<V> {
   }
 }
 
-const lowerBound = (keys: ReadonlyArray<string>, key: string): number => {
+/** The first index whose key is not before the given one. */
+export const lowerBound = (keys: ReadonlyArray<string>, key: string): number => {
   let low = 0
   let high = keys.length
   while (low < high) {
