@@ -6,7 +6,10 @@ import { rmSync, statSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
+
+/** Another process holds the directory. */
+export class DirectoryHeld extends Schema.TaggedError<DirectoryHeld>()("DirectoryHeld", { message: Schema.String }) {}
 
 const socketName = (directory: string): string => {
   const { dev, ino } = statSync(directory)
@@ -34,7 +37,7 @@ export const holdDirectory = (directory: string) => {
   const clearStale = answers(name).pipe(
     Effect.flatMap((alive) =>
       alive || process.platform === "linux"
-        ? Effect.fail(new Error("another process has it open"))
+        ? new DirectoryHeld({ message: "another process has it open" })
         : Effect.sync(() => rmSync(name, { force: true }))
     )
   )

@@ -49,8 +49,8 @@ export interface LmdbEngineOptions {
 
 const MAP_SIZE_DEFAULT = 256 * 2 ** 30
 /** A memtable of this size moves into the tree at once; a smaller one after a while. */
-const FLUSH_BYTES = 16 * 2 ** 20
-const FLUSH_AFTER_MS = 300
+const FLUSH_BYTES = 48 * 2 ** 20
+const FLUSH_AFTER_MS = 1000
 const RETRY_AFTER_MS = 1000
 /** What may wait in memory while the tree takes in the last memtable; beyond, commits wait for it. */
 const WAITING_MAX_BYTES = 96 * 2 ** 20
@@ -99,9 +99,7 @@ class LmdbEngine implements Engine {
   private readonly wal: Wal
   private readonly writer: Worker
   private active = new Memtable()
-  private moving:
-    | { readonly table: Memtable; readonly generations: ReadonlyArray<number>; readonly to: number }
-    | undefined
+  private moving: { readonly table: Memtable; readonly files: ReadonlyArray<number>; readonly to: number } | undefined
   private pinned: Transaction | undefined
   private applied: number
   private failure: string | undefined
@@ -134,7 +132,7 @@ class LmdbEngine implements Engine {
     this.writer.unref()
     this.layer()
     const complete = this.wal.rotate()
-    this.wal.prepareSpare()
+    this.wal.prepare()
     if (this.active.isEmpty) this.wal.release(complete)
     else this.flush()
   }
@@ -183,19 +181,19 @@ class LmdbEngine implements Engine {
       if (this.committing) this.timer = setTimeout(() => this.flush(), 1).unref()
       return
     }
-    const generations = this.wal.rotate()
-    this.moving = { table: this.active, generations, to: this.wal.sequence }
+    const files = this.wal.rotate()
+    this.moving = { table: this.active, files, to: this.wal.sequence }
     this.active = new Memtable()
     this.layer()
-    this.wal.prepareSpare()
+    this.wal.prepare()
     this.send()
   }
 
   private send(): void {
     if (this.moving === undefined) return
-    const { generations, to } = this.moving
+    const { files, to } = this.moving
     const request: ApplyRequest = {
-      files: generations.map((generation) => this.wal.pathOf(generation)),
+      files: files.map((number) => this.wal.pathOf(number)),
       from: this.applied,
       to
     }
@@ -212,7 +210,7 @@ class LmdbEngine implements Engine {
       this.applied = reply.applied
       this.base.renew()
       this.pin()
-      this.wal.release(this.moving.generations)
+      this.wal.release(this.moving.files)
       this.moving = undefined
       this.layer()
       if (!this.active.isEmpty) this.scheduleFlush()

@@ -21,7 +21,7 @@ export type ApplyReply = { readonly applied: number } | { readonly failed: strin
 const { root, tables } = openTables(workerData as TreeOptions)
 
 /** Rows of one transaction: some thousand pages of the tree. */
-const ROWS_PER_TRANSACTION = 4096
+const ROWS_PER_TRANSACTION = 8192
 
 type Row = readonly [key: Uint8Array, value: Uint8Array | undefined]
 

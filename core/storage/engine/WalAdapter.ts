@@ -1,20 +1,9 @@
-// The write-ahead log's files: one per generation of the memtable, each written in place by one durable write per commit.
-// Owns the files, their reuse and their deletion; refuses to know what the rows mean.
-// Files are opened with O_DSYNC: a write returns when it is on the disk, which saves a second call for flushing.
-import {
-  close,
-  closeSync,
-  constants,
-  fsync,
-  open,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  write
-} from "node:fs"
-import { open as openFile } from "node:fs/promises"
+// The write-ahead log's files: a few of fixed names, each written from its start for one memtable, then used again.
+// Owns the files and their reuse; refuses to know what the rows mean. Which file follows which is told by the sequence
+// numbers inside, so that going on to the next one renames, makes and deletes nothing: metadata waits for the disk's
+// journal, and commits would wait with it. Files are opened with O_DSYNC: a write returns when it is on the disk.
+import { close, closeSync, constants, fsyncSync, openSync, readdirSync, readFileSync, unlink, write } from "node:fs"
+import { open } from "node:fs/promises"
 import { join } from "node:path"
 import type { WriteBatch } from "./Engine.ts"
 import { hasLaterRecord, readRecordAt, recordSequence, recordSize, writeRecord } from "./WalRecord.ts"
@@ -22,8 +11,8 @@ import { hasLaterRecord, readRecordAt, recordSequence, recordSize, writeRecord }
 /** Bytes that a file is made with, so that writing into it changes no metadata. */
 const FILE_BYTES = 16 * 2 ** 20
 const ZEROS = Buffer.alloc(2 ** 20)
-const SPARES_MAX = 2
-const SPARE_NAME = "spare-0.log"
+/** Files kept for reuse. */
+const FREE_MAX = 2
 
 /** The log is damaged before its end: acknowledged commits would be lost by going on. */
 export class DamagedLog extends Error {
@@ -36,20 +25,20 @@ export interface WalOptions {
   readonly sync: boolean
 }
 
-const nameOf = (generation: number): string => `wal-${String(generation).padStart(12, "0")}.log`
-const generationOf = (name: string): number | undefined => {
+const nameOf = (file: number): string => `wal-${String(file).padStart(12, "0")}.log`
+const numberOf = (name: string): number | undefined => {
   const match = /^wal-(\d{12})\.log$/.exec(name)
   return match === null ? undefined : Number(match[1])
 }
 
 export class Wal {
   private readonly options: WalOptions
-  private readonly generations: Array<number>
-  private readonly spares: Array<string> = []
-  private spareCount = 0
+  /** Files that hold commits which the tree may not have yet, in the order of their use. */
+  private readonly used: Array<number>
+  private readonly free: Array<number> = []
+  private lastNumber: number
   private preparing = false
-  private nameOnDisk = false
-  private file = -1
+  private descriptor = -1
   private position = 0
   /** The sequence of the last record. */
   sequence: number
@@ -57,21 +46,19 @@ export class Wal {
   constructor(options: WalOptions, appliedSequence: number) {
     this.options = options
     this.sequence = appliedSequence
-    for (const name of readdirSync(options.directory))
-      if (name.startsWith("spare-")) unlinkSync(join(options.directory, name))
-    this.generations = readdirSync(options.directory)
-      .flatMap((name) => generationOf(name) ?? [])
+    this.used = readdirSync(options.directory)
+      .flatMap((name) => numberOf(name) ?? [])
       .sort((a, b) => a - b)
+    this.lastNumber = this.used.at(-1) ?? 0
   }
 
   /** Hands out, in order, every commit after the applied ones; throws DamagedLog rather than skip one. */
   replay(apply: (record: Buffer) => void): void {
     let applied = this.sequence
-    // By what they hold, not by name: a rename may be lost with the machine's power when a file's contents are not.
-    const files = this.generations
-      .map((generation) => ({ generation, file: readFileSync(this.pathOf(generation)) }))
+    const files = this.used
+      .map((number) => ({ number, file: readFileSync(this.pathOf(number)) }))
       .sort((a, b) => recordSequence(a.file) - recordSequence(b.file))
-    for (const { file, generation } of files) {
+    for (const { file, number } of files) {
       let at = 0
       for (let record = firstRecord(file, applied); record !== undefined;) {
         at = record.next
@@ -82,41 +69,50 @@ export class Wal {
         record = readRecordAt(file, at, record.sequence + 1)
       }
       if (hasLaterRecord(file, at, applied + 1)) {
-        throw new DamagedLog(`${nameOf(generation)}: commit ${applied + 1} is damaged, yet later ones are whole`)
+        throw new DamagedLog(`${nameOf(number)}: commit ${applied + 1} is damaged, yet later ones are whole`)
       }
     }
     this.sequence = applied
   }
 
-  /** Starts a new generation: later commits go into a file of their own. Returns the generations that are complete now. */
+  /** Later commits go into a file of their own. Returns the files that are complete now. */
   rotate(): ReadonlyArray<number> {
-    const complete = [...this.generations]
-    const generation = (this.generations.at(-1) ?? 0) + 1
-    if (this.file >= 0) close(this.file, () => undefined)
-    const path = this.pathOf(generation)
-    const spare = this.spares.pop()
-    if (spare !== undefined) renameSync(spare, path)
-    const { O_CREAT, O_DSYNC, O_WRONLY } = constants
-    this.file = openSync(path, O_WRONLY | O_CREAT | (this.options.sync ? O_DSYNC : 0), 0o600)
+    const complete = [...this.used]
+    if (this.descriptor >= 0) close(this.descriptor, () => undefined)
+    const number = this.free.pop() ?? this.make()
+    this.descriptor = openSync(this.pathOf(number), constants.O_WRONLY | (this.options.sync ? constants.O_DSYNC : 0))
     this.position = 0
-    this.generations.push(generation)
-    this.nameOnDisk = false
+    this.used.push(number)
     return complete
   }
 
-  /** Makes files ahead of their use, so that writing into them changes no metadata; a full disk only makes none. */
-  prepareSpare(): void {
-    if (this.preparing || this.spares.length >= SPARES_MAX) return
+  /** Makes an empty file at once, where none is at hand: it grows as it is written. */
+  private make(): number {
+    const number = ++this.lastNumber
+    closeSync(openSync(this.pathOf(number), "w", 0o600))
+    this.nameSettled()
+    return number
+  }
+
+  /** A file's name is on the disk before anything in it counts. */
+  private nameSettled(): void {
+    if (!this.options.sync) return
+    const folder = openSync(this.options.directory, "r")
+    try {
+      fsyncSync(folder)
+    } finally {
+      closeSync(folder)
+    }
+  }
+
+  /** Makes a file ahead of its use; a full disk only makes none. */
+  prepare(): void {
+    if (this.preparing || this.free.length > 0) return
     this.preparing = true
-    const path = join(this.options.directory, SPARE_NAME)
-    preallocate(path)
-      .then(() => {
-        if (this.file < 0) return unlinkSync(path)
-        const kept = join(this.options.directory, `spare-${++this.spareCount}.log`)
-        renameSync(path, kept)
-        this.spares.push(kept)
-      })
-      .catch(() => undefined)
+    const number = ++this.lastNumber
+    preallocate(this.pathOf(number), this.options.directory)
+      .then(() => this.free.push(number))
+      .catch(() => unlink(this.pathOf(number), () => undefined))
       .finally(() => (this.preparing = false))
   }
 
@@ -127,61 +123,40 @@ export class Wal {
   append(batch: WriteBatch, done: (error: Error | undefined, record: Buffer) => void): void {
     const record = Buffer.allocUnsafeSlow(recordSize(batch))
     writeRecord(record, this.sequence + 1, batch)
-    this.write(record, 0, (written) =>
-      this.settleName(written, (error) => {
-        if (error === undefined) {
-          this.sequence++
-          this.position += record.length
-        }
-        done(error, record)
-      })
-    )
-  }
-
-  /** A file's first commit counts when the file's name is on the disk too. */
-  private settleName(error: Error | undefined, done: (error: Error | undefined) => void): void {
-    if (error !== undefined || this.nameOnDisk || !this.options.sync) return done(error)
-    open(this.options.directory, "r", (failed, folder) => {
-      if (failed !== null) return done(failed)
-      fsync(folder, (unsynced) => {
-        close(folder, () => undefined)
-        this.nameOnDisk = unsynced === null
-        done(unsynced ?? undefined)
-      })
+    this.write(record, 0, (error) => {
+      if (error === undefined) {
+        this.sequence++
+        this.position += record.length
+      }
+      done(error, record)
     })
   }
 
   private write(record: Buffer, from: number, done: (error: Error | undefined) => void): void {
-    write(this.file, record, from, record.length - from, this.position + from, (error, written) => {
+    write(this.descriptor, record, from, record.length - from, this.position + from, (error, written) => {
       if (error !== null) done(error)
       else if (from + written < record.length) this.write(record, from + written, done)
       else done(undefined)
     })
   }
 
-  /** Gives up generations whose rows are safe elsewhere; their files are kept for reuse, two at most. */
-  release(generations: ReadonlyArray<number>): void {
-    for (const generation of generations) {
-      this.generations.splice(this.generations.indexOf(generation), 1)
-      const path = this.pathOf(generation)
-      if (this.spares.length >= SPARES_MAX) unlinkSync(path)
-      else {
-        const kept = join(this.options.directory, `spare-${++this.spareCount}.log`)
-        renameSync(path, kept)
-        this.spares.push(kept)
-      }
+  /** Gives up files whose commits are safe elsewhere; a few are kept for reuse. */
+  release(files: ReadonlyArray<number>): void {
+    for (const number of files) {
+      this.used.splice(this.used.indexOf(number), 1)
+      if (this.free.length < FREE_MAX) this.free.push(number)
+      else unlink(this.pathOf(number), () => undefined)
     }
   }
 
   close(): void {
-    if (this.file >= 0) closeSync(this.file)
-    this.file = -1
-    for (const spare of this.spares.splice(0)) unlinkSync(spare)
+    if (this.descriptor >= 0) closeSync(this.descriptor)
+    this.descriptor = -1
   }
 
-  /** Where the file of a generation lies. */
-  pathOf(generation: number): string {
-    return join(this.options.directory, nameOf(generation))
+  /** Where a file lies. */
+  pathOf(number: number): string {
+    return join(this.options.directory, nameOf(number))
   }
 }
 
@@ -191,12 +166,14 @@ const firstRecord = (file: Buffer, applied: number) => {
   return sequence > 0 && sequence <= applied + 1 ? readRecordAt(file, 0, sequence) : undefined
 }
 
-const preallocate = async (path: string): Promise<void> => {
-  const file = await openFile(path, "w", 0o600)
+const preallocate = async (path: string, directory: string): Promise<void> => {
+  const file = await open(path, "wx", 0o600)
   try {
     for (let at = 0; at < FILE_BYTES; at += ZEROS.length) await file.write(ZEROS, 0, ZEROS.length, at)
     await file.datasync()
   } finally {
     await file.close()
   }
+  const folder = await open(directory, "r")
+  await folder.sync().finally(() => folder.close())
 }
