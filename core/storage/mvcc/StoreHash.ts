@@ -18,7 +18,10 @@ import { walkVersions, type VersionRange } from "./VersionWalk.ts"
 const START = crc32c(Buffer.from("key"))
 const nothing: Buffer = Buffer.alloc(0)
 
-/** Hashes the store at a revision (0: now; below 0 there is nothing) and answers when done; fails when the revision is compacted or yet to come. */
+/**
+ * Hashes the store at a revision (0: now; below 0 there is nothing) and answers when done; fails when the revision is
+ * compacted or yet to come.
+ */
 export const hashStore = (
   { compactor, store }: { readonly store: Store; readonly compactor: Compactor },
   revision: number | bigint,

@@ -30,6 +30,12 @@ const sortField = ["key", "version", "createRevision", "modRevision", "value"]
 
 export const accepted: ReadonlyArray<Accepted> = [
   {
+    what: "a transaction that deletes all keys from one on and then puts one of them with ignore_value or ignore_lease",
+    why: "etcd 3.7.3 panics on it and is gone; ours carries it out. The sequence ends there (JudgeDied in Trial.ts)",
+    appliesTo: () => false,
+    reduce: (outcome) => outcome
+  },
+  {
     what: "order of ties in a sorted range of more than 12 records",
     why: "etcd sorts with Go's sort.Sort, which is unstable from 13 elements on; ours keeps ties in key order",
     appliesTo: (operation) => operation.kind === "call" && operation.method === "range" && isSorted(operation.request),

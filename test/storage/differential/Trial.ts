@@ -13,6 +13,11 @@ export class Difference extends Error {
   override readonly name = "Difference"
 }
 
+/** The real etcd ended on a request that ours answers: nothing is left to compare with. */
+export class JudgeDied extends Error {
+  override readonly name = "JudgeDied"
+}
+
 interface Side {
   readonly server: ServerProcess
   readonly driver: GrpcDriver
@@ -22,6 +27,7 @@ interface Side {
 /** etcd looks every 100 ms for watches that start in the past. */
 const CATCH_UP_MS = 120
 const WATCH_TIMEOUT_MS = 4000
+const UNAVAILABLE = 14
 /** Both programs: leases from one second on, a quick first election. */
 const FLAGS = ["--heartbeat-interval", "10", "--election-timeout", "100", "--unsafe-no-fsync"]
 
@@ -133,6 +139,7 @@ export class Trial {
   }
 
   private compare(operation: Operation, [expected, ...found]: ReadonlyArray<Fields>): void {
+    if (expected["code"] === UNAVAILABLE) throw new JudgeDied(`etcd ended on ${show(operation)}`)
     const wanted = reduce(operation, normalize(expected) as Fields)
     for (const [index, outcome] of found.entries()) {
       const got = reduce(operation, normalize(outcome) as Fields)

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util"
 import * as fc from "fast-check"
 import { sequence } from "./Generators.ts"
 import { type Operation, show } from "./Operations.ts"
-import { Trial } from "./Trial.ts"
+import { JudgeDied, Trial } from "./Trial.ts"
 
 export interface TruthOptions {
   readonly etcdPath: string
@@ -24,6 +24,8 @@ const SEQUENCES_PER_TRIAL = 40
 export interface Verdict {
   readonly sequences: number
   readonly operations: number
+  /** Sequences in which the real etcd ended; see Accepted.ts. */
+  readonly deaths: number
   readonly failure: string | undefined
 }
 
@@ -32,6 +34,7 @@ export const findDifference = async (options: TruthOptions): Promise<Verdict> =>
   let used = 0
   let sequences = 0
   let operations = 0
+  let deaths = 0
   const check = async (steps: ReadonlyArray<Operation>): Promise<void> => {
     if (trial !== undefined && used++ >= SEQUENCES_PER_TRIAL) {
       await trial.stop()
@@ -46,7 +49,9 @@ export const findDifference = async (options: TruthOptions): Promise<Verdict> =>
     } catch (error) {
       await trial.stop()
       trial = undefined
-      throw error
+      if (!(error instanceof JudgeDied)) throw error
+      deaths++
+      return
     }
     sequences++
     operations += steps.length
@@ -69,7 +74,7 @@ export const findDifference = async (options: TruthOptions): Promise<Verdict> =>
           ...counterexample[0].map((operation, index) => `  ${index}: ${show(operation)}`),
           details.errorInstance instanceof Error ? details.errorInstance.message : String(details.errorInstance)
         ].join("\n")
-  return { sequences, operations, failure }
+  return { sequences, operations, deaths, failure }
 }
 
 const main = async (): Promise<void> => {
@@ -95,7 +100,9 @@ const main = async (): Promise<void> => {
   })
   const seconds = Math.round((performance.now() - started) / 1000)
   process.stdout.write(`${verdict.failure ?? "no difference"}\n`)
-  process.stdout.write(`${verdict.sequences} sequences, ${verdict.operations} operations, ${seconds} s\n`)
+  process.stdout.write(
+    `${verdict.sequences} sequences, ${verdict.operations} operations, etcd died ${verdict.deaths} times, ${seconds} s\n`
+  )
   process.exitCode = verdict.failure === undefined ? 0 : 1
 }
 
