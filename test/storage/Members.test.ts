@@ -32,6 +32,10 @@ const shown = ({ clientUrls, isLearner, name, peerUrls }: Member) => ({
   started: clientUrls.length > 0
 })
 
+/** All members as both sides must show them: a list is in the order of ids, and ids of added members differ each time. */
+const allShown = (members: ReadonlyArray<Member>) =>
+  members.map(shown).sort((a, b) => (a.name === b.name ? 0 : a.name > b.name ? -1 : 1))
+
 const cluster = (port: number) =>
   Effect.gen(function* () {
     const client = yield* connect({ host: "127.0.0.1", port })
@@ -61,7 +65,7 @@ const walk = (port: number) =>
     const { add, byId, list, update } = yield* cluster(port)
     const answers: Array<unknown> = []
     const note = (result: Result.Result<{ readonly members: ReadonlyArray<Member> }, string>): void =>
-      void answers.push(Result.isSuccess(result) ? result.success.members.map(shown) : result.failure)
+      void answers.push(Result.isSuccess(result) ? allShown(result.success.members) : result.failure)
     const [self] = Result.getOrThrow(yield* list).members
     note(yield* add([], true))
     note(yield* add(["not a url"], true))
@@ -109,7 +113,7 @@ describeWith("etcd")("the member list", ({ etcd }) => {
       )
       const { list } = yield* cluster((yield* started(options)).port)
       const { members } = Result.getOrThrow(yield* list)
-      expect(members.map(shown)).toEqual([
+      expect(allShown(members)).toEqual([
         { name: "default", peerUrls: [peerUrl], isLearner: false, started: true },
         { name: "", peerUrls: ["http://127.0.0.1:1"], isLearner: false, started: false }
       ])
