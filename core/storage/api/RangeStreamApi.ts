@@ -1,9 +1,8 @@
 // RangeStream, new in etcd 3.7: a range as a stream of chunks at one pinned revision.
 // Owns the chunking and waits for slow readers between chunks; refuses orders and filters, as etcd does.
 // Only the last chunk carries header, more and count.
-import { ProtoWriter, type GrpcMethod, type StreamCall } from "#net"
+import { GrpcCode, ProtoWriter, type GrpcMethod, type StreamCall } from "#net"
 import { EtcdFailure } from "../rpc/EtcdFailure.ts"
-import { GrpcCode } from "#net"
 import { RangeRequest } from "../rpc/KvMessages.ts"
 import { Table } from "../engine/Engine.ts"
 import { hasRevisionFilters, isDefaultOrder, isKeyOrder, writeRange, writeRecords } from "../mvcc/RangeReply.ts"

@@ -4,9 +4,8 @@
 import { readFileSync } from "node:fs"
 import { parentPort, workerData } from "node:worker_threads"
 import { type Table, Table as Tables, tableNames } from "./Engine.ts"
-import { openTables, type TreeOptions } from "./LmdbTree.ts"
+import { APPLIED_ROW, openTables, sequenceRow, type TreeOptions } from "./LmdbTree.ts"
 import { foldLongKeys, KEY_MAX_BYTES, LONG_KEYS_ROW } from "./LongKeys.ts"
-import { APPLIED_ROW, sequenceRow } from "./LmdbTree.ts"
 import { readRecordAt, recordSequence, visitRows } from "./WalRecord.ts"
 
 /** What the engine asks for: the commits after `from` up to `to`, from these files. */

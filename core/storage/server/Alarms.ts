@@ -1,5 +1,5 @@
 // Alarms: NOSPACE when the data outgrows its quota, CORRUPT when an operator says so.
-// Owns which are raised, their row, and which writes they refuses; refuses to measure the disk itself.
+// Owns which are raised, their row, and which writes they refuse; refuses to measure the disk itself.
 // Deletes and reads go on while there is no space, so that space can be made.
 import { Table } from "../engine/Engine.ts"
 import type { Store } from "../mvcc/Store.ts"
