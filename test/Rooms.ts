@@ -24,7 +24,7 @@ const core = (name: string, mayImport: ReadonlyArray<string>): Room => ({
 
 /** Every room of the house, built or still to come, from left to right. */
 export const rooms: ReadonlyArray<Room> = [
-  core("kube", []),
+  core("kube", ["net"]),
   core("net", []),
   core("storage", ["kube", "net"]),
   core("apiserver", foundation),

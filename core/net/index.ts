@@ -17,6 +17,17 @@ export type {
   UnaryMethod
 } from "./Contract.ts"
 export { GrpcCode, grpcCodeName } from "./GrpcCode.ts"
+export type {
+  HttpAnswerListener,
+  HttpBody,
+  HttpClient,
+  HttpClientRequest,
+  HttpExchange,
+  HttpExchangeHandler,
+  HttpFields,
+  HttpRequestHead,
+  PeerCertificate
+} from "./HttpExchange.ts"
 export { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "./Http.ts"
 export type { KeepaliveOptions } from "./Keepalive.ts"
 export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"

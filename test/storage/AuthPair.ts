@@ -11,7 +11,7 @@ import { listen, type Message, type ServerTls } from "../../core/net/index.ts"
 import type { AuthOptions } from "../../core/storage/auth/AuthStore.ts"
 import { makeMemoryEngine } from "../../core/storage/engine/MemoryEngine.ts"
 import { makeSnapshotFiles } from "../../core/storage/snapshot/SnapshotFileAdapter.ts"
-import { machineClockwork } from "../../core/storage/server/ClockworkAdapter.ts"
+import { machineClockwork } from "#kube"
 import { Storage } from "../../core/storage/server/Storage.ts"
 import { AuthStatusResponse, Empty } from "../../core/storage/rpc/AdminMessages.ts"
 

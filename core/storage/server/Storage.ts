@@ -21,7 +21,7 @@ import type { Member } from "../rpc/AdminMessages.ts"
 import type { SnapshotFiles } from "../snapshot/SnapshotFile.ts"
 import { WatchHub } from "../watch/WatchHub.ts"
 import { Alarms } from "./Alarms.ts"
-import type { Clockwork } from "./Clockwork.ts"
+import type { Clockwork } from "#kube"
 import { Members } from "./Members.ts"
 
 export interface StorageOptions {

@@ -9,7 +9,7 @@ import { type Engine, Table } from "../../../core/storage/engine/Engine.ts"
 import { Store } from "../../../core/storage/mvcc/Store.ts"
 import { PutRequest } from "../../../core/storage/rpc/KvMessages.ts"
 import { EtcdFailure, Failure } from "../../../core/storage/rpc/EtcdFailure.ts"
-import { machineClockwork } from "../../../core/storage/server/ClockworkAdapter.ts"
+import { machineClockwork } from "#kube"
 
 /** A hash that is no secret: what it was made of, which tests can see and must not find elsewhere. */
 const plainHasher: PasswordHasher = {

@@ -10,7 +10,7 @@ import type { ProgramName } from "#kind"
 import { connect, listen } from "#net"
 import { makeMemoryEngine, Storage, type Engine } from "#storage"
 import { judge } from "../../Judges.ts"
-import { machineClockwork } from "../../../core/storage/server/ClockworkAdapter.ts"
+import { machineClockwork } from "#kube"
 import { makeSnapshotFiles } from "../../../core/storage/snapshot/SnapshotFileAdapter.ts"
 
 /** The path of a real program; the test is skipped (in CI: fails) with a line that says how to get it. */

@@ -1,5 +1,5 @@
 // The machine's clock, timers and randomness as a Clockwork.
-// Owns the only timers of the store in a real process; timers that repeat never keep the process alive.
+// Owns the only timers of simulated rooms in a real process; timers that repeat never keep the process alive.
 import type { Clockwork } from "./Clockwork.ts"
 
 export const machineClockwork: Clockwork = {
@@ -7,7 +7,10 @@ export const machineClockwork: Clockwork = {
   monotonic: () => performance.now(),
   random: () => Math.random(),
   defer: (run) => void setImmediate(run),
-  after: (delayMs, run) => void setTimeout(run, delayMs),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs)
+    return () => clearTimeout(timer)
+  },
   every: (intervalMs, run) => {
     const timer = setInterval(run, intervalMs).unref()
     return () => clearInterval(timer)

@@ -1,0 +1,32 @@
+// The door of the room: the generic API server.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export type {
+  AccessAttributes,
+  AccessDecision,
+  Admitted,
+  AdmissionPlugin,
+  AdmissionRequest,
+  Authorizer
+} from "./Access.ts"
+export type { Api, ResourceView } from "./Api.ts"
+export type {
+  Action,
+  Column,
+  Definition,
+  Definitions,
+  Draft,
+  Strategy,
+  StrategyContext,
+  Subresource
+} from "./Definition.ts"
+export type {
+  ApiAnswer,
+  ApiRequest,
+  ApiWatch,
+  ApiWatchListener,
+  HeldEvent,
+  HeldObject,
+  RequestOptions,
+  UserInfo,
+  Verb
+} from "./Request.ts"

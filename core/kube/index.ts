@@ -1,0 +1,52 @@
+// The door of the room: Kubernetes' vocabulary and the one Client port.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export type { Cancel, Clockwork } from "./Clockwork.ts"
+export { machineClockwork } from "./ClockworkAdapter.ts"
+export type {
+  Client,
+  Collection,
+  DeleteOptions,
+  Done,
+  GetOptions,
+  ListOptions,
+  Patch,
+  PatchOptions,
+  Preconditions,
+  Selection,
+  Target,
+  WatchListener,
+  WatchOptions,
+  WriteOptions
+} from "./Client.ts"
+export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
+export {
+  controllerOf,
+  type KubeList,
+  type KubeObject,
+  type ManagedFieldsEntry,
+  objectKey,
+  type ObjectMeta,
+  type OwnerReference,
+  splitKey
+} from "./KubeObject.ts"
+export {
+  apiVersionOf,
+  groupResource,
+  type GroupVersion,
+  type GroupVersionKind,
+  type GroupVersionResource,
+  gvr,
+  parseApiVersion
+} from "./Resource.ts"
+export type { Schema } from "./Schema.ts"
+export {
+  ApiFailure,
+  describeProblem,
+  Failures,
+  type FailureTarget,
+  type FieldProblem,
+  type Status,
+  type StatusCause
+} from "./Status.ts"
+export { parseRfc3339, rfc3339, rfc3339Micro } from "./Timestamp.ts"
+export { INITIAL_EVENTS_END, type WatchEvent } from "./WatchEvent.ts"

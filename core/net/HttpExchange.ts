@@ -1,0 +1,104 @@
+// Plain HTTP as streams, on both sides: what a server's handler gets for each request and what a client's caller gets for each answer,
+// the same over HTTP/2 and HTTP/1.1.
+// Owns the shapes; refuses to own any behaviour, which the connections bring.
+import type { Duplex } from "node:stream"
+
+/** Field names in lower case, in the order of sending. */
+export type HttpFields = ReadonlyArray<readonly [string, string]>
+
+/** What a verified client certificate says. */
+export interface PeerCertificate {
+  /** Subject CN; empty when it has none. */
+  readonly commonName: string
+  /** Subject O, all of them. */
+  readonly organizations: ReadonlyArray<string>
+  /** DER. */
+  readonly raw: Uint8Array
+}
+
+/** One request on the server's side. Exactly one of `respond`, `start` and `upgrade` answers it; later ones are ignored. */
+export interface HttpExchange {
+  readonly method: string
+  /** The path with its query, as sent. */
+  readonly path: string
+  /** The first value of a field, by its lower-case name. */
+  header(name: string): string | undefined
+  fields(): HttpFields
+  /** The client as "ip:port". */
+  readonly peer: string
+  readonly secure: boolean
+  /** Of a connection whose client showed a certificate that a known authority signed. */
+  readonly peerCertificate: PeerCertificate | undefined
+  /** The server name that the client asked for (SNI). */
+  readonly serverName: string | undefined
+  /** Reads the body whole; undefined when it is longer than `maxBytes` or the client went away. Once, and not with `onBody`. */
+  readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void
+  /** Takes the body as it comes; a chunk is a view that is valid during the call. `false` pauses it until `resumeBody`. */
+  onBody(chunk: (bytes: Uint8Array) => boolean, end: () => void): void
+  resumeBody(): void
+  /** Answers whole; `content-length` is added, and the body left out for HEAD. */
+  respond(status: number, fields: HttpFields, body: string | Uint8Array): void
+  /** Answers as a stream. */
+  start(status: number, fields: HttpFields): HttpBody
+  /** The client went away before the answer's end: at most once. */
+  onClose: (() => void) | undefined
+  /** Takes an HTTP/1.1 connection over after sending 101 with these fields; undefined over HTTP/2 or without an Upgrade field. */
+  upgrade(fields: HttpFields): Duplex | undefined
+}
+
+/** The body of an answer that is being sent. */
+export interface HttpBody {
+  /** Sends bytes; their memory is handed over. False above the high-water mark: wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean
+  readonly bufferedBytes: number
+  onDrain: (() => void) | undefined
+  end(trailers?: HttpFields): void
+  /** Breaks the answer off, so that the client sees it is not whole. */
+  abort(): void
+}
+
+export type HttpExchangeHandler = (exchange: HttpExchange) => void
+
+/** What a client's caller hears of an answer. */
+export interface HttpAnswerListener {
+  head(status: number, fields: HttpFields): void
+  /** A view that is valid during the call. */
+  body(bytes: Uint8Array): void
+  end(trailers: HttpFields): void
+  /** No (whole) answer: at most once, instead of `end`. `sent` tells whether the server may have acted on the request. */
+  failed(error: Error, sent: boolean): void
+  /** `write` may go on after it answered false. */
+  drain?(): void
+}
+
+/** A request on the client's side. */
+export interface HttpClientRequest {
+  write(bytes: Uint8Array): boolean
+  end(bytes?: Uint8Array): void
+  readonly bufferedBytes: number
+  /** Stops reading the answer: the server's window fills. */
+  pause(): void
+  resume(): void
+  /** Resets the request; nothing more is heard. */
+  cancel(): void
+}
+
+export interface HttpRequestHead {
+  readonly method: string
+  readonly path: string
+  /** `:authority` or Host; by default the connection's. */
+  readonly authority?: string
+  readonly fields: HttpFields
+}
+
+/** One connection to a server, over HTTP/2 where it speaks it. */
+export interface HttpClient {
+  readonly protocol: "h2" | "http/1.1"
+  /** Whether new requests can start now: connected, no goodbye seen, streams left. */
+  readonly ready: boolean
+  readonly activeRequests: number
+  request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientRequest
+  /** Called once when the connection ended, after every open request failed. */
+  onClose: (() => void) | undefined
+  close(): void
+}
