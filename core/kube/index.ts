@@ -18,6 +18,13 @@ export type {
   WatchOptions,
   WriteOptions
 } from "./Client.ts"
+export {
+  escapeFieldValue,
+  everyField,
+  type FieldRequirement,
+  FieldSelector,
+  parseFieldSelector
+} from "./FieldSelector.ts"
 export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
 export {
   controllerOf,
@@ -29,6 +36,33 @@ export {
   type OwnerReference,
   splitKey
 } from "./KubeObject.ts"
+export {
+  everyLabel,
+  formatLabelSelector,
+  type LabelOperator,
+  type LabelRequirement,
+  type Labels,
+  LabelSelector,
+  type LabelSelectorObject,
+  labelSelectorOf,
+  labelSelectorOfLabels,
+  noLabel,
+  parseLabelSelector,
+  SelectorInvalid
+} from "./LabelSelector.ts"
+export {
+  ANNOTATION_BYTES_MAX,
+  annotationProblems,
+  generatedName,
+  labelProblems,
+  type NameProblems,
+  Names,
+  randomSuffix
+} from "./Names.ts"
+export { milliQuantity, parseQuantity, Quantity, type QuantityFormat, quantityOf, wholeQuantity } from "./Quantity.ts"
+export { QuantityInvalid } from "./QuantityText.ts"
+export { firstQueryValue } from "./QueryText.ts"
+export { requestInfo, type RequestInfo, RequestInfoInvalid } from "./RequestInfo.ts"
 export {
   apiVersionOf,
   groupResource,
