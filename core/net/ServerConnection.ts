@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
 import { putGoAway, putHeaderBlock } from "./ControlFrames.ts"
+import { setDeadline } from "./Deadlines.ts"
 import { Flag, FrameType, frameHeaderBytes, H2Error, maxFrameBytes, maxWindow } from "./Frame.ts"
 import { ProtocolViolation, putFrameHeader } from "./Frame.ts"
 import { GrpcCode } from "./GrpcCode.ts"
@@ -18,6 +19,9 @@ import type { Stream } from "./Stream.ts"
 
 /** How long a client may take to answer the first GOAWAY before the second follows. */
 const goAwayAnswerMs = 1000
+
+/** How long a client may go on sending a body that nobody reads: some lose the answer when they are reset at once. */
+const unreadMs = 100
 
 /** What all connections of a listener share. */
 export interface Service {
@@ -191,17 +195,19 @@ export class ServerConnection extends Connection {
     return end
   }
 
-  /** Resets a stream whose answer ended before its request, unless the request's end has been read already. */
+  /** Resets a stream whose answer ended before its request, unless the request's end comes soon. */
   leaveLater(stream: Stream): void {
-    if (!this.reading) return this.reset(stream, H2Error.NoError)
     this.leaving.push(stream)
+    if (!this.reading) this.onReadEnd()
   }
 
   protected override onReadEnd(): void {
     if (this.leaving.length === 0) return
     const { leaving } = this
     this.leaving = []
-    for (const stream of leaving) this.reset(stream, H2Error.NoError)
+    for (const stream of leaving) {
+      if (!stream.closed) setDeadline(unreadMs, () => this.reset(stream, H2Error.NoError))
+    }
   }
 
   /** A call got its answer: the client earns back what its streams cost. */
