@@ -43,6 +43,23 @@ export {
   FieldSelector,
   parseFieldSelector
 } from "./FieldSelector.ts"
+export { httpClient, type HttpClientOptions } from "./http/HttpClientAdapter.ts"
+export {
+  type AccessChoice,
+  anonymous,
+  chooseAccess,
+  type ExecPlugin,
+  type KubeAccess,
+  type KubeCluster,
+  type Kubeconfig,
+  KubeconfigInvalid,
+  type KubeContext,
+  type KubeUser,
+  mergeKubeconfigs,
+  parseKubeconfig,
+  type PemSource
+} from "./http/Kubeconfig.ts"
+export { loadAccess, type LoadOptions } from "./http/KubeconfigAdapter.ts"
 export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
 export {
   controllerOf,
