@@ -41,7 +41,7 @@ export class VirtualClock implements Clockwork {
     const heap = this.#timers
     let at = heap.length
     heap.push(timer)
-    for (let parent = (at - 1) >> 1; at > 0 && isBefore(timer, heap[parent]!); parent = (at - 1) >> 1) {
+    for (let parent = (at - 1) >> 1; at > 0 && isBefore(timer, heap[parent]); parent = (at - 1) >> 1) {
       heap[at] = heap[parent]!
       at = parent
     }
@@ -86,8 +86,8 @@ export class VirtualClock implements Clockwork {
     for (;;) {
       let child = 2 * at + 1
       if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, last)) break
+      if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++
+      if (!isBefore(heap[child], last)) break
       heap[at] = heap[child]!
       at = child
     }
