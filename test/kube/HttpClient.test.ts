@@ -15,6 +15,7 @@ import {
   gvr,
   httpClient,
   type HttpClientOptions,
+  type KubeObject,
   type KubeUser,
   type WatchEvent
 } from "#kube"
@@ -60,7 +61,7 @@ interface Here {
 /** Runs a test with a client of a server that answers like this. */
 const withServer = async (
   handle: Handle,
-  body: (here: Here) => Effect.Effect<void, unknown>,
+  body: (here: Here) => Effect.Effect<void, ApiFailure | KubeObject>,
   { user = anonymous, ...options }: Partial<HttpClientOptions> & { readonly user?: KubeUser } = {}
 ): Promise<void> => {
   const asked: Array<Asked> = []

@@ -1,4 +1,6 @@
 // The Client, informers and leader election over HTTP against a real kube-apiserver.
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, assert, beforeAll, it } from "vitest"
 import { Effect, Fiber, Stream } from "effect"
 import {
@@ -15,7 +17,8 @@ import {
   splitKey
 } from "#kube"
 import { describeWith } from "../Judges.ts"
-import { type RealApiServer, startRealApiServer } from "./RealApiServer.ts"
+import { makeAuthority } from "../net/Certificates.ts"
+import { startApiServer } from "./RealApiServer.ts"
 
 const maps = gvr("", "v1", "configmaps")
 const here = { resource: maps, namespace: "default" }
@@ -28,14 +31,50 @@ const map = (name: string, data: Record<string, string> = {}): KubeObject => ({
   data
 })
 
+type Programs = Parameters<typeof startApiServer>[0]
+
+/** A server with certificates of a throw-away authority, and a kubeconfig of an administrator: by certificate and by token. */
+const startServer = async (programs: Programs) => {
+  const { caFile, folder, sign } = makeAuthority()
+  const serving = sign("serving", "kube-apiserver")
+  const admin = sign("admin", "admin/O=system:masters")
+  const server = await startApiServer(programs, [
+    `--tls-cert-file=${serving.certFile}`,
+    `--tls-private-key-file=${serving.keyFile}`,
+    `--client-ca-file=${caFile}`
+  ])
+  const kubeconfig = join(folder, "kubeconfig")
+  writeFileSync(
+    kubeconfig,
+    `
+current-context: cert
+clusters: [{ name: real, cluster: { server: "${server.url}", certificate-authority: ${caFile} } }]
+contexts:
+- { name: cert, context: { cluster: real, user: cert } }
+- { name: token, context: { cluster: real, user: token } }
+users:
+- name: cert
+  user:
+    client-certificate-data: ${readFileSync(admin.certFile).toString("base64")}
+    client-key-data: ${readFileSync(admin.keyFile).toString("base64")}
+- { name: token, user: { token: ${server.token} } }
+`
+  )
+  const stop = async (): Promise<void> => {
+    await server.stop()
+    rmSync(folder, { recursive: true })
+  }
+  return { kubeconfig, stop }
+}
+
 /** Waits for something to become true; the test's own time limit ends it. */
 const until = (condition: () => boolean) => Effect.sleep(10).pipe(Effect.repeat({ until: () => condition() }))
 
 describeWith("etcd", "kube-apiserver")("the Client and a real kube-apiserver", (programs) => {
-  let server: RealApiServer
+  let server: Awaited<ReturnType<typeof startServer>>
 
   beforeAll(async () => {
-    server = await startRealApiServer(programs)
+    server = await startServer(programs)
   })
   afterAll(() => server.stop())
 
