@@ -1,7 +1,7 @@
 // The Client over HTTP against small servers that answer as they are told: retries, watches in pieces, failures, credentials.
 import { assert, describe, it } from "vitest"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, connect, type Socket } from "node:net"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -58,11 +58,16 @@ interface Here {
   readonly server: Server
 }
 
+interface Given {
+  readonly user?: KubeUser
+  readonly proxyUrl?: string
+}
+
 /** Runs a test with a client of a server that answers like this. */
 const withServer = async (
   handle: Handle,
   body: (here: Here) => Effect.Effect<void, ApiFailure | KubeObject>,
-  { user = anonymous, ...options }: Partial<HttpClientOptions> & { readonly user?: KubeUser } = {}
+  { proxyUrl, user = anonymous, ...options }: Partial<HttpClientOptions> & Given = {}
 ): Promise<void> => {
   const asked: Array<Asked> = []
   const server = await started(handle, asked)
@@ -73,7 +78,7 @@ const withServer = async (
       tlsServerName: undefined,
       insecureSkipTlsVerify: false,
       certificateAuthority: undefined,
-      proxyUrl: undefined
+      proxyUrl
     },
     user,
     namespace: ""
@@ -262,6 +267,34 @@ describe("HttpClient", () => {
         }),
       { answerBytesMax: 1000 }
     ))
+
+  it("goes through a proxy where the cluster names one", async () => {
+    const targets: Array<string> = []
+    const proxy = createServer()
+    proxy.on("connect", (request: IncomingMessage, socket: Socket) => {
+      targets.push(request.url ?? "")
+      const [host, port] = (request.url ?? "").split(":")
+      const through = connect(Number(port), host, () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n")
+        through.pipe(socket)
+        socket.pipe(through)
+      })
+      for (const end of [socket, through]) end.on("error", () => [socket, through].forEach((both) => both.destroy()))
+    })
+    await new Promise<void>((resolve) => void proxy.listen(0, "127.0.0.1", resolve))
+    try {
+      await withServer(
+        echo,
+        ({ client, server }) =>
+          Effect.map(client.get(target), () =>
+            assert.deepStrictEqual(targets, [`127.0.0.1:${(server.address() as AddressInfo).port}`])
+          ),
+        { proxyUrl: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` }
+      )
+    } finally {
+      proxy.close()
+    }
+  })
 
   it("passes warnings on", () => {
     const heard: Array<string> = []

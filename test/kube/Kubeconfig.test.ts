@@ -41,7 +41,7 @@ users:
       interactiveMode: IfAvailable
 `
 
-const read = (text: string, file = "/home/me/.kube/config"): Kubeconfig => {
+const read = (text: string, file = "/etc/kube/config"): Kubeconfig => {
   const config = parseKubeconfig(text, file)
   if (config instanceof KubeconfigInvalid) throw config
   return config
@@ -62,12 +62,12 @@ describe("Kubeconfig", () => {
       certificateAuthority: { text: pem },
       proxyUrl: "http://proxy:3128"
     })
-    assert.deepStrictEqual(config.clusters.get("c2")?.certificateAuthority, { file: "/home/me/.kube/certs/ca.pem" })
-    assert.deepStrictEqual(config.users.get("cert")?.key, { file: "/home/me/.kube/keys/me.key" })
+    assert.deepStrictEqual(config.clusters.get("c2")?.certificateAuthority, { file: "/etc/kube/certs/ca.pem" })
+    assert.deepStrictEqual(config.users.get("cert")?.key, { file: "/etc/kube/keys/me.key" })
     assert.deepStrictEqual(config.users.get("cert")?.impersonate?.groups, ["admins"])
     assert.deepStrictEqual(config.users.get("program")?.exec, {
       apiVersion: "client.authentication.k8s.io/v1",
-      command: "/home/me/.kube/login",
+      command: "/etc/kube/login",
       args: ["--quiet"],
       env: [["REGION", "north"]],
       provideClusterInfo: true,
