@@ -21,7 +21,7 @@ import {
 import { KUBECTL, lastAppliedPaths, withLastApplied } from "./LastApplied.ts"
 import { decodeManagers, dropEmpty, encodeManagers, identityOf, type Manager, type Managers } from "./ManagedFields.ts"
 import { mergeObjects } from "./MergeObjects.ts"
-import { ownedPaths } from "./OwnedPaths.ts"
+import { keptPaths, ownedPaths } from "./OwnedPaths.ts"
 import { pruneDropped } from "./PruneApplied.ts"
 import { comparisonIn, type FieldContext, trackUpdate } from "./UpdateManagers.ts"
 import { appliedProblem } from "./ValidateApplied.ts"
@@ -138,6 +138,8 @@ const merge = (request: ApplyRequest, applied: JsonObject, before: Managers): Me
     const left = difference(difference(manager.set, lost), comparison.removed)
     if (left !== manager.set) managers.set(other, { ...manager, set: left })
   }
+  const applier = managers.get(identity)
+  if (applier !== undefined) managers.set(identity, { ...applier, set: keptPaths(applier.set) })
   dropEmpty(managers)
   return { object: pruned, managers, conflicts: conflictsOf(taken) }
 }
@@ -156,7 +158,7 @@ const finished = (request: ApplyRequest, applied: JsonObject, { managers, object
   const identity = identityOf({ ...request, operation: "Apply" })
   const own = managers.get(identity)
   if (own !== undefined && !unchanged) managers.set(identity, { ...own, time: rfc3339(request.now) })
-  const clean = isBuiltIn(schema) ? prune(schema, object, { nulls: "drop" }) : object
+  const clean = prune(schema, object, { nulls: isBuiltIn(schema) ? "drop" : "keep" })
   // SAFETY: the body names its kind, and was checked to.
   const whole = { ...clean, apiVersion: request.apiVersion, kind: request.kind } as unknown as KubeObject
   const entries = encodeManagers(managers)

@@ -1,9 +1,9 @@
 // The set of paths that an object says something about: what its applier owns.
-// Owns this walk alone. What no manager can own is left out.
+// Owns this walk, and what managers do not keep of it; refuses values.
 import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../../Json.ts"
 import type { Schema } from "../../Schema.ts"
 import { UNOWNED_METADATA } from "./Compare.ts"
-import { type FieldSet, type Growing, insert } from "./FieldSet.ts"
+import { difference, type FieldSet, type Growing, insert, LEAF } from "./FieldSet.ts"
 import { DEDUCED, fieldElement, fieldType, isAtomic, itemElement, Unnamed } from "./FieldTypes.ts"
 
 const walkValue = (set: Growing, path: Array<string>, schema: Schema, value: Json): void => {
@@ -52,19 +52,19 @@ const walkFields = (set: Growing, path: Array<string>, schema: Schema, object: J
   }
 }
 
-/** The paths of an object of a kind; with everything that a walk over it meets when `whole`. */
-export const ownedPaths = (schema: Schema, object: JsonObject, whole = false): FieldSet => {
+/** The paths of an object of a kind, those among them that no manager keeps. */
+export const ownedPaths = (schema: Schema, object: JsonObject): FieldSet => {
   const set: Growing = {}
-  if (whole) {
-    walkFields(set, [], schema, object)
-    return set
-  }
-  const { apiVersion: _, kind: __, metadata, ...rest } = object
-  walkFields(set, [], schema, rest)
-  if (isJsonObject(metadata)) {
-    const owned = Object.entries(metadata).filter(([name]) => !UNOWNED_METADATA.has(name))
-    const path = [fieldElement("metadata")]
-    walkFields(set, path, fieldType(schema, "metadata") ?? DEDUCED, Object.fromEntries(owned))
-  }
+  walkFields(set, [], schema, object)
   return set
 }
+
+/** What no manager keeps: the type, metadata itself, and what the server gives. */
+const UNOWNED: FieldSet = {
+  "f:apiVersion": LEAF,
+  "f:kind": LEAF,
+  "f:metadata": { ".": LEAF, ...Object.fromEntries(Array.from(UNOWNED_METADATA, (name) => [`f:${name}`, LEAF])) }
+}
+
+/** The set as a manager keeps it. */
+export const keptPaths = (set: FieldSet): FieldSet => difference(set, UNOWNED)

@@ -30,8 +30,8 @@ const withNamedFields = (schema: Schema, set: FieldSet): FieldSet => {
 /** The merged object without what its applier dropped. `owned` is what all managers own now, the applier's new set included. */
 export const pruneDropped = (schema: Schema, merged: JsonObject, last: FieldSet, owned: FieldSet): JsonObject => {
   const lastNamed = withNamedFields(schema, last)
-  const mergedNamed = withNamedFields(schema, ownedPaths(schema, merged, true))
-  const paths = (object: JsonObject): FieldSet => withNamedFields(schema, ownedPaths(schema, object, true))
+  const mergedNamed = withNamedFields(schema, ownedPaths(schema, merged))
+  const paths = (object: JsonObject): FieldSet => withNamedFields(schema, ownedPaths(schema, object))
   const without = removePaths(schema, merged, lastNamed)
   // What others own comes back.
   const kept = union(paths(without), withNamedFields(schema, owned))

@@ -19,7 +19,6 @@ const METADATA_STAYS: ReadonlySet<string> = new Set([
   "csinodes.storage.k8s.io",
   "volumeattachments.storage.k8s.io",
   "storageversionmigrations.storagemigration.k8s.io",
-  "customresourcedefinitions.apiextensions.k8s.io",
   "apiservices.apiregistration.k8s.io"
 ])
 

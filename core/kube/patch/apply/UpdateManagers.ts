@@ -7,6 +7,7 @@ import type { Schema } from "../../Schema.ts"
 import { rfc3339 } from "../../Timestamp.ts"
 import { compareObjects, type Comparison } from "./Compare.ts"
 import { emptyObject } from "./EmptyObject.ts"
+import { keptPaths } from "./OwnedPaths.ts"
 import {
   childOf,
   difference,
@@ -60,24 +61,13 @@ export interface ManagedWrite extends FieldContext {
   readonly next: KubeObject
 }
 
-const METADATA = "f:metadata"
-
-/** Metadata itself is nobody's. */
-const withoutMetadataItself = (set: FieldSet): FieldSet => {
-  const node = childOf(set, METADATA)
-  if (node === undefined || !isMember(node)) return set
-  const { [METADATA]: _, ...rest } = set
-  if (isEmptySet(node)) return rest
-  const { ".": __, ...below } = node
-  return { ...rest, [METADATA]: below }
-}
-
 export const filtered = ({ added, modified, removed }: Comparison, reset: FieldSet | undefined): Comparison => {
   const clean = (set: FieldSet): FieldSet => (reset === undefined ? set : recursiveDifference(set, reset))
   return {
     removed: clean(removed),
     modified: clean(modified),
-    added: withoutMetadataItself(clean(added))
+    // Metadata itself is nobody's.
+    added: isMember(childOf(added, "f:metadata")) ? keptPaths(clean(added)) : clean(added)
   }
 }
 
