@@ -94,7 +94,6 @@ const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void
 
 class Http1Exchange implements HttpExchange, HttpBody {
   readonly protocol = "HTTP/1.1"
-  onClose: (() => void) | undefined
   onDrain: (() => void) | undefined
   private readonly http1: Http1
   private readonly names: Peer
@@ -106,6 +105,10 @@ class Http1Exchange implements HttpExchange, HttpBody {
   private answered = false
   private wantsDrain = false
   private goAwayHook: (() => void) | undefined
+  private closeHook: (() => void) | undefined
+  /** Whether the client went away before the answer's end. */
+  private gone = false
+  private aborted = false
 
   constructor(
     http1: Http1,
@@ -221,7 +224,11 @@ class Http1Exchange implements HttpExchange, HttpBody {
     const { socket } = this.outgoing
     socket?.cork()
     this.outgoing.flushHeaders()
-    process.nextTick(() => socket?.uncork())
+    process.nextTick(() => {
+      socket?.uncork()
+      // A body that lies unread in the socket would hide the client's end behind it.
+      if (this.taker === undefined) this.incoming.resume()
+    })
     return this
   }
 
@@ -245,7 +252,7 @@ class Http1Exchange implements HttpExchange, HttpBody {
 
   abort(): void {
     if (this.outgoing.writableEnded) return
-    this.onClose = undefined
+    this.aborted = true
     this.incoming.socket.destroy()
   }
 
@@ -305,12 +312,26 @@ class Http1Exchange implements HttpExchange, HttpBody {
     this.http1.open.delete(this)
     if (this.outgoing.writableFinished) return
     this.answered = true
-    const notify = this.onClose
-    this.onClose = undefined
+    this.gone = !this.aborted
     this.guard(() => {
       if (!this.incoming.complete) this.taker?.lost()
-      notify?.()
+      if (this.gone) this.tellGone()
     })
+  }
+
+  get onClose(): (() => void) | undefined {
+    return this.closeHook
+  }
+
+  set onClose(hook: (() => void) | undefined) {
+    this.closeHook = hook
+    if (hook !== undefined && this.gone) process.nextTick(() => this.guard(() => this.tellGone()))
+  }
+
+  private tellGone(): void {
+    const notify = this.closeHook
+    this.closeHook = undefined
+    notify?.()
   }
 
   /** Runs what belongs to the handler; what it throws breaks this exchange only. */

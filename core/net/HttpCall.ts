@@ -21,13 +21,15 @@ const empty = Buffer.alloc(0)
 export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   declare readonly connection: ServerConnection
   readonly protocol = "HTTP/2.0"
-  onClose: (() => void) | undefined
   private readonly headers: HeaderList
   private taker: BodyTaker | undefined
   private answered = false
   /** Whether the answer has no body: what is written is swallowed. */
   private bodiless = false
   private goAwayHook: (() => void) | undefined
+  private closeHook: (() => void) | undefined
+  /** Whether the client went away before the answer's end. */
+  private gone = false
 
   constructor(connection: ServerConnection, id: number, headers: HeaderList) {
     super(connection, id, connection.peerSettings.initialWindow, connection.limits.streamWindowBytes)
@@ -134,8 +136,22 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
     const unfinished = !this.dropping
     this.stopReading()
     if (unfinished) this.taker?.lost()
-    const notify = this.onClose
-    this.onClose = undefined
+    this.gone = true
+    this.tellGone()
+  }
+
+  get onClose(): (() => void) | undefined {
+    return this.closeHook
+  }
+
+  set onClose(hook: (() => void) | undefined) {
+    this.closeHook = hook
+    if (hook !== undefined && this.gone) process.nextTick(() => this.tellGone())
+  }
+
+  private tellGone(): void {
+    const notify = this.closeHook
+    this.closeHook = undefined
     notify?.()
   }
 
@@ -188,7 +204,6 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   abort(): void {
     if (this.closed || this.localEnded) return
     this.finished = true
-    this.onClose = undefined
     this.stopReading()
     this.connection.reset(this, H2Error.Internal)
   }
