@@ -91,6 +91,7 @@ describe.each([
   it("answers whole, with the length of its bytes", async () => {
     const { status, headers, body } = await ask("GET", "/page")
     assert.deepEqual([status, headers["content-length"], body.toString()], [200, "6", "säge\n"])
+    assert.match(String(headers["date"]), /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)
     const head = await ask("HEAD", "/page")
     assert.deepEqual([head.status, head.headers["content-length"], head.body.length], [200, "6", 0])
     const none = await ask("GET", "/empty")
