@@ -1,6 +1,7 @@
 // HTTP/1.1 on the server: each request as an exchange, on node:http. Owns the adapter, upgrades and the goodbye to keep-alive
 // connections; refuses to own sockets, which the listener hands over, and the parsing, which is node:http's.
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { BodyCollector, type BodyTaker } from "./BodyCollector.ts"
 import { failedText } from "./Http.ts"
@@ -11,6 +12,8 @@ import type { Peer } from "./Peer.ts"
 
 /** How long a connection may stay idle between two requests (as kube-apiserver's). */
 const idleMs = 90_000
+/** How long a client may take to notice that its connection ends (as Go's server). */
+const lingerMs = 500
 
 /** What HTTP/1.1 connections of a listener share. */
 export interface Http1Service {
@@ -57,8 +60,14 @@ export class Http1 {
   }
 
   /** Takes a socket whose first bytes are not HTTP/2's preface. */
-  accept(socket: Duplex, peer: Peer): void {
+  accept(socket: Socket, peer: Peer): void {
     this.peers.set(socket, peer)
+    // What node:http calls after an answer that ends its connection. A client that still sends must not be reset before it has
+    // read that answer, so we end our side and read on for a while.
+    socket.destroySoon = () => {
+      socket.end()
+      setTimeout(() => socket.destroy(), lingerMs).unref()
+    }
     this.server.emit("connection", socket)
   }
 

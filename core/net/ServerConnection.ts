@@ -40,8 +40,6 @@ export interface Service {
 export class ServerConnection extends Connection {
   readonly service: Service
   readonly peer: Peer
-  /** Whether goodbye was said. */
-  draining = false
   /** The most bytes of the header blocks of one answer. */
   readonly answerBound: number
   readonly writer = new HeaderWriter(this.out, this.encoder, httpFieldMode)
