@@ -94,7 +94,7 @@ const ownerProblems = (owners: ReadonlyArray<Partial<OwnerReference>>, problems:
     if (controller === undefined) controller = found
     else {
       const detail = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${found}`
-      problems.push(invalid("ownerReferences", owners as unknown as Json, detail))
+      problems.push(invalid("ownerReferences", owners, detail))
     }
   }
 }
