@@ -38,12 +38,6 @@ const isEmptyObject = (value: JsonObject): boolean => {
   return true
 }
 
-/** Null, absent or without items or fields. */
-const isEmpty = (value: Json | undefined): boolean =>
-  value === undefined ||
-  value === null ||
-  (Array.isArray(value) ? value.length === 0 : typeof value === "object" && isEmptyObject(value as JsonObject))
-
 const leaf = (walk: Walk, left: Json | undefined, right: Json | undefined): void => {
   if (left === undefined) insert(walk.added, walk.path)
   else if (right === undefined) insert(walk.removed, walk.path)
@@ -53,23 +47,43 @@ const leaf = (walk: Walk, left: Json | undefined, right: Json | undefined): void
 const compare = (walk: Walk, schema: Schema, left: Json | undefined, right: Json | undefined): void => {
   if (left === right) return
   const value = right ?? left
-  const isList = Array.isArray(value) || (value === null && schema.type === "array")
-  const isMap =
-    !isList && (isJsonObject(value) || (value === null && (schema.type === "object" || schema.type === "any")))
-  // A value that changed its kind is one change.
+  // A value that changed its kind is walked as both: as what it was, and as what it is.
   const mixed = left !== undefined && left !== null && right !== undefined && right !== null && mixes(left, right)
-  if (mixed || !(isList || isMap) || isAtomic(schema, isList) || (isEmpty(left) && isEmpty(right))) {
-    leaf(walk, left, right)
-    return
-  }
-  if (isList) compareItems(walk, schema, asItems(left), asItems(right))
-  else compareFields(walk, schema, asFields(left), asFields(right))
+  const isLeaf = mixed
+    ? [compareAs(walk, schema, left, left, right), compareAs(walk, schema, right, left, right)].includes(true)
+    : compareAs(walk, schema, value, left, right)
+  if (isLeaf) return
   if (left === undefined) insert(walk.added, walk.path)
   else if (right === undefined) insert(walk.removed, walk.path)
 }
 
+/** Compares as a value's kind would have it; answers whether that is a leaf. */
+const compareAs = (
+  walk: Walk,
+  schema: Schema,
+  value: Json | undefined,
+  left: Json | undefined,
+  right: Json | undefined
+): boolean => {
+  const isList = Array.isArray(value) || (value === null && schema.type === "array")
+  const isMap =
+    !isList && (isJsonObject(value) || (value === null && (schema.type === "object" || schema.type === "any")))
+  const isLeaf = !(isList || isMap) || isAtomic(schema, isList)
+  if (isLeaf || (isEmptyAs(isList, left) && isEmptyAs(isList, right))) {
+    leaf(walk, left, right)
+    return true
+  }
+  if (isList) compareItems(walk, schema, asItems(left), asItems(right))
+  else compareFields(walk, schema, asFields(left), asFields(right))
+  return false
+}
+
 const mixes = (left: Json, right: Json): boolean =>
   typeof left !== typeof right || Array.isArray(left) !== Array.isArray(right)
+
+/** No list with items, or no map with fields. */
+const isEmptyAs = (isList: boolean, value: Json | undefined): boolean =>
+  isList ? asItems(value).length === 0 : isEmptyObject(asFields(value))
 
 const asItems = (value: Json | undefined): JsonArray => (Array.isArray(value) ? value : [])
 

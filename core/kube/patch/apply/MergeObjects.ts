@@ -9,9 +9,16 @@ const isEmpty = (value: Json | undefined): boolean =>
   value === null ||
   (Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0)
 
+const mixes = (a: Json, b: Json): boolean => typeof a !== typeof b || Array.isArray(a) !== Array.isArray(b)
+
 /** One value laid over another; undefined when nothing is left. */
-const merge = (schema: Schema, live: Json | undefined, applied: Json | undefined): Json | undefined => {
-  if (live === applied) return live
+const merge = (schema: Schema, held: Json | undefined, applied: Json | undefined): Json | undefined => {
+  if (held === applied) return held
+  // A value of another kind has nothing to merge with.
+  const live =
+    held !== undefined && held !== null && applied !== undefined && applied !== null && mixes(held, applied)
+      ? null
+      : held
   // Null says nothing of a list or map, and replaces all else.
   const value = applied ?? live
   const isList = Array.isArray(value)
