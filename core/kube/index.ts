@@ -18,6 +18,13 @@ export type {
   WatchOptions,
   WriteOptions
 } from "./Client.ts"
+export {
+  escapeFieldValue,
+  everyField,
+  type FieldRequirement,
+  FieldSelector,
+  parseFieldSelector
+} from "./FieldSelector.ts"
 export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
 export {
   controllerOf,
@@ -30,6 +37,33 @@ export {
   splitKey
 } from "./KubeObject.ts"
 export {
+  everyLabel,
+  formatLabelSelector,
+  type LabelOperator,
+  type LabelRequirement,
+  type Labels,
+  LabelSelector,
+  type LabelSelectorObject,
+  labelSelectorOf,
+  labelSelectorOfLabels,
+  noLabel,
+  parseLabelSelector,
+  SelectorInvalid
+} from "./LabelSelector.ts"
+export {
+  ANNOTATION_BYTES_MAX,
+  annotationProblems,
+  generatedName,
+  labelProblems,
+  type NameProblems,
+  Names,
+  randomSuffix
+} from "./Names.ts"
+export { milliQuantity, parseQuantity, Quantity, type QuantityFormat, quantityOf, wholeQuantity } from "./Quantity.ts"
+export { QuantityInvalid } from "./QuantityText.ts"
+export { firstQueryValue } from "./QueryText.ts"
+export { requestInfo, type RequestInfo, RequestInfoInvalid } from "./RequestInfo.ts"
+export {
   apiVersionOf,
   groupResource,
   type GroupVersion,
@@ -39,6 +73,29 @@ export {
   parseApiVersion
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
+export {
+  builtInResources,
+  builtInVersion,
+  definitionNames,
+  kindOfDefinition,
+  schemaNamed,
+  schemaOfKind
+} from "./schema/BuiltIns.ts"
+export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
+export { fillDefaults } from "./schema/Defaults.ts"
+export { duplicateFields } from "./schema/DuplicateFields.ts"
+export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"
+export type { PublishedResource } from "./schema/OpenApiPaths.ts"
+export {
+  duplicateFieldProblem,
+  prune,
+  type PruneOptions,
+  strictDecodingMessage,
+  unknownFieldProblem,
+  unknownFields
+} from "./schema/Prune.ts"
+export type { BuiltInResource } from "./schema/SchemaTablesAdapter.ts"
+export { schemaProblems } from "./schema/Validate.ts"
 export {
   ApiFailure,
   describeProblem,
