@@ -1,4 +1,4 @@
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { generateKeyPairSync } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { X509Certificate } from "node:crypto"
@@ -88,7 +88,7 @@ const world = () => {
     )
     api.settle()
     assert.lengthOf(answers, 1)
-    return answers[0]!
+    return answers[0]
   }
   const issue = (spec: KubeObject["spec"]): string => {
     const said = ask(spec)
@@ -371,7 +371,7 @@ describe("keys", () => {
     )
     fc.assert(
       fc.property(fc.nat(3), fc.dictionary(fc.string({ minLength: 1 }), fc.jsonValue()), (at, claims) => {
-        const token = signJwt(claims, keys[at]!)
+        const token = signJwt(claims, keys[at])
         const jwt = parseJwt(token)!
         assert.deepEqual(jwt.claims, JSON.parse(JSON.stringify(claims)))
         assert.isTrue(isSignedBy(jwt, keys))
