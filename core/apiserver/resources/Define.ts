@@ -12,7 +12,7 @@ import {
 import type { Action, Column, Definition, Draft, Strategy, StrategyContext, Subresource } from "../Definition.ts"
 import type { Verb } from "../Request.ts"
 import { ageColumn, nameColumn } from "./Columns.ts"
-import { checkMeta, checkMetaUpdate, type NameRule, subdomainName } from "./Meta.ts"
+import { checkName, type NameRule, subdomainName } from "./Meta.ts"
 import type { Problems } from "./Problems.ts"
 
 /** How a kind behaves; all parts are optional. */
@@ -84,7 +84,7 @@ const prepareForUpdate =
     return behaviour.prepareForUpdate?.(draft, old, context)
   }
 
-const strategyOf = (behaviour: Behaviour, namespaced: boolean, hasStatus: boolean): Strategy => {
+const strategyOf = (behaviour: Behaviour, hasStatus: boolean): Strategy => {
   const { check, checkUpdate, generation, name = subdomainName, strategy } = behaviour
   return {
     ...strategy,
@@ -93,29 +93,28 @@ const strategyOf = (behaviour: Behaviour, namespaced: boolean, hasStatus: boolea
     prepareForUpdate: prepareForUpdate(behaviour, hasStatus),
     validate: (object) =>
       collected((problems) => {
-        // An object that has an identity was admitted before: its metadata is checked against what it was.
-        if (object.metadata.resourceVersion === undefined) checkMeta(object, namespaced, name, problems)
+        // An object that has a version was admitted before, and its name cannot change.
+        if (object.metadata.resourceVersion === undefined) checkName(object, name, problems)
         check?.(object, problems)
       }),
-    validateUpdate: (object, old) =>
-      collected((problems) => {
-        checkMetaUpdate(object, old, problems)
-        checkUpdate?.(object, old, problems)
-      }),
+    ...(checkUpdate === undefined
+      ? {}
+      : { validateUpdate: (object, old) => collected((problems) => checkUpdate(object, old, problems)) }),
     generationFields: generation ?? []
   }
 }
 
-const statusStrategy = ({ defaults, status }: Behaviour): Strategy => ({
-  ...(defaults === undefined ? {} : { defaults }),
-  ...(status?.prepare === undefined ? {} : { prepareForUpdate: status.prepare }),
-  validateUpdate: (object, old) =>
-    collected((problems) => {
-      checkMetaUpdate(object, old, problems)
-      status?.check?.(object, old, problems)
-    }),
-  generationFields: []
-})
+const statusStrategy = ({ defaults, status }: Behaviour): Strategy => {
+  const check = status?.check
+  return {
+    ...(defaults === undefined ? {} : { defaults }),
+    ...(status?.prepare === undefined ? {} : { prepareForUpdate: status.prepare }),
+    ...(check === undefined
+      ? {}
+      : { validateUpdate: (object, old) => collected((problems) => check(object, old, problems)) }),
+    generationFields: []
+  }
+}
 
 // Streams are opened by the HTTP front before an action would run: what arrives here came by another way.
 const onlyOverHttp: Action = (_context, { resource, subresource }, done) =>
@@ -155,7 +154,7 @@ export const define = (group: string, version: string, kind: string, behaviour: 
     namespaced: found.namespaced,
     verbs: found.verbs as ReadonlyArray<Verb>,
     schema: schemaOfKind(group, version, kind) ?? { type: "any" },
-    strategy: strategyOf(behaviour, found.namespaced, subresources.has("status")),
+    strategy: strategyOf(behaviour, subresources.has("status")),
     columns: behaviour.columns ?? [nameColumn, ageColumn],
     selectableFields: behaviour.selectableFields ?? {},
     subresources,
@@ -171,10 +170,6 @@ export const partStrategy = (
 ): Strategy => ({
   ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
   prepareForUpdate: prepare,
-  validateUpdate: (object, old) =>
-    collected((problems) => {
-      checkMetaUpdate(object, old, problems)
-      check(object, old, problems)
-    }),
+  validateUpdate: (object, old) => collected((problems) => check(object, old, problems)),
   generationFields: options.generation ?? []
 })

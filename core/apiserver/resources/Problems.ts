@@ -20,6 +20,13 @@ export const invalid = (field: string, value: Json | undefined, detail: string):
   detail
 })
 
+/** An Invalid whose value is not shown. */
+export const invalidUnshown = (field: string, detail: string): FieldProblem => ({
+  type: "FieldValueInvalid",
+  field,
+  detail
+})
+
 export const duplicate = (field: string, value: Json): FieldProblem => ({
   type: "FieldValueDuplicate",
   field,
@@ -90,4 +97,18 @@ export const optionalOneOf = (
   problems: Problems
 ): void => {
   if (typeof value === "string" && !supported.includes(value)) problems.push(notSupported(field, value, supported))
+}
+
+/** What is wrong with a number that must be less than another of the status. */
+export const notAbove = (
+  path: string,
+  status: Readonly<Record<string, unknown>>,
+  field: string,
+  bound: string,
+  detail: string,
+  problems: Problems
+): void => {
+  const value = typeof status[field] === "number" ? status[field] : 0
+  const most = typeof status[bound] === "number" ? status[bound] : 0
+  if (value > most) problems.push(invalid(`${path}.${field}`, value, detail))
 }

@@ -43,3 +43,10 @@ export const selects = (selector: unknown, labels: Readonly<Record<string, strin
   const read = labelSelectorOf(fieldsIn(selector) as LabelSelectorObject | undefined)
   return read instanceof SelectorInvalid ? undefined : read.matches(labels)
 }
+
+/** A selector as columns show it; `none` is what an empty one is shown as. */
+export const selectorText = (selector: unknown, none: string): string => {
+  const read = labelSelectorOf(fieldsIn(selector) as LabelSelectorObject | undefined)
+  if (read instanceof SelectorInvalid) return none === "" ? "<invalid>" : "<error>"
+  return read.toString() || none
+}

@@ -10,7 +10,6 @@ import {
   invalid,
   invalidEach,
   notNegative,
-  notSupported,
   oneOf,
   type Problems,
   required

@@ -2,7 +2,7 @@
 // Owns these checks for the kinds of volumes in use; of those that only old clusters have, it checks that there is one source.
 // Source: kubernetes pkg/apis/core/validation.
 import { Names } from "#kube"
-import { type Fields, fieldsIn, fieldsOf, itemsOf, textOf, textsOf } from "../Fields.ts"
+import { type Fields, fieldsIn, fieldsOf, itemsOf, textOf } from "../Fields.ts"
 import {
   duplicate,
   forbidden,
