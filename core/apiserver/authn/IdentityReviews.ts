@@ -3,8 +3,8 @@
 import { Failures, type JsonObject, type KubeObject, rfc3339 } from "#kube"
 import type { Action } from "../Definition.ts"
 import type { UserInfo } from "../Request.ts"
+import { answered } from "../resources/Answers.ts"
 import { fieldsOf, textOf, textsOf } from "../resources/Fields.ts"
-import { unstored } from "../Unstored.ts"
 import { Rejected, type TokenAuthenticator } from "./Authenticator.ts"
 
 const apiVersion = "authentication.k8s.io/v1"
@@ -34,16 +34,19 @@ export const tokenReview =
             ...(answer.audiences === undefined ? {} : { audiences: answer.audiences })
           }
     const review: KubeObject = { apiVersion, kind: "TokenReview", metadata: request.body?.metadata ?? {}, spec, status }
-    done(unstored(review))
+    done(answered(review, 201))
   }
 
 /** Answers the requester's own user. */
 export const selfSubjectReview: Action = ({ clockwork }, request, done) =>
   done(
-    unstored({
-      apiVersion,
-      kind: "SelfSubjectReview",
-      metadata: { creationTimestamp: rfc3339(clockwork.now()) },
-      status: { userInfo: userInfoOf(request.user) }
-    })
+    answered(
+      {
+        apiVersion,
+        kind: "SelfSubjectReview",
+        metadata: { creationTimestamp: rfc3339(clockwork.now()) },
+        status: { userInfo: userInfoOf(request.user) }
+      },
+      201
+    )
   )

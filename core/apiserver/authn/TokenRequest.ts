@@ -4,10 +4,10 @@ import { ApiFailure, apiVersionOf, Failures, type FieldProblem, gvr, type KubeOb
 import type { Api } from "../Api.ts"
 import type { Action } from "../Definition.ts"
 import { readObject } from "../Loopback.ts"
+import { randomUid } from "../registry/SystemFields.ts"
 import type { ApiRequest } from "../Request.ts"
+import { answered } from "../resources/Answers.ts"
 import { fieldsOf, numberIn, textOf, textsOf } from "../resources/Fields.ts"
-import { randomUid } from "../Uid.ts"
-import { unstored } from "../Unstored.ts"
 import { signJwt } from "./Jwt.ts"
 import type { SigningKey } from "./SigningKeys.ts"
 import { type BoundClaims, type ClaimedObject, serviceAccountUser } from "./ServiceAccountTokens.ts"
@@ -185,7 +185,7 @@ export const tokenRequest =
         done(
           bindings instanceof ApiFailure
             ? bindings
-            : unstored(issue(options, api, wanted, bindings), 201, wanted.warnings)
+            : answered(issue(options, api, wanted, bindings), 201, wanted.warnings)
         )
       )
     })

@@ -4,8 +4,8 @@ import { ApiFailure, Failures, type FieldProblem, type Json, type JsonObject, ty
 import type { AccessAttributes, Authorizer } from "../Access.ts"
 import type { Action } from "../Definition.ts"
 import type { ApiRequest, UserInfo } from "../Request.ts"
+import { answered } from "../resources/Answers.ts"
 import { fieldsIn, fieldsOf, textOf, textsOf } from "../resources/Fields.ts"
-import { unstored } from "../Unstored.ts"
 import { ruleJson } from "./PolicyRule.ts"
 import type { UserRules } from "./RbacAuthorizer.ts"
 
@@ -68,12 +68,12 @@ const review = (
   request: ApiRequest,
   user: UserInfo,
   problems: ReadonlyArray<FieldProblem>
-): ReturnType<typeof unstored> | ApiFailure => {
+): ReturnType<typeof answered> | ApiFailure => {
   if (problems.length > 0) return Failures.invalid({ group: GROUP, kind }, "", problems)
   const spec = fieldsOf(request.body?.spec)
   const { allowed, reason } = authorizer.authorize(attributesOf(user, spec))
   const status: JsonObject = { allowed, ...(reason === "" ? {} : { reason }) }
-  return unstored({ apiVersion: `${GROUP}/v1`, kind, metadata: request.body?.metadata ?? {}, spec, status })
+  return answered({ apiVersion: `${GROUP}/v1`, kind, metadata: request.body?.metadata ?? {}, spec, status }, 201)
 }
 
 const subjectOf = (spec: Fields): UserInfo => {
@@ -155,5 +155,5 @@ export const selfSubjectRulesReview =
       incomplete: false,
       ...(own.problems.length === 0 ? {} : { evaluationError: own.problems.join(", ") })
     }
-    done(unstored({ apiVersion: `${GROUP}/v1`, kind: "SelfSubjectRulesReview", metadata: {}, spec: {}, status }))
+    done(answered({ apiVersion: `${GROUP}/v1`, kind: "SelfSubjectRulesReview", metadata: {}, spec: {}, status }, 201))
   }
