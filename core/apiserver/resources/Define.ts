@@ -6,7 +6,9 @@ import {
   builtInResources,
   Failures,
   type FieldProblem,
+  fillDefaults,
   type KubeObject,
+  type Schema,
   schemaOfKind
 } from "#kube"
 import type { Action, Column, Definition, Draft, Strategy, StrategyContext, Subresource } from "../Definition.ts"
@@ -31,12 +33,22 @@ export interface Behaviour {
   /** The rest of the strategy as it is. */
   readonly strategy?: Pick<
     Strategy,
-    "warnings" | "graceSeconds" | "defaultPropagation" | "createOnUpdate" | "validateDelete" | "deleted"
+    | "warnings"
+    | "graceSeconds"
+    | "defaultPropagation"
+    | "createOnUpdate"
+    | "validateDelete"
+    | "prepareForDelete"
+    | "heldBack"
+    | "returnsDeleted"
+    | "unconditionalUpdate"
+    | "deleted"
   >
-  /** The status of a new object; by default none. */
+  /** The status of a new object; by default what the schema says. */
   readonly initialStatus?: (draft: Draft) => Draft["status"]
   /** The status subresource's own rules. */
   readonly status?: {
+    readonly defaults?: (draft: Draft) => void
     readonly prepare?: NonNullable<Strategy["prepareForUpdate"]>
     readonly check?: (object: KubeObject, old: KubeObject, problems: Problems) => void
   }
@@ -64,32 +76,47 @@ const collected = (check: (problems: Problems) => void): ReadonlyArray<FieldProb
   return problems
 }
 
-const setStatus = (draft: Draft, status: Draft["status"]): void => {
-  if (status === undefined) delete draft.status
-  else draft.status = status
+const setStatus = (draft: Draft, status: unknown): void => {
+  // SAFETY: what is undefined is absent for all who read objects; assigning it keeps the draft's shape.
+  draft.status = status as NonNullable<Draft["status"]>
 }
 
-const prepareForCreate =
-  (behaviour: Behaviour, hasStatus: boolean) =>
-  (draft: Draft, context: StrategyContext): ApiFailure | undefined => {
-    if (hasStatus) setStatus(draft, behaviour.initialStatus?.(draft))
+/** The status that the schema gives a new object; undefined where it gives none. */
+const statusOfSchema = (schema: Schema): unknown => {
+  const status = schema.fields?.get("status")
+  return status?.default === undefined ? undefined : fillDefaults(status, status.default)
+}
+
+const prepareForCreate = (behaviour: Behaviour, schema: Schema, hasStatus: boolean) => {
+  const fresh = statusOfSchema(schema)
+  return (draft: Draft, context: StrategyContext): ApiFailure | undefined => {
+    if (hasStatus) setStatus(draft, behaviour.initialStatus === undefined ? fresh : behaviour.initialStatus(draft))
     return behaviour.prepareForCreate?.(draft, context)
   }
+}
+
+/** An update that asked for no version is of the one that it replaces: rules tell new objects by their lack of one. */
+const keepVersion = (draft: Draft, old: KubeObject): void => {
+  const { resourceVersion } = old.metadata
+  if ((draft.metadata.resourceVersion ?? "") === "" && resourceVersion !== undefined) {
+    draft.metadata.resourceVersion = resourceVersion
+  }
+}
 
 const prepareForUpdate =
   (behaviour: Behaviour, hasStatus: boolean) =>
   (draft: Draft, old: KubeObject, context: StrategyContext): ApiFailure | undefined => {
-    // SAFETY: the stored status is shared and a draft's may be assigned to only where a hook makes its own.
-    if (hasStatus) setStatus(draft, old.status as Draft["status"])
+    keepVersion(draft, old)
+    if (hasStatus) setStatus(draft, old.status)
     return behaviour.prepareForUpdate?.(draft, old, context)
   }
 
-const strategyOf = (behaviour: Behaviour, hasStatus: boolean): Strategy => {
+const strategyOf = (behaviour: Behaviour, schema: Schema, hasStatus: boolean): Strategy => {
   const { check, checkUpdate, generation, name = subdomainName, strategy } = behaviour
   return {
     ...strategy,
     ...(behaviour.defaults === undefined ? {} : { defaults: behaviour.defaults }),
-    prepareForCreate: prepareForCreate(behaviour, hasStatus),
+    prepareForCreate: prepareForCreate(behaviour, schema, hasStatus),
     prepareForUpdate: prepareForUpdate(behaviour, hasStatus),
     validate: (object) =>
       collected((problems) => {
@@ -104,10 +131,10 @@ const strategyOf = (behaviour: Behaviour, hasStatus: boolean): Strategy => {
   }
 }
 
-const statusStrategy = ({ defaults, status }: Behaviour): Strategy => {
+const statusStrategy = ({ status }: Behaviour): Strategy => {
   const check = status?.check
   return {
-    ...(defaults === undefined ? {} : { defaults }),
+    ...(status?.defaults === undefined ? {} : { defaults: status.defaults }),
     ...(status?.prepare === undefined ? {} : { prepareForUpdate: status.prepare }),
     ...(check === undefined
       ? {}
@@ -141,6 +168,8 @@ const subresourcesOf = (found: BuiltInResource, behaviour: Behaviour): ReadonlyM
 /** The definition of a built-in kind: the tables' facts and this behaviour. */
 export const define = (group: string, version: string, kind: string, behaviour: Behaviour = {}): Definition => {
   const found = factsOf(group, version, kind)
+  const schema = schemaOfKind(group, version, kind)
+  if (schema === undefined) throw new Error(`the tables hold no schema of ${group}/${version} ${kind}`)
   const subresources = subresourcesOf(found, behaviour)
   return {
     group,
@@ -153,8 +182,8 @@ export const define = (group: string, version: string, kind: string, behaviour: 
     categories: found.categories,
     namespaced: found.namespaced,
     verbs: found.verbs as ReadonlyArray<Verb>,
-    schema: schemaOfKind(group, version, kind) ?? { type: "any" },
-    strategy: strategyOf(behaviour, subresources.has("status")),
+    schema,
+    strategy: strategyOf(behaviour, schema, subresources.has("status")),
     columns: behaviour.columns ?? [nameColumn, ageColumn],
     selectableFields: behaviour.selectableFields ?? {},
     subresources,
@@ -169,7 +198,10 @@ export const partStrategy = (
   options: { readonly defaults?: (draft: Draft) => void; readonly generation?: ReadonlyArray<string> } = {}
 ): Strategy => ({
   ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
-  prepareForUpdate: prepare,
+  prepareForUpdate: (draft, old, context) => {
+    keepVersion(draft, old)
+    return prepare(draft, old, context)
+  },
   validateUpdate: (object, old) => collected((problems) => check(object, old, problems)),
   generationFields: options.generation ?? []
 })

@@ -5,7 +5,7 @@ import type { Column, Definition, Draft, Subresource } from "../../Definition.ts
 import { ageColumn, column, containerColumns, counted, nameColumn, wide } from "../Columns.ts"
 import { withTemplate } from "../core/PodDefaults.ts"
 import { define } from "../Define.ts"
-import { defaulted, type Fields, fieldsIn, fieldsOf, numberOf, textOf, withField, zeroDefaulted } from "../Fields.ts"
+import { defaulted, type Fields, fieldsIn, fieldsOf, numberOf, withField, zeroDefaulted } from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
 import { forbidden, invalid, notSupported, type Problems } from "../Problems.ts"
 import { selectorText } from "../Selectors.ts"
@@ -157,5 +157,3 @@ export const replicaSets = (): Definition =>
     subresources: { scale }
   })
 
-/** The text of a spec's field. */
-export const specText = (field: string) => (object: KubeObject) => textOf(fieldsOf(object.spec)[field])

@@ -59,7 +59,7 @@ export const assignmentPart: Subresource = {
   type: "part",
   verbs: ["update"],
   hidden: true,
-  strategy: partStrategy(assign, () => {}, { generation: ["spec"] })
+  strategy: partStrategy(assign, () => {})
 }
 
 const bindingProblems = (to: Fields): ReadonlyArray<FieldProblem> => {

@@ -160,15 +160,16 @@ export const podDefaults = (draft: Draft): void => {
   done = withItems(done, "containers", requestsFromLimits)
   if (done["initContainers"] !== undefined) done = withItems(done, "initContainers", requestsFromLimits)
   if (done !== spec) draft.spec = done as { [field: string]: Json | undefined }
-  if (draft.status !== undefined) draft.status = podStatusDefaults(draft.status)
 }
 
 /** podIP and podIPs say the same. */
-const podStatusDefaults = (status: { [field: string]: Json | undefined }): { [field: string]: Json | undefined } => {
+export const podStatusDefaults = ({ status }: Draft): void => {
+  if (status === undefined) return
   const ip = textOf(status["podIP"])
   const first = textOf(itemsOf(status["podIPs"])[0]?.["ip"])
-  if (ip === first) return status
-  return ip === "" ? { ...status, podIP: first } : { ...status, podIPs: [{ ip }] }
+  if (ip === first) return
+  if (ip === "") status["podIP"] = first
+  else status["podIPs"] = [{ ip }]
 }
 
 /** A template with the defaults of its spec; itself when it lacks none. */

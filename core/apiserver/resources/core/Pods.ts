@@ -9,7 +9,7 @@ import { qosClassOf } from "../Resources.ts"
 import { ASSIGNMENT, assignmentPart, bind } from "./Assignment.ts"
 import { evictPod } from "./Eviction.ts"
 import { podColumns } from "./PodColumns.ts"
-import { podDefaults } from "./PodDefaults.ts"
+import { podDefaults, podStatusDefaults } from "./PodDefaults.ts"
 import { checkPod, checkPodStatus, checkPodUpdate } from "./PodRules.ts"
 
 const GATED: Fields = Object.freeze({
@@ -174,8 +174,8 @@ export const pods = (): Definition =>
     check: checkPod,
     checkUpdate: checkPodUpdate,
     generation: ["spec"],
-    status: { prepare: prepareStatus, check: checkPodStatus },
-    strategy: { graceSeconds },
+    status: { defaults: podStatusDefaults, prepare: prepareStatus, check: checkPodStatus },
+    strategy: { graceSeconds, returnsDeleted: true },
     columns: podColumns,
     selectableFields: {
       "spec.nodeName": at("spec", "nodeName"),

@@ -34,15 +34,16 @@ const serviceDefaults = (draft: Draft): void => {
   if (spec["internalTrafficPolicy"] === undefined && spec["type"] !== "ExternalName") {
     spec["internalTrafficPolicy"] = "Cluster"
   }
-  if (spec["type"] === "LoadBalancer") {
-    spec["allocateLoadBalancerNodePorts"] ??= true
-    const ingress = itemsOf(fieldsOf(draft.status?.["loadBalancer"])["ingress"])
-    if (ingress.some((one) => one["ip"] !== undefined && one["ipMode"] === undefined)) {
-      const filled = ingress.map((one) => (one["ip"] === undefined ? one : defaulted(one, { ipMode: "VIP" })))
-      draft.status = { ...draft.status, loadBalancer: { ...fieldsOf(draft.status?.["loadBalancer"]), ingress: filled } }
-    }
-  }
+  if (spec["type"] === "LoadBalancer") spec["allocateLoadBalancerNodePorts"] ??= true
   draft.spec = spec
+}
+
+/** Addresses of balancers are virtual unless they say otherwise. */
+const balancerDefaults = ({ status }: Draft): void => {
+  if (status === undefined) return
+  status["loadBalancer"] = withItems(fieldsOf(status["loadBalancer"]), "ingress", (one) =>
+    one["ip"] === undefined ? one : defaulted(one, { ipMode: "VIP" })
+  )
 }
 
 const wantsNodePorts = (spec: Fields): boolean => spec["type"] === "NodePort" || spec["type"] === "LoadBalancer"
@@ -305,7 +306,8 @@ export const services = (context: ResourcesContext): Definition => {
     },
     check: checkService,
     checkUpdate: checkServiceUpdate,
-    strategy: { createOnUpdate: true },
+    strategy: { createOnUpdate: true, returnsDeleted: true },
+    status: { defaults: balancerDefaults },
     columns,
     selectableFields: {
       "spec.clusterIP": ({ spec }) => textOf(fieldsOf(spec)["clusterIP"]),
