@@ -67,7 +67,7 @@ const dial = (options: ConnectOptions, take: Take): Socket => {
   const { host, port, unixPath, tls } = options
   const where = unixPath === undefined ? { host, port } : { path: unixPath }
   if (tls !== undefined) {
-    const socket = connectTls({ ...where, ...clientTlsOptions(tls, host) })
+    const socket = connectTls({ ...where, ...clientTlsOptions(tls, host, ["h2"]) })
     socket.on("data", take)
     return socket.setNoDelay(true)
   }

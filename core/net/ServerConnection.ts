@@ -4,23 +4,29 @@ import type { Duplex } from "node:stream"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
 import { putGoAway, putHeaderBlock } from "./ControlFrames.ts"
-import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow, ProtocolViolation, putFrameHeader } from "./Frame.ts"
+import { setDeadline } from "./Deadlines.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxFrameBytes, maxWindow } from "./Frame.ts"
+import { ProtocolViolation, putFrameHeader } from "./Frame.ts"
 import { GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
 import { HeaderTemplate } from "./HeaderTemplate.ts"
-import { HpackEncoder } from "./HpackEncoder.ts"
-import type { HttpHandler } from "./Http.ts"
+import { type FieldMode, HpackEncoder } from "./HpackEncoder.ts"
 import { HttpCall } from "./HttpCall.ts"
+import type { HttpExchangeHandler, HttpFields } from "./HttpExchange.ts"
+import type { Peer } from "./Peer.ts"
 import { responseFields, ServerCall } from "./ServerCall.ts"
 import type { Stream } from "./Stream.ts"
 
 /** How long a client may take to answer the first GOAWAY before the second follows. */
 const goAwayAnswerMs = 1000
 
+/** How long a client may go on sending a body that nobody reads: some lose the answer when they are reset at once. */
+const unreadMs = 100
+
 /** What all connections of a listener share. */
 export interface Service {
   readonly methods: ReadonlyMap<string, GrpcMethod>
-  readonly http: HttpHandler
+  readonly http: HttpExchangeHandler
   readonly limits: ConnectionLimits
   readonly maxReceiveMessageBytes: number
   /** Bytes waiting in all streams of a connection above which it takes no new stream. */
@@ -30,32 +36,27 @@ export interface Service {
   readonly stats: { streamsOpened: number; bytesReceived: number; bytesSent: number }
 }
 
-/** Who is at the other end. */
-export interface PeerNames {
-  readonly peer: string
-  readonly localAddress: string
-  readonly tlsPeerCommonName: string | undefined
-}
+/** Most bytes that a head takes beside its fields: `:status` and `content-length`. */
+const headBytes = 64
 
 export class ServerConnection extends Connection {
   readonly service: Service
-  readonly peer: string
-  readonly localAddress: string
-  readonly tlsPeerCommonName: string | undefined
+  readonly peer: Peer
+  /** Whether goodbye was said. */
+  draining = false
   /** The most bytes of the header blocks of one answer. */
   readonly answerBound: number
   private readonly head = new HeaderTemplate(responseFields)
   private readonly okTrailers = new HeaderTemplate([["grpc-status", "0"]])
   /** Streams above this are ignored: the client was told. */
   private lastServedId = maxWindow
-  private draining = false
+  /** Streams whose answer ended before their request. */
+  private leaving: Array<Stream> = []
 
-  constructor(socket: Duplex, slow: boolean, service: Service, names: PeerNames) {
+  constructor(socket: Duplex, slow: boolean, service: Service, peer: Peer) {
     super(socket, slow, service.limits, true)
     this.service = service
-    this.peer = names.peer
-    this.localAddress = names.localAddress
-    this.tlsPeerCommonName = names.tlsPeerCommonName
+    this.peer = peer
     this.answerBound = this.head.bound + this.okTrailers.bound
     this.greet(true)
   }
@@ -126,7 +127,7 @@ export class ServerConnection extends Connection {
     const call = new HttpCall(this, id, headers)
     call.remoteEnded = endStream
     this.add(call)
-    if (endStream) call.onData(Buffer.alloc(0), 0, 0, true)
+    call.begin(endStream)
   }
 
   private refuseOversized(id: number, endStream: boolean): void {
@@ -154,17 +155,59 @@ export class ServerConnection extends Connection {
   }
 
   /** Writes a header block of any fields. */
-  putBlock(id: number, fields: ReadonlyArray<readonly [string, string]>, endStream: boolean): void {
-    let bound = 8
-    for (const [name, value] of fields) bound += HpackEncoder.boundOf(name, value)
-    const block = Buffer.allocUnsafe(bound)
-    let end = this.encoder.begin(block, 0)
-    for (const [name, value] of fields) {
-      end = this.encoder.field(block, end, name, value, name === "content-type" ? "index" : "plain")
+  putBlock(id: number, fields: HttpFields, endStream: boolean): void {
+    this.putAnswer(id, 0, fields, -1, endStream)
+  }
+
+  /** The most bytes that the header block of an answer with these fields takes. */
+  boundOf(fields: HttpFields): number {
+    let bound = headBytes
+    for (const field of fields) bound += HpackEncoder.boundOf(field[0], field[1])
+    return bound
+  }
+
+  /** Writes the head of an HTTP answer; status 0 and a negative length are left out. */
+  putAnswer(id: number, status: number, fields: HttpFields, length: number, endStream: boolean): void {
+    const { out } = this
+    const bound = this.boundOf(fields)
+    if (bound > maxFrameBytes) {
+      const block = Buffer.allocUnsafe(bound)
+      putHeaderBlock(out, id, block.subarray(0, this.encode(block, 0, status, fields, length)), endStream)
+    } else {
+      out.room(frameHeaderBytes + bound)
+      const at = out.end
+      const start = at + frameHeaderBytes
+      const end = this.encode(out.bytes, start, status, fields, length)
+      const flags = endStream ? Flag.EndHeaders | Flag.EndStream : Flag.EndHeaders
+      putFrameHeader(out.bytes, at, end - start, FrameType.Headers, flags, id)
+      out.end = end
     }
-    putHeaderBlock(this.out, id, block.subarray(0, end), endStream)
     this.pings.forgiven = true
     this.wrote()
+  }
+
+  private encode(into: Uint8Array, at: number, status: number, fields: HttpFields, length: number): number {
+    const { encoder } = this
+    let end = encoder.begin(into, at)
+    if (status !== 0) end = encoder.field(into, end, ":status", String(status), "index")
+    for (const field of fields) end = encoder.field(into, end, field[0], field[1], modeOf(field[0]))
+    if (length >= 0) end = encoder.field(into, end, "content-length", String(length), "plain")
+    return end
+  }
+
+  /** Resets a stream whose answer ended before its request, unless the request's end comes soon. */
+  leaveLater(stream: Stream): void {
+    this.leaving.push(stream)
+    if (!this.reading) this.onReadEnd()
+  }
+
+  protected override onReadEnd(): void {
+    if (this.leaving.length === 0) return
+    const { leaving } = this
+    this.leaving = []
+    for (const stream of leaving) {
+      if (!stream.closed) setDeadline(unreadMs, () => this.reset(stream, H2Error.NoError))
+    }
   }
 
   /** A call got its answer: the client earns back what its streams cost. */
@@ -181,6 +224,7 @@ export class ServerConnection extends Connection {
     this.ping()
     this.flush()
     setTimeout(() => this.lastGoAway(), goAwayAnswerMs).unref()
+    for (const stream of this.streams.values()) stream.goAway()
   }
 
   /** Closes the socket now. */
@@ -240,4 +284,12 @@ const isGrpc = (headers: HeaderList): boolean => {
 const unknownMethod = (path: string): string => {
   const slash = path.lastIndexOf("/")
   return `unknown method ${path.slice(slash + 1)} for service ${path.slice(1, Math.max(slash, 1))}`
+}
+
+/** Fields that may repeat within a second and are no use afterwards, or that nobody else should know. */
+const unlisted = new Set(["date", "etag", "last-modified", "location", "age", "expires", "set-cookie", "grpc-message"])
+
+const modeOf = (name: string): FieldMode => {
+  if (name === "content-type") return "index"
+  return unlisted.has(name) ? "plain" : "repeat"
 }
