@@ -74,6 +74,29 @@ export {
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
 export {
+  builtInResources,
+  builtInVersion,
+  definitionNames,
+  kindOfDefinition,
+  schemaNamed,
+  schemaOfKind
+} from "./schema/BuiltIns.ts"
+export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
+export { fillDefaults } from "./schema/Defaults.ts"
+export { duplicateFields } from "./schema/DuplicateFields.ts"
+export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"
+export type { PublishedResource } from "./schema/OpenApiPaths.ts"
+export {
+  duplicateFieldProblem,
+  prune,
+  type PruneOptions,
+  strictDecodingMessage,
+  unknownFieldProblem,
+  unknownFields
+} from "./schema/Prune.ts"
+export type { BuiltInResource } from "./schema/SchemaTablesAdapter.ts"
+export { schemaProblems } from "./schema/Validate.ts"
+export {
   ApiFailure,
   describeProblem,
   Failures,
