@@ -100,7 +100,7 @@ const userJson = ({ extra, groups, name, uid }: UserInfo): JsonObject => ({
   username: name,
   ...(uid === undefined || uid === "" ? {} : { uid }),
   groups: [...groups],
-  ...(extra === undefined ? {} : { extra: extra as JsonObject })
+  ...(extra === undefined ? {} : { extra })
 })
 
 const objectRef = ({ info, record }: Call): JsonObject => {

@@ -58,7 +58,7 @@ class Reader {
   strings(object: JsonObject, name: string, path: string): ReadonlyArray<string> {
     const value = object[name]
     if (value === undefined || value === null) return []
-    if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value as ReadonlyArray<string>
+    if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value
     this.fail(`${path}.${name}`, "must be a list of strings")
     return []
   }
@@ -66,7 +66,7 @@ class Reader {
   objects(object: JsonObject, name: string, path: string): ReadonlyArray<JsonObject> {
     const value = object[name]
     if (value === undefined || value === null) return []
-    if (Array.isArray(value) && value.every((each: Json) => isJsonObject(each))) return value as ReadonlyArray<JsonObject>
+    if (Array.isArray(value) && value.every((each: Json) => isJsonObject(each))) return value
     this.fail(`${path}.${name}`, "must be a list of objects")
     return []
   }

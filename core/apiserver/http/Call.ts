@@ -34,6 +34,8 @@ export class Call {
   /** The HTTP code, once answered; 0 before. */
   status = 0
   bytesSent = 0
+  /** Runs when a stream begins. */
+  onStart: (() => void) | undefined
   /** Whether the answer's end was reported. */
   private finished = false
   private readonly warnings: Array<string> = []
@@ -101,7 +103,7 @@ export class Call {
   respond(status: number, fields: HttpFields, body: string | Uint8Array): void {
     if (this.answered) return
     this.status = status
-    this.bytesSent = body.length
+    this.bytesSent = typeof body === "string" ? Buffer.byteLength(body) : body.length
     this.exchange.respond(status, this.fields(fields), body)
     this.finish()
   }
@@ -110,12 +112,16 @@ export class Call {
   start(status: number, fields: HttpFields): HttpBody | undefined {
     if (this.answered) return undefined
     this.status = status
-    return this.exchange.start(status, this.fields(fields))
+    const body = this.exchange.start(status, this.fields(fields))
+    this.onStart?.()
+    return body
   }
 
   /** Hands the connection over to a protocol of its own. */
   taken(status: number): void {
-    if (!this.answered) this.status = status
+    if (this.answered) return
+    this.status = status
+    this.onStart?.()
   }
 
   /** Answers with a Status in the form that the client reads. */
@@ -139,5 +145,4 @@ export class Call {
 const cacheControl = ["cache-control", "no-cache, private"] as const
 
 /** A quoted-string of a Warning field: what a field may not carry becomes a space (RFC 9110 section 5.5). */
-const quoted = (text: string): string =>
-  `"${text.replaceAll(/[\u0000-\u001f\u007f]+/g, " ").replaceAll(/["\\]/g, String.raw`\$&`)}"`
+const quoted = (text: string): string => `"${text.replaceAll(/\p{Cc}+/gu, " ").replaceAll(/["\\]/g, String.raw`\$&`)}"`

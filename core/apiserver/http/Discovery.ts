@@ -32,7 +32,11 @@ const documentOf = (value: unknown): Document => {
 const storageHash = (definition: Definition): string | undefined => {
   if (definition.storage === undefined) return undefined
   const { group, version } = definition.storage
-  return createHash("sha256").update(`${group}/${version}/${definition.kind}`).digest().subarray(0, 8).toString("base64")
+  return createHash("sha256")
+    .update(`${group}/${version}/${definition.kind}`)
+    .digest()
+    .subarray(0, 8)
+    .toString("base64")
 }
 
 const subresourceKind = (definition: Definition, subresource: Subresource): Omit<SubresourceEntry, "name"> => {
@@ -45,7 +49,8 @@ const subresourceKind = (definition: Definition, subresource: Subresource): Omit
   return { group, version, kind, verbs }
 }
 
-const subresourcesOf = (definition: Definition): ReadonlyArray<SubresourceEntry> => {
+/** The subresources of a definition, declared or built in, by name. */
+export const subresourcesOf = (definition: Definition): ReadonlyArray<SubresourceEntry> => {
   const declared = [...definition.subresources].map(([name, subresource]) => ({
     name,
     ...subresourceKind(definition, subresource)
@@ -65,7 +70,7 @@ export class Discovery {
 
   constructor(definitions: Definitions) {
     this.definitions = definitions
-    definitions.onChange(() => void this.documents.clear())
+    definitions.onChange(() => this.documents.clear())
   }
 
   private cached(key: string, make: () => unknown): Document | undefined {

@@ -110,7 +110,12 @@ export class FrontMetrics {
     const lines: Array<string> = []
     this.requestFamilies(lines)
     this.watchFamilies(lines)
-    family(lines, "apiserver_current_inflight_requests", "gauge", "Requests in flight by kind, of those that are limited.")
+    family(
+      lines,
+      "apiserver_current_inflight_requests",
+      "gauge",
+      "Requests in flight by kind, of those that are limited."
+    )
     lines.push(`apiserver_current_inflight_requests{request_kind="mutating"} ${this.inflight.mutating}`)
     lines.push(`apiserver_current_inflight_requests{request_kind="readOnly"} ${this.inflight.readOnly}`)
     family(lines, "apiserver_request_terminations_total", "counter", "Requests broken off in self-defence.")
@@ -127,10 +132,17 @@ export class FrontMetrics {
     for (const { codes, labels } of this.series.values()) {
       const { subresource } = labels
       for (const [code, count] of codes) {
-        lines.push(`apiserver_request_total${labelText({ code: String(code), ...labels, subresource: subresource ?? "" })} ${count}`)
+        lines.push(
+          `apiserver_request_total${labelText({ code: String(code), ...labels, subresource: subresource ?? "" })} ${count}`
+        )
       }
     }
-    family(lines, "apiserver_request_duration_seconds", "histogram", "Time from a request's arrival to its answer's end.")
+    family(
+      lines,
+      "apiserver_request_duration_seconds",
+      "histogram",
+      "Time from a request's arrival to its answer's end."
+    )
     for (const { duration, labels } of this.series.values()) {
       histogram(lines, "apiserver_request_duration_seconds", labels, duration)
     }
@@ -180,7 +192,8 @@ const labelText = (labels: Readonly<Record<string, string>>): string => {
   return parts.length === 0 ? "" : `{${parts.join(",")}}`
 }
 
-const escaped = (value: string): string => value.replaceAll(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`))
+const escaped = (value: string): string =>
+  value.replaceAll(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`))
 
 const histogram = (
   lines: Array<string>,

@@ -62,7 +62,9 @@ export class HealthChecks {
       }
     }
     if (excluded.size > 0) {
-      lines.push(`warn: some health checks cannot be excluded: no matches for ${[...excluded].map((name) => JSON.stringify(name)).join(", ")}`)
+      lines.push(
+        `warn: some health checks cannot be excluded: no matches for ${[...excluded].map((name) => JSON.stringify(name)).join(", ")}`
+      )
     }
     if (failed.length > 0) {
       this.onFailure(endpoint, failed.join("; "))

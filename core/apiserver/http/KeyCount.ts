@@ -1,6 +1,6 @@
 // Tells in one pass whether a JSON text can have a field twice, which JSON.parse silently settles.
 // Owns this cheap test alone: a text that fails it is looked at by #kube's `duplicateFields`, which names them.
-import type { Json } from "#kube"
+import type { Json, JsonObject } from "#kube"
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -28,7 +28,8 @@ const countFields = (value: Json | undefined): number => {
     for (const item of value as ReadonlyArray<Json>) fields += countFields(item)
     return fields
   }
-  for (const name in value) fields += 1 + countFields((value as { readonly [field: string]: Json })[name])
+  const object = value as JsonObject
+  for (const name in object) fields += 1 + countFields(object[name])
   return fields
 }
 

@@ -25,10 +25,7 @@ interface Clause {
 export const objectMediaTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
 
 /** What a 406 names: as kube-apiserver does, protobuf included, for clients compare the texts. */
-export const streamMediaTypes = [
-  "application/json;stream=watch",
-  "application/vnd.kubernetes.protobuf;stream=watch"
-]
+export const streamMediaTypes = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]
 
 const plainJson: Wanted = { format: "json", pretty: false, transform: undefined, transformVersion: "" }
 const prettyJson: Wanted = { ...plainJson, pretty: true }
@@ -40,7 +37,13 @@ const parseClause = (text: string): Clause => {
   for (const part of parts) {
     const equals = part.indexOf("=")
     const name = (equals < 0 ? part : part.slice(0, equals)).trim().toLowerCase()
-    const value = equals < 0 ? "" : part.slice(equals + 1).trim().replaceAll('"', "")
+    const value =
+      equals < 0
+        ? ""
+        : part
+            .slice(equals + 1)
+            .trim()
+            .replaceAll('"', "")
     if (name === "q") weight = Number.isFinite(Number(value)) ? Number(value) : 1
     else if (name !== "") parameters.set(name, value)
   }

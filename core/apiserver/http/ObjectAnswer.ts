@@ -19,11 +19,7 @@ const WHOLE_BYTES_MAX = 1_048_576
 
 /** The 406 of a request whose Accept field names nothing that is written here. */
 export const notAcceptable = (): ApiFailure =>
-  Failures.generic(
-    406,
-    "NotAcceptable",
-    `only the following media types are accepted: ${objectMediaTypes.join(", ")}`
-  )
+  Failures.generic(406, "NotAcceptable", `only the following media types are accepted: ${objectMediaTypes.join(", ")}`)
 
 /** Writes an answer; a failure as its Status. */
 export const writeAnswer = (call: Call, definition: Definition, answer: ApiAnswer | ApiFailure): void => {

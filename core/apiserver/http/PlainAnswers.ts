@@ -17,7 +17,16 @@ export const plainText = (call: Call, status: number, text: string): void =>
 export const textNotFound = (call: Call): void => plainText(call, 404, "404 page not found\n")
 
 const failure = (code: number, reason: string, message: string): ApiFailure =>
-  new ApiFailure({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason, details: {}, code })
+  new ApiFailure({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason,
+    details: {},
+    code
+  })
 
 /** A path of an API that no resource is served under. */
 export const resourceNotFound = (): ApiFailure =>

@@ -14,7 +14,8 @@ export interface Decoded {
   readonly duplicates: ReadonlyArray<string>
 }
 
-const mediaType = (contentType: string | undefined): string => (contentType ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
+const mediaType = (contentType: string | undefined): string =>
+  (contentType ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
 
 const patchTypes: Readonly<Record<string, Patch["type"]>> = {
   "application/json-patch+json": "json",
@@ -42,7 +43,9 @@ const undecodable = (kind: string, why: string): ApiFailure =>
 const shown = (bytes: Uint8Array): string => {
   if (bytes.length === 0) return "<empty>"
   const text = Buffer.from(bytes.subarray(0, 1024))
-  return text.toString("latin1").startsWith("{") ? text.toString("utf8") : `${text.toString("hex")}${bytes.length > 1024 ? " ..." : ""}`
+  return text.toString("latin1").startsWith("{")
+    ? text.toString("utf8")
+    : `${text.toString("hex")}${bytes.length > 1024 ? " ..." : ""}`
 }
 
 /** JSON in UTF-8. */

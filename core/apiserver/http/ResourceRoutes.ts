@@ -73,12 +73,14 @@ export class ResourceRoutes {
     if (subresource !== "") {
       const allowed = connectVerb(definition, subresource, info.verb)
       if (allowed === false) return call.fail(methodNotAllowed())
-      if (allowed === true && definition.subresources.get(subresource) === undefined) return this.stream(call, definition)
+      if (allowed === true && definition.subresources.get(subresource) === undefined)
+        return this.stream(call, definition)
     }
     const declared = subresource === "" ? undefined : definition.subresources.get(subresource)
     if (subresource !== "" && declared === undefined) return call.fail(resourceNotFound())
     const { verb } = info
-    const takes = isVerb(verb) && (declared === undefined ? definition.verbs.includes(verb) : subresourceTakes(declared, verb))
+    const takes =
+      isVerb(verb) && (declared === undefined ? definition.verbs.includes(verb) : subresourceTakes(declared, verb))
     if (!isVerb(verb) || !takes || !fits(definition, info) || call.exchange.method === "HEAD") {
       return call.fail(methodNotAllowed())
     }
@@ -144,7 +146,12 @@ export class ResourceRoutes {
     })
   }
 
-  private write(call: Call, definition: Definition, verb: "create" | "update", declared: Subresource | undefined): void {
+  private write(
+    call: Call,
+    definition: Definition,
+    verb: "create" | "update",
+    declared: Subresource | undefined
+  ): void {
     const options = writeQuery(call.url.query, verb, false)
     if (options instanceof ApiFailure) return call.fail(options)
     const format = objectFormat(call.exchange.header("content-type"))
@@ -209,7 +216,14 @@ export class ResourceRoutes {
         if (answer.kind !== "object") return call.fail(resourceNotFound())
         const { object } = answer.held
         const path = info.parts.slice(3).join("/")
-        const request: StreamRequest = { definition, object, subresource: info.subresource, path, query: url.query, user }
+        const request: StreamRequest = {
+          definition,
+          object,
+          subresource: info.subresource,
+          path,
+          query: url.query,
+          user
+        }
         if (definition.resource === "pods") {
           const problem = podProblem(request, exchange.header("upgrade") !== undefined)
           if (problem === "empty") return call.respond(204, [], "")
@@ -248,7 +262,9 @@ const deleteBody = (call: Call, bytes: Uint8Array): Record<string, Json> | undef
   }
   const { kind } = value as { readonly kind?: Json }
   if (kind !== undefined && kind !== "DeleteOptions") {
-    return Failures.badRequest(`decoded object cannot be converted to DeleteOptions: it is of kind ${JSON.stringify(kind)}`)
+    return Failures.badRequest(
+      `decoded object cannot be converted to DeleteOptions: it is of kind ${JSON.stringify(kind)}`
+    )
   }
   return value as Record<string, Json>
 }

@@ -64,7 +64,7 @@ const stringAt = (object: KubeObject, ...path: ReadonlyArray<string>): string =>
   return typeof value === "string" ? value : ""
 }
 
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127\./.test(host)
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
 
 /** What kube-apiserver answers when no kubelet can be reached. */
 export const unreachable = ({ definition, object, path, subresource }: StreamRequest): ApiFailure => {
@@ -72,14 +72,22 @@ export const unreachable = ({ definition, object, path, subresource }: StreamReq
   if (definition.resource === "services") {
     return Failures.unavailable(`no endpoints available for service ${JSON.stringify(name)}`)
   }
-  const host = definition.resource === "nodes" ? name : stringAt(object, "status", "hostIP") || stringAt(object, "spec", "nodeName")
+  const host =
+    definition.resource === "nodes"
+      ? name
+      : stringAt(object, "status", "hostIP") || stringAt(object, "spec", "nodeName")
   if (subresource === "proxy") {
     const address = definition.resource === "nodes" ? host : stringAt(object, "status", "podIP")
     if (address === "" || isLoopback(address)) return Failures.badRequest("address not allowed")
     return Failures.unavailable(`error trying to reach service: dial tcp ${address}: connect: connection refused`)
   }
   const { namespace = "" } = object.metadata
-  const paths: Readonly<Record<string, string>> = { log: "containerLogs", exec: "exec", attach: "attach", portforward: "portForward" }
+  const paths: Readonly<Record<string, string>> = {
+    log: "containerLogs",
+    exec: "exec",
+    attach: "attach",
+    portforward: "portForward"
+  }
   const url = `https://${host}:10250/${paths[subresource] ?? path}/${namespace}/${name}`
   return Failures.generic(500, "", `Get ${JSON.stringify(url)}: dial tcp ${host}:10250: connect: connection refused`)
 }
@@ -92,12 +100,17 @@ const containersOf = (pod: KubeObject): ReadonlyArray<string> => {
   if (!isJsonObject(spec)) return []
   return ["containers", "initContainers", "ephemeralContainers"].flatMap((field) => {
     const list = spec[field]
-    return Array.isArray(list) ? list.flatMap((each) => (isJsonObject(each) && typeof each["name"] === "string" ? [each["name"]] : [])) : []
+    return Array.isArray(list)
+      ? list.flatMap((each) => (isJsonObject(each) && typeof each["name"] === "string" ? [each["name"]] : []))
+      : []
   })
 }
 
 /** What is wrong with a request to a pod before any node is asked, in the order of kube-apiserver's checks. */
-export const podProblem = ({ object, query, subresource }: StreamRequest, upgrades: boolean): ApiFailure | "empty" | undefined => {
+export const podProblem = (
+  { object, query, subresource }: StreamRequest,
+  upgrades: boolean
+): ApiFailure | "empty" | undefined => {
   const name = object.metadata.name ?? ""
   const scheduled = stringAt(object, "spec", "nodeName") !== ""
   if (subresource === "proxy") return undefined
@@ -107,7 +120,9 @@ export const podProblem = ({ object, query, subresource }: StreamRequest, upgrad
     const { spec } = object
     const main = isJsonObject(spec) && Array.isArray(spec["containers"]) ? spec["containers"].length : 0
     if (container === "" && main > 1) {
-      return Failures.badRequest(`a container name must be specified for pod ${name}, choose one of: [${containers.join(" ")}]`)
+      return Failures.badRequest(
+        `a container name must be specified for pod ${name}, choose one of: [${containers.join(" ")}]`
+      )
     }
     if (container !== "" && !containers.includes(container)) {
       return Failures.badRequest(`container ${container} is not valid for pod ${name}`)

@@ -44,13 +44,19 @@ const otherKind = (given: GroupVersionKind, expected: Expected): ApiFailure => {
     )
   }
   const group = expected.group === "" ? "core" : (expected.group.split(".")[0] ?? "")
-  return Failures.badRequest(`${head}: converting (${version}.${kind}) to (${group}.${expected.kind}): unknown conversion`)
+  return Failures.badRequest(
+    `${head}: converting (${version}.${kind}) to (${group}.${expected.kind}): unknown conversion`
+  )
 }
 
 const kindOf = (value: JsonObject, expected: Expected): GroupVersionKind => {
   const { apiVersion, kind } = value
   const named = typeof apiVersion === "string" && apiVersion !== "" ? parseApiVersion(apiVersion) : expected
-  return { group: named.group, version: named.version, kind: typeof kind === "string" && kind !== "" ? kind : expected.kind }
+  return {
+    group: named.group,
+    version: named.version,
+    kind: typeof kind === "string" && kind !== "" ? kind : expected.kind
+  }
 }
 
 /** The object of a decoded body, with kind and version filled in where it leaves them out. */
@@ -90,5 +96,5 @@ const completed = (value: JsonObject, expected: Expected): KubeObject => {
     // SAFETY: kind, apiVersion and metadata were checked just above, and the schema's types before.
     return value as unknown as KubeObject
   }
-  return { ...value, apiVersion: apiVersionOf(expected), kind: expected.kind, metadata } as KubeObject
+  return { ...value, apiVersion: apiVersionOf(expected), kind: expected.kind, metadata }
 }

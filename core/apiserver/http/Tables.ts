@@ -106,7 +106,10 @@ export const tableOf = (
 export const bookmarkTable = (definition: Definition, object: KubeObject, form: TableForm): Table => {
   const columns = columnsOf(definition)
   const cells = columns.map(({ name }) => (name === "Age" ? "<unknown>" : ""))
-  const row = form.includeObject === "None" ? { cells, object: null } : { cells, object: partialMetadata(object, form.apiVersion) }
+  const row =
+    form.includeObject === "None"
+      ? { cells, object: null }
+      : { cells, object: partialMetadata(object, form.apiVersion) }
   return {
     kind: "Table",
     apiVersion: form.apiVersion,
@@ -135,4 +138,3 @@ export const statusTable = (status: KubeObject, form: TableForm): Table => ({
     }
   ]
 })
-

@@ -26,18 +26,23 @@ export interface WatchAnswerOptions {
 }
 
 /** Answers a request of the verb watch. */
-export const answerWatch = (call: Call, definition: Definition, request: ApiRequest, options: WatchAnswerOptions): void => {
+export const answerWatch = (
+  call: Call,
+  definition: Definition,
+  request: ApiRequest,
+  options: WatchAnswerOptions
+): void => {
   const { wanted } = call
   if (wanted === undefined) {
     const accepted = streamMediaTypes.join(", ")
-    return call.fail(
-      Failures.generic(406, "NotAcceptable", `only the following media types are accepted: ${accepted}`)
-    )
+    return call.fail(Failures.generic(406, "NotAcceptable", `only the following media types are accepted: ${accepted}`))
   }
   const form = tableForm(call, wanted)
   if (form instanceof ApiFailure) return call.fail(form)
   const framer = framerOf(definition, wanted, () => ({ ...form, nowMs: call.clockwork.now() }))
-  new WatchAnswer(call, options, framer, `${definition.group} ${definition.version} ${definition.resource}`).run(request)
+  new WatchAnswer(call, options, framer, `${definition.group} ${definition.version} ${definition.resource}`).run(
+    request
+  )
 }
 
 class WatchAnswer {
@@ -59,8 +64,7 @@ class WatchAnswer {
   run(request: ApiRequest): void {
     const { call, options } = this
     const { clockwork } = call
-    const seconds =
-      options.timeoutSeconds > 0 ? options.timeoutSeconds : WATCH_TIMEOUT_MIN_S * (1 + clockwork.random())
+    const seconds = options.timeoutSeconds > 0 ? options.timeoutSeconds : WATCH_TIMEOUT_MIN_S * (1 + clockwork.random())
     const cancelTimer = clockwork.after(seconds * 1000, () => this.end())
     options.open.add(this)
     call.onFinish(() => {

@@ -35,7 +35,8 @@ export const plainFrame: Framer = (event) => {
   return frame
 }
 
-const frameOf = (type: string, object: unknown): Uint8Array => Buffer.from(`${JSON.stringify({ type, object })}\n`, "utf8")
+const frameOf = (type: string, object: unknown): Uint8Array =>
+  Buffer.from(`${JSON.stringify({ type, object })}\n`, "utf8")
 
 /** The last frame of a watch that failed. */
 export const errorFrame = (failure: ApiFailure): Uint8Array => frameOf("ERROR", failure.status)
