@@ -55,14 +55,32 @@ export const decodeJson = (bytes: Uint8Array, kind: string): Decoded | ApiFailur
   try {
     value = JSON.parse(text) as Json
   } catch (error) {
-    return undecodable(kind, `couldn't get version/kind; json parse error: ${jsonProblem(error)} (${shown(bytes)})`)
+    return undecodable(
+      kind,
+      `couldn't get version/kind; json parse error: ${jsonProblem(error, text)} (${shown(bytes)})`
+    )
   }
   return { value, duplicates: hasDuplicates(bytes, value) ? duplicateFields(text).map(duplicateFieldProblem) : [] }
 }
 
-const jsonProblem = (error: unknown): string => {
+/** What Go's decoder says where V8's says this. */
+const complaintsOfGo: ReadonlyArray<readonly [RegExp, string]> = [
+  [/property name/, "looking for beginning of object key string"],
+  [/':'/, "after object key"],
+  [/',' or '}'/, "after object key:value pair"],
+  [/',' or ']'/, "after array element"],
+  [/whitespace|after JSON/, "after top-level value"]
+]
+
+const jsonProblem = (error: unknown, text: string): string => {
   const message = error instanceof Error ? error.message : ""
-  return /end of/i.test(message) ? "unexpected end of JSON input" : message.replaceAll(/\s+/g, " ").slice(0, 200)
+  const [, position] = /at position (\d+)/.exec(message) ?? []
+  const at = position === undefined ? -1 : Number(position)
+  if (/end of|Unterminated/.test(message) || at >= text.length) return "unexpected end of JSON input"
+  const [, token] = /^Unexpected token '(.)'/su.exec(message) ?? []
+  const character = token ?? (at < 0 ? "" : text.slice(at, at + 1))
+  const [, where = "looking for beginning of value"] = complaintsOfGo.find(([pattern]) => pattern.test(message)) ?? []
+  return `invalid character '${character}' ${where}`
 }
 
 /** YAML, or JSON, which it contains. */

@@ -49,8 +49,12 @@ const subresourceTakes = (subresource: Subresource, verb: Verb): boolean =>
     ? subresource.verbs.includes(verb)
     : verb === "get" || verb === "update" || verb === "patch"
 
+const namedVerbs: ReadonlySet<string> = new Set<Verb>(["get", "update", "patch", "delete"])
+
 /** Whether a path has the shape that the definition's scope and the verb ask for. */
 const fits = (definition: Definition, { name, namespace, subresource, verb }: RequestInfo): boolean => {
+  if (name === "" && (subresource !== "" || namedVerbs.has(verb))) return false
+  if (name !== "" && subresource === "" && verb === "create") return false
   if (!definition.namespaced) return namespace === "" || definition.resource === "namespaces"
   if (namespace !== "") return true
   // All namespaces at once can be listed and watched, nothing else.
