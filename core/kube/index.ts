@@ -1,7 +1,24 @@
 // The door of the room: Kubernetes' vocabulary and the one Client port.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export {
+  type Controller,
+  type ControllerOptions,
+  type ControllerStats,
+  type ControllerWatch,
+  makeController,
+  type Reconciled,
+  type Requeue
+} from "./cache/Controller.ts"
+export { Informer, type InformerHandler, type InformerOptions } from "./cache/Informer.ts"
+export { InformerFactory, type InformerFactoryOptions, type InformerRequest } from "./cache/InformerFactory.ts"
+export { electLeader, type LeaderElectionOptions } from "./cache/LeaderElection.ts"
+export { type Indexer, ObjectStore } from "./cache/ObjectStore.ts"
+export { defaultRateLimits, type RateLimits } from "./cache/RateLimiter.ts"
+export { Reflector, type ReflectorOptions, type ReflectorSink } from "./cache/Reflector.ts"
+export { WorkQueue, type WorkQueueOptions } from "./cache/WorkQueue.ts"
 export type { Cancel, Clockwork } from "./Clockwork.ts"
 export { machineClockwork } from "./ClockworkAdapter.ts"
+export { type ClockworkRuntime, clockworkServices, makeClockworkRuntime } from "./ClockworkRuntime.ts"
 export type {
   Client,
   Collection,
@@ -18,6 +35,7 @@ export type {
   WatchOptions,
   WriteOptions
 } from "./Client.ts"
+export { effectClient, type EffectClient } from "./EffectClient.ts"
 export {
   escapeFieldValue,
   everyField,

@@ -151,7 +151,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
       connection.putAnswer(this.id, status, fields, status === 204 || status === 304 ? -1 : size, true)
       return this.ended()
     }
-    const bound = connection.boundOf(fields)
+    const bound = connection.answerBoundOf(status, fields)
     if (size > inPlaceBytes || bound > maxFrameBytes || !connection.sender.free(this, size)) {
       connection.putAnswer(this.id, status, fields, size, false)
       this.send(typeof body === "string" ? Buffer.from(body, "utf8") : body)

@@ -105,5 +105,8 @@ export interface HttpClient {
   request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientRequest
   /** Called once when the connection ended, after every open request failed. */
   onClose: (() => void) | undefined
+  /** Takes no more requests and closes when the open ones have ended. */
+  closeWhenIdle(): void
+  /** Fails what is open and closes. */
   close(): void
 }

@@ -32,7 +32,8 @@ export abstract class HttpStream extends Stream {
   protected dropping = false
   /** Whether `finish` was called. */
   protected finished = false
-  private incomingEnded = false
+  /** Whether the peer's END_STREAM came. */
+  protected incomingEnded = false
   private held: Buffer = none
   private heldStart = 0
   private heldEnd = 0
@@ -146,6 +147,25 @@ export abstract class HttpStream extends Stream {
     // Once promised, the drain is owed, however little is queued when the next bytes are sent.
     this.wantsDrain ||= this.queuedBytes > highWaterBytes
     return !this.wantsDrain
+  }
+
+  /** Sends the last bytes; a short piece in one frame with the end. */
+  protected sendLast(bytes: Uint8Array): void {
+    if (this.finished || this.closed) return
+    const { connection } = this
+    const size = bytes.length
+    if (size > inPlaceBytes || !connection.sender.free(this, size)) {
+      this.send(bytes)
+      return this.finish(undefined)
+    }
+    const { out } = connection
+    this.finished = true
+    out.room(frameHeaderBytes + size)
+    out.end = this.putData(out.end, size, Flag.EndStream)
+    out.bytes.set(bytes, out.end - size)
+    connection.wrote()
+    connection.endLocal(this)
+    this.left()
   }
 
   /** Ends our side, after what was sent. */

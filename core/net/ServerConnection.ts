@@ -3,14 +3,14 @@
 import type { Duplex } from "node:stream"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
-import { putGoAway, putHeaderBlock } from "./ControlFrames.ts"
+import { putGoAway } from "./ControlFrames.ts"
 import { setDeadline } from "./Deadlines.ts"
-import { Flag, FrameType, frameHeaderBytes, H2Error, maxFrameBytes, maxWindow } from "./Frame.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow } from "./Frame.ts"
 import { ProtocolViolation, putFrameHeader } from "./Frame.ts"
 import { GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
 import { HeaderTemplate } from "./HeaderTemplate.ts"
-import { type FieldMode, HpackEncoder } from "./HpackEncoder.ts"
+import { HeaderWriter, httpFieldMode } from "./HeaderWriter.ts"
 import { HttpCall } from "./HttpCall.ts"
 import type { HttpExchangeHandler, HttpFields } from "./HttpExchange.ts"
 import type { Peer } from "./Peer.ts"
@@ -36,9 +36,6 @@ export interface Service {
   readonly stats: { streamsOpened: number; bytesReceived: number; bytesSent: number }
 }
 
-/** Most bytes that a head takes beside its fields: `:status` and `content-length`. */
-const headBytes = 64
-
 export class ServerConnection extends Connection {
   readonly service: Service
   readonly peer: Peer
@@ -46,6 +43,7 @@ export class ServerConnection extends Connection {
   draining = false
   /** The most bytes of the header blocks of one answer. */
   readonly answerBound: number
+  readonly writer = new HeaderWriter(this.out, this.encoder, httpFieldMode)
   private readonly head = new HeaderTemplate(responseFields)
   private readonly okTrailers = new HeaderTemplate([["grpc-status", "0"]])
   /** Streams above this are ignored: the client was told. */
@@ -156,43 +154,21 @@ export class ServerConnection extends Connection {
 
   /** Writes a header block of any fields. */
   putBlock(id: number, fields: HttpFields, endStream: boolean): void {
-    this.putAnswer(id, 0, fields, -1, endStream)
-  }
-
-  /** The most bytes that the header block of an answer with these fields takes. */
-  boundOf(fields: HttpFields): number {
-    let bound = headBytes
-    for (const field of fields) bound += HpackEncoder.boundOf(field[0], field[1])
-    return bound
-  }
-
-  /** Writes the head of an HTTP answer; status 0 and a negative length are left out. */
-  putAnswer(id: number, status: number, fields: HttpFields, length: number, endStream: boolean): void {
-    const { out } = this
-    const bound = this.boundOf(fields)
-    if (bound > maxFrameBytes) {
-      const block = Buffer.allocUnsafe(bound)
-      putHeaderBlock(out, id, block.subarray(0, this.encode(block, 0, status, fields, length)), endStream)
-    } else {
-      out.room(frameHeaderBytes + bound)
-      const at = out.end
-      const start = at + frameHeaderBytes
-      const end = this.encode(out.bytes, start, status, fields, length)
-      const flags = endStream ? Flag.EndHeaders | Flag.EndStream : Flag.EndHeaders
-      putFrameHeader(out.bytes, at, end - start, FrameType.Headers, flags, id)
-      out.end = end
-    }
+    this.writer.put(id, noFields, fields, -1, endStream)
     this.pings.forgiven = true
     this.wrote()
   }
 
-  private encode(into: Uint8Array, at: number, status: number, fields: HttpFields, length: number): number {
-    const { encoder } = this
-    let end = encoder.begin(into, at)
-    if (status !== 0) end = encoder.field(into, end, ":status", String(status), "index")
-    for (const field of fields) end = encoder.field(into, end, field[0], field[1], modeOf(field[0]))
-    if (length >= 0) end = encoder.field(into, end, "content-length", String(length), "plain")
-    return end
+  /** Writes the head of an HTTP answer; a negative length is left out. */
+  putAnswer(id: number, status: number, fields: HttpFields, length: number, endStream: boolean): void {
+    this.writer.put(id, statusFields(status), fields, length, endStream)
+    this.pings.forgiven = true
+    this.wrote()
+  }
+
+  /** The most bytes of the head of an HTTP answer. */
+  answerBoundOf(status: number, fields: HttpFields): number {
+    return this.writer.boundOf(statusFields(status), fields)
   }
 
   /** Resets a stream whose answer ended before its request, unless the request's end comes soon. */
@@ -286,10 +262,14 @@ const unknownMethod = (path: string): string => {
   return `unknown method ${path.slice(slash + 1)} for service ${path.slice(1, Math.max(slash, 1))}`
 }
 
-/** Fields that may repeat within a second and are no use afterwards, or that nobody else should know. */
-const unlisted = new Set(["date", "etag", "last-modified", "location", "age", "expires", "set-cookie", "grpc-message"])
+const noFields: HttpFields = []
+const knownStatuses = new Map<number, HttpFields>()
 
-const modeOf = (name: string): FieldMode => {
-  if (name === "content-type") return "index"
-  return unlisted.has(name) ? "plain" : "repeat"
+/** The pseudo-header field of a status; there are at most a thousand. */
+const statusFields = (status: number): HttpFields => {
+  const known = knownStatuses.get(status)
+  if (known !== undefined) return known
+  const made: HttpFields = [[":status", String(status)]]
+  knownStatuses.set(status, made)
+  return made
 }
