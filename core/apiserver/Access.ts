@@ -16,6 +16,8 @@ export type AccessAttributes = { readonly user: UserInfo } & (
       readonly subresource: string
       readonly namespace: string
       readonly name: string
+      /** Of list, watch and deletecollection, as asked for. */
+      readonly fieldSelector?: string
     }
   | { readonly resourceRequest: false; readonly verb: string; readonly path: string }
 )
