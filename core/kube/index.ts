@@ -91,6 +91,9 @@ export {
   parseApiVersion
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
+export { applyJsonPatch, JSON_PATCH_OPERATIONS_LIMIT, jsonPatchUnknownFields } from "./patch/JsonPatch.ts"
+export { applyMergePatch } from "./patch/MergePatch.ts"
+export { applyStrategicMergePatch } from "./patch/StrategicMergePatch.ts"
 export {
   builtInResources,
   builtInVersion,
