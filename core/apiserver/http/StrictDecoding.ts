@@ -1,5 +1,5 @@
-// What a body must be before the Api sees it: an object of the resource's kind, of the types that its schema tells, and without
-// unknown or doubled fields when the client asked for that.
+// What a body must be before the Api sees it: an object of the resource's kind, without unknown or doubled fields when the client
+// asked for that.
 // Owns the order and wording of kube-apiserver's decoder; refuses every rule of the object's own.
 import {
   type ApiFailure,
@@ -23,6 +23,7 @@ import type { Decoded } from "./RequestBody.ts"
 
 /** What a body is to be. */
 export interface Expected extends GroupVersionKind {
+  /** Of a resource that the Api keeps; undefined for what only actions read. */
   readonly schema: Schema | undefined
   /** Other kinds of the server, which are told apart from kinds that nobody knows. */
   readonly isKnown: (kind: GroupVersionKind) => boolean
@@ -73,10 +74,14 @@ export const acceptBody = (decoded: Decoded, expected: Expected, options: Reques
   if (given.kind !== expected.kind || given.version !== expected.version || given.group !== expected.group) {
     return otherKind(given, expected)
   }
+  const strictness = options.fieldValidation ?? "Warn"
+  // The Api looks at its own resources' fields itself. It is done here where nobody else would, and where what is said of fields
+  // that stand twice is to be one text with what is said of unknown ones.
+  const looks = expected.schema === undefined || strictness === "Strict" || decoded.duplicates.length > 0
+  if (!looks) return { object: completed(value, expected), warnings: [] }
   const schema = expected.schema ?? schemaOfKind(expected.group, expected.version, expected.kind)
   const wrong = schema?.name === undefined ? undefined : decodeProblem(schema, value)
   if (wrong !== undefined) return Failures.badRequest(cannotBeHandled(expected.kind, expected.version, wrong))
-  const strictness = options.fieldValidation ?? "Warn"
   const warnings = strictness === "Ignore" ? [] : complaints(decoded, schema, value)
   if (strictness === "Strict" && warnings.length > 0) {
     return Failures.badRequest(cannotBeHandled(expected.kind, expected.version, strictDecodingMessage(warnings)))

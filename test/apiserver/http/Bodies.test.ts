@@ -42,7 +42,7 @@ describe("bodies", () => {
       `ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal bool into Go struct field ConfigMap.data of type string`
     ]
   ])("refuses %s", (body, message) => {
-    const answer = makeRig().json("POST", configMaps, body)
+    const answer = makeRig().json("POST", `${configMaps}?fieldValidation=Strict`, body)
     expect([answer.status, answer.json.message]).toEqual([400, message])
   })
 
