@@ -84,7 +84,9 @@ const change = ({ clock, server }: World): void => {
 
 const state = (objects: Iterable<KubeObject>): Record<string, string> =>
   Object.fromEntries(
-    [...objects].map((object): [string, string] => [objectKey(object), object.metadata.resourceVersion ?? ""])
+    [...objects]
+      .map((object): [string, string] => [objectKey(object), object.metadata.resourceVersion ?? ""])
+      .sort(([a], [b]) => (a < b ? -1 : 1))
   )
 
 const assertConverged = ({ informer, recorder, server }: World): void => {

@@ -1,7 +1,7 @@
 // One watch on a cache: the state first if it was asked for, then every change, bookmarks in between, and an end.
 // Owns the watcher's place, its bounded buffer and its timing; refuses to know other watchers: one that stalls loses its watch, and costs
 // the others nothing. Order and completeness: events come in the order of revisions, each once.
-import { apiVersionOf, type ApiFailure, INITIAL_EVENTS_END, type KubeObject } from "#kube"
+import { apiVersionOf, type ApiFailure, INITIAL_EVENTS_END } from "#kube"
 import type { ApiWatch, ApiWatchListener, HeldEvent, HeldObject } from "../Request.ts"
 import type { CacheEvent } from "./EventRing.ts"
 import { type Held, looseHeld } from "./Held.ts"
@@ -17,7 +17,7 @@ const BEFORE_END_MS = 2000
 export interface CacheWatcherOptions {
   readonly scope: WatchScope
   /** Undefined: every object of the scope. */
-  readonly matches: ((object: KubeObject) => boolean) | undefined
+  readonly matches: ((held: Held) => boolean) | undefined
   /** From the stored version to the one asked for. */
   readonly convert: ((held: Held) => HeldObject) | undefined
   readonly gvk: { readonly group: string; readonly version: string; readonly kind: string }
@@ -90,8 +90,8 @@ export class CacheWatcher implements IndexedWatcher, ApiWatch {
       if (!event.key.startsWith(`${this.scope.namespace}/`)) return undefined
     }
     const { after, before } = event
-    const was = before !== undefined && (matches === undefined || matches(before.object))
-    const is = after !== undefined && (matches === undefined || matches(after.object))
+    const was = before !== undefined && (matches === undefined || matches(before))
+    const is = after !== undefined && (matches === undefined || matches(after))
     const told = event.told(was, is)
     if (told === undefined || convert === undefined) return told
     return { type: told.type, held: convert(told.held as Held) }

@@ -47,6 +47,11 @@ export class Held implements HeldObject {
     return new Held(object, revision, this.layout, this.stored)
   }
 
+  /** The same object in a version that differs only in its head. */
+  in(layout: TextLayout, object: KubeObject): Held {
+    return new Held(object, this.revision, layout, this.stored)
+  }
+
   encoded(): Uint8Array {
     const { layout, stored } = this
     if (this.text !== undefined) return this.text
