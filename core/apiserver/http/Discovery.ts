@@ -51,7 +51,8 @@ const subresourceKind = (definition: Definition, subresource: Subresource): Omit
 
 /** The subresources of a definition, declared or built in, by name. */
 export const subresourcesOf = (definition: Definition): ReadonlyArray<SubresourceEntry> => {
-  const declared = [...definition.subresources].map(([name, subresource]) => ({
+  const shown = [...definition.subresources].filter(([, each]) => each.type !== "part" || each.hidden !== true)
+  const declared = shown.map(([name, subresource]) => ({
     name,
     ...subresourceKind(definition, subresource)
   }))

@@ -20,7 +20,7 @@ const published = (definition: Definition): PublishedResource => {
   const { categories, group, kind, listKind, namespaced, resource, schema, shortNames, singular, verbs, version } =
     definition
   // A schema without a name is a custom resource's; Kubernetes' own are known by name.
-  const own = schema.name === undefined ? { schema } : {}
+  const own = definition.custom === true || schema.name === undefined ? { schema } : {}
   const subresources = subresourcesOf(definition)
   return {
     group,

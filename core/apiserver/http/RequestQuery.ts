@@ -129,13 +129,28 @@ const dryRunProblems = (values: ReadonlyArray<string>): ReadonlyArray<FieldProbl
 
 const fieldValidations = ["", "Ignore", "Strict", "Warn"]
 
+/** Who writes when a request does not say: the program that sends it, as far as its User-Agent names it. */
+const managerOf = (userAgent: string | undefined): string => {
+  const [program = ""] = (userAgent ?? "").split("/")
+  let manager = ""
+  for (const character of program) {
+    if (!printable.test(character)) continue
+    if (Buffer.byteLength(manager) + Buffer.byteLength(character) > FIELD_MANAGER_MAX) break
+    manager += character
+  }
+  return manager
+}
+
+/** What a write says besides its query. */
+export interface Writer {
+  readonly verb: "create" | "update" | "patch"
+  /** Whether it is a server-side apply. */
+  readonly applies: boolean
+  readonly userAgent: string | undefined
+}
+
 /** CreateOptions, UpdateOptions and PatchOptions. */
-export const writeQuery = (
-  query: Query,
-  verb: "create" | "update" | "patch",
-  applies: boolean
-): RequestOptions | ApiFailure => {
-  if (query.text === "" && !applies) return noOptions
+export const writeQuery = (query: Query, { applies, userAgent, verb }: Writer): RequestOptions | ApiFailure => {
   const fieldManager = query.get("fieldManager")
   const fieldValidation = query.get("fieldValidation")
   const dryRun = query.all("dryRun")
@@ -153,8 +168,9 @@ export const writeQuery = (
   }
   const kinds = { create: "CreateOptions", update: "UpdateOptions", patch: "PatchOptions" }
   if (problems.length > 0) return invalid(kinds[verb], problems)
+  const manager = fieldManager === "" ? managerOf(userAgent) : fieldManager
   return {
-    ...(fieldManager === "" ? {} : { fieldManager }),
+    ...(manager === "" ? {} : { fieldManager: manager }),
     ...(fieldValidation === "" ? {} : { fieldValidation: fieldValidation as "Ignore" | "Warn" | "Strict" }),
     ...(dryRun.length === 0 ? {} : { dryRun: true }),
     ...(force === undefined ? {} : { force })

@@ -77,11 +77,11 @@ export class ResourceRoutes {
     if (subresource !== "") {
       const allowed = connectVerb(definition, subresource, info.verb)
       if (allowed === false) return call.fail(methodNotAllowed())
-      if (allowed === true && definition.subresources.get(subresource) === undefined)
-        return this.stream(call, definition)
+      if (allowed === true) return this.stream(call, definition)
     }
     const declared = subresource === "" ? undefined : definition.subresources.get(subresource)
-    if (subresource !== "" && declared === undefined) return call.fail(resourceNotFound())
+    const hidden = declared?.type === "part" && declared.hidden === true
+    if (subresource !== "" && (declared === undefined || hidden)) return call.fail(resourceNotFound())
     const { verb } = info
     const takes =
       isVerb(verb) && (declared === undefined ? definition.verbs.includes(verb) : subresourceTakes(declared, verb))
@@ -156,7 +156,7 @@ export class ResourceRoutes {
     verb: "create" | "update",
     declared: Subresource | undefined
   ): void {
-    const options = writeQuery(call.url.query, verb, false)
+    const options = writeQuery(call.url.query, { verb, applies: false, userAgent: call.exchange.header("user-agent") })
     if (options instanceof ApiFailure) return call.fail(options)
     const format = objectFormat(call.exchange.header("content-type"))
     if (format instanceof ApiFailure) return call.fail(format)
@@ -186,7 +186,11 @@ export class ResourceRoutes {
   private patch(call: Call, definition: Definition): void {
     const type = patchTypeOf(call.exchange.header("content-type"))
     if (type instanceof ApiFailure) return call.fail(type)
-    const options = writeQuery(call.url.query, "patch", type === "apply")
+    const options = writeQuery(call.url.query, {
+      verb: "patch",
+      applies: type === "apply",
+      userAgent: call.exchange.header("user-agent")
+    })
     if (options instanceof ApiFailure) return call.fail(options)
     this.read(call, (bytes) => {
       const body = patchBody(bytes, type, definition.kind)

@@ -2,7 +2,6 @@
 // Owns the conversion; the columns are the definition's, the bytes are the caller's.
 import { ApiFailure, Failures, type KubeObject } from "#kube"
 import type { Column, Definition } from "../Definition.ts"
-import { ageOf } from "./Ages.ts"
 
 export type IncludeObject = "None" | "Metadata" | "Object"
 
@@ -44,9 +43,6 @@ export const defaultColumns: ReadonlyArray<Column> = [
     value: ({ metadata }) => metadata.creationTimestamp ?? "<unknown>"
   }
 ]
-
-/** The value of an "Age" column. */
-export const ageColumn = (object: KubeObject, nowMs: number): string => ageOf(object.metadata.creationTimestamp, nowMs)
 
 const columnsOf = (definition: Definition): ReadonlyArray<Column> =>
   definition.columns.length === 0 ? defaultColumns : definition.columns

@@ -3,7 +3,7 @@ import * as fc from "fast-check"
 import { gunzipSync } from "node:zlib"
 import { describe, expect, it } from "vitest"
 import type { HeldObject } from "#apiserver"
-import { humanDuration } from "../../../core/apiserver/http/Ages.ts"
+import { durationText } from "../../../core/apiserver/resources/Columns.ts"
 import { acceptsGzip } from "../../../core/apiserver/http/GzipAdapter.ts"
 import { listChunks, listSize } from "../../../core/apiserver/http/ListBytes.ts"
 import { negotiate } from "../../../core/apiserver/http/Negotiation.ts"
@@ -190,6 +190,6 @@ describe("ages", () => {
     [731 * d, "2y1d"],
     [9 * 365 * d, "9y"]
   ])("%d ms is %s", (ms, text) => {
-    expect(humanDuration(ms)).toBe(text)
+    expect(durationText(ms)).toBe(text)
   })
 })

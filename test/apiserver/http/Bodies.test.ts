@@ -84,6 +84,19 @@ describe("bodies", () => {
   })
 })
 
+describe("field managers", () => {
+  it("are the program that writes, unless the request names one", () => {
+    const rig = makeRig()
+    const managerOf = (query: string, agent: string) => {
+      rig.json("POST", `${configMaps}${query}`, { metadata: { name: "x" } }, { "user-agent": agent })
+      return rig.api.requests.at(-1)?.options.fieldManager
+    }
+    expect(managerOf("", "kubectl/v1.37.2 (linux/amd64)")).toBe("kubectl")
+    expect(managerOf("?fieldManager=me", "kubectl/v1.37.2")).toBe("me")
+    expect(managerOf("", `${"m".repeat(200)}\u0007/1`)).toBe("m".repeat(128))
+  })
+})
+
 describe("patches", () => {
   const patch = (type: string, query = "", body = "{}") =>
     makeRig().send("PATCH", `${configMaps}/a${query}`, { headers: { "content-type": type }, body })
