@@ -91,6 +91,17 @@ export {
   parseApiVersion
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
+export { applyPatch, type ApplyRequest } from "./patch/apply/ApplyPatch.ts"
+export type { FieldSet } from "./patch/apply/FieldSet.ts"
+export { LAST_APPLIED } from "./patch/apply/LastApplied.ts"
+export { resetFieldsOf } from "./patch/apply/ResetFields.ts"
+export {
+  type FieldContext,
+  type FieldVersion,
+  type ManagedWrite,
+  sameButForTimes,
+  updateManagers
+} from "./patch/apply/UpdateManagers.ts"
 export { applyJsonPatch, JSON_PATCH_OPERATIONS_LIMIT, jsonPatchUnknownFields } from "./patch/JsonPatch.ts"
 export { applyMergePatch } from "./patch/MergePatch.ts"
 export { applyStrategicMergePatch } from "./patch/StrategicMergePatch.ts"
