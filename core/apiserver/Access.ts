@@ -53,6 +53,9 @@ export interface AdmissionPlugin {
   readonly handles: (request: AdmissionRequest) => boolean
   /** Answers the object, perhaps another one. May answer before it returns. */
   readonly mutate?: (request: AdmissionRequest, done: (admitted: Admitted) => void) => void
-  /** Runs after all mutation. May answer before it returns. */
-  readonly validate?: (request: AdmissionRequest, done: (failure: ApiFailure | undefined) => void) => void
+  /** Runs after all mutation. May answer before it returns; warnings go to the client. */
+  readonly validate?: (
+    request: AdmissionRequest,
+    done: (failure: ApiFailure | undefined, warnings?: ReadonlyArray<string>) => void
+  ) => void
 }

@@ -84,7 +84,7 @@ export const insert = (writing: Writing, admitted: KubeObject, attempt: number, 
   const problems = own.length > 0 ? own : metadataProblems(object, undefined, resource.definition.namespaced)
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (attempt === 1) writing.warnings.push(...(strategy.warnings?.(object, undefined) ?? []))
-  registry.admission.validate(admissionOf(writing, "CREATE", object, undefined), (failure) => {
+  registry.admission.validate(admissionOf(writing, "CREATE", object, undefined), writing.warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     if (request.options.dryRun === true) return dryRun(writing, object, done)
     writeObject(writing, object, 0, undefined, (written) => {

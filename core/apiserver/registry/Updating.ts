@@ -231,7 +231,7 @@ const finish = (
   ]
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (strategy.warnings !== undefined) warnings.push(...strategy.warnings(object, old))
-  registry.admission.validate(admissionOf(writing, "UPDATE", object, old), (failure) => {
+  registry.admission.validate(admissionOf(writing, "UPDATE", object, old), warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     store(writing, object, found, old, done)
   })
