@@ -3,7 +3,7 @@
 import type { KubeObject } from "#kube"
 import type { AdmissionPlugin, AdmissionRequest } from "../Access.ts"
 import type { Api } from "../Api.ts"
-import { fieldsIn, fieldsOf, itemsOf } from "../resources/Fields.ts"
+import { fieldsIn, fieldsOf, itemsOf, textOf } from "../resources/Fields.ts"
 import { refusal } from "./Plugin.ts"
 import { type Level, type PodLike, podSecurityProblems } from "./PodSecurityChecks.ts"
 
@@ -65,7 +65,7 @@ const isSignificant = (pod: KubeObject, old: KubeObject): boolean => {
     return ["initContainers", "containers", "ephemeralContainers"]
       .map((field) =>
         itemsOf(spec[field])
-          .map(({ image }) => String(image))
+          .map(({ image }) => textOf(image))
           .join()
       )
       .join(";")

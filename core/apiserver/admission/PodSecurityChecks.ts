@@ -56,7 +56,21 @@ const appArmor = ({ containers, metadata, security }: Pod): string | undefined =
   return `${who.join(" and ")} must not set AppArmor profile type to ${quoted(values)}`
 }
 
-const DEFAULT_CAPABILITIES: ReadonlySet<string> = new Set(['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'])
+const DEFAULT_CAPABILITIES: ReadonlySet<string> = new Set([
+  "AUDIT_WRITE",
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT"
+])
 
 const added = (container: Fields): ReadonlyArray<string> =>
   textsOf(fieldsOf(securityOf(container)["capabilities"])["add"])
@@ -134,7 +148,13 @@ const procMount = ({ containers }: Pod): string | undefined => {
   return `${named(bad)} must not set securityContext.procMount to ${quoted(sortedSet(bad.map(typeOf)))}`
 }
 
-const SELINUX_TYPES: ReadonlySet<string> = new Set(["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"])
+const SELINUX_TYPES: ReadonlySet<string> = new Set([
+  "",
+  "container_t",
+  "container_init_t",
+  "container_kvm_t",
+  "container_engine_t"
+])
 
 const seLinux = ({ containers, security }: Pod): string | undefined => {
   const of = (context: Fields): Fields => fieldsOf(context["seLinuxOptions"])
@@ -178,7 +198,22 @@ const seccompRestricted = (pod: Pod): string | undefined => {
     : `pod or ${named(bad)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
 }
 
-const SYSCTLS: ReadonlySet<string> = new Set(['kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.tcp_syncookies', 'net.ipv4.ping_group_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.ip_local_reserved_ports', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes', 'net.ipv4.tcp_rmem', 'net.ipv4.tcp_wmem', 'net.ipv4.tcp_slow_start_after_idle', 'net.ipv4.tcp_notsent_lowat'])
+const SYSCTLS: ReadonlySet<string> = new Set([
+  "kernel.shm_rmid_forced",
+  "net.ipv4.ip_local_port_range",
+  "net.ipv4.tcp_syncookies",
+  "net.ipv4.ping_group_range",
+  "net.ipv4.ip_unprivileged_port_start",
+  "net.ipv4.ip_local_reserved_ports",
+  "net.ipv4.tcp_keepalive_time",
+  "net.ipv4.tcp_fin_timeout",
+  "net.ipv4.tcp_keepalive_intvl",
+  "net.ipv4.tcp_keepalive_probes",
+  "net.ipv4.tcp_rmem",
+  "net.ipv4.tcp_wmem",
+  "net.ipv4.tcp_slow_start_after_idle",
+  "net.ipv4.tcp_notsent_lowat"
+])
 
 const sysctls = ({ security }: Pod): string | undefined => {
   const bad = itemsOf(security["sysctls"])
@@ -200,7 +235,18 @@ const escalation = ({ containers, spec }: Pod): string | undefined => {
   return bad.length === 0 ? undefined : `${named(bad)} must set securityContext.allowPrivilegeEscalation=false`
 }
 
-const FREE_VOLUMES: ReadonlySet<string> = new Set(['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'image', 'persistentVolumeClaim', 'projected', 'secret', 'name'])
+const FREE_VOLUMES: ReadonlySet<string> = new Set([
+  "configMap",
+  "csi",
+  "downwardAPI",
+  "emptyDir",
+  "ephemeral",
+  "image",
+  "persistentVolumeClaim",
+  "projected",
+  "secret",
+  "name"
+])
 
 const volumeTypes = ({ spec }: Pod): string | undefined => {
   const types = (volume: Fields): ReadonlyArray<string> =>
