@@ -15,6 +15,11 @@ export class AdmissionChain {
     this.plugins = plugins
   }
 
+  /** Whether there is nobody to ask. */
+  get isEmpty(): boolean {
+    return this.plugins.length === 0
+  }
+
   /** Answers the object as the plugins leave it, or the first refusal; warnings are added as they come. */
   mutate(
     request: AdmissionRequest,

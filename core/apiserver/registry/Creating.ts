@@ -58,7 +58,13 @@ export const prepare = (writing: Writing, body: KubeObject): Draft | ApiFailure 
   if (namespace !== undefined) return namespace
   if (request.name !== "" && (draft.metadata.name ?? "") === "") draft.metadata.name = request.name
   withoutDoubleOwners(draft, warnings)
+  defaultForAdmission(writing, draft)
   return draft
+}
+
+/** Plugins see objects as decoding leaves them, defaults and all; what they change is completed once more after them. */
+export const defaultForAdmission = ({ registry, strategy }: Writing, draft: Draft): void => {
+  if (!registry.admission.isEmpty) strategy.defaults?.(draft)
 }
 
 type Inserted = (written: ReturnType<typeof looseHeld> | ApiFailure) => void

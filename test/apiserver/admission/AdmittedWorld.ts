@@ -50,7 +50,7 @@ export class AdmittedWorld extends World {
     this.rbac = made!
     const bootstrap = { serviceIp: "10.0.0.1", address: "10.9.9.9", port: 6443 }
     const failures = this.must<ReadonlyArray<ApiFailure>>((done) => reconcileBootstrap(this.server, bootstrap, done))
-    if (failures.length > 0) throw failures[0]!
+    if (failures.length > 0) throw failures[0]
     this.make("serviceaccounts", account("default"))
   }
 

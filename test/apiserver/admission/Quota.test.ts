@@ -101,7 +101,7 @@ describe("quotas", () => {
     const changed = world.change("services", {
       ...plain,
       spec: { ...(plain.spec as object), type: "NodePort" }
-    } as KubeObject)
+    })
     assert.match(
       changed instanceof ApiFailure ? changed.message : "let in",
       /exceeded quota: q, requested: services\.nodeports=1/

@@ -32,7 +32,7 @@ const world = (answering: Answering) => {
       asked.push({ ...request, url: target.url })
       const answer = answering(request, target)
       if ("unreachable" in answer || ("status" in answer && typeof answer.status === "number"))
-        return done(answer as WebhookAnswer)
+        return done(answer)
       const review = {
         kind: "AdmissionReview",
         apiVersion: "admission.k8s.io/v1",
@@ -230,7 +230,7 @@ describe("validating webhooks", () => {
   it("of a service are found by its endpoints", () => {
     const targets: Array<WebhookTarget> = []
     const caller: WebhookCaller = {
-      post: (target, _body, _ms, done) => void (targets.push(target), done({ unreachable: "seen" }))
+      post: (target, _body, _ms, done) =>  (targets.push(target), done({ unreachable: "seen" }))
     }
     const other = new AdmittedWorld({ webhooks: { caller } })
     other.make(
