@@ -1,7 +1,7 @@
 // The levels that a namespace's labels ask of its pods: refused where they are enforced, told where they are only warned of.
 // Owns labels and what is checked when; refuses the standards themselves (PodSecurityChecks.ts).
 import type { KubeObject } from "#kube"
-import type { AdmissionPlugin, AdmissionRequest } from "../Access.ts"
+import type { AdmissionPlugin } from "../Access.ts"
 import type { Api } from "../Api.ts"
 import { fieldsIn, fieldsOf, itemsOf, textOf } from "../resources/Fields.ts"
 import { refusal } from "./Plugin.ts"
@@ -47,15 +47,16 @@ const podOf = (resource: string, object: KubeObject): PodLike | undefined => {
   return { metadata: fieldsOf(template["metadata"]), spec: fieldsOf(template["spec"]) }
 }
 
-const WITH_TEMPLATES: ReadonlySet<string> = new Set([
-  "podtemplates",
-  "replicationcontrollers",
-  "deployments.apps",
-  "replicasets.apps",
-  "daemonsets.apps",
-  "statefulsets.apps",
-  "jobs.batch",
-  "cronjobs.batch"
+/** What makes pods, by resource, with its group. */
+const WITH_TEMPLATES: ReadonlyMap<string, string> = new Map([
+  ["podtemplates", ""],
+  ["replicationcontrollers", ""],
+  ["deployments", "apps"],
+  ["replicasets", "apps"],
+  ["daemonsets", "apps"],
+  ["statefulsets", "apps"],
+  ["jobs", "batch"],
+  ["cronjobs", "batch"]
 ])
 
 /** Whether an update of a pod changes what the standards look at: images and containers. */
@@ -72,9 +73,6 @@ const isSignificant = (pod: KubeObject, old: KubeObject): boolean => {
   }
   return images(pod) !== images(old)
 }
-
-const grouped = ({ request: { resource } }: AdmissionRequest): string =>
-  resource.group === "" ? resource.resource : `${resource.resource}.${resource.group}`
 
 /** PodSecurity. */
 export const podSecurity = (api: Api): AdmissionPlugin => {
@@ -107,12 +105,15 @@ export const podSecurity = (api: Api): AdmissionPlugin => {
 
   return {
     name: "PodSecurity",
-    handles: (admission) => {
-      const { object, operation, request } = admission
+    handles: ({ object, operation, request }) => {
       if (object === undefined || (operation !== "CREATE" && operation !== "UPDATE")) return false
-      const name = grouped(admission)
-      if (name === "pods") return request.subresource === "" || request.subresource === "ephemeralcontainers"
-      return request.subresource === "" && (name === "namespaces" ? operation === "UPDATE" : WITH_TEMPLATES.has(name))
+      const { resource, subresource } = request
+      if (resource.resource === "pods" && resource.group === "")
+        return subresource === "" || subresource === "ephemeralcontainers"
+      if (subresource !== "") return false
+      return resource.resource === "namespaces" && resource.group === ""
+        ? operation === "UPDATE"
+        : WITH_TEMPLATES.get(resource.resource) === resource.group
     },
     validate: (admission, done) => {
       const { object, oldObject, request } = admission

@@ -5,7 +5,7 @@ import type { AccessAttributes, Authorizer } from "../Access.ts"
 import type { UserInfo } from "../Request.ts"
 import type { Call } from "./Call.ts"
 
-const attributesOf = (user: UserInfo, info: RequestInfo): AccessAttributes =>
+const attributesOf = (user: UserInfo, info: RequestInfo, fieldSelector: string): AccessAttributes =>
   info.isResourceRequest
     ? {
         user,
@@ -16,7 +16,8 @@ const attributesOf = (user: UserInfo, info: RequestInfo): AccessAttributes =>
         resource: info.resource,
         subresource: info.subresource,
         namespace: info.namespace,
-        name: info.name
+        name: info.name,
+        ...(fieldSelector === "" ? {} : { fieldSelector })
       }
     : { user, resourceRequest: false, verb: info.verb, path: info.path }
 
@@ -47,7 +48,7 @@ export const forbiddenAccess = (attributes: AccessAttributes, reason: string): A
 
 /** Asks whether a call may go on. */
 export const authorize = (call: Call, authorizer: Authorizer): ApiFailure | undefined => {
-  const attributes = attributesOf(call.user, call.info)
+  const attributes = attributesOf(call.user, call.info, call.url.query.get("fieldSelector"))
   const decision = authorizer.authorize(attributes)
   return decision.allowed ? undefined : forbiddenAccess(attributes, decision.reason)
 }

@@ -1,7 +1,6 @@
-// Authorizers that ask others or nobody: the superusers' group, the chain, and the message of a refusal.
-// Owns their order and wording; refuses roles, which RbacAuthorizer.ts reads.
-import { type ApiFailure, Failures } from "#kube"
-import type { AccessAttributes, AccessDecision, Authorizer } from "../Access.ts"
+// Authorizers that ask others or nobody: the superusers' group and the chain.
+// Owns their order; refuses roles, which RbacAuthorizer.ts reads, and the words of a refusal, which the front has.
+import type { AccessDecision, Authorizer } from "../Access.ts"
 
 /** Its members may do everything. */
 export const SYSTEM_MASTERS = "system:masters"
@@ -42,19 +41,3 @@ export const usualChain = (rbac: Authorizer, node?: Authorizer): Authorizer =>
     ...(node === undefined ? [] : [{ name: "node", authorizer: node }]),
     { name: "rbac", authorizer: rbac }
   ])
-
-const messageOf = (attributes: AccessAttributes): string => {
-  const user = `User ${JSON.stringify(attributes.user.name)} cannot ${attributes.verb}`
-  if (!attributes.resourceRequest) return `${user} path ${JSON.stringify(attributes.path)}`
-  const { group, namespace, resource, subresource } = attributes
-  const what = JSON.stringify(subresource === "" ? resource : `${resource}/${subresource}`)
-  const where = namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(namespace)}`
-  return `${user} resource ${what} in API group ${JSON.stringify(group)} ${where}`
-}
-
-/** 403 for a request that was not allowed, in kube-apiserver's words. */
-export const forbidden = (attributes: AccessAttributes, { reason }: AccessDecision): ApiFailure => {
-  const message = messageOf(attributes)
-  const { group, name, resource } = attributes.resourceRequest ? attributes : { group: "", name: "", resource: "" }
-  return Failures.forbidden({ group, resource, name }, reason === "" ? message : `${message}: ${reason}`)
-}

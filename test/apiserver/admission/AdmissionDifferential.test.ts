@@ -169,9 +169,7 @@ describeWith("kube-apiserver", "etcd")("a real kube-apiserver", (programs) => {
     })
     const parsed = JSON.parse(answer.body)
     const warning = answer.headers["warning"]
-    const warnings = [warning ?? []]
-      .flat()
-      .flatMap((one) => String(one).split(/, (?=299 )/))
+    const warnings = [warning ?? []].flat().flatMap((one) => one.split(/, (?=299 )/))
     return {
       code: answer.code,
       message: answer.code < 300 ? "" : parsed.message,

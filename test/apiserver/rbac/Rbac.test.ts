@@ -9,7 +9,8 @@ import {
   subjectAccessReview
 } from "../../../core/apiserver/rbac/AccessReviews.ts"
 import { aggregateClusterRoles } from "../../../core/apiserver/rbac/Aggregation.ts"
-import { forbidden, usualChain } from "../../../core/apiserver/rbac/Authorizers.ts"
+import { forbiddenAccess } from "../../../core/apiserver/http/Forbidden.ts"
+import { usualChain } from "../../../core/apiserver/rbac/Authorizers.ts"
 import { rbacEscalation } from "../../../core/apiserver/rbac/Escalation.ts"
 import { NodeAuthorizer } from "../../../core/apiserver/rbac/NodeAuthorizer.ts"
 import { notCovered, rulesOf } from "../../../core/apiserver/rbac/PolicyRule.ts"
@@ -126,7 +127,8 @@ describe("decisions", () => {
   it("let masters pass and refuse others in kube-apiserver's words", () => {
     const authorizer = usualChain(new RbacAuthorizer(new FakeApi()))
     assert.isTrue(authorizer.authorize(of("root", ["system:masters"], "delete", "nodes")).allowed)
-    const refuse = (asked: AccessAttributes): string => forbidden(asked, authorizer.authorize(asked)).message
+    const refuse = (asked: AccessAttributes): string =>
+      forbiddenAccess(asked, authorizer.authorize(asked).reason).message
     assert.strictEqual(
       refuse(of("x", [], "list", "pods", "default")),
       'pods is forbidden: User "x" cannot list resource "pods" in API group "" in the namespace "default"'
