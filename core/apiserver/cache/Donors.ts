@@ -17,7 +17,7 @@ export class Donors {
   lend(object: KubeObject, before: KubeObject | undefined): void {
     const donor = before ?? this.of(object)
     if (donor === undefined) return
-    shareFields(object as Fields, donor as Fields)
+    shareFields(object, donor)
     shareFields(object.metadata as Fields, donor.metadata as Fields)
   }
 
@@ -41,7 +41,7 @@ const shareFields = (fields: Fields, donor: Fields): void => {
 
 /** Whether an object that shares with the version before says the same as it, whatever the resourceVersions. */
 export const isUnchanged = (object: KubeObject, before: KubeObject): boolean =>
-  sameBut(object as Fields, before as Fields, "metadata") &&
+  sameBut(object, before, "metadata") &&
   sameBut(object.metadata as Fields, before.metadata as Fields, "resourceVersion")
 
 const sameBut = (a: Fields, b: Fields, except: string): boolean => {

@@ -19,8 +19,8 @@ export const scanOf = (objects: SortedMap<Held>, since: ReadonlyArray<CacheEvent
     let stopped = false
     /** Visits the changed keys before `upTo`; all up to the end without it. */
     const catchUp = (upTo: string | undefined): boolean => {
-      for (; at < changed.length && (upTo === undefined || changed[at] < upTo); at++) {
-        if (end !== undefined && changed[at] >= end) break
+      for (; at < changed.length; at++) {
+        if ((upTo !== undefined && changed[at] >= upTo) || (end !== undefined && changed[at] >= end)) break
         const held = was.get(changed[at])
         if (held !== undefined && !visit(changed[at], held)) return !(stopped = true)
       }

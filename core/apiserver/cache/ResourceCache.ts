@@ -156,7 +156,7 @@ export class ResourceCache {
     })
   }
 
-  private decode({ key, revision, value }: Entry, before: Held | undefined): Held | undefined {
+  private decode({ revision, value }: Pick<Entry, "revision" | "value">, before: Held | undefined): Held | undefined {
     const object = decodeStored(value, revision)
     if (object === undefined) {
       this.stats.undecodable++
@@ -167,9 +167,9 @@ export class ResourceCache {
     return new Held(object, revision, this.layout, hasLayout(this.layout, value) ? value : undefined)
   }
 
-  private heldOf({ key, origin, revision, value }: KeyEvent, before: Held | undefined): Held | undefined {
+  private heldOf({ origin, revision, value }: KeyEvent, before: Held | undefined): Held | undefined {
     if (value === undefined) return undefined
-    if (!(origin instanceof Held)) return this.decode({ key, revision, value }, before)
+    if (!(origin instanceof Held)) return this.decode({ revision, value }, before)
     origin.settle(revision, value)
     return origin
   }

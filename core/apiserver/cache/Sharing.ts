@@ -50,5 +50,5 @@ const sharedFields = (value: Record<string, Value>, donor: Record<string, Value>
     if (taken !== item) (made ??= { ...value })[name] = taken
   }
   if (equal) for (const name in donor) if (donor[name] !== undefined) fields--
-  return (equal && fields === 0 ? donor : (made ?? value)) as Value
+  return equal && fields === 0 ? donor : (made ?? value)
 }

@@ -26,7 +26,9 @@ export const decodeContinue = (text: string): ContinueToken | ApiFailure => {
   if (token === undefined) return refuse("continue key is not valid: not the token of a list")
   const { rv, start, v } = token
   if (v !== VERSION) {
-    return refuse(`continue key is not valid: server does not recognize this encoded version ${String(v ?? "")}`)
+    return refuse(
+      `continue key is not valid: server does not recognize this encoded version ${typeof v === "string" ? v : ""}`
+    )
   }
   if (typeof rv !== "number" || !Number.isSafeInteger(rv) || rv === 0) {
     return refuse(`continue key is not valid: incorrect encoded start resourceVersion (version ${VERSION})`)

@@ -6,7 +6,7 @@ import { looseHeld } from "../cache/Held.ts"
 import { decodeStored } from "../store/StoredJson.ts"
 import { WriteConflict } from "../store/KeyValue.ts"
 import { metadataProblems } from "./MetadataRules.ts"
-import { objectAnswer } from "./Reading.ts"
+import { findNewest, objectAnswer } from "./Reading.ts"
 import { conform } from "./SchemaPass.ts"
 import { draftOf, newDraftOf, randomUid, timestamp, withoutDoubleOwners } from "./SystemFields.ts"
 import {
@@ -36,10 +36,10 @@ export const createObject = (writing: Writing, done: Answer): void => {
   const prepared = prepare(writing, body)
   if (prepared instanceof ApiFailure) return done(prepared)
   writeManagers(writing, prepared, undefined)
-  const admission = admissionOf(writing, "CREATE", prepared as unknown as KubeObject, undefined)
+  const admission = admissionOf(writing, "CREATE", prepared, undefined)
   writing.registry.admission.mutate(admission, writing.warnings, (admitted) => {
     if (admitted instanceof ApiFailure) return done(admitted)
-    insert(writing, admitted ?? (prepared as unknown as KubeObject), 1, (written) =>
+    insert(writing, admitted ?? prepared, 1, (written) =>
       done(written instanceof ApiFailure ? written : objectAnswer(written, 201, writing.warnings))
     )
   })
@@ -95,10 +95,12 @@ export const insert = (writing: Writing, admitted: KubeObject, attempt: number, 
   })
 }
 
-const dryRun = ({ resource }: Writing, object: KubeObject, done: Inserted): void => {
+const dryRun = ({ registry, resource }: Writing, object: KubeObject, done: Inserted): void => {
   const { name = "", namespace = "" } = object.metadata
-  const there = resource.cache.get(resource.key(namespace, name))
-  done(there === undefined ? looseHeld(object) : Failures.alreadyExists(resource.about(name)))
+  findNewest(registry, resource, namespace, name, (found) => {
+    if (found === undefined) return done(looseHeld(object))
+    done(found instanceof ApiFailure ? found : Failures.alreadyExists(resource.about(name)))
+  })
 }
 
 const taken = ({ resource }: Writing, object: KubeObject, { current }: WriteConflict): ApiFailure => {

@@ -1,7 +1,8 @@
 // delete and deletecollection: carries out what a deletion comes to, again when somebody else was faster.
 // Owns preconditions and the answers; refuses to decide between going and waiting, which DeletionPlan.ts does.
 import { ApiFailure, Failures, type FieldProblem, type KubeObject, type Status } from "#kube"
-import { Held, looseHeld } from "../cache/Held.ts"
+import { isUnchanged } from "../cache/Donors.ts"
+import { type Held, looseHeld } from "../cache/Held.ts"
 import type { ApiAnswer, ApiRequest } from "../Request.ts"
 import { KeyValueFailure, WriteConflict } from "../store/KeyValue.ts"
 import { planDeletion } from "./DeletionPlan.ts"
@@ -9,23 +10,23 @@ import { findNewest, listObjects, objectAnswer } from "./Reading.ts"
 import { type Registry, storeFailure } from "./Registry.ts"
 import type { ServedResource } from "./StoredResource.ts"
 import { draftOf } from "./SystemFields.ts"
-import { currentOf } from "./Updating.ts"
 import {
   admissionOf,
   type Answer,
   ATTEMPTS_MAX,
   beginWriting,
+  currentOf,
   lockConflict,
   writeObject,
   type Writing
 } from "./Writing.ts"
 
-const POLICIES = ["Foreground", "Background", "Orphan"]
+const POLICIES = new Set(["Foreground", "Background", "Orphan"])
 
 /** Why the options of a delete are refused. */
 const refuseDelete = ({ options }: ApiRequest): ApiFailure | undefined => {
   const { propagationPolicy: policy } = options
-  if (policy === undefined || POLICIES.includes(policy)) return undefined
+  if (policy === undefined || POLICIES.has(policy)) return undefined
   const detail = 'supported values: "Background", "Foreground", "Orphan", "nil"'
   const problem: FieldProblem = { type: "FieldValueNotSupported", field: "propagationPolicy", value: policy, detail }
   return Failures.invalid({ group: "meta.k8s.io", kind: "DeleteOptions" }, "", [problem])
@@ -101,6 +102,7 @@ const carryOut = (writing: Writing, found: Held, old: KubeObject, done: (outcome
   if (isDryRun) return done(objectAnswer(looseHeld(object), 200, warnings))
   draft.metadata.resourceVersion = undefined as unknown as string
   resource.cache.donors.lend(object, old)
+  if (isUnchanged(object, old)) return done(objectAnswer(resource.served(found), 200, warnings))
   writeObject(writing, object, found.revision, found.object, (written) =>
     done(
       written instanceof WriteConflict || written instanceof ApiFailure ? written : objectAnswer(written, 200, warnings)
@@ -110,7 +112,7 @@ const carryOut = (writing: Writing, found: Held, old: KubeObject, done: (outcome
 
 /** Removes an object that nothing holds, and answers what clients are told. */
 export const deleteNow = (
-  { registry, request, resource, warnings }: Writing,
+  { registry, resource, warnings }: Writing,
   found: Held,
   isDryRun: boolean,
   done: (outcome: Outcome) => void
@@ -129,7 +131,6 @@ export const deleteNow = (
     ttlSeconds: 0,
     origin: undefined
   }
-  void request
   registry.keyValue.write(write, (outcome) => {
     if (outcome instanceof KeyValueFailure) return done(storeFailure(outcome))
     if (outcome instanceof WriteConflict) return done(outcome)
@@ -188,7 +189,7 @@ export const deleteCollection = (
           done({
             ...(limit > 0 ? answer : { ...found[0], kind: "list", definition: resource.definition }),
             items
-          } as ApiAnswer)
+          })
         }
       )
     })
@@ -208,22 +209,22 @@ const deleteAll = (
 ): void => {
   let next = 0
   let open = 0
-  let failed: ApiFailure | undefined
+  const failures: Array<ApiFailure> = []
   let isOver = false
   const step = (): void => {
-    while (open < CONCURRENT && next < objects.length && failed === undefined) {
+    while (open < CONCURRENT && next < objects.length && failures.length === 0) {
       const { name = "", namespace = "" } = objects[next++].metadata
       open++
       const one = beginWriting(registry, resource, { ...request, verb: "delete", name, namespace })
       deleteObject(one, (answer) => {
         open--
-        if (answer instanceof ApiFailure && answer.reason !== "NotFound") failed ??= answer
+        if (answer instanceof ApiFailure && answer.reason !== "NotFound") failures.push(answer)
         step()
       })
     }
-    if (isOver || open > 0 || (next < objects.length && failed === undefined)) return
+    if (isOver || open > 0 || (next < objects.length && failures.length === 0)) return
     isOver = true
-    done(failed)
+    done(failures[0])
   }
   step()
 }

@@ -50,7 +50,7 @@ const applyGrace = (
   const { metadata } = draft
   const asked = atLeast(options.gracePeriodSeconds)
   if (metadata.deletionTimestamp !== undefined) return shorten(draft, asked, nowMs)
-  const seconds = strategy.graceSeconds(draft as unknown as KubeObject, asked)
+  const seconds = strategy.graceSeconds(draft, asked)
   metadata.deletionTimestamp = rfc3339(nowMs + seconds * 1000)
   metadata.deletionGracePeriodSeconds = seconds
   raiseGeneration(draft)

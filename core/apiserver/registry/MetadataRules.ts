@@ -72,7 +72,8 @@ const nameProblems = (metadata: ObjectMeta, namespaced: boolean, problems: Array
   else for (const problem of Names.dnsLabel(namespace)) problems.push(invalid("namespace", namespace, problem))
 }
 
-const ownerProblems = (owners: ReadonlyArray<OwnerReference>, problems: Array<FieldProblem>): void => {
+/** Owners come as clients send them: what must be there may be missing. */
+const ownerProblems = (owners: ReadonlyArray<Partial<OwnerReference>>, problems: Array<FieldProblem>): void => {
   let controller: string | undefined
   for (const [at, owner] of owners.entries()) {
     const path = `ownerReferences[${at}]`
@@ -93,7 +94,7 @@ const ownerProblems = (owners: ReadonlyArray<OwnerReference>, problems: Array<Fi
     if (controller === undefined) controller = found
     else {
       const detail = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${found}`
-      problems.push(invalid("ownerReferences", owners as unknown as Json, detail))
+      problems.push(invalid("ownerReferences", owners, detail))
     }
   }
 }

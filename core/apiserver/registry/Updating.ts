@@ -3,9 +3,8 @@
 // the new object. Refuses rules of kinds, which strategies bring.
 import { ApiFailure, Failures, type KubeObject } from "#kube"
 import { isUnchanged } from "../cache/Donors.ts"
-import { Held, looseHeld } from "../cache/Held.ts"
+import { type Held, looseHeld } from "../cache/Held.ts"
 import type { Draft, Subresource } from "../Definition.ts"
-import { decodeStored } from "../store/StoredJson.ts"
 import { WriteConflict } from "../store/KeyValue.ts"
 import { generationFieldsOf, insert, prepare } from "./Creating.ts"
 import { deleteNow } from "./Deleting.ts"
@@ -17,6 +16,7 @@ import {
   admissionOf,
   type Answer,
   ATTEMPTS_MAX,
+  currentOf,
   fitNamespace,
   invalidObject,
   lockConflict,
@@ -89,18 +89,14 @@ export const createInstead = (writing: Writing, body: KubeObject, done: Answer):
   const prepared = prepare(writing, body)
   if (prepared instanceof ApiFailure) return done(prepared)
   writeManagers(writing, prepared, undefined)
-  registry.admission.mutate(
-    admissionOf(writing, "CREATE", prepared as unknown as KubeObject, undefined),
-    writing.warnings,
-    (admitted) => {
-      if (admitted instanceof ApiFailure) return done(admitted)
-      insert(writing, admitted ?? (prepared as unknown as KubeObject), 1, (written) => {
-        if (!(written instanceof ApiFailure)) return done(objectAnswer(written, 201, writing.warnings))
-        // Somebody else created it meanwhile.
-        done(written.reason === "AlreadyExists" ? lockConflict(resource, request.name) : written)
-      })
-    }
-  )
+  registry.admission.mutate(admissionOf(writing, "CREATE", prepared, undefined), writing.warnings, (admitted) => {
+    if (admitted instanceof ApiFailure) return done(admitted)
+    insert(writing, admitted ?? prepared, 1, (written) => {
+      if (!(written instanceof ApiFailure)) return done(objectAnswer(written, 201, writing.warnings))
+      // Somebody else created it meanwhile.
+      done(written.reason === "AlreadyExists" ? lockConflict(resource, request.name) : written)
+    })
+  })
 }
 
 /** Runs a change against the newest version until it is written, refused, or nothing is to be written. */
@@ -120,15 +116,6 @@ export const changeObject = (writing: Writing, change: Change, done: Answer): vo
     })
   }
   findNewest(registry, resource, namespace, name, (found) => attempt(found, 1))
-}
-
-/** The version that a lost race left. */
-export const currentOf = ({ resource }: Writing, { current }: WriteConflict): Held | undefined | ApiFailure => {
-  if (current === undefined) return undefined
-  const object = decodeStored(current.value, current.revision)
-  return object === undefined
-    ? Failures.internal(`unable to decode the value of ${current.key}`)
-    : new Held(object, current.revision, resource.cache.layout, current.value)
 }
 
 type Outcome = Parameters<Answer>[0] | WriteConflict
@@ -226,7 +213,7 @@ const finish = (
   old: KubeObject,
   done: (outcome: Outcome) => void
 ): void => {
-  const { context, registry, request, resource, strategy, warnings } = writing
+  const { context, registry, resource, strategy, warnings } = writing
   const refused = refuseRevision(writing, draft, old)
   if (refused !== undefined) return done(refused)
   keepSystemFields(draft, old.metadata)
@@ -235,7 +222,7 @@ const finish = (
   if (hindered !== undefined) return done(hindered)
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
-  if (request.subresource === "" || change.subresource?.type === "part") raiseGeneration(writing, draft, old)
+  if (change.subresource?.type !== "status") raiseGeneration(writing, draft, old)
   const problems = [
     ...metadataProblems(object, old, resource.definition.namespaced),
     ...metadataUpdateProblems(object, old),

@@ -6,7 +6,7 @@ import { Held } from "../cache/Held.ts"
 import type { Draft, Strategy, StrategyContext, Subresource } from "../Definition.ts"
 import type { ApiAnswer, ApiRequest } from "../Request.ts"
 import { KeyValueFailure, WriteConflict } from "../store/KeyValue.ts"
-import { storedText } from "../store/StoredJson.ts"
+import { decodeStored, storedText } from "../store/StoredJson.ts"
 import { fieldManagerProblems } from "./MetadataRules.ts"
 import { type Registry, storeFailure } from "./Registry.ts"
 import type { FieldValidation } from "./SchemaPass.ts"
@@ -36,6 +36,7 @@ export const beginWriting = (
 ): Writing => {
   const own = subresource?.type === "status" || subresource?.type === "part" ? subresource.strategy : undefined
   const { api, clockwork } = registry
+  if (!resource.cache.isReady) resource.cache.whenReady(() => undefined)
   return {
     registry,
     resource,
@@ -106,7 +107,7 @@ export const writeManagers = (
     subresource: request.subresource,
     nowMs: registry.clockwork.now()
   }
-  const entries = managers.updated(write, live, draft as unknown as KubeObject)
+  const entries = managers.updated(write, live, draft)
   draft.metadata.managedFields = entries as NonNullable<typeof entries>
 }
 
@@ -157,6 +158,15 @@ export const writeObject = (
     held.settle(outcome, undefined)
     done(resource.served(held))
   })
+}
+
+/** The version that a lost race left. */
+export const currentOf = ({ resource }: Writing, { current }: WriteConflict): Held | undefined | ApiFailure => {
+  if (current === undefined) return undefined
+  const object = decodeStored(current.value, current.revision)
+  return object === undefined
+    ? Failures.internal(`unable to decode the value of ${current.key}`)
+    : new Held(object, current.revision, resource.cache.layout, current.value)
 }
 
 /** The conflict of two writers. */
