@@ -74,3 +74,6 @@ export type {
   UserInfo,
   Verb
 } from "./Request.ts"
+export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
+export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
+export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
