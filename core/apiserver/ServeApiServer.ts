@@ -16,6 +16,7 @@ import { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 import { type ClusterCertificates, clusterCertificates } from "./http/ClusterCertificatesAdapter.ts"
 import { type Front, type FrontAuthenticator, makeFront } from "./http/Front.ts"
 import { kubeconfigText } from "./http/KubeconfigText.ts"
+import { serveCustomResources } from "./crd/CustomResources.ts"
 import { aggregateClusterRoles } from "./rbac/Aggregation.ts"
 import { makeDefinitions } from "./registry/DefinitionRegistry.ts"
 import { schemaManagers } from "./registry/SchemaManagers.ts"
@@ -208,10 +209,12 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
   const { port, reachable, state } = yield* openFront({ options, api, access, key, certificates })
   const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
   yield* bootstrap(api, { serviceIp, address: reachable, port, ...clientCa })
-  yield* Effect.acquireRelease(
-    Effect.sync(() => aggregateClusterRoles(api)),
-    (stop) => Effect.sync(stop)
-  )
+  for (const start of [aggregateClusterRoles, serveCustomResources]) {
+    yield* Effect.acquireRelease(
+      Effect.sync(() => start(api)),
+      (stop) => Effect.sync(stop)
+    )
+  }
   state.ready = true
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })

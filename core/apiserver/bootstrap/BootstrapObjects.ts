@@ -70,10 +70,12 @@ const rbacObjects = (): ReadonlyArray<BootstrapObject> => {
   )
 }
 
-const kubernetesService = ({ address, port, serviceIp }: BootstrapOptions): ReadonlyArray<BootstrapObject> => {
+const LOOPBACK_ADDRESS = /^127\.|^::1$|^localhost$/
+
+const kubernetesService = (options: BootstrapOptions): ReadonlyArray<BootstrapObject> => {
+  const { address, port, serviceIp } = options
   const metadata = { name: "kubernetes", namespace: "default" }
-  const protocol = "TCP"
-  return [
+  const service = [
     {
       resource: gvr("", "v1", "services"),
       object: {
@@ -85,10 +87,19 @@ const kubernetesService = ({ address, port, serviceIp }: BootstrapOptions): Read
           clusterIP: serviceIp,
           clusterIPs: [serviceIp],
           sessionAffinity: "None",
-          ports: [{ name: "https", protocol, port: 443, targetPort: port }]
+          ports: [{ name: "https", protocol: "TCP", port: 443, targetPort: port }]
         }
       }
-    },
+    }
+  ]
+  // A loopback address may not be an endpoint: nobody else could reach it.
+  return LOOPBACK_ADDRESS.test(address) ? service : [...service, ...kubernetesEndpoints(options)]
+}
+
+const kubernetesEndpoints = ({ address, port }: BootstrapOptions): ReadonlyArray<BootstrapObject> => {
+  const metadata = { name: "kubernetes", namespace: "default" }
+  const protocol = "TCP"
+  return [
     {
       resource: gvr("discovery.k8s.io", "v1", "endpointslices"),
       object: {

@@ -1,6 +1,7 @@
 // All built-in resources that a server serves: those with rules of their own, and the others with what every kind has.
 // Owns the list; refuses any kind's behaviour. Reviews are declared by bootstrap/, for they answer instead of being stored.
 import { builtInResources } from "#kube"
+import { customResourceDefinitions } from "../crd/CustomResourceDefinitions.ts"
 import type { Definition } from "../Definition.ts"
 import { deployments, replicaSets } from "./apps/Deployments.ts"
 import { controllerRevisions, daemonSets, replicationControllers, statefulSets } from "./apps/Sets.ts"
@@ -50,6 +51,7 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   endpointSlices(),
   newerEvents(context),
   podDisruptionBudgets(),
+  customResourceDefinitions(),
   clusterRoleBindings(),
   clusterRoles(),
   roleBindings(),
