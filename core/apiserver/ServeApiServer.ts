@@ -133,7 +133,7 @@ const readFiles = Effect.fnUntraced(function* ({ clientCaFile, tokenAuthFile }: 
 })
 
 /** Writes what was thrown unforeseen as warnings, from code that runs outside of effects. */
-const defectLog = Effect.map(Effect.context<never>(), (context) => (defect: unknown): void => {
+const defectLog = Effect.map(Effect.context(), (context) => (defect: unknown): void => {
   const text = defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
   Effect.runForkWith(context)(Effect.logError(text).pipe(Effect.annotateLogs(caller)))
 })

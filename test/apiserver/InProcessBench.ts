@@ -10,7 +10,7 @@ const NODES = 10_000
 /** Runs `count` calls in batches, each of which commits together, and prints the cost of one. */
 const measure = (world: World, title: string, count: number, batch: number, call: (at: number) => void): void => {
   const started = performance.now()
-  for (let at = 0; at < count; ) {
+  for (let at = 0; at < count;) {
     for (const end = Math.min(at + batch, count); at < end; at++) call(at)
     world.clockwork.settle()
   }
@@ -34,7 +34,9 @@ const lease = (at: number): KubeObject => ({
   metadata: {
     name: nodeName(at),
     namespace: "kube-node-lease",
-    ownerReferences: [{ apiVersion: "v1", kind: "Node", name: nodeName(at), uid: "e7d5a1ff-0000-4000-8000-000000000000" }]
+    ownerReferences: [
+      { apiVersion: "v1", kind: "Node", name: nodeName(at), uid: "e7d5a1ff-0000-4000-8000-000000000000" }
+    ]
   },
   spec: { holderIdentity: nodeName(at), leaseDurationSeconds: 40, renewTime: "2026-11-24T04:00:00.000000Z" }
 })
@@ -43,16 +45,16 @@ const leases = (world: World): void => {
   const { client } = world
   const held: Array<KubeObject> = []
   measure(world, "create lease", NODES, 100, (at) =>
-    client.create(leaseTarget[at]!, lease(at), {}, (answer) => {
+    client.create(leaseTarget[at], lease(at), {}, (answer) => {
       ok(answer)
       held[at] = answer as KubeObject
     })
   )
   const renew = (at: number): void => {
-    const old = held[at % NODES]!
+    const old = held[at % NODES]
     const renewTime = `2026-11-24T04:${String(Math.floor(at / NODES) % 60).padStart(2, "0")}:00.000000Z`
     const spec = { ...(old.spec as object), renewTime }
-    client.update(leaseTarget[at % NODES]!, { ...old, spec } as KubeObject, {}, (answer) => {
+    client.update(leaseTarget[at % NODES], { ...old, spec }, {}, (answer) => {
       ok(answer)
       held[at % NODES] = answer as KubeObject
     })
@@ -107,8 +109,12 @@ const podText = (at: number): string =>
       ]
     },
     spec: {
-      containers: [{ ...container, volumeMounts: [{ name: `token-${at}`, mountPath: "/var/run/secrets", readOnly: true }] }],
-      volumes: [{ name: `token-${at}`, projected: { defaultMode: 420, sources: [{ serviceAccountToken: { path: "token" } }] } }],
+      containers: [
+        { ...container, volumeMounts: [{ name: `token-${at}`, mountPath: "/var/run/secrets", readOnly: true }] }
+      ],
+      volumes: [
+        { name: `token-${at}`, projected: { defaultMode: 420, sources: [{ serviceAccountToken: { path: "token" } }] } }
+      ],
       nodeName: nodeName(at % NODES),
       restartPolicy: "Always",
       terminationGracePeriodSeconds: 30,
@@ -166,10 +172,10 @@ const createPods = (world: World, count: number): Array<KubeObject> => {
 
 const statuses = (world: World, client: Client, made: ReadonlyArray<KubeObject>): void =>
   measure(world, `update pod status, ${made.length}`, made.length, 100, (at) => {
-    const pod = made[at]!
+    const pod = made[at]
     const target = named(inNamespace("pods", pod.metadata.namespace ?? ""), pod.metadata.name ?? "", "status")
     const status = JSON.parse(JSON.stringify(running(at))) as NonNullable<KubeObject["status"]>
-    client.update(target, { ...pod, status } as KubeObject, {}, ok)
+    client.update(target, { ...pod, status }, {}, ok)
   })
 
 const fanOut = (world: World, made: ReadonlyArray<KubeObject>): void => {
@@ -183,7 +189,7 @@ const fanOut = (world: World, made: ReadonlyArray<KubeObject>): void => {
   world.clockwork.settle()
   const touch = (title: string, count: number): void =>
     measure(world, title, count, 100, (at) => {
-      const { name = "", namespace = "" } = made[at]!.metadata
+      const { name = "", namespace = "" } = made[at].metadata
       const body = { metadata: { annotations: { touched: `${title} ${at}` } } }
       world.client.patch(named(inNamespace("pods", namespace), name), { type: "merge", body }, {}, ok)
     })
@@ -218,7 +224,9 @@ const memory = (world: World): void => {
   }
   collect?.()
   const { arrayBuffers, heapUsed, rss } = process.memoryUsage()
-  process.stdout.write(`300,000 pods: heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}, all ${megabytes(rss)}\n`)
+  process.stdout.write(
+    `300,000 pods: heap ${megabytes(heapUsed)}, buffers ${megabytes(arrayBuffers)}, all ${megabytes(rss)}\n`
+  )
 }
 
 if (process.argv.includes("--memory")) memory(new World())

@@ -127,24 +127,27 @@ const podSpec = (random: Random, whole: boolean): JsonObject =>
   )
 
 const podDefaults = [
-  ...["lastProbeTime", "lastTransitionTime", "lastUpdateTime", "podIPs"],
-  ...[
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-    "imagePullPolicy",
-    "protocol",
-    "resources",
-    "restartPolicy"
-  ],
-  ...[
-    "dnsPolicy",
-    "securityContext",
-    "schedulerName",
-    "terminationGracePeriodSeconds",
-    "enableServiceLinks",
-    "tolerations"
-  ],
-  ...["priority", "preemptionPolicy", "status", "creationTimestamp", "volumes"]
+  "lastProbeTime",
+  "lastTransitionTime",
+  "lastUpdateTime",
+  "podIPs",
+  "terminationMessagePath",
+  "terminationMessagePolicy",
+  "imagePullPolicy",
+  "protocol",
+  "resources",
+  "restartPolicy",
+  "dnsPolicy",
+  "securityContext",
+  "schedulerName",
+  "terminationGracePeriodSeconds",
+  "enableServiceLinks",
+  "tolerations",
+  "priority",
+  "preemptionPolicy",
+  "status",
+  "creationTimestamp",
+  "volumes"
 ]
 
 const omit = (object: JsonObject, ...names: ReadonlyArray<string>): JsonObject =>
@@ -214,7 +217,7 @@ const pod: Subject = {
   beforeStrategy: (object, body) => {
     const spec = object["spec"] as JsonObject
     const asked = (body["spec"] ?? {}) as JsonObject
-    const { tolerations, ...rest } = omit(spec, "priority", "preemptionPolicy")
+    const rest = omit(spec, "priority", "preemptionPolicy", "tolerations")
     return {
       ...object,
       status: {},
@@ -462,17 +465,24 @@ const managers = ["kubectl", "m1", "m2", "m3"]
 
 /** Fields that no step takes away. */
 const kept: ReadonlySet<string> = new Set([
-  ...["apiVersion", "kind", "metadata", "spec", "selector", "template", "name", "namespace", "uid", "resourceVersion"],
-  ...[
-    "creationTimestamp",
-    "generation",
-    "managedFields",
-    "containers",
-    "ports",
-    "clusterIP",
-    "clusterIPs",
-    "ipFamilies"
-  ]
+  "apiVersion",
+  "kind",
+  "metadata",
+  "spec",
+  "selector",
+  "template",
+  "name",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "creationTimestamp",
+  "generation",
+  "managedFields",
+  "containers",
+  "ports",
+  "clusterIP",
+  "clusterIPs",
+  "ipFamilies"
 ])
 
 /** A merge patch that leads from one object to another, sometimes in part. */
@@ -541,7 +551,7 @@ const sortedKeys = (value: unknown): unknown => {
 
 const timeless = (object: KubeObject): ReadonlyArray<string> =>
   (object.metadata.managedFields ?? [])
-    .map(({ time: _, ...entry }: ManagedFieldsEntry) => JSON.stringify(sortedKeys(entry)))
+    .map((entry: ManagedFieldsEntry) => JSON.stringify(sortedKeys(omit(entry as unknown as JsonObject, "time"))))
     .toSorted()
 
 const lines = (text: string): ReadonlyArray<string> => text.split("\n").toSorted()

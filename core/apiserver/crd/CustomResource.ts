@@ -36,12 +36,16 @@ const columnsOf = (version: JsonObject): ReadonlyArray<Column> => {
   return [nameColumn, ...(printed.length === 0 ? [ageColumn] : printed.map(columnOf))]
 }
 
+/** A value as field selectors compare it; only scalars can be selected by. */
+const selected = (value: Json | undefined): string =>
+  value === undefined || value === null || typeof value === "object" ? "" : String(value)
+
 const selectableOf = (version: JsonObject): Definition["selectableFields"] =>
   Object.fromEntries(
     itemsOf(version["selectableFields"]).map((field) => {
       const path = textOf(field["jsonPath"])
       const read = jsonPath(path)
-      return [path.replace(/^\./, ""), (object: KubeObject) => String(read?.(asJson(object))[0] ?? "")]
+      return [path.replace(/^\./, ""), (object: KubeObject) => selected(read?.(asJson(object))[0])]
     })
   )
 

@@ -50,7 +50,7 @@ const multiple = (props: SchemaProps): ReadonlyArray<Rule> => {
 }
 
 /** Code points, as Go counts runes. */
-const runes = (text: string): number => [...text].length
+const runes = (text: string): number => Array.from(text).length
 
 const lengths = (props: SchemaProps): ReadonlyArray<Rule> => {
   const least = number(props, "minLength")
@@ -85,11 +85,11 @@ const expression = (pattern: string): RegExp | undefined => {
 const patterns = (props: SchemaProps): ReadonlyArray<Rule> => {
   const { pattern } = props
   const compiled = typeof pattern === "string" ? expression(pattern) : undefined
-  if (compiled === undefined) return []
+  if (compiled === undefined || typeof pattern !== "string") return []
   return [
     (value, path, found) => {
       if (typeof value === "string" && !compiled.test(value)) {
-        found.push(invalid(path, value, `${path} in body should match '${String(pattern)}'`))
+        found.push(invalid(path, value, `${path} in body should match '${pattern}'`))
       }
     }
   ]
@@ -261,7 +261,8 @@ const branchRules = (props: SchemaProps): Rule => {
     const { type } = props
     const required = Array.isArray(props["required"]) ? (props["required"] as JsonArray) : []
     const allowed = Array.isArray(props["enum"]) ? (props["enum"] as JsonArray) : undefined
-    const missing = isJsonObject(value) && required.some((name) => value[String(name)] === undefined)
+    const missing =
+      isJsonObject(value) && required.some((name) => typeof name === "string" && value[name] === undefined)
     const refused = allowed !== undefined && !allowed.some((one) => sameJson(one, value))
     if (!typeMatches(type, value) || missing || refused) found.push(invalid(path, "", ""))
     own?.(value, path, found)

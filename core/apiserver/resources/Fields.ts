@@ -86,9 +86,7 @@ export const withPart = (fields: Fields, name: string, rewrite: (part: Fields) =
 /** The object with each item of one of its lists rewritten. */
 export const withItems = (fields: Fields, name: string, rewrite: (item: Fields) => Fields): Fields => {
   const items = fields[name]
-  return Array.isArray(items)
-    ? withField(fields, name, rewriteItems(items as ReadonlyArray<Fields>, rewrite) as Json)
-    : fields
+  return Array.isArray(items) ? withField(fields, name, rewriteItems(items as ReadonlyArray<Fields>, rewrite)) : fields
 }
 
 /** The list with each item rewritten; itself when no item changed. */
@@ -98,7 +96,7 @@ export const rewriteItems = (
 ): ReadonlyArray<Fields> => {
   let changed: Array<Fields> | undefined
   for (let at = 0; at < items.length; at++) {
-    const item = items[at] as Fields
+    const item = items[at]
     const next = rewrite(item)
     if (next === item) continue
     changed ??= items.slice()

@@ -1,6 +1,6 @@
 // Label selectors as parts of objects: their rules, and whether they select what they must.
 // Owns the checks; refuses matching itself, which #kube has.
-import { labelSelectorOf, Names, type LabelSelectorObject, SelectorInvalid } from "#kube"
+import { labelSelectorOf, Names, SelectorInvalid } from "#kube"
 import { type Fields, fieldsIn, isZero, itemsOf, mapOf, textOf, textsOf } from "./Fields.ts"
 import { checkLabels } from "./Meta.ts"
 import { forbidden, invalid, invalidEach, type Problems, required } from "./Problems.ts"
@@ -40,13 +40,13 @@ export const isEmptySelector = (selector: unknown): boolean => {
 
 /** Whether a selector takes these labels; undefined when it is broken. */
 export const selects = (selector: unknown, labels: Readonly<Record<string, string>>): boolean | undefined => {
-  const read = labelSelectorOf(fieldsIn(selector) as LabelSelectorObject | undefined)
+  const read = labelSelectorOf(fieldsIn(selector))
   return read instanceof SelectorInvalid ? undefined : read.matches(labels)
 }
 
 /** A selector as columns show it; `none` is what an empty one is shown as. */
 export const selectorText = (selector: unknown, none: string): string => {
-  const read = labelSelectorOf(fieldsIn(selector) as LabelSelectorObject | undefined)
+  const read = labelSelectorOf(fieldsIn(selector))
   if (read instanceof SelectorInvalid) return none === "" ? "<invalid>" : "<error>"
   return read.toString() || none
 }

@@ -1,9 +1,9 @@
 // Deployments and the ReplicaSets they make.
 // Owns their strategies; refuses to roll anything out, which controllers do. Source: kubernetes pkg/registry/apps.
-import type { Json, KubeObject } from "#kube"
+import type { KubeObject } from "#kube"
 import type { Column, Definition, Draft, Subresource } from "../../Definition.ts"
 import { ageColumn, column, containerColumns, counted, nameColumn, wide } from "../Columns.ts"
-import { withTemplate } from "../core/PodDefaults.ts"
+import { withTemplate } from "../corev1/PodDefaults.ts"
 import { define } from "../Define.ts"
 import { defaulted, type Fields, fieldsIn, fieldsOf, numberOf, withField, zeroDefaulted } from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
@@ -26,7 +26,7 @@ const ROLLING: Fields = Object.freeze({ maxUnavailable: "25%", maxSurge: "25%" }
 const RULE: TemplateRule = { kind: "ReplicaSet", emptyFor: "deployment" }
 
 const setSpec = (draft: Draft, spec: Fields): void => {
-  if (spec !== draft.spec) draft.spec = spec as { [field: string]: Json | undefined }
+  if (spec !== draft.spec) draft.spec = spec
 }
 
 const strategyDefaults = (given: unknown): Fields => {

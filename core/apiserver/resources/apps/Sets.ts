@@ -1,11 +1,11 @@
 // StatefulSets, DaemonSets, ReplicationControllers and ControllerRevisions.
 // Owns their strategies; refuses to make pods. Source: kubernetes pkg/registry/apps, pkg/registry/core/replicationcontroller.
-import { controllerOf, type Json, type KubeObject, Names, parseApiVersion, sameJson } from "#kube"
+import { controllerOf, type KubeObject, Names, parseApiVersion, sameJson } from "#kube"
 import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, counted, labelsText, nameColumn, wide } from "../Columns.ts"
-import { checkClaimSpec } from "../core/ClaimRules.ts"
-import { withTemplate } from "../core/PodDefaults.ts"
-import { checkTemplate } from "../core/PodRules.ts"
+import { checkClaimSpec } from "../corev1/ClaimRules.ts"
+import { withTemplate } from "../corev1/PodDefaults.ts"
+import { checkTemplate } from "../corev1/PodRules.ts"
 import { define } from "../Define.ts"
 import {
   defaulted,
@@ -38,7 +38,7 @@ import {
 } from "./WorkloadRules.ts"
 
 const setSpec = (draft: Draft, spec: Fields): void => {
-  if (spec !== draft.spec) draft.spec = spec as { [field: string]: Json | undefined }
+  if (spec !== draft.spec) draft.spec = spec
 }
 
 const STATEFUL: TemplateRule = { kind: "StatefulSet", emptyFor: "statefulset" }

@@ -2,7 +2,7 @@
 // Owns these rules; source: kubernetes pkg/apis/apps/validation.
 import { type Json, Names } from "#kube"
 import { type Fields, fieldsIn, fieldsOf, mapOf, numberOf, textOf } from "../Fields.ts"
-import { checkTemplate } from "../core/PodRules.ts"
+import { checkTemplate } from "../corev1/PodRules.ts"
 import {
   forbidden,
   invalid,

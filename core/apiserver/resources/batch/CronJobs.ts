@@ -1,6 +1,6 @@
 // CronJobs: jobs by the clock.
 // Owns their strategy and the grammar of schedules; refuses to run anything. Source: kubernetes pkg/apis/batch/validation.
-import { type Json, type KubeObject, Names } from "#kube"
+import { type KubeObject, Names } from "#kube"
 import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, containerColumns, nameColumn, sinceText, wide } from "../Columns.ts"
 import { checkCounts } from "../apps/WorkloadRules.ts"
@@ -15,7 +15,7 @@ const SPEC: Fields = Object.freeze({ suspend: false, successfulJobsHistoryLimit:
 
 const cronDefaults = (draft: Draft): void => {
   const spec = defaulted(zeroDefaulted(fieldsOf(draft.spec), { concurrencyPolicy: "Allow" }), SPEC)
-  draft.spec = withJobTemplate(spec) as { [field: string]: Json | undefined }
+  draft.spec = withJobTemplate(spec)
 }
 
 const ZONE = /^[A-Za-z.\-_][A-Za-z0-9.\-_+]*(\/[A-Za-z.\-_][A-Za-z0-9.\-_+]*)*$/

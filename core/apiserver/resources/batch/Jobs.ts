@@ -5,8 +5,8 @@ import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, durationText, nameColumn, wide } from "../Columns.ts"
 import { templateColumns } from "../apps/Deployments.ts"
 import { checkCounts, checkSelected } from "../apps/WorkloadRules.ts"
-import { withTemplate } from "../core/PodDefaults.ts"
-import { checkTemplate } from "../core/PodRules.ts"
+import { withTemplate } from "../corev1/PodDefaults.ts"
+import { checkTemplate } from "../corev1/PodRules.ts"
 import { define } from "../Define.ts"
 import {
   defaulted,
@@ -53,7 +53,7 @@ export const jobSpecDefaults = (given: Fields): Fields => {
 
 const jobDefaults = (draft: Draft): void => {
   const spec = jobSpecDefaults(fieldsOf(draft.spec))
-  if (spec !== draft.spec) draft.spec = spec as { [field: string]: Json | undefined }
+  if (spec !== draft.spec) draft.spec = spec
   const labels = fieldsIn(fieldsOf(fieldsOf(spec["template"])["metadata"])["labels"])
   if (labels !== undefined && isZero(draft.metadata.labels)) draft.metadata.labels = mapOf(labels)
 }

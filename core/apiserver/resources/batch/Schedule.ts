@@ -81,7 +81,7 @@ export const scheduleProblem = (schedule: string): string | undefined => {
     return `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`
   }
   for (let at = 0; at < FIELDS.length; at++) {
-    const range = FIELDS[at] as Range
+    const range = FIELDS[at]
     for (const expression of (fields[at] ?? "").split(",").filter((one) => one !== "")) {
       const why = expressionProblem(expression, range)
       if (why !== undefined) return why

@@ -4,7 +4,7 @@ import { type KubeObject, Names } from "#kube"
 import type { Definition, Draft } from "../../Definition.ts"
 import { checkAddress, parseAddress } from "../Addresses.ts"
 import { ageColumn, column, nameColumn, withMore } from "../Columns.ts"
-import { checkExternalIp } from "../core/ServiceRules.ts"
+import { checkExternalIp } from "../corev1/ServiceRules.ts"
 import { define } from "../Define.ts"
 import {
   defaulted,

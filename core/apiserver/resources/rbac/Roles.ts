@@ -1,7 +1,7 @@
 // Roles and their bindings.
 // Owns their rules and columns; refuses to authorize, and to judge whether somebody grants more than they have.
 // Source: kubernetes pkg/apis/rbac/validation.
-import { type Json, type KubeObject, Names } from "#kube"
+import { type KubeObject, Names } from "#kube"
 import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn, wide } from "../Columns.ts"
 import { define } from "../Define.ts"
@@ -78,9 +78,9 @@ const subjectDefaults = (subject: Fields): Fields =>
   subject["kind"] === "User" || subject["kind"] === "Group" ? zeroDefaulted(subject, { apiGroup: GROUP }) : subject
 
 const bindingDefaults = (draft: Draft): void => {
-  draft["roleRef"] = zeroDefaulted(fieldsOf(draft["roleRef"]), { apiGroup: GROUP }) as Json
+  draft["roleRef"] = zeroDefaulted(fieldsOf(draft["roleRef"]), { apiGroup: GROUP })
   if (Array.isArray(draft["subjects"])) {
-    draft["subjects"] = rewriteItems(itemsOf(draft["subjects"]), subjectDefaults) as Json
+    draft["subjects"] = rewriteItems(itemsOf(draft["subjects"]), subjectDefaults)
   }
 }
 

@@ -9,8 +9,7 @@ import {
   type Json,
   type KubeObject,
   type Preconditions,
-  rfc3339,
-  type Status
+  rfc3339
 } from "#kube"
 import type { Api } from "../../Api.ts"
 import type { Action } from "../../Definition.ts"
@@ -70,7 +69,7 @@ const spent = (name: string, status: ReturnType<typeof fieldsOf>): ApiFailure =>
   else if (message !== "") why += ` (${textOf(condition?.["reason"])}): ${message}`
   const failure = Failures.tooManyRequests(VIOLATES, 0)
   const { details: _retry, ...status429 } = failure.status
-  return withCause(new ApiFailure(status429 as Status), why)
+  return withCause(new ApiFailure(status429), why)
 }
 
 /** Why a budget refuses now, or undefined when one more disruption is allowed. */
@@ -234,5 +233,5 @@ export const evictPod: Action = ({ api }, request, done) => {
   const { dryRun: dryRuns, ...options } = given
   const dryRun = request.options.dryRun === true || itemsOf(dryRuns).length > 0
   const { name, namespace, user } = request
-  return start({ api, namespace, name, user, dryRun, options: options as DeleteOptions, done }, 0)
+  return start({ api, namespace, name, user, dryRun, options: options, done }, 0)
 }

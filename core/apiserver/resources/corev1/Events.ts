@@ -207,5 +207,5 @@ const withoutEmpty = (event: KubeObject): KubeObject => {
   const known: Record<string, Json | undefined> = {}
   known["deprecatedFirstTimestamp"] = (firstSeen ?? null) as Json
   known["deprecatedLastTimestamp"] = (lastSeen ?? null) as Json
-  return { ...rest, ...known } as unknown as KubeObject
+  return { ...rest, ...known }
 }

@@ -94,7 +94,8 @@ export class ServiceAllocation {
     // The first address is the network's, the last is IPv4's broadcast.
     const usable = cidr.size > 2n ? cidr.size - 2n : 0n
     const span = usable > 65_536n ? 65_536n : usable
-    for (let attempt = 0; attempt < TRIES && span > 0n; attempt++) {
+    const tries = span > 0n ? TRIES : 0
+    for (let attempt = 0; attempt < tries; attempt++) {
       const offset = BigInt(Math.floor(this.#random() * Number(span)))
       const found = this.#offer({ family: cidr.family, value: cidr.base + 1n + offset }, keep)
       if (found !== undefined) return found

@@ -12,13 +12,11 @@ import { checkAccessModes, checkClaimSpec } from "./ClaimRules.ts"
 import { checkNodeSelector } from "./SchedulingRules.ts"
 import { checkHostPath, checkNfs } from "./VolumeRules.ts"
 
-type Spec = { [field: string]: Json | undefined }
-
 const volumeDefaults = (draft: Draft): void => {
   const spec = zeroDefaulted(fieldsOf(draft.spec), { persistentVolumeReclaimPolicy: "Retain" })
   const hostPath = fieldsIn(spec["hostPath"])
   const done = hostPath === undefined ? spec : { ...spec, hostPath: defaulted(hostPath, { type: "" }) }
-  draft.spec = defaulted(done, { volumeMode: "Filesystem" }) as Spec
+  draft.spec = defaulted(done, { volumeMode: "Filesystem" })
 }
 
 const checkLocal = (source: Fields, path: string, problems: Problems): void => {
@@ -164,7 +162,7 @@ const claimDefaults = (draft: Draft): void => {
   if (source !== undefined && reference === undefined) draft.spec = { ...spec, dataSourceRef: source }
   else if (source === undefined && reference !== undefined && textOf(reference["namespace"]) === "") {
     draft.spec = { ...spec, dataSource: reference }
-  } else draft.spec = spec as Spec
+  } else draft.spec = spec
 }
 
 const checkClaimUpdate = (claim: KubeObject, old: KubeObject, problems: Problems): void => {

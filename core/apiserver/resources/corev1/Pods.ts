@@ -72,7 +72,7 @@ const applyLabelKeys = (spec: Fields, labels: Readonly<Record<string, string>>):
 
 const prepareForCreate = (draft: Draft, { clockwork }: StrategyContext): ApiFailure | undefined => {
   const spec = applyLabelKeys(fieldsOf(draft.spec), mapOf(draft.metadata.labels))
-  if (spec !== draft.spec) draft.spec = spec as { [field: string]: Json | undefined }
+  if (spec !== draft.spec) draft.spec = spec
   const gated = itemsOf(spec["schedulingGates"]).length > 0
   draft.metadata.generation = 1
   draft.status = {
@@ -100,7 +100,7 @@ const prepareStatus = (draft: Draft, old: KubeObject): undefined => {
 
 /** Keeps all of the stored pod but one part of its spec. */
 const onlyPart = (draft: Draft, old: KubeObject, spec: Fields): undefined => {
-  draft.spec = spec as { [field: string]: Json | undefined }
+  draft.spec = spec
   if (old.status === undefined) delete draft.status
   else draft.status = old.status as { [field: string]: Json | undefined }
   return undefined
@@ -139,9 +139,9 @@ const resized = (containers: unknown, asked: unknown): ReadonlyArray<Fields> => 
 const prepareResize = (draft: Draft, old: KubeObject): undefined => {
   const before = fieldsOf(old.spec)
   const asked = fieldsOf(draft.spec)
-  let spec = withField(before, "containers", resized(before["containers"], asked["containers"]) as Json)
+  let spec = withField(before, "containers", resized(before["containers"], asked["containers"]))
   if (before["initContainers"] !== undefined) {
-    spec = withField(spec, "initContainers", resized(before["initContainers"], asked["initContainers"]) as Json)
+    spec = withField(spec, "initContainers", resized(before["initContainers"], asked["initContainers"]))
   }
   return onlyPart(draft, old, spec)
 }

@@ -1,17 +1,7 @@
 // Binding a pod to a node: the one way to set spec.nodeName of a pod that exists.
 // Owns the action of `pods/binding` and `bindings`, and the hidden part that it writes. Source: kubernetes
 // pkg/registry/core/pod/storage.
-import {
-  ApiFailure,
-  describeProblem,
-  Failures,
-  type FieldProblem,
-  gvr,
-  type Json,
-  type KubeObject,
-  Names,
-  rfc3339
-} from "#kube"
+import { ApiFailure, describeProblem, Failures, type FieldProblem, gvr, type KubeObject, Names, rfc3339 } from "#kube"
 import type { Action, Draft, StrategyContext, Subresource } from "../../Definition.ts"
 import { done201 } from "../Answers.ts"
 import { partStrategy } from "../Define.ts"
@@ -58,7 +48,7 @@ const assign = (draft: Draft, old: KubeObject, { clockwork }: StrategyContext): 
   draft.spec = { ...fieldsOf(old.spec), nodeName: textOf(fieldsOf(draft.spec)["nodeName"]) }
   draft.status = {
     ...status,
-    conditions: withCondition(itemsOf(status["conditions"]), scheduled, clockwork.now()) as Json
+    conditions: withCondition(itemsOf(status["conditions"]), scheduled, clockwork.now())
   }
   draft.metadata = {
     ...old.metadata,

@@ -1,6 +1,6 @@
 // ResourceQuotas and LimitRanges: what a namespace may use, and what each of its objects may.
 // Owns their rules; refuses to count, which admission and a controller do. Source: kubernetes pkg/apis/core/validation.
-import { type Json, type KubeObject, Quantity } from "#kube"
+import { type KubeObject, Quantity } from "#kube"
 import type { Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
@@ -131,7 +131,7 @@ const withLimitDefaults = (limit: Fields): Fields => {
 
 const limitDefaults = (draft: Draft): void => {
   const spec = withItems(fieldsOf(draft.spec), "limits", withLimitDefaults)
-  if (spec !== draft.spec) draft.spec = spec as { [field: string]: Json | undefined }
+  if (spec !== draft.spec) draft.spec = spec
 }
 
 /** Bounds of which the first must not be greater than the second; the words stand in messages. */

@@ -1,6 +1,6 @@
 // What a pod or a pod template gets when its author says nothing, beyond what the schema carries.
 // Owns these defaults; refuses to check anything. Source: kubernetes pkg/apis/core/v1/defaults.go.
-import type { Json, JsonObject } from "#kube"
+import type { JsonObject } from "#kube"
 import type { Draft } from "../../Definition.ts"
 import {
   defaulted,
@@ -159,7 +159,7 @@ export const podDefaults = (draft: Draft): void => {
   if (done["enableServiceLinks"] === undefined) done = { ...done, enableServiceLinks: true }
   done = withItems(done, "containers", requestsFromLimits)
   if (done["initContainers"] !== undefined) done = withItems(done, "initContainers", requestsFromLimits)
-  if (done !== spec) draft.spec = done as { [field: string]: Json | undefined }
+  if (done !== spec) draft.spec = done
 }
 
 /** podIP and podIPs say the same. */
