@@ -7,3 +7,23 @@ export { hashText, mix32, RandomStream } from "./time/RandomStream.ts"
 export { followRealTime, memoryBytes, runInSlices, wallMs } from "./time/RealTimeAdapter.ts"
 export { SimProcess } from "./time/SimProcess.ts"
 export { SpeedMeter, type SpeedReading } from "./time/SpeedMeter.ts"
+export { judgeHistory, RegisterChecker, type RegisterOperation, type Verdict } from "./checkers/Linearizability.ts"
+export { type Guarantee, type Violation, Violations } from "./checkers/Violations.ts"
+export { explore, type Finding, replayCommand, shrinkCase, type SteppedCase } from "./explore/Explore.ts"
+export { shrinkItems, type Shrunk } from "./explore/Shrink.ts"
+export {
+  drawStoreCase,
+  runStoreCase,
+  type RunResult,
+  type StoreCase,
+  type StoreWrappers
+} from "./explore/StoreWorld.ts"
+export { drawPlan, FaultPlan, FaultPlanInvalid, FaultStep, parseFaultPlan, planEndMs } from "./faults/FaultPlan.ts"
+export { FaultInjector, type FaultTargets, type FaultyNodes, type FaultyServer } from "./faults/FaultInjector.ts"
+export { drawLatency, type Latency } from "./faults/Latency.ts"
+export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
+export { SimConnection } from "./faults/SimConnection.ts"
+export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
+export { StoreRecord, type RecordedEvent } from "./history/StoreRecord.ts"
+export { makeStoreCalls, type StoreCalls, type StoreMethod, StoreMethods } from "./store/StoreCalls.ts"
+export { type EngineWrapper, StoreNode } from "./store/StoreNode.ts"

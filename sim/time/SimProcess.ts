@@ -16,6 +16,8 @@ export class SimProcess {
   /** Raised by each crash: what an earlier incarnation scheduled never happens. */
   incarnation = 0
   paused = false
+  /** False between a crash and the next start. */
+  up = true
   /** Added to the wall clock, in milliseconds; the monotonic clock does not move with it. */
   skewMs = 0
   private readonly kernel: Kernel
@@ -62,9 +64,16 @@ export class SimProcess {
   crash(): void {
     this.incarnation++
     this.paused = false
+    this.up = false
     this.held = []
     this.note(0, this.incarnation)
     for (const listener of this.crashListeners) listener()
+  }
+
+  /** Lets the process take part again. */
+  start(): void {
+    this.up = true
+    this.note(3, this.incarnation)
   }
 
   /** Stops the process in its tracks (SIGSTOP, a long collection of garbage, a frozen machine). */
