@@ -1,7 +1,24 @@
 // The door of the room: Kubernetes' vocabulary and the one Client port.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export {
+  type Controller,
+  type ControllerOptions,
+  type ControllerStats,
+  type ControllerWatch,
+  makeController,
+  type Reconciled,
+  type Requeue
+} from "./cache/Controller.ts"
+export { Informer, type InformerHandler, type InformerOptions } from "./cache/Informer.ts"
+export { InformerFactory, type InformerFactoryOptions, type InformerRequest } from "./cache/InformerFactory.ts"
+export { electLeader, type LeaderElectionOptions } from "./cache/LeaderElection.ts"
+export { type Indexer, ObjectStore } from "./cache/ObjectStore.ts"
+export { defaultRateLimits, type RateLimits } from "./cache/RateLimiter.ts"
+export { Reflector, type ReflectorOptions, type ReflectorSink } from "./cache/Reflector.ts"
+export { WorkQueue, type WorkQueueOptions } from "./cache/WorkQueue.ts"
 export type { Cancel, Clockwork } from "./Clockwork.ts"
 export { machineClockwork } from "./ClockworkAdapter.ts"
+export { type ClockworkRuntime, clockworkServices, makeClockworkRuntime } from "./ClockworkRuntime.ts"
 export type {
   Client,
   Collection,
@@ -18,6 +35,14 @@ export type {
   WatchOptions,
   WriteOptions
 } from "./Client.ts"
+export { effectClient, type EffectClient } from "./EffectClient.ts"
+export {
+  escapeFieldValue,
+  everyField,
+  type FieldRequirement,
+  FieldSelector,
+  parseFieldSelector
+} from "./FieldSelector.ts"
 export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
 export {
   controllerOf,
@@ -30,6 +55,33 @@ export {
   splitKey
 } from "./KubeObject.ts"
 export {
+  everyLabel,
+  formatLabelSelector,
+  type LabelOperator,
+  type LabelRequirement,
+  type Labels,
+  LabelSelector,
+  type LabelSelectorObject,
+  labelSelectorOf,
+  labelSelectorOfLabels,
+  noLabel,
+  parseLabelSelector,
+  SelectorInvalid
+} from "./LabelSelector.ts"
+export {
+  ANNOTATION_BYTES_MAX,
+  annotationProblems,
+  generatedName,
+  labelProblems,
+  type NameProblems,
+  Names,
+  randomSuffix
+} from "./Names.ts"
+export { milliQuantity, parseQuantity, Quantity, type QuantityFormat, quantityOf, wholeQuantity } from "./Quantity.ts"
+export { QuantityInvalid } from "./QuantityText.ts"
+export { firstQueryValue } from "./QueryText.ts"
+export { requestInfo, type RequestInfo, RequestInfoInvalid } from "./RequestInfo.ts"
+export {
   apiVersionOf,
   groupResource,
   type GroupVersion,
@@ -39,6 +91,32 @@ export {
   parseApiVersion
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
+export { applyJsonPatch, JSON_PATCH_OPERATIONS_LIMIT, jsonPatchUnknownFields } from "./patch/JsonPatch.ts"
+export { applyMergePatch } from "./patch/MergePatch.ts"
+export { applyStrategicMergePatch } from "./patch/StrategicMergePatch.ts"
+export {
+  builtInResources,
+  builtInVersion,
+  definitionNames,
+  kindOfDefinition,
+  schemaNamed,
+  schemaOfKind
+} from "./schema/BuiltIns.ts"
+export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
+export { fillDefaults } from "./schema/Defaults.ts"
+export { duplicateFields } from "./schema/DuplicateFields.ts"
+export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"
+export type { PublishedResource } from "./schema/OpenApiPaths.ts"
+export {
+  duplicateFieldProblem,
+  prune,
+  type PruneOptions,
+  strictDecodingMessage,
+  unknownFieldProblem,
+  unknownFields
+} from "./schema/Prune.ts"
+export type { BuiltInResource } from "./schema/SchemaTablesAdapter.ts"
+export { schemaProblems } from "./schema/Validate.ts"
 export {
   ApiFailure,
   describeProblem,

@@ -1,15 +1,20 @@
-// The client's side of an HTTP/2 connection, as a gRPC client: opens streams, writes request header blocks that cost a few
-// bytes after the first, and queues calls above the server's stream limit. Owns all this; refuses to own connecting.
+// The client's side of an HTTP/2 connection, for gRPC calls and for plain HTTP requests: opens streams, writes request header
+// blocks that cost a few bytes after the first, and queues gRPC calls above the server's stream limit. Owns all this; refuses
+// to own connecting.
 import type { Duplex } from "node:stream"
 import { ClientStreamCall, ClientUnaryCall } from "./ClientCall.ts"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { CallOptions, ClientCall, ClientListener, ClientStream, GrpcClient } from "./Contract.ts"
 import { putHeaderBlock } from "./ControlFrames.ts"
 import type { FloodKind } from "./FloodGuard.ts"
-import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow, preface, putFrameHeader } from "./Frame.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxFrameBytes, maxWindow } from "./Frame.ts"
+import { preface, putFrameHeader } from "./Frame.ts"
 import { encodeGrpcTimeout, GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
+import { HeaderWriter, httpFieldMode } from "./HeaderWriter.ts"
 import { HpackEncoder } from "./HpackEncoder.ts"
+import { HttpClientCall } from "./HttpClientCall.ts"
+import type { HttpAnswerListener, HttpFields, HttpRequestHead } from "./HttpExchange.ts"
 import { GrpcStatus } from "./NetError.ts"
 import { type WaitingCall, WaitingStream, WaitingUnary } from "./WaitingCall.ts"
 
@@ -37,12 +42,13 @@ export interface ClientSettings {
   /** Fields that every request carries. */
   readonly metadata: Metadata
   /** Called once, when the server's SETTINGS are here: from then on its stream limit is known. */
-  readonly onReady: (client: GrpcClient) => void
+  readonly onReady: (client: ClientConnection) => void
   readonly onClose: ((reason: string) => void) | undefined
 }
 
 export class ClientConnection extends Connection implements GrpcClient {
   readonly maxReceiveMessageBytes: number
+  readonly writer = new HeaderWriter(this.out, this.encoder, httpFieldMode)
   private readonly settings: ClientSettings
   private nextId = 1
   private away = false
@@ -88,6 +94,48 @@ export class ClientConnection extends Connection implements GrpcClient {
     return call
   }
 
+  /** Sends the head of a plain HTTP request; `hasRoom` must say so. */
+  request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientCall {
+    const call = new HttpClientCall(this, this.takeId(), head, listener)
+    this.add(call)
+    this.wrote()
+    return call
+  }
+
+  /** Whether a request can start now. */
+  get hasRoom(): boolean {
+    return this.ready && this.waiting.length === 0 && this.streams.size < this.peerSettings.maxConcurrentStreams
+  }
+
+  /** Writes a request's head; answers where it stands in the outgoing memory. */
+  putRequest(id: number, head: HttpRequestHead): number {
+    const { out, settings } = this
+    const authority = head.authority ?? settings.authority
+    const pseudo: HttpFields = [
+      [":method", head.method],
+      [":scheme", settings.scheme],
+      [":path", head.path],
+      [":authority", authority]
+    ]
+    const bound = this.writer.boundOf(pseudo, head.fields)
+    if (bound <= maxFrameBytes) out.room(frameHeaderBytes + bound)
+    const at = out.end
+    this.writer.put(id, pseudo, head.fields, -1, false)
+    return bound <= maxFrameBytes ? at : -1
+  }
+
+  /** Takes no more requests and ends with the last open one. */
+  closeWhenIdle(): void {
+    this.away = true
+    this.lostReason ||= "the client was closed"
+    if (this.streams.size === 0) this.close()
+  }
+
+  /** A listener threw. */
+  defect(defect: unknown): void {
+    this.onDefect(defect)
+  }
+
   close(): void {
     if (this.ended) return
     this.abort(H2Error.NoError, "the client was closed")
@@ -99,7 +147,7 @@ export class ClientConnection extends Connection implements GrpcClient {
   }
 
   private mustWait(): boolean {
-    return !this.ready || this.waiting.length > 0 || this.streams.size >= this.peerSettings.maxConcurrentStreams
+    return !this.hasRoom
   }
 
   private wait<W extends WaitingCall>(call: W, options: CallOptions | undefined): W {
@@ -132,10 +180,7 @@ export class ClientConnection extends Connection implements GrpcClient {
 
   /** Writes the HEADERS frame of a new stream; answers its id. */
   private open(path: string, options: CallOptions | undefined): number {
-    const id = this.nextId
-    this.nextId += 2
-    // Ids run out after 2^30 calls: the owner connects anew.
-    if (this.nextId > maxWindow - 2) this.away = true
+    const id = this.takeId()
     const metadata = options?.metadata ?? noMetadata
     const deadlineMs = options?.deadlineMs
     const block = deadlineMs === undefined ? this.blockOf.get(path) : undefined
@@ -145,6 +190,14 @@ export class ClientConnection extends Connection implements GrpcClient {
       this.putFresh(id, path, metadata, deadlineMs)
     }
     this.wrote()
+    return id
+  }
+
+  private takeId(): number {
+    const id = this.nextId
+    this.nextId += 2
+    // Ids run out after 2^30 calls: the owner connects anew.
+    if (this.nextId > maxWindow - 2) this.away = true
     return id
   }
 

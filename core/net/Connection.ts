@@ -58,7 +58,8 @@ export abstract class Connection implements FrameSink, Pingable {
   private receiveWindow: number
   private unacknowledged = 0
   private settingsSeen = false
-  private reading = false
+  /** Whether a read is being handled. */
+  protected reading = false
   private dirty = false
   private paused = false
   private readonly resets = new Set<number>()

@@ -1,6 +1,7 @@
 // A decoded header block and the rules it must keep (RFC 9113 sections 8.1 to 8.3). Owns field lookup and well-formedness;
 // refuses to own what a method does with the fields. Objects are shared between requests whose blocks decoded the same, so
-// they never change after `HeaderList` is built, except for `target`, a slot for what the owner looked up by them.
+// they never change after `HeaderList` is built, except for what is looked up by them (`target`) or made of them (`pairs`).
+import type { HttpFields } from "./HttpExchange.ts"
 import { isCleanName, isCleanValue } from "./HpackDecoder.ts"
 
 const digits = /^\d{1,15}$/
@@ -28,6 +29,7 @@ export class HeaderList {
   pseudoCount = 0
   /** Whatever the reader of these headers found by them, for instance the method of this path. */
   target: unknown
+  private ordinary: HttpFields | undefined
 
   /** `clean` says that names and values keep the rules about octets already. */
   constructor(fields: ReadonlyArray<string>, oversized: boolean, clean: boolean) {
@@ -44,6 +46,15 @@ export class HeaderList {
     const { fields } = this
     for (let at = 0; at < fields.length; at += 2) if (fields[at] === name) return fields[at + 1]
     return undefined
+  }
+
+  /** All fields but the pseudo-header fields. */
+  get pairs(): HttpFields {
+    if (this.ordinary !== undefined) return this.ordinary
+    const pairs: Array<readonly [string, string]> = []
+    const { fields } = this
+    for (let at = this.pseudoCount * 2; at < fields.length; at += 2) pairs.push([fields[at], fields[at + 1]])
+    return (this.ordinary = pairs)
   }
 
   /** Why this is no request header block, or undefined. */

@@ -2,17 +2,25 @@
 // to own which fields are worth a place in the table: the caller says so. It never evicts: when the table is full, further
 // fields go as literals, so an index once given only moves when a new entry comes in, which `generation` tells.
 import { defaultTableBytes, entryOverheadBytes, firstDynamicIndex } from "./HpackTable.ts"
-import { staticFieldIndex, staticNameIndex } from "./HpackTable.ts"
+import { staticName } from "./HpackTable.ts"
 import { encodeHuffman, huffmanLength } from "./Huffman.ts"
 
-/** How a field may be written: into the table, as a literal, or as a literal that no hop may index (secrets). */
-export type FieldMode = "index" | "plain" | "never"
+/**
+ * How a field may be written: into the table at once, into the table when it comes with the same value twice in a row, as a
+ * literal, or as a literal that no hop may index (secrets).
+ */
+export type FieldMode = "index" | "repeat" | "plain" | "never"
+
+/** Names whose last value is remembered for the mode "repeat", and values of a name that this mode puts into the table. */
+const repeatedNames = 64
+const repeatedValues = 8
 
 /** The encoding side of one connection. Blocks must be sent in the order in which they were encoded. */
 export class HpackEncoder {
   /** Grows with every new table entry and every resize: bytes encoded under an older generation are stale. */
   generation = 0
-  private readonly entries = new Map<string, number>()
+  private readonly entries = new Map<string, Map<string, number>>()
+  private readonly last = new Map<string, string>()
   private inserted = 0
   private bytesUsed = 0
   private limit = defaultTableBytes
@@ -45,29 +53,53 @@ export class HpackEncoder {
 
   /** Writes one field at `at`; answers the position behind it. Text is latin-1, names are lower case already. */
   field(into: Uint8Array, at: number, name: string, value: string, mode: FieldMode): number {
-    const whole = staticFieldIndex(name, value)
-    if (whole !== 0) return putInteger(into, at, 0x80, 0x7f, whole)
-    if (mode === "index") {
-      const key = `${name}\0${value}`
-      const known = this.entries.get(key)
+    const fixed = staticName(name)
+    const whole = fixed?.values.get(value)
+    if (whole !== undefined) return putInteger(into, at, 0x80, 0x7f, whole)
+    const nameIndex = fixed === undefined ? 0 : fixed.index
+    if (mode === "index" || mode === "repeat") {
+      const values = this.entries.get(name)
+      const known = values?.get(value)
       if (known !== undefined) return putInteger(into, at, 0x80, 0x7f, firstDynamicIndex + this.inserted - 1 - known)
-      const size = name.length + value.length + entryOverheadBytes
-      if (this.bytesUsed + size <= this.limit) {
-        this.entries.set(key, this.inserted++)
-        this.bytesUsed += size
-        this.generation++
-        return this.literal(into, at, name, value, 0x40, 0x3f)
+      if ((mode === "index" || this.repeats(name, value, values?.size ?? 0)) && this.insert(name, value, values)) {
+        return literal(into, at, nameIndex, name, value, 0x40, 0x3f)
       }
     }
-    return this.literal(into, at, name, value, mode === "never" ? 0x10 : 0, 0x0f)
+    return literal(into, at, nameIndex, name, value, mode === "never" ? 0x10 : 0, 0x0f)
   }
 
-  private literal(into: Uint8Array, at: number, name: string, value: string, pattern: number, mask: number): number {
-    const index = staticNameIndex(name)
-    at = putInteger(into, at, pattern, mask, index)
-    if (index === 0) at = putText(into, at, name)
-    return putText(into, at, value)
+  private insert(name: string, value: string, values: Map<string, number> | undefined): boolean {
+    const size = name.length + value.length + entryOverheadBytes
+    if (this.bytesUsed + size > this.limit) return false
+    if (values === undefined) this.entries.set(name, new Map([[value, this.inserted]]))
+    else values.set(value, this.inserted)
+    this.inserted++
+    this.bytesUsed += size
+    this.generation++
+    return true
   }
+
+  private repeats(name: string, value: string, indexed: number): boolean {
+    if (indexed >= repeatedValues) return false
+    const before = this.last.get(name)
+    if (before === value) return true
+    if (before !== undefined || this.last.size < repeatedNames) this.last.set(name, value)
+    return false
+  }
+}
+
+const literal = (
+  into: Uint8Array,
+  at: number,
+  nameIndex: number,
+  name: string,
+  value: string,
+  pattern: number,
+  mask: number
+): number => {
+  at = putInteger(into, at, pattern, mask, nameIndex)
+  if (nameIndex === 0) at = putText(into, at, name)
+  return putText(into, at, value)
 }
 
 const putInteger = (into: Uint8Array, at: number, pattern: number, mask: number, value: number): number => {

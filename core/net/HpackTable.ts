@@ -19,18 +19,22 @@ export const staticValues: ReadonlyArray<string> = [
 /** The index of the first entry of the dynamic table. */
 export const firstDynamicIndex = staticNames.length
 
-const staticFieldIndexes = new Map<string, number>()
-const staticNameIndexes = new Map<string, number>()
-for (let index = firstDynamicIndex - 1; index > 0; index--) {
-  staticNameIndexes.set(staticNames[index], index)
-  if (staticValues[index] !== "") staticFieldIndexes.set(`${staticNames[index]}\0${staticValues[index]}`, index)
+interface StaticName {
+  /** The lowest index with this name. */
+  readonly index: number
+  readonly values: Map<string, number>
 }
 
-/** The static index of a whole field, or 0. */
-export const staticFieldIndex = (name: string, value: string): number =>
-  staticFieldIndexes.get(`${name}\0${value}`) ?? 0
-/** The lowest static index with this name, or 0. */
-export const staticNameIndex = (name: string): number => staticNameIndexes.get(name) ?? 0
+const staticByName = new Map<string, StaticName>()
+for (let index = 1; index < firstDynamicIndex; index++) {
+  const name = staticNames[index]
+  const known = staticByName.get(name) ?? { index, values: new Map<string, number>() }
+  staticByName.set(name, known)
+  if (staticValues[index] !== "") known.values.set(staticValues[index], index)
+}
+
+/** What the static table knows of a name, or undefined. */
+export const staticName = (name: string): StaticName | undefined => staticByName.get(name)
 
 /** What RFC 7541 section 4.1 adds to the length of name and value, in bytes. */
 export const entryOverheadBytes = 32

@@ -1,22 +1,49 @@
-// One plain HTTP request that came over HTTP/2. Owns collecting its body up to a bound, writing the answer, and telling a client
-// that goes on sending that nobody reads it; refuses to own the handler, which serves HTTP/1.1 as well.
-import { H2Error, ProtocolViolation } from "./Frame.ts"
+// One plain HTTP request that came over HTTP/2. Owns the order of an answer (head, body, trailers), who takes the request's body,
+// and telling a client that goes on sending that nobody reads it; refuses to own the handler and how frames reach the socket.
+import { BodyCollector, type BodyTaker } from "./BodyCollector.ts"
+import { Flag, frameHeaderBytes, H2Error, maxFrameBytes } from "./Frame.ts"
 import type { HeaderList } from "./HeaderList.ts"
-import { type HttpRequest, type HttpResponse, httpBodyBytesMax, runHandler, textResponse } from "./Http.ts"
+import { failedText } from "./Http.ts"
+import type { HttpBody, HttpExchange, HttpFields, PeerCertificate } from "./HttpExchange.ts"
+import { HttpStream, inPlaceBytes } from "./HttpStream.ts"
 import type { ServerConnection } from "./ServerConnection.ts"
-import { Stream } from "./Stream.ts"
 
-export class HttpCall extends Stream implements HttpRequest {
+/** The body of an answer that can no longer be given. */
+export const deadBody: HttpBody = {
+  write: () => false,
+  bufferedBytes: 0,
+  onDrain: undefined,
+  end: () => {},
+  abort: () => {}
+}
+const empty = Buffer.alloc(0)
+
+export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   declare readonly connection: ServerConnection
-  body: Uint8Array = new Uint8Array(0)
+  readonly protocol = "HTTP/2.0"
+  onClose: (() => void) | undefined
   private readonly headers: HeaderList
-  private chunks: Array<Buffer> = []
-  private receivedBytes = 0
+  private taker: BodyTaker | undefined
   private answered = false
+  /** Whether the answer has no body: what is written is swallowed. */
+  private bodiless = false
+  private goAwayHook: (() => void) | undefined
 
   constructor(connection: ServerConnection, id: number, headers: HeaderList) {
     super(connection, id, connection.peerSettings.initialWindow, connection.limits.streamWindowBytes)
     this.headers = headers
+    this.expectedBytes = headers.contentLength
+    this.paused = true
+  }
+
+  /** Hands the request to the handler. */
+  begin(endStream: boolean): void {
+    if (endStream) this.onData(empty, 0, 0, true)
+    try {
+      this.connection.service.http(this)
+    } catch (defect) {
+      this.died(defect)
+    }
   }
 
   get method(): string {
@@ -28,67 +55,190 @@ export class HttpCall extends Stream implements HttpRequest {
   }
 
   get peer(): string {
-    return this.connection.peer
+    return this.connection.peer.peer
+  }
+
+  get secure(): boolean {
+    return this.connection.peer.secure
+  }
+
+  get peerCertificate(): PeerCertificate | undefined {
+    return this.connection.peer.certificate
+  }
+
+  get peerCertificateProblem(): string | undefined {
+    return this.connection.peer.certificateProblem
+  }
+
+  get serverName(): string | undefined {
+    return this.connection.peer.serverName
   }
 
   header(name: string): string | undefined {
-    return this.headers.get(name)
+    const { headers } = this
+    return name === "host" && headers.authority !== "" ? headers.authority : headers.get(name)
+  }
+
+  fields(): HttpFields {
+    return this.headers.pairs
+  }
+
+  // --- what comes in ---
+
+  readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
+    if (this.closed) return done(undefined)
+    this.take(new BodyCollector(maxBytes, this.expectedBytes, done))
+  }
+
+  onBody(chunk: (bytes: Uint8Array) => boolean, end: () => void): void {
+    this.take({ chunk, end, lost: () => {} })
+  }
+
+  resumeBody(): void {
+    if (this.taker !== undefined) this.resumeReading()
+  }
+
+  private take(taker: BodyTaker): void {
+    if (this.taker !== undefined || this.closed) return
+    this.taker = taker
+    if (!this.remoteEnded && this.receivedBytes === 0 && this.headers.get("expect") === "100-continue") {
+      if (!this.answered) this.connection.putBlock(this.id, [[":status", "100"]], false)
+    }
+    this.resumeReading()
+  }
+
+  protected chunk(bytes: Uint8Array): boolean {
+    try {
+      return this.taker?.chunk(bytes) ?? true
+    } catch (defect) {
+      this.died(defect)
+      return true
+    }
+  }
+
+  protected complete(): void {
+    try {
+      this.taker?.end()
+    } catch (defect) {
+      this.died(defect)
+    }
   }
 
   onHeaders(): void {
-    this.onData(Buffer.alloc(0), 0, 0, true)
-  }
-
-  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
-    const size = end - start
-    this.receivedBytes += size
-    const expected = this.headers.contentLength
-    if (expected >= 0 && (this.receivedBytes > expected || (endStream && this.receivedBytes !== expected))) {
-      throw new ProtocolViolation(H2Error.Protocol, "content-length and data disagree", this.id)
-    }
-    this.connection.consumed(this, size)
-    if (this.answered) return
-    if (this.receivedBytes > httpBodyBytesMax) return this.answer(textResponse(413, "request body too large\n"))
-    if (size > 0) this.chunks.push(Buffer.from(bytes.subarray(start, end)))
-    if (!endStream) return
-    this.body = Buffer.concat(this.chunks)
-    this.chunks = []
-    const { service } = this.connection
-    runHandler(service.http, this, (response) => this.answer(response), service.onDefect)
+    // Request trailers only end the body.
+    this.onData(empty, 0, 0, true)
   }
 
   onReset(): void {
     this.answered = true
-    this.chunks = []
+    const unfinished = !this.dropping
+    this.stopReading()
+    if (unfinished) this.taker?.lost()
+    const notify = this.onClose
+    this.onClose = undefined
+    notify?.()
   }
 
-  onSent(): void {
-    this.leave()
-  }
+  // --- what goes out ---
 
-  private answer(response: HttpResponse): void {
+  respond(status: number, fields: HttpFields, body: string | Uint8Array): void {
     if (this.answered) return
     this.answered = true
     const { connection } = this
-    const body = typeof response.body === "string" ? Buffer.from(response.body, "utf8") : response.body
-    const fields: Array<readonly [string, string]> = [[":status", String(response.status)]]
-    for (const [name, value] of Object.entries(response.headers)) fields.push([name.toLowerCase(), value])
-    fields.push(["content-length", String(body.length)])
-    const headersOnly = body.length === 0 || this.method === "HEAD"
+    const size = typeof body === "string" ? Buffer.byteLength(body) : body.length
     connection.answered()
-    connection.putBlock(this.id, fields, headersOnly)
-    if (headersOnly) {
-      connection.endLocal(this)
-      return this.leave()
+    if (size === 0 || this.hasNoBody(status)) {
+      connection.putAnswer(this.id, status, fields, status === 204 || status === 304 ? -1 : size, true)
+      return this.ended()
     }
-    this.endWithData = true
-    this.enqueue(body)
-    connection.sender.offer(this)
-    connection.wrote()
+    const bound = connection.answerBoundOf(status, fields)
+    if (size > inPlaceBytes || bound > maxFrameBytes || !connection.sender.free(this, size)) {
+      connection.putAnswer(this.id, status, fields, size, false)
+      this.send(typeof body === "string" ? Buffer.from(body, "utf8") : body)
+      return this.finish(undefined)
+    }
+    const { out } = connection
+    out.room(2 * frameHeaderBytes + size + bound)
+    connection.putAnswer(this.id, status, fields, size, false)
+    out.end = this.putData(out.end, size, Flag.EndStream)
+    if (typeof body === "string") out.bytes.write(body, out.end - size, "utf8")
+    else out.bytes.set(body, out.end - size)
+    this.ended()
+  }
+
+  start(status: number, fields: HttpFields): HttpBody {
+    if (this.answered) return deadBody
+    this.answered = true
+    const { connection } = this
+    connection.answered()
+    this.bodiless = this.hasNoBody(status)
+    connection.putAnswer(this.id, status, fields, -1, this.bodiless)
+    if (this.bodiless) this.ended()
+    return this
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.bodiless || this.send(bytes)
+  }
+
+  end(trailers?: HttpFields): void {
+    this.finish(trailers)
+  }
+
+  abort(): void {
+    if (this.closed || this.localEnded) return
+    this.finished = true
+    this.onClose = undefined
+    this.stopReading()
+    this.connection.reset(this, H2Error.Internal)
+  }
+
+  upgrade(): undefined {
+    return undefined
+  }
+
+  get onGoAway(): (() => void) | undefined {
+    return this.goAwayHook
+  }
+
+  set onGoAway(hook: (() => void) | undefined) {
+    this.goAwayHook = hook
+    if (hook !== undefined && this.connection.draining) process.nextTick(() => this.goAway())
+  }
+
+  /** The connection says goodbye. */
+  override goAway(): void {
+    const notify = this.goAwayHook
+    this.goAwayHook = undefined
+    if (!this.closed) notify?.()
+  }
+
+  protected putTrailers(fields: HttpFields): void {
+    this.connection.putBlock(this.id, fields, true)
+  }
+
+  /** A header block ended the answer. */
+  private ended(): void {
+    this.finished = true
+    this.connection.endLocal(this)
+    this.left()
   }
 
   /** Tells a client that still sends its body that nobody reads it. */
-  private leave(): void {
-    if (this.localEnded && !this.closed) this.connection.reset(this, H2Error.NoError)
+  protected left(): void {
+    if (this.closed) return
+    this.stopReading()
+    this.connection.leaveLater(this)
+  }
+
+  private hasNoBody(status: number): boolean {
+    return this.headers.method === "HEAD" || status === 204 || status === 304
+  }
+
+  /** The handler threw: the client learns no more than that, the defect goes to whoever runs the server. */
+  private died(defect: unknown): void {
+    if (this.answered) this.abort()
+    else this.respond(500, failedText.fields, failedText.body)
+    this.connection.service.onDefect(defect)
   }
 }

@@ -18,10 +18,11 @@ export interface PeerCertificate {
 
 /** One request on the server's side. Exactly one of `respond`, `start` and `upgrade` answers it; later ones are ignored. */
 export interface HttpExchange {
+  readonly protocol: "HTTP/2.0" | "HTTP/1.1"
   readonly method: string
   /** The path with its query, as sent. */
   readonly path: string
-  /** The first value of a field, by its lower-case name. */
+  /** The first value of a field, by its lower-case name; "host" is also what HTTP/2 calls `:authority`. */
   header(name: string): string | undefined
   fields(): HttpFields
   /** The client as "ip:port". */
@@ -29,6 +30,8 @@ export interface HttpExchange {
   readonly secure: boolean
   /** Of a connection whose client showed a certificate that a known authority signed. */
   readonly peerCertificate: PeerCertificate | undefined
+  /** Why the certificate that the client showed is not trusted, as a code of OpenSSL; undefined without one or when it is. */
+  readonly peerCertificateProblem: string | undefined
   /** The server name that the client asked for (SNI). */
   readonly serverName: string | undefined
   /** Reads the body whole; undefined when it is longer than `maxBytes` or the client went away. Once, and not with `onBody`. */
@@ -42,13 +45,15 @@ export interface HttpExchange {
   start(status: number, fields: HttpFields): HttpBody
   /** The client went away before the answer's end: at most once. */
   onClose: (() => void) | undefined
+  /** The server says goodbye and waits for the answer's end, but not for long: at most once, at once if it has said it already. */
+  onGoAway: (() => void) | undefined
   /** Takes an HTTP/1.1 connection over after sending 101 with these fields; undefined over HTTP/2 or without an Upgrade field. */
   upgrade(fields: HttpFields): Duplex | undefined
 }
 
 /** The body of an answer that is being sent. */
 export interface HttpBody {
-  /** Sends bytes; their memory is handed over. False above the high-water mark: wait for `onDrain`. */
+  /** Sends bytes; their memory is handed over. False above the high-water mark: wait for `onDrain`; false when all is over. */
   write(bytes: Uint8Array): boolean
   readonly bufferedBytes: number
   onDrain: (() => void) | undefined
@@ -100,5 +105,8 @@ export interface HttpClient {
   request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientRequest
   /** Called once when the connection ended, after every open request failed. */
   onClose: (() => void) | undefined
+  /** Takes no more requests and closes when the open ones have ended. */
+  closeWhenIdle(): void
+  /** Fails what is open and closes. */
   close(): void
 }

@@ -2,14 +2,17 @@
 // options and their defaults; refuses to own what a connection does.
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
-import { createServer as createTlsServer, type TLSSocket } from "node:tls"
+import { createServer as createTlsServer } from "node:tls"
 import type { ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
 import { preface } from "./Frame.ts"
-import { type HttpHandler, makeHttp1, notFound } from "./Http.ts"
+import { exchangeHandler, type HttpHandler, notFound } from "./Http.ts"
+import { Http1 } from "./Http1.ts"
+import type { HttpExchangeHandler } from "./HttpExchange.ts"
 import type { KeepaliveOptions } from "./Keepalive.ts"
 import { describeSystemError, ListenFailed } from "./NetError.ts"
-import { ServerConnection, type PeerNames, type Service } from "./ServerConnection.ts"
+import { peerOf } from "./Peer.ts"
+import { ServerConnection, type Service } from "./ServerConnection.ts"
 import { type ServerTls, watchServerTls } from "./Tls.ts"
 
 /** How long a client may take for its TLS handshake, and then to show its first bytes. */
@@ -23,8 +26,10 @@ export interface ListenOptions {
   readonly port: number
   readonly unixPath?: string
   readonly methods: ReadonlyArray<GrpcMethod>
-  /** Answers everything that is not gRPC; by default with 404. */
+  /** Answers everything that is not gRPC, in the simple form; by default with 404. */
   readonly http?: HttpHandler
+  /** The same with streams; goes before `http`. */
+  readonly exchange?: HttpExchangeHandler
   readonly tls?: ServerTls
   /** Streams that a client may have open at once. Default 100,000. */
   readonly maxConcurrentStreams?: number
@@ -115,7 +120,7 @@ class Listener {
   readonly server: Server
   private readonly options: ListenOptions
   private readonly service: Service
-  private readonly http1: ReturnType<typeof makeHttp1>
+  private readonly http1: Http1
   private readonly connections = new Set<ServerConnection>()
   private readonly sockets = new Set<Socket>()
   private accepted = 0
@@ -124,17 +129,20 @@ class Listener {
   constructor(options: ListenOptions) {
     this.options = options
     const onDefect = options.onDefect ?? ((defect: unknown) => process.emitWarning(asError(defect)))
-    const http = options.http ?? notFound
-    this.http1 = makeHttp1(http, onDefect)
+    const simple = options.http === undefined ? notFound : exchangeHandler(options.http, onDefect)
+    const http = options.exchange ?? simple
+    const stats = { streamsOpened: 0, bytesReceived: 0, bytesSent: 0 }
+    const limits = limitsOf(options)
+    this.http1 = new Http1({ http, maxHeaderBytes: limits.maxHeaderListBytes, onDefect, stats })
     this.service = {
       methods: new Map(options.methods.map((method) => [method.path, method])),
       http,
-      limits: limitsOf(options),
+      limits,
       maxReceiveMessageBytes: options.maxReceiveMessageBytes ?? 4_194_304,
       maxBufferedBytes: options.maxBufferedBytes ?? 268_435_456,
       onDefect,
       onClosed: (connection) => void this.connections.delete(connection),
-      stats: { streamsOpened: 0, bytesReceived: 0, bytesSent: 0 }
+      stats
     }
     if (options.tls === undefined) {
       this.server = createServer({ noDelay: true }, (socket) => {
@@ -197,7 +205,7 @@ class Listener {
       const timer = setTimeout(finish, graceMs)
       this.onIdle = finish
       this.server.close()
-      this.http1.closeIdleConnections()
+      this.http1.drain()
       for (const connection of this.connections) connection.drain()
       if (this.sockets.size === 0) finish()
     })
@@ -210,7 +218,7 @@ class Listener {
   private stats(): ListenStats {
     const { stats } = this.service
     let { bytesReceived, bytesSent } = stats
-    let streamsActive = 0
+    let streamsActive = this.http1.open.size
     for (const connection of this.connections) {
       bytesReceived += connection.receivedBytes
       bytesSent += connection.out.total
@@ -243,7 +251,7 @@ class Listener {
       socket.off("error", ignore)
       socket.setTimeout(0, silent)
       if (isH2) this.startH2(socket, tls, seen.subarray(preface.length))
-      else this.startH1(socket, seen)
+      else this.startH1(socket, tls, seen)
     }
     socket.setTimeout(firstBytesMs, silent)
     socket.on("error", ignore)
@@ -251,38 +259,22 @@ class Listener {
   }
 
   private startH2(socket: Socket, tls: boolean, rest: Buffer): void {
-    const connection = new ServerConnection(socket, tls, this.service, namesOf(socket, tls))
+    const connection = new ServerConnection(socket, tls, this.service, peerOf(socket, tls))
     this.connections.add(connection)
     socket.on("data", (chunk: Buffer) => connection.receive(chunk))
     if (rest.length > 0) connection.receive(rest)
   }
 
-  private startH1(socket: Socket, seen: Buffer): void {
+  private startH1(socket: Socket, tls: boolean, seen: Buffer): void {
+    socket.on("close", () => {
+      this.service.stats.bytesReceived += socket.bytesRead
+      this.service.stats.bytesSent += socket.bytesWritten
+    })
     socket.pause()
     socket.unshift(seen)
-    this.http1.emit("connection", socket)
+    this.http1.accept(socket, peerOf(socket, tls))
     socket.resume()
   }
-}
-
-const namesOf = (socket: Socket, tls: boolean): PeerNames => ({
-  peer: endpoint(socket.remoteAddress, socket.remotePort),
-  localAddress: endpoint(socket.localAddress, socket.localPort),
-  tlsPeerCommonName: tls ? commonNameOf(socket as TLSSocket) : undefined
-})
-
-/** "ip:port" as Go prints it: IPv6 in brackets, IPv4 never as a mapped address; "@" for a unix socket. */
-const endpoint = (address: string | undefined, port: number | undefined): string => {
-  if (address === undefined || port === undefined) return "@"
-  const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
-  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`
-}
-
-/** The common name of a certificate that was verified, the last of several as in Go; an unverified one says nothing. */
-const commonNameOf = (socket: TLSSocket): string | undefined => {
-  if (!socket.authorized) return undefined
-  const name = socket.getPeerCertificate().subject?.CN
-  return (Array.isArray(name) ? name.at(-1) : name) ?? ""
 }
 
 const asError = (defect: unknown): Error => (defect instanceof Error ? defect : new Error(String(defect)))

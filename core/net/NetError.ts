@@ -32,8 +32,15 @@ export class GrpcStatus extends Schema.TaggedError<GrpcStatus>()("GrpcStatus", {
   }
 }
 
+/** An HTTP request got no answer, or no whole one. */
+export class RequestFailed extends Schema.TaggedError<RequestFailed>()("RequestFailed", { message: Schema.String }) {
+  static of(message: string): RequestFailed {
+    return new RequestFailed({ message })
+  }
+}
+
 /** Everything that this room raises. */
-export type NetError = ListenFailed | ConnectFailed | GrpcStatus
+export type NetError = ListenFailed | ConnectFailed | GrpcStatus | RequestFailed
 
 const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: "another process listens there already",

@@ -68,15 +68,15 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
   }
 
   get peer(): string {
-    return this.connection.peer
+    return this.connection.peer.peer
   }
 
   get localAddress(): string {
-    return this.connection.localAddress
+    return this.connection.peer.localAddress
   }
 
   get tlsPeerCommonName(): string | undefined {
-    return this.connection.tlsPeerCommonName
+    return this.connection.peer.certificate?.commonName
   }
 
   get bufferedBytes(): number {

@@ -3,24 +3,30 @@
 import type { Duplex } from "node:stream"
 import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
-import { putGoAway, putHeaderBlock } from "./ControlFrames.ts"
-import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow, ProtocolViolation, putFrameHeader } from "./Frame.ts"
+import { putGoAway } from "./ControlFrames.ts"
+import { setDeadline } from "./Deadlines.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow } from "./Frame.ts"
+import { ProtocolViolation, putFrameHeader } from "./Frame.ts"
 import { GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
 import { HeaderTemplate } from "./HeaderTemplate.ts"
-import { HpackEncoder } from "./HpackEncoder.ts"
-import type { HttpHandler } from "./Http.ts"
+import { HeaderWriter, httpFieldMode } from "./HeaderWriter.ts"
 import { HttpCall } from "./HttpCall.ts"
+import type { HttpExchangeHandler, HttpFields } from "./HttpExchange.ts"
+import type { Peer } from "./Peer.ts"
 import { responseFields, ServerCall } from "./ServerCall.ts"
 import type { Stream } from "./Stream.ts"
 
 /** How long a client may take to answer the first GOAWAY before the second follows. */
 const goAwayAnswerMs = 1000
 
+/** How long a client may go on sending a body that nobody reads: some lose the answer when they are reset at once. */
+const unreadMs = 100
+
 /** What all connections of a listener share. */
 export interface Service {
   readonly methods: ReadonlyMap<string, GrpcMethod>
-  readonly http: HttpHandler
+  readonly http: HttpExchangeHandler
   readonly limits: ConnectionLimits
   readonly maxReceiveMessageBytes: number
   /** Bytes waiting in all streams of a connection above which it takes no new stream. */
@@ -30,32 +36,25 @@ export interface Service {
   readonly stats: { streamsOpened: number; bytesReceived: number; bytesSent: number }
 }
 
-/** Who is at the other end. */
-export interface PeerNames {
-  readonly peer: string
-  readonly localAddress: string
-  readonly tlsPeerCommonName: string | undefined
-}
-
 export class ServerConnection extends Connection {
   readonly service: Service
-  readonly peer: string
-  readonly localAddress: string
-  readonly tlsPeerCommonName: string | undefined
+  readonly peer: Peer
+  /** Whether goodbye was said. */
+  draining = false
   /** The most bytes of the header blocks of one answer. */
   readonly answerBound: number
+  readonly writer = new HeaderWriter(this.out, this.encoder, httpFieldMode)
   private readonly head = new HeaderTemplate(responseFields)
   private readonly okTrailers = new HeaderTemplate([["grpc-status", "0"]])
   /** Streams above this are ignored: the client was told. */
   private lastServedId = maxWindow
-  private draining = false
+  /** Streams whose answer ended before their request. */
+  private leaving: Array<Stream> = []
 
-  constructor(socket: Duplex, slow: boolean, service: Service, names: PeerNames) {
+  constructor(socket: Duplex, slow: boolean, service: Service, peer: Peer) {
     super(socket, slow, service.limits, true)
     this.service = service
-    this.peer = names.peer
-    this.localAddress = names.localAddress
-    this.tlsPeerCommonName = names.tlsPeerCommonName
+    this.peer = peer
     this.answerBound = this.head.bound + this.okTrailers.bound
     this.greet(true)
   }
@@ -126,7 +125,7 @@ export class ServerConnection extends Connection {
     const call = new HttpCall(this, id, headers)
     call.remoteEnded = endStream
     this.add(call)
-    if (endStream) call.onData(Buffer.alloc(0), 0, 0, true)
+    call.begin(endStream)
   }
 
   private refuseOversized(id: number, endStream: boolean): void {
@@ -154,17 +153,37 @@ export class ServerConnection extends Connection {
   }
 
   /** Writes a header block of any fields. */
-  putBlock(id: number, fields: ReadonlyArray<readonly [string, string]>, endStream: boolean): void {
-    let bound = 8
-    for (const [name, value] of fields) bound += HpackEncoder.boundOf(name, value)
-    const block = Buffer.allocUnsafe(bound)
-    let end = this.encoder.begin(block, 0)
-    for (const [name, value] of fields) {
-      end = this.encoder.field(block, end, name, value, name === "content-type" ? "index" : "plain")
-    }
-    putHeaderBlock(this.out, id, block.subarray(0, end), endStream)
+  putBlock(id: number, fields: HttpFields, endStream: boolean): void {
+    this.writer.put(id, noFields, fields, -1, endStream)
     this.pings.forgiven = true
     this.wrote()
+  }
+
+  /** Writes the head of an HTTP answer; a negative length is left out. */
+  putAnswer(id: number, status: number, fields: HttpFields, length: number, endStream: boolean): void {
+    this.writer.put(id, statusFields(status), fields, length, endStream)
+    this.pings.forgiven = true
+    this.wrote()
+  }
+
+  /** The most bytes of the head of an HTTP answer. */
+  answerBoundOf(status: number, fields: HttpFields): number {
+    return this.writer.boundOf(statusFields(status), fields)
+  }
+
+  /** Resets a stream whose answer ended before its request, unless the request's end comes soon. */
+  leaveLater(stream: Stream): void {
+    this.leaving.push(stream)
+    if (!this.reading) this.onReadEnd()
+  }
+
+  protected override onReadEnd(): void {
+    if (this.leaving.length === 0) return
+    const { leaving } = this
+    this.leaving = []
+    for (const stream of leaving) {
+      if (!stream.closed) setDeadline(unreadMs, () => this.reset(stream, H2Error.NoError))
+    }
   }
 
   /** A call got its answer: the client earns back what its streams cost. */
@@ -181,6 +200,7 @@ export class ServerConnection extends Connection {
     this.ping()
     this.flush()
     setTimeout(() => this.lastGoAway(), goAwayAnswerMs).unref()
+    for (const stream of this.streams.values()) stream.goAway()
   }
 
   /** Closes the socket now. */
@@ -240,4 +260,16 @@ const isGrpc = (headers: HeaderList): boolean => {
 const unknownMethod = (path: string): string => {
   const slash = path.lastIndexOf("/")
   return `unknown method ${path.slice(slash + 1)} for service ${path.slice(1, Math.max(slash, 1))}`
+}
+
+const noFields: HttpFields = []
+const knownStatuses = new Map<number, HttpFields>()
+
+/** The pseudo-header field of a status; there are at most a thousand. */
+const statusFields = (status: number): HttpFields => {
+  const known = knownStatuses.get(status)
+  if (known !== undefined) return known
+  const made: HttpFields = [[":status", String(status)]]
+  knownStatuses.set(status, made)
+  return made
 }

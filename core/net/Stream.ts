@@ -3,7 +3,7 @@
 import type { Connection } from "./Connection.ts"
 import type { HeaderList } from "./HeaderList.ts"
 
-/** A stream. Subclasses are the server's gRPC call, the server's HTTP call and the client's call. */
+/** A stream. Subclasses are gRPC calls and HTTP exchanges, of the server and of the client. */
 export abstract class Stream {
   readonly id: number
   readonly connection: Connection
@@ -43,6 +43,9 @@ export abstract class Stream {
   abstract onReset(code: number, reason: string): void
   /** Queued data went out; called after the queue became shorter. */
   abstract onSent(): void
+
+  /** The server says goodbye while this stream is open. */
+  goAway(): void {}
 
   /** Queues bytes that nobody else will change any more. */
   enqueue(piece: Uint8Array): void {

@@ -3,21 +3,28 @@
 import { readFileSync, statSync } from "node:fs"
 import type { SecureContextOptions, Server, TlsOptions } from "node:tls"
 
-/** Certificates of a server: PEM files that are read again when they change, or a function that is asked once a second. */
+/** Certificates of a server: PEM files that are read again when they change, PEM texts, or a function that is asked once a second. */
 export type ServerTls = (
   | { readonly certFile: string; readonly keyFile: string; readonly caFile?: string }
+  | { readonly cert: string; readonly key: string; readonly ca?: string }
   | { readonly context: () => SecureContextOptions }
 ) & {
-  /** Whether clients must show a certificate that `caFile` vouches for. Default false. */
-  readonly clientAuth?: boolean
+  /**
+   * Whether clients must show a certificate that the authorities vouch for; "optional" asks for one and accepts any client,
+   * whose requests then tell what it showed. Default false.
+   */
+  readonly clientAuth?: boolean | "optional"
 }
 
-/** Certificates of a client, PEM files. */
+/** Certificates of a client, PEM files or PEM texts; a text goes before a file. */
 export interface ClientTls {
   /** Who may vouch for the server; by default the system's authorities. */
   readonly caFile?: string
+  readonly ca?: string
   readonly certFile?: string
+  readonly cert?: string
   readonly keyFile?: string
+  readonly key?: string
   /** The name that the server's certificate must carry; by default the host. */
   readonly serverName?: string
   /** Accepts any certificate. For tests and `--insecure-skip-tls-verify` only. */
@@ -35,10 +42,11 @@ export interface WatchedTls {
 }
 
 const filesOf = (tls: ServerTls): ReadonlyArray<string> =>
-  "context" in tls ? [] : [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])]
+  "certFile" in tls ? [tls.certFile, tls.keyFile, ...(tls.caFile === undefined ? [] : [tls.caFile])] : []
 
 const contextOf = (tls: ServerTls): SecureContextOptions => {
   if ("context" in tls) return tls.context()
+  if ("cert" in tls) return { cert: tls.cert, key: tls.key, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
   const ca = tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }
   return { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), ...ca }
 }
@@ -61,7 +69,7 @@ export const watchServerTls = (tls: ServerTls): WatchedTls => {
     if (nowMs - checkedMs < checkEveryMs) return
     checkedMs = nowMs
     const current = stampOf(files)
-    if (files.length > 0 && current === stamp) return
+    if ("cert" in tls || (files.length > 0 && current === stamp)) return
     try {
       server.setSecureContext({ minVersion: "TLSv1.2", ...contextOf(tls) })
       stamp = current
@@ -69,24 +77,37 @@ export const watchServerTls = (tls: ServerTls): WatchedTls => {
       // A certificate and a key that do not match are looked at again with the next connection.
     }
   }
-  const auth = tls.clientAuth === true
+  const { clientAuth = false } = tls
   const options = (): TlsOptions => ({
     ALPNProtocols: ["h2", "http/1.1"],
     minVersion: "TLSv1.2",
-    requestCert: auth,
-    rejectUnauthorized: auth,
+    requestCert: clientAuth !== false,
+    rejectUnauthorized: clientAuth === true,
     ...contextOf(tls)
   })
   return { options, refresh }
 }
 
 /** The options of a client's handshake; raises the file system's error for a file that cannot be read. */
-export const clientTlsOptions = (tls: ClientTls, host: string): SecureContextOptions & Record<string, unknown> => ({
-  ALPNProtocols: ["h2"],
+export const clientTlsOptions = (
+  tls: ClientTls,
+  host: string,
+  protocols: ReadonlyArray<string>
+): SecureContextOptions & Record<string, unknown> => ({
+  ALPNProtocols: [...protocols],
   minVersion: "TLSv1.2",
   rejectUnauthorized: tls.insecure !== true,
   servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? "" : host),
-  ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-  ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
-  ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) })
+  ...pem("ca", tls.ca, tls.caFile),
+  ...pem("cert", tls.cert, tls.certFile),
+  ...pem("key", tls.key, tls.keyFile)
 })
+
+const pem = (
+  name: "ca" | "cert" | "key",
+  text: string | undefined,
+  file: string | undefined
+): Readonly<Record<string, string | Buffer>> => {
+  if (text !== undefined) return { [name]: text }
+  return file === undefined ? {} : { [name]: readFileSync(file) }
+}

@@ -1,6 +1,7 @@
 // The door of the room: HTTP/2 and gRPC on sockets, server and client. Owns what other rooms may use; everything else in this
 // folder is the room's own business.
 export { callUnary, connect, type ConnectOptions } from "./Connect.ts"
+export { connectHttp, type ConnectHttpOptions, type HttpUpgraded, upgradeHttp } from "./ConnectHttp.ts"
 export type {
   CallInfo,
   CallOptions,
@@ -31,7 +32,7 @@ export type {
 export { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "./Http.ts"
 export type { KeepaliveOptions } from "./Keepalive.ts"
 export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"
-export { ConnectFailed, GrpcStatus, ListenFailed, type NetError } from "./NetError.ts"
+export { ConnectFailed, GrpcStatus, ListenFailed, type NetError, RequestFailed } from "./NetError.ts"
 export type { ClientTls, ServerTls } from "./Tls.ts"
 export {
   int64,

@@ -1,15 +1,43 @@
 // TLS: protocol choice by ALPN, client certificates, and certificates that change under a running server.
 import { once } from "node:events"
 import { readFileSync, rmSync } from "node:fs"
+import type { IncomingMessage } from "node:http"
 import * as http2 from "node:http2"
+import * as https from "node:https"
 import { connect as connectSocket } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ConnectFailed } from "../../core/net/index.ts"
 import { type Authority, makeAuthority } from "./Certificates.ts"
 import { call, type Fixture, startEcho } from "./EchoService.ts"
+import { exchangeService, newLog } from "./ExchangeService.ts"
 import { judge } from "../Judges.ts"
 import { run } from "./RealPrograms.ts"
+
+interface Seen {
+  readonly certificate?: { readonly commonName: string; readonly organizations: Array<string>; readonly bytes: number }
+  readonly peerCertificateProblem?: string
+  readonly secure: boolean
+  readonly serverName?: string
+}
+
+const textOf = async (stream: AsyncIterable<Buffer>): Promise<string> => {
+  const chunks: Array<Buffer> = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
+const get1 = async (options: https.RequestOptions): Promise<string> => {
+  const [answer] = (await once(https.get({ ...options, agent: false }), "response")) as [IncomingMessage]
+  return textOf(answer)
+}
+
+const get2 = async (url: string, options: http2.SecureClientSessionOptions, path: string): Promise<string> => {
+  const session = http2.connect(url, options)
+  const text = await textOf(session.request({ ":path": path }))
+  session.close()
+  return text
+}
 
 describe("TLS", () => {
   let authority: Authority
@@ -122,6 +150,35 @@ describe("TLS", () => {
     const refused = await strict.connect({ tls: { ...tls, ...stranger } }).catch((error: unknown) => error)
     assert.instanceOf(refused, ConnectFailed)
     await strict.close()
+  })
+
+  it("asks without insisting: tells who a certificate names, that one is not trusted, or that there is none", async () => {
+    const [cert, key, ca] = [files.certFile, files.keyFile, authority.caFile].map((file) => readFileSync(file, "utf8"))
+    const tls = { cert, key, ca, clientAuth: "optional" } as const
+    const open = await startEcho({ tls, exchange: exchangeService(newLog()) })
+    const { port } = open.listening
+    const ask = async (protocol: string, mine?: { certFile: string; keyFile: string }): Promise<Seen> => {
+      const shown = mine === undefined ? {} : { cert: readFileSync(mine.certFile), key: readFileSync(mine.keyFile) }
+      const options = { host: "127.0.0.1", port, ca, servername: "localhost", ...shown }
+      if (protocol === "http/1.1") return JSON.parse(await get1({ ...options, path: "/tell" })) as Seen
+      return JSON.parse(await get2(`https://127.0.0.1:${port}`, options, "/tell")) as Seen
+    }
+    const alice = authority.sign("several", "alice/O=admins/O=system:masters")
+    const stranger = makeAuthority().sign("client", "mallory")
+    for (const protocol of ["http/1.1", "h2"]) {
+      const known = await ask(protocol, alice)
+      const { commonName, organizations } = known.certificate ?? {}
+      assert.deepEqual([commonName, organizations], ["alice", ["admins", "system:masters"]])
+      assert.isAbove(known.certificate?.bytes ?? 0, 100)
+      assert.deepInclude(known, { secure: true, serverName: "localhost" })
+      assert.isUndefined(known.peerCertificateProblem)
+      const unknown = await ask(protocol, stranger)
+      assert.isUndefined(unknown.certificate)
+      assert.match(unknown.peerCertificateProblem ?? "", /UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET/)
+      const nobody = await ask(protocol)
+      assert.deepEqual([nobody.certificate, nobody.peerCertificateProblem], [undefined, undefined])
+    }
+    await open.close()
   })
 
   it("closes at once, also with handshakes that never end", async () => {

@@ -46,6 +46,8 @@ export class LmdbPages {
   // The page that the walk stands on: a window and an offset in it.
   private window: Window
   private at = 0
+  /** How many bytes the last comparison found to agree. */
+  private common = 0
 
   /** `address` is where the process maps the data file. */
   constructor(address: number) {
@@ -89,7 +91,7 @@ export class LmdbPages {
     if (tree.depth === 0) return undefined
     this.descend(tree, key)
     const index = this.lowerBound(key)
-    if (index >= this.count1() || this.compareNode(index, key) !== 0) return undefined
+    if (index >= this.count1() || this.compareNode(index, key, 0) !== 0) return undefined
     return this.value(index)
   }
 
@@ -102,12 +104,12 @@ export class LmdbPages {
     for (;;) {
       const rows = this.count1()
       // Where the page's last key is before the end, so are all others.
-      const bounded = end !== undefined && rows > 0 && this.compareNode(rows - 1, end) >= 0
+      const bounded = end !== undefined && rows > 0 && this.compareNode(rows - 1, end, 0) >= 0
       const { at, window } = this
       for (; index < rows; index++) {
         this.window = window
         this.at = at
-        if (bounded && end !== undefined && this.compareNode(index, end) >= 0) return
+        if (bounded && end !== undefined && this.compareNode(index, end, 0) >= 0) return
         if (!visit(this.key(index), this.value(index))) return
       }
       if (bounded || !this.nextLeaf(path)) return
@@ -250,40 +252,52 @@ export class LmdbPages {
     return this.windowOf(index).bytes.subarray(at, at + size)
   }
 
-  private compareNode(index: number, key: Uint8Array): number {
-    const { bytes } = this.window
-    const node = this.node(index)
-    const size = this.u16(node + 6)
-    const common = Math.min(size, key.length)
-    for (let at = 0; at < common; at++) {
-      const difference = bytes[node + 8 + at] - key[at]
-      if (difference !== 0) return difference
-    }
-    return size - key.length
+  /**
+   * Orders a node's key against the given one, of which the first `from` bytes are known to agree; leaves in `common` how
+   * many do.
+   */
+  private compareNode(index: number, key: Uint8Array, from: number): number {
+    const { bytes, words } = this.window
+    const node = this.at + PAGE_HEADER + words[(this.at + PAGE_HEADER + 2 * index) >> 1]
+    const size = words[(node + 6) >> 1]
+    const shorter = Math.min(size, key.length)
+    const start = node + 8
+    let at = from
+    while (at < shorter && bytes[start + at] === key[at]) at++
+    this.common = at
+    return at < shorter ? bytes[start + at] - key[at] : size - key.length
   }
 
   /** The first node whose key is not before the given one. */
   private lowerBound(key: Uint8Array): number {
-    let low = 0
-    let high = this.count1()
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.compareNode(middle, key) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
+    return this.search(key, 0, 0)
   }
 
   /** The child of a branch page that covers the key: the last one that does not start after it; the first has no key. */
   private childFor(key: Uint8Array): number {
-    let low = 1
+    return this.search(key, 1, 1) - 1
+  }
+
+  /**
+   * The first node from `first` on whose key is not before the given one, or with `equal` 1 the first that is after it. What lies between two
+   * keys shares with the sought one what both share with it, so that the long common prefixes of keys are compared once.
+   */
+  private search(key: Uint8Array, first: number, equal: 0 | 1): number {
+    let low = first
     let high = this.count1()
+    let lowCommon = 0
+    let highCommon = 0
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.compareNode(middle, key) <= 0) low = middle + 1
-      else high = middle
+      if (this.compareNode(middle, key, Math.min(lowCommon, highCommon)) < equal) {
+        low = middle + 1
+        lowCommon = this.common
+      } else {
+        high = middle
+        highCommon = this.common
+      }
     }
-    return low - 1
+    return low
   }
 }
 

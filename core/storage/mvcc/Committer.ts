@@ -41,6 +41,8 @@ export class Committer {
   private open = emptyBatch()
   private underWay: OpenBatch | undefined
   private scheduled = false
+  /** Batches without a revision that were committed, or are under way. */
+  rowBatches = 0
   /** Commits and the writes they carried: their ratio is how well the group commit groups. */
   readonly stats = { commits: 0, answers: 0, failures: 0 }
   /** How long the engine took to make each commit durable. */
@@ -95,6 +97,7 @@ export class Committer {
     this.stats.commits++
     this.stats.answers += batch.answers.length
     if (batch.writes.keys.length === 0) return this.settle(batch, { kind: "committed" })
+    if (batch.revision === 0) batch.writes.put(Table.Meta, MetaKey.rowBatches, revisionRow(++this.rowBatches))
     const { monotonic } = this.hooks
     const startedMs = monotonic()
     this.engine.commit(batch.writes, (outcome) => {
@@ -123,14 +126,16 @@ export class Committer {
     for (const answer of doomed) answer(failure)
   }
 
-  /** The engine does not know whether the batch is there, so it is asked for the revision that the batch carried. */
+  /** The engine does not know whether the batch is there, so it is asked for the number that the batch carried. */
   private resolve(batch: OpenBatch): void {
-    const need = { table: Table.Meta, start: MetaKey.revision, end: MetaKey.revision, limit: 1 }
+    const [key, carried] =
+      batch.revision > 0 ? [MetaKey.revision, batch.revision] : [MetaKey.rowBatches, this.rowBatches]
+    const need = { table: Table.Meta, start: key, end: key, limit: 1 }
     this.engine.read(
       () => [need],
       (view) => {
-        const row = view.get(Table.Meta, MetaKey.revision)
-        const found = row !== undefined && readRevision(row, 0) >= batch.revision
+        const row = view.get(Table.Meta, key)
+        const found = row !== undefined && readRevision(row, 0) >= carried
         this.settle(
           batch,
           found ? { kind: "committed" } : { kind: "failed", reason: "io", detail: "the commit was lost" }

@@ -9,6 +9,8 @@ export const FORMAT_VERSION = 1
 export const MetaKey = {
   format: Buffer.from("format"),
   revision: Buffer.from("revision"),
+  /** How many batches without a revision were committed: tells whether one whose commit was uncertain is there. */
+  rowBatches: Buffer.from("row-batches"),
   compacted: Buffer.from("compacted"),
   compactionCursor: Buffer.from("compaction-cursor"),
   identity: Buffer.from("identity"),

@@ -68,6 +68,8 @@ export class Store {
     if (format === undefined) this.committer.batch.writes.put(Table.Meta, MetaKey.format, revisionRow(FORMAT_VERSION))
     const revision = view.get(Table.Meta, MetaKey.revision)
     if (revision !== undefined) this.revision = this.head = readRevision(revision, 0)
+    const rowBatches = view.get(Table.Meta, MetaKey.rowBatches)
+    if (rowBatches !== undefined) this.committer.rowBatches = readRevision(rowBatches, 0)
     const compacted = view.get(Table.Meta, MetaKey.compacted)
     if (compacted !== undefined) this.compacted = readRevision(compacted, 0)
     this.lessor.load(view)

@@ -1,0 +1,100 @@
+// Takes away what a schema does not know, and says where it stood, in the words of strict decoding.
+// Owns unknown fields and nulls; refuses to judge values, which Decode.ts and Validate.ts do. The paths are only looked for when
+// something was found: the usual object is walked once, without building any text.
+import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
+import type { Schema } from "../Schema.ts"
+
+/** How many problems strict decoding lists at most. */
+export const STRICT_PROBLEMS_LIMIT = 100
+
+export interface PruneOptions {
+  /** "drop" as decoding into Kubernetes' own types does: null is no value. "keep" as for custom resources. */
+  readonly nulls: "drop" | "keep"
+}
+
+const EMBEDDED: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])
+
+const zeroOf = ({ type }: Schema): Json =>
+  type === "string" ? "" : type === "boolean" ? false : type === "integer" || type === "number" ? 0 : null
+
+const pruneValue = (schema: Schema, value: Json, dropNulls: boolean): Json => {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls)
+  if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return value
+  return pruneObject(schema, value as JsonObject, dropNulls)
+}
+
+const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean): JsonArray => {
+  let changed: Array<Json> | undefined
+  for (let at = 0; at < items.length; at++) {
+    const item = items[at]
+    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls)
+    if (pruned !== item) (changed ??= [...items])[at] = pruned
+  }
+  return changed ?? items
+}
+
+const pruneObject = (schema: Schema, object: JsonObject, dropNulls: boolean): JsonObject => {
+  const { fields, values } = schema
+  let changed: Record<string, Json | undefined> | undefined
+  for (const name in object) {
+    const value = object[name]
+    if (value === undefined) continue
+    const known = fields?.get(name) ?? values
+    if (known === undefined) {
+      if (schema.preserveUnknownFields === true || (schema.embeddedResource === true && EMBEDDED.has(name))) continue
+      changed ??= { ...object }
+      delete changed[name]
+    } else if (value === null) {
+      if (!dropNulls || known.type === "any") continue
+      changed ??= { ...object }
+      // A null in a map is the zero of its values, in a struct it is nothing.
+      if (fields?.has(name) === true || values === undefined) delete changed[name]
+      else changed[name] = zeroOf(values)
+    } else if (typeof value === "object") {
+      const pruned = pruneValue(known, value, dropNulls)
+      if (pruned !== value) (changed ??= { ...object })[name] = pruned
+    }
+  }
+  return changed ?? object
+}
+
+/** The value without fields that the schema does not know; the value itself when it has none. */
+export const prune = <A extends Json>(schema: Schema, value: A, options: PruneOptions): A =>
+  // SAFETY: pruning takes away what the schema, which A stands for, has not.
+  pruneValue(schema, value, options.nulls === "drop") as A
+
+const collect = (schema: Schema, value: Json, path: string, found: Array<string>): void => {
+  if (Array.isArray(value)) {
+    for (const [at, item] of value.entries()) collect(schema.items ?? { type: "any" }, item, `${path}[${at}]`, found)
+    return
+  }
+  if (!isJsonObject(value)) return
+  if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return
+  for (const [name, field] of Object.entries(value)) {
+    if (field === undefined) continue
+    const known = schema.fields?.get(name) ?? schema.values
+    const at = path === "" ? name : `${path}.${name}`
+    if (known !== undefined) collect(known, field, at, found)
+    else if (schema.preserveUnknownFields !== true && !(schema.embeddedResource === true && EMBEDDED.has(name))) {
+      found.push(at)
+    }
+  }
+}
+
+/** The paths of fields that the schema does not know, like `spec.containers[0].foo`, in the order of the value. */
+export const unknownFields = (schema: Schema, value: Json): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  collect(schema, value, "", found)
+  return found
+}
+
+/** Strict decoding's line for a field that no type has. */
+export const unknownFieldProblem = (path: string): string => `unknown field "${path}"`
+
+/** Strict decoding's line for a field that a text has twice. */
+export const duplicateFieldProblem = (path: string): string => `duplicate field "${path}"`
+
+/** The message of a request with fieldValidation=Strict that broke it: at most a hundred problems. */
+export const strictDecodingMessage = (problems: ReadonlyArray<string>): string =>
+  `strict decoding error: ${problems.slice(0, STRICT_PROBLEMS_LIMIT).join(", ")}`

@@ -1,0 +1,136 @@
+// A real kube-apiserver on a real etcd, on free ports of this machine, for the generator of tables and for tests that compare.
+// Owns the two processes and their folder; refuses to judge what they answer.
+import { type ChildProcess, spawn } from "node:child_process"
+import { generateKeyPairSync } from "node:crypto"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { Agent, request } from "node:https"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export interface Answer {
+  readonly code: number
+  readonly headers: NodeJS.Dict<string | ReadonlyArray<string>>
+  readonly body: string
+}
+
+export interface RealApiServer {
+  readonly url: string
+  /** Of a member of system:masters. */
+  readonly token: string
+  readonly call: (
+    method: string,
+    path: string,
+    options?: { readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
+  ) => Promise<Answer>
+  /** Ends both processes and removes their folder. */
+  readonly stop: () => Promise<void>
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(server)))
+    })
+  })
+
+const running = new Set<ChildProcess>()
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL")
+})
+
+const start = (program: string, args: ReadonlyArray<ReadonlyArray<string>>): ChildProcess => {
+  const child = spawn(program, args.flat(), { stdio: "ignore" })
+  running.add(child)
+  child.once("exit", () => running.delete(child))
+  return child
+}
+
+const end = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once("exit", () => resolve())
+    child.kill("SIGKILL")
+  })
+
+const token = "of-a-test"
+
+const writeCredentials = (folder: string): void => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+  writeFileSync(join(folder, "sa.key"), privateKey.export({ type: "pkcs1", format: "pem" }))
+  writeFileSync(join(folder, "tokens.csv"), `${token},admin,admin,"system:masters"\n`)
+}
+
+const caller =
+  (port: number, agent: Agent): RealApiServer["call"] =>
+  (method, path, options = {}) =>
+    new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, ...options.headers }
+      const sent = request({ agent, host: "127.0.0.1", port, method, path, headers }, (response) => {
+        const chunks: Array<Buffer> = []
+        response.on("data", (chunk: Buffer) => chunks.push(chunk))
+        response.on("error", reject)
+        response.on("end", () =>
+          resolve({
+            code: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString("utf8")
+          })
+        )
+      })
+      sent.on("error", reject)
+      sent.end(options.body)
+    })
+
+const ready = async (call: RealApiServer["call"]): Promise<void> => {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const answer = await call("GET", "/readyz").catch(() => undefined)
+    if (answer?.code === 200) return
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  throw new Error("kube-apiserver was not ready within 60 s")
+}
+
+/** Starts both and waits until the API server is ready; the folder and the processes are gone after `stop`. */
+export const startApiServer = async (programs: {
+  readonly etcd: string
+  readonly "kube-apiserver": string
+}): Promise<RealApiServer> => {
+  const folder = mkdtempSync(join(tmpdir(), "apiserver-"))
+  writeCredentials(folder)
+  const [client, peer, secure] = [await freePort(), await freePort(), await freePort()]
+  const store = `http://127.0.0.1:${client}`
+  const peers = `http://127.0.0.1:${peer}`
+  const etcd = start(programs.etcd, [
+    [`--data-dir=${join(folder, "etcd")}`, `--listen-client-urls=${store}`, `--advertise-client-urls=${store}`],
+    [`--listen-peer-urls=${peers}`, `--initial-advertise-peer-urls=${peers}`, `--initial-cluster=default=${peers}`],
+    ["--unsafe-no-fsync"]
+  ])
+  const server = start(programs["kube-apiserver"], [
+    [`--etcd-servers=${store}`, `--secure-port=${secure}`, "--bind-address=127.0.0.1"],
+    [`--cert-dir=${join(folder, "certs")}`, "--service-account-issuer=https://kubernetes.default.svc"],
+    [`--service-account-key-file=${join(folder, "sa.key")}`],
+    [`--service-account-signing-key-file=${join(folder, "sa.key")}`],
+    [`--token-auth-file=${join(folder, "tokens.csv")}`, "--authorization-mode=RBAC"],
+    ["--service-cluster-ip-range=10.0.0.0/16", "--endpoint-reconciler-type=none"],
+    ["--disable-admission-plugins=ServiceAccount"]
+  ])
+  // SAFETY of refusing no certificate: the server made its own a moment ago, and nothing secret is sent.
+  const agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxSockets: 8 })
+  const call = caller(secure, agent)
+  const stop = async (): Promise<void> => {
+    agent.destroy()
+    await Promise.all([end(server), end(etcd)])
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await ready(call)
+  } catch (failure) {
+    await stop()
+    throw failure
+  }
+  return { url: `https://127.0.0.1:${secure}`, token, call, stop }
+}
