@@ -27,3 +27,16 @@ export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
 export { StoreRecord, type RecordedEvent } from "./history/StoreRecord.ts"
 export { makeStoreCalls, type StoreCalls, type StoreMethod, StoreMethods } from "./store/StoreCalls.ts"
 export { type EngineWrapper, StoreNode } from "./store/StoreNode.ts"
+export { GoTemplate, type TemplateFunctions } from "./nodes/GoTemplate.ts"
+export { GoTemplateInvalid } from "./nodes/GoTemplateParser.ts"
+export { type KeyPath, KeyPathInvalid, parseKeyPath } from "./nodes/KeyPath.ts"
+export {
+  chooseStage,
+  drawDelay,
+  possibleStages,
+  type Stage,
+  type StageDelay,
+  type StagePlace,
+  type StageStep
+} from "./nodes/Stage.ts"
+export { type FileStage, parseStages, placeFunctions, type PlaceFunctions, StageInvalid } from "./nodes/StageFile.ts"

@@ -25,7 +25,7 @@ export const shrinkItems = <Item>(
     current = candidate
     return true
   }
-  for (; current.length > 0 && spent.runs < runsMax; ) {
+  for (; current.length > 0 && spent.runs < runsMax;) {
     const size = Math.ceil(current.length / parts)
     let shrunk = false
     for (let from = 0; from < current.length && !shrunk; from += size) {
