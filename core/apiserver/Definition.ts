@@ -48,6 +48,14 @@ export interface Strategy {
   readonly createOnUpdate?: boolean
   /** Refuses a delete. */
   readonly validateDelete?: (object: KubeObject, context: StrategyContext) => ApiFailure | undefined
+  /** Sets what marks an object as being deleted beyond its metadata, like a namespace's phase; called once, with the timestamp set. */
+  readonly prepareForDelete?: (draft: Draft, context: StrategyContext) => void
+  /** Whether something beside metadata.finalizers holds an object that is being deleted, like a namespace's spec.finalizers. */
+  readonly heldBack?: (object: KubeObject) => boolean
+  /** Whether a delete answers the object that is gone instead of a Status, as for pods and services. */
+  readonly returnsDeleted?: boolean
+  /** Whether an update without a resourceVersion is taken; default true. Leases and custom resources refuse it. */
+  readonly unconditionalUpdate?: boolean
   /** Called when the object is gone from the store: gives back what was allocated. */
   readonly deleted?: (object: KubeObject) => void
 }
@@ -103,6 +111,8 @@ export interface Definition {
   readonly namespaced: boolean
   readonly verbs: ReadonlyArray<Verb>
   readonly schema: Schema
+  /** A custom resource: nulls are kept, and values of wrong types are validation failures instead of undecodable bodies. */
+  readonly custom?: boolean
   readonly strategy: Strategy
   readonly columns: ReadonlyArray<Column>
   /** Fields of field selectors beyond metadata.name and metadata.namespace. */

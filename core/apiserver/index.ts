@@ -9,6 +9,8 @@ export type {
   Authorizer
 } from "./Access.ts"
 export type { Api, ResourceView } from "./Api.ts"
+export { type ApiServer, type ApiServerOptions, makeApiServer } from "./ApiServer.ts"
+export type { RingBounds } from "./cache/EventRing.ts"
 export type {
   Action,
   Column,
@@ -19,6 +21,12 @@ export type {
   StrategyContext,
   Subresource
 } from "./Definition.ts"
+export { inProcessClient } from "./InProcessClient.ts"
+export { makeDefinitions } from "./registry/DefinitionRegistry.ts"
+export type { FieldManagers, ManagedWrite } from "./registry/FieldManagers.ts"
+export type { Compaction } from "./store/Compaction.ts"
+export type { KeyValue } from "./store/KeyValue.ts"
+export { type DirectStorage, storageKeyValue } from "./store/StorageKeyValue.ts"
 export type {
   ApiAnswer,
   ApiRequest,

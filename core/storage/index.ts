@@ -3,6 +3,16 @@
 export { type CommitOutcome, type Engine, type View, WriteBatch, Table } from "./engine/Engine.ts"
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
+export { SortedMap } from "./engine/SortedMap.ts"
+export {
+  DirectConflict,
+  type DirectEvent,
+  type DirectPage,
+  DirectStore,
+  type DirectValue,
+  type DirectWatchListener,
+  type DirectWrite
+} from "./api/DirectStore.ts"
 export { Storage, type StorageOptions } from "./server/Storage.ts"
 export { EtcdFailure, Failure } from "./rpc/EtcdFailure.ts"
 export * from "./rpc/KvMessages.ts"

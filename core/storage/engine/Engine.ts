@@ -109,6 +109,14 @@ export interface Engine {
 /** Byte order as all engines sort: unsigned, a prefix before what it is a prefix of. */
 export const compareBytes = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b)
 
+/** A key by its latin1 text, which it keeps: that saves turning bytes into a string, and hashing it, again and again. */
+export const textKey = (text: string): Uint8Array => {
+  const key = Buffer.from(text, "latin1") as Uint8Array & { text?: string }
+  key.text = text
+  return key
+}
+
 /** A key as a latin1 string: hashes and compares as its bytes do. */
-export const keyText = (key: Uint8Array): string =>
+export const keyText = (key: Uint8Array & { readonly text?: string }): string =>
+  key.text ??
   (Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString("latin1")

@@ -18,6 +18,8 @@ export class StoredEvent {
   readonly record: Uint8Array | undefined
   /** The record before the event; undefined when there was none or it has been compacted. */
   readonly previous: Uint8Array | undefined
+  /** What the writer gave along; undefined in events that are read from the log. */
+  readonly origin: unknown
   private plain: Buffer | undefined
   private full: Buffer | undefined
 
@@ -26,13 +28,15 @@ export class StoredEvent {
     revision: number,
     key: Uint8Array,
     record: Uint8Array | undefined,
-    previous: Uint8Array | undefined
+    previous: Uint8Array | undefined,
+    origin?: unknown
   ) {
     this.kind = kind
     this.revision = revision
     this.key = key
     this.record = record
     this.previous = previous
+    this.origin = origin
   }
 
   /** Whether the event created its key: etcd then sends no previous version. */

@@ -45,8 +45,8 @@ export class WriteTxn {
     return new Snapshot(view, revision, committed, overlay)
   }
 
-  /** Puts a key; the key and value are copied. */
-  put(key: Uint8Array, value: Uint8Array, lease: LeaseId): void {
+  /** Puts a key; key and value are copied. Watchers of this process are handed `origin` with the event. */
+  put(key: Uint8Array, value: Uint8Array, lease: LeaseId, origin?: unknown): void {
     const revision = this.state.head + 1
     const before = this.snapshot().get(key)
     const owned = Buffer.from(key)
@@ -64,21 +64,21 @@ export class WriteTxn {
     const record = encodeRecord(create, revision, version, value, lease)
     this.state.committer.batch.writes.put(Table.Key, owned, record, before === undefined)
     this.state.lessor.attach(owned, lease, this.state.committer.batch.writes)
-    this.record(EventKind.Put, owned, record, superseded, previousRevision)
+    this.record(EventKind.Put, owned, record, superseded, previousRevision, origin)
   }
 
   /** Deletes every key of a range and says how many there were. */
-  deleteRange(range: KeyRange): number {
+  deleteRange(range: KeyRange, origin?: unknown): number {
     const doomed: Array<readonly [Buffer, Buffer]> = []
     this.snapshot().scan(range, (key, record) => {
       doomed.push([Buffer.from(key), Buffer.from(record)])
       return true
     })
-    for (const [key, record] of doomed) this.delete(key, record)
+    for (const [key, record] of doomed) this.delete(key, record, origin)
     return doomed.length
   }
 
-  private delete(key: Buffer, before: Buffer): void {
+  private delete(key: Buffer, before: Buffer, origin: unknown): void {
     const previousRevision = readRecord(before).modRevision
     const superseded = this.supersede(key, previousRevision, this.state.head + 1, before)
     const { writes } = this.state.committer.batch
@@ -87,7 +87,7 @@ export class WriteTxn {
     // Watchers are told what was there before the transaction, not what it put itself.
     const own = previousRevision > this.state.head
     const previous = own ? copyOf(this.snapshot(this.state.head).get(key)) : superseded
-    this.record(EventKind.Delete, key, undefined, previous, previousRevision)
+    this.record(EventKind.Delete, key, undefined, previous, previousRevision, origin)
   }
 
   /** Keeps a version for readers of older revisions; returns its record in memory of its own. */
@@ -104,12 +104,13 @@ export class WriteTxn {
     key: Buffer,
     record: Buffer | undefined,
     previous: Buffer | undefined,
-    previousRevision: number
+    previousRevision: number,
+    origin: unknown
   ): void {
     const revision = this.state.head + 1
     const { batch } = this.state.committer
     batch.writes.put(Table.Log, logKey(revision, this.changes), logValue(kind, previousRevision, key))
-    batch.events.push(new StoredEvent(kind, revision, key, record, previous))
+    batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
     batch.keys.push(this.state.overlay.add(key, revision, record))
     batch.revision = revision
     this.changes++

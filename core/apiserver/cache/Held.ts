@@ -1,0 +1,88 @@
+// An object as caches, lists and watches hold it: decoded, with the bytes that the store has of it.
+// Owns the way to the served text: the stored bytes with the resourceVersion spliced in, kept only while it is in demand.
+// Refuses to hold a text twice: what is kept beside the store's own bytes is bounded for the whole process.
+import type { KubeObject } from "#kube"
+import type { HeldObject } from "../Request.ts"
+import { hasLayout, served, type TextLayout } from "../store/StoredJson.ts"
+
+/** Served texts that are kept: enough for the watchers of recent events and the readers of one page. */
+const KEPT_MAX = 2048
+/** A longer text is not kept. */
+const KEPT_TEXT_BYTES_MAX = 64 * 1024
+
+export class Held implements HeldObject {
+  readonly object: KubeObject
+  private readonly layout: TextLayout | undefined
+  revision: number
+  private stored: Uint8Array | undefined
+  private text: Uint8Array | undefined
+
+  /** `stored` are bytes of the layout, or undefined when the object has to be encoded itself. */
+  constructor(object: KubeObject, revision: number, layout: TextLayout | undefined, stored: Uint8Array | undefined) {
+    this.object = object
+    this.layout = layout
+    this.revision = revision
+    this.stored = stored
+    this.text = undefined
+  }
+
+  /** Bytes that this object keeps alive, roughly. */
+  get sizeBytes(): number {
+    return this.stored?.length ?? 512
+  }
+
+  /** Tells the object the revision that wrote it, and the store's bytes; only before anyone else sees it. */
+  settle(revision: number, stored: Uint8Array | undefined): void {
+    if (this.revision !== 0) return
+    this.revision = revision
+    const { metadata } = this.object as { metadata: { resourceVersion?: string } }
+    metadata.resourceVersion = String(revision)
+    this.stored = stored
+  }
+
+  /** The same object under a later revision: what watchers are told of a deletion. */
+  at(revision: number): Held {
+    const { metadata } = this.object
+    const object = { ...this.object, metadata: { ...metadata, resourceVersion: String(revision) } }
+    return new Held(object, revision, this.layout, this.stored)
+  }
+
+  /** The same object in a version that differs only in its head. */
+  in(layout: TextLayout, object: KubeObject): Held {
+    return new Held(object, this.revision, layout, this.stored)
+  }
+
+  encoded(): Uint8Array {
+    const { layout, stored } = this
+    if (this.text !== undefined) return this.text
+    const text =
+      layout !== undefined && stored !== undefined && hasLayout(layout, stored)
+        ? served(layout, stored, this.revision)
+        : Buffer.from(JSON.stringify(this.object))
+    if (text.length <= KEPT_TEXT_BYTES_MAX) keep(this, text)
+    return text
+  }
+
+  /** Gives the kept text up. */
+  static release(held: Held): void {
+    held.text = undefined
+  }
+
+  static keep(held: Held, text: Uint8Array): void {
+    held.text = text
+  }
+}
+
+const kept: Array<Held | undefined> = Array.from({ length: KEPT_MAX })
+let next = 0
+
+const keep = (held: Held, text: Uint8Array): void => {
+  const oldest = kept[next]
+  if (oldest !== undefined) Held.release(oldest)
+  kept[next] = held
+  next = (next + 1) % KEPT_MAX
+  Held.keep(held, text)
+}
+
+/** An object that is no stored one: a Status, a Scale, a bookmark. */
+export const looseHeld = (object: KubeObject, revision = 0): Held => new Held(object, revision, undefined, undefined)

@@ -1,0 +1,39 @@
+// The definitions that are served now, found by resource and by kind.
+// Owns their order and the notice of changes; refuses to know any resource.
+import type { Definition, Definitions } from "../Definition.ts"
+
+const keyOf = (group: string, version: string, name: string): string => `${group}/${version}/${name}`
+
+/** An empty registry, or one with these definitions. */
+export const makeDefinitions = (initial: ReadonlyArray<Definition> = []): Definitions => {
+  const byResource = new Map<string, Definition>()
+  const byKind = new Map<string, Definition>()
+  const listeners: Array<() => void> = []
+  const add = (definition: Definition): void => {
+    const { group, kind, resource, version } = definition
+    byResource.set(keyOf(group, version, resource), definition)
+    byKind.set(keyOf(group, version, kind), definition)
+  }
+  const changed = (): void => {
+    for (const listener of listeners) listener()
+  }
+  for (const definition of initial) add(definition)
+  return {
+    find: (group, version, resource) => byResource.get(keyOf(group, version, resource)),
+    byKind: (group, version, kind) => byKind.get(keyOf(group, version, kind)),
+    all: () => [...byResource.values()],
+    register: (definition) => {
+      add(definition)
+      changed()
+    },
+    unregister: (group, version, resource) => {
+      const definition = byResource.get(keyOf(group, version, resource))
+      if (definition === undefined) return
+      byResource.delete(keyOf(group, version, resource))
+      const kind = keyOf(group, version, definition.kind)
+      if (byKind.get(kind) === definition) byKind.delete(kind)
+      changed()
+    },
+    onChange: (listener) => void listeners.push(listener)
+  }
+}

@@ -1,0 +1,61 @@
+// A body as its kind's schema wants it: readable, without unknown fields, with defaults.
+// Owns the order (read, prune, default) and what fieldValidation makes of unknown fields; refuses rules of values.
+// What is the very same as in the version before has been through here already and is not looked at again.
+import {
+  ApiFailure,
+  cannotBeHandled,
+  decodeProblem,
+  Failures,
+  fillDefaults,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  prune,
+  schemaProblems,
+  strictDecodingMessage,
+  unknownFieldProblem,
+  unknownFields
+} from "#kube"
+import type { Definition } from "../Definition.ts"
+
+export type FieldValidation = "Ignore" | "Warn" | "Strict"
+
+/** The conforming object, or the failure; unknown fields are added to the warnings when that is asked for. */
+export const conform = (
+  definition: Definition,
+  body: KubeObject,
+  old: KubeObject | undefined,
+  validation: FieldValidation,
+  warnings: Array<string>
+): KubeObject | ApiFailure => {
+  const { custom, kind, schema, version } = definition
+  let pruned: Record<string, unknown> | undefined
+  for (const name in body) {
+    const value = body[name] as Json | undefined
+    if (value === undefined || (old !== undefined && value === old[name])) continue
+    const field = schema.fields?.get(name)
+    if (field === undefined) {
+      if (schema.fields === undefined || schema.preserveUnknownFields === true || HEAD.has(name)) continue
+      pruned ??= { ...body }
+      delete pruned[name]
+      continue
+    }
+    if (custom !== true) {
+      const problem = decodeProblem(schema, { [name]: value })
+      if (problem !== undefined) return Failures.badRequest(cannotBeHandled(kind, version, problem))
+    }
+    const kept = prune(field, value, { nulls: custom === true ? "keep" : "drop" })
+    if (kept !== value) (pruned ??= { ...body })[name] = kept
+  }
+  if (pruned !== undefined && validation !== "Ignore") {
+    const unknown = unknownFields(schema, body as unknown as Json).map(unknownFieldProblem)
+    if (unknown.length > 0 && validation === "Strict") return Failures.badRequest(strictDecodingMessage(unknown))
+    warnings.push(...unknown)
+  }
+  const object = fillDefaults(schema, (pruned ?? body) as JsonObject) as unknown as KubeObject
+  if (custom !== true) return object
+  const problems = schemaProblems(schema, object as unknown as Json)
+  return problems.length > 0 ? Failures.invalid(definition, object.metadata.name ?? "", problems) : object
+}
+
+const HEAD: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])

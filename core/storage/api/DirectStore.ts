@@ -1,0 +1,207 @@
+// The store as code of the same process uses it: plain calls on one key or a run of keys, without messages.
+// Owns compare-and-write on one key, pages at a revision, watches of a prefix and leases for keys that go by themselves.
+// Refuses whole transactions, users and limits, which the gRPC services have. Reads answer at once: the engine is embedded.
+import { textKey, keyText } from "../engine/Engine.ts"
+import { revokeLease } from "../lease/Revocation.ts"
+import type { Compactor } from "../mvcc/Compactor.ts"
+import { EventKind } from "../mvcc/Layout.ts"
+import { readRecord, valueOf } from "../mvcc/Record.ts"
+import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
+import type { Store } from "../mvcc/Store.ts"
+import type { StoredEvent } from "../mvcc/StoredEvent.ts"
+import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
+import type { LeaseId } from "../rpc/KvMessages.ts"
+import type { WatchHub } from "../watch/WatchHub.ts"
+
+/** A version of a key. */
+export interface DirectValue {
+  /** The key, one character a byte. */
+  readonly key: string
+  /** A copy of its own. */
+  readonly value: Uint8Array
+  readonly revision: number
+}
+
+export interface DirectPage {
+  readonly values: ReadonlyArray<DirectValue>
+  readonly more: boolean
+  /** Keys from the page's start to the end of the range, this page's among them. */
+  readonly count: number
+  /** The revision that was read. */
+  readonly revision: number
+}
+
+/** A put or a deletion; the bytes are the store's own and are never changed. */
+export interface DirectEvent {
+  readonly key: string
+  readonly revision: number
+  /** Undefined: deleted. */
+  readonly value: Uint8Array | undefined
+  /** What the writer gave along, when it was one of this process; lost when the event is read from the log. */
+  readonly origin: unknown
+}
+
+export interface DirectWrite {
+  readonly key: string
+  /** UTF-8; undefined removes the key. */
+  readonly value: string | undefined
+  /** The revision that the key must be at; 0: it must be absent. */
+  readonly expected: number
+  readonly lease: LeaseId
+  /** Handed to watchers of this process with the event. */
+  readonly origin: unknown
+}
+
+/** The key was not at the expected revision: what is there instead. */
+export class DirectConflict {
+  readonly current: DirectValue | undefined
+
+  constructor(current: DirectValue | undefined) {
+    this.current = current
+  }
+}
+
+export interface DirectWatchListener {
+  /** Whole revisions, in order. */
+  readonly events: (events: ReadonlyArray<DirectEvent>, revision: number) => void
+  /** The watch asked for revisions that are compacted; it is over. */
+  readonly compacted: () => void
+}
+
+const NO_NEEDS = (): [] => []
+
+export class DirectStore {
+  private readonly store: Store
+  private readonly hub: WatchHub
+  private readonly compactor: Compactor
+  private readonly random: () => number
+
+  /** `random` answers numbers in [0, 1): ids of leases are made of them. */
+  constructor(
+    storage: { readonly store: Store; readonly hub: WatchHub; readonly compactor: Compactor },
+    random: () => number
+  ) {
+    this.store = storage.store
+    this.hub = storage.hub
+    this.compactor = storage.compactor
+    this.random = random
+  }
+
+  /** The newest revision that is durable and visible. */
+  get revision(): number {
+    return this.store.revision
+  }
+
+  /** The newest visible version of a key. */
+  get(key: string): DirectValue | undefined {
+    let found: DirectValue | undefined
+    this.store.engine.read(NO_NEEDS, (view) => {
+      const record = this.store.latest(view).get(textKey(key))
+      if (record !== undefined) found = valueAt(key, record)
+    })
+    return found
+  }
+
+  /** Keys of [start, end) in order, at most `limit` (0: all), at a revision (0: the newest). */
+  page(start: string, end: string, limit: number, revision: number): DirectPage | EtcdFailure {
+    let answer: DirectPage | EtcdFailure = Failure.compacted
+    this.store.engine.read(NO_NEEDS, (view) => {
+      const snapshot = this.store.at(view, revision)
+      if (snapshot instanceof EtcdFailure) return void (answer = snapshot)
+      const range = keyRange(textKey(start), textKey(end))
+      const values: Array<DirectValue> = []
+      let more = false
+      snapshot.scan(range, (key, record) => {
+        if (limit > 0 && values.length === limit) return !(more = true)
+        values.push(valueAt(keyText(key), record))
+        return true
+      })
+      answer = { values, more, count: more ? snapshot.count(range) : values.length, revision: snapshot.revision }
+    })
+    return answer
+  }
+
+  /** Writes one key if it is at the expected revision; answers the revision when that is durable and watchers know of it. */
+  write(write: DirectWrite, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
+    let written = 0
+    let conflict: DirectConflict | undefined
+    this.store.write<undefined>(
+      NO_NEEDS,
+      (txn) => {
+        const key = textKey(write.key)
+        const before = txn.snapshot().get(key)
+        const revision = before === undefined ? 0 : readRecord(before).modRevision
+        if (revision !== write.expected) {
+          conflict = new DirectConflict(before && valueAt(write.key, before))
+          return undefined
+        }
+        if (write.value === undefined) txn.deleteRange({ start: key, end: undefined, single: true }, write.origin)
+        else txn.put(key, Buffer.from(write.value), write.lease, write.origin)
+        written = txn.revision
+        return undefined
+      },
+      (failure) => answer(failure ?? conflict ?? written)
+    )
+  }
+
+  /** Follows the keys of [start, end) from a revision on; the returned function stops it. */
+  watch(start: string, end: string, fromRevision: number, listener: DirectWatchListener): () => void {
+    const range: KeyRange = keyRange(textKey(start), textKey(end))
+    const options = {
+      id: 0,
+      range,
+      startRevision: fromRevision,
+      withPutEvents: true,
+      withDeleteEvents: true,
+      withPrevious: false,
+      fragment: false,
+      progressNotify: false
+    }
+    const watcher = this.hub.watch(options, {
+      events: (_watcher, events, revision) => listener.events(events.map(directEvent), revision),
+      compacted: () => listener.compacted(),
+      isBlocked: () => false
+    })
+    return () => this.hub.cancel(watcher)
+  }
+
+  /** Forgets what was before a revision; answers when that is recorded. */
+  compact(revision: number, answer: (failure: EtcdFailure | undefined) => void): void {
+    this.compactor.compact(revision, false, answer)
+  }
+
+  /** Grants a lease: keys written under it from now on are deleted after so many seconds. */
+  grant(ttlSeconds: number): LeaseId {
+    const { lessor } = this.store
+    let id = 0
+    while (id === 0 || lessor.lookup(id) !== undefined) id = Math.floor(this.random() * Number.MAX_SAFE_INTEGER)
+    this.store.writeRows(
+      ({ batch }) => lessor.grant(id, ttlSeconds, batch.writes),
+      () => undefined
+    )
+    return id
+  }
+
+  /** Whether a lease is there and has time left. */
+  hasLease(id: LeaseId): boolean {
+    const lease = this.store.lessor.lookup(id)
+    return lease !== undefined && this.store.lessor.remainingMs(lease) > 0
+  }
+
+  /** Ends a lease and deletes its keys. */
+  revoke(id: LeaseId, answer: (failure: EtcdFailure | undefined) => void): void {
+    revokeLease(this.store, id, answer)
+  }
+}
+
+const valueAt = (key: string, record: Uint8Array): DirectValue => {
+  const { modRevision, valueEnd, valueStart } = readRecord(record)
+  return { key, value: Buffer.from(record.subarray(valueStart, valueEnd)), revision: modRevision }
+}
+
+const directEvent = (event: StoredEvent): DirectEvent => ({
+  key: keyText(event.key),
+  revision: event.revision,
+  value: event.kind === EventKind.Put && event.record !== undefined ? valueOf(event.record) : undefined,
+  origin: event.origin
+})
