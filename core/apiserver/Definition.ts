@@ -81,7 +81,13 @@ export type Subresource =
   /** The same object; of an update only status (and nothing of spec) is taken. The strategy's hooks replace the resource's. */
   | { readonly type: "status"; readonly strategy?: Strategy }
   /** Another part of the same object, with its own rules: `ephemeralcontainers`, `resize`, `approval`, `finalize`. */
-  | { readonly type: "part"; readonly verbs: ReadonlyArray<Verb>; readonly strategy: Strategy }
+  | {
+      readonly type: "part"
+      readonly verbs: ReadonlyArray<Verb>
+      readonly strategy: Strategy
+      /** Only for actions of the server itself: neither discovered nor reached from outside. */
+      readonly hidden?: boolean
+    }
   /** autoscaling/v1 Scale, by the paths of a CRD's scale subresource. */
   | {
       readonly type: "scale"

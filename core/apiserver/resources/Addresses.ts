@@ -1,0 +1,113 @@
+// IP addresses and CIDRs as numbers: parsing, printing, and the rules of fields that hold them.
+// Owns this arithmetic; refuses names, which #kube has.
+import { invalid, type Problems } from "./Problems.ts"
+
+export interface Address {
+  readonly family: "IPv4" | "IPv6"
+  readonly value: bigint
+}
+
+export interface Cidr {
+  readonly family: "IPv4" | "IPv6"
+  /** The first address of the block. */
+  readonly base: bigint
+  readonly prefix: number
+  /** How many addresses the block has. */
+  readonly size: bigint
+}
+
+const parse4 = (text: string): bigint | undefined => {
+  const parts = text.split(".")
+  if (parts.length !== 4) return undefined
+  let value = 0n
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined
+    value = value * 256n + BigInt(part)
+  }
+  return value
+}
+
+const words = (text: string): ReadonlyArray<number> | undefined => {
+  if (text === "") return []
+  const found: Array<number> = []
+  const parts = text.split(":")
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at] ?? ""
+    if (at === parts.length - 1 && part.includes(".")) {
+      const tail = parse4(part)
+      if (tail === undefined) return undefined
+      found.push(Number(tail >> 16n), Number(tail & 0xffffn))
+    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) found.push(Number.parseInt(part, 16))
+    else return undefined
+  }
+  return found
+}
+
+const parse6 = (text: string): bigint | undefined => {
+  const halves = text.split("::")
+  if (halves.length > 2) return undefined
+  const head = words(halves[0] ?? "")
+  const tail = halves.length === 2 ? words(halves[1] ?? "") : []
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
+  const all = [...head, ...Array.from({ length: missing }, () => 0), ...tail]
+  return all.reduce((value, word) => value * 65_536n + BigInt(word), 0n)
+}
+
+/** Reads an address; undefined when it is none. */
+export const parseAddress = (text: string): Address | undefined => {
+  const isSix = text.includes(":")
+  const value = isSix ? parse6(text) : parse4(text)
+  return value === undefined ? undefined : { family: isSix ? "IPv6" : "IPv4", value }
+}
+
+/** The canonical text of an address. */
+export const addressText = ({ family, value }: Address): string => {
+  if (family === "IPv4") return [24n, 16n, 8n, 0n].map((shift) => (value >> shift) & 255n).join(".")
+  const parts = [7n, 6n, 5n, 4n, 3n, 2n, 1n, 0n].map((at) => Number((value >> (at * 16n)) & 0xffffn))
+  let from = -1
+  let length = 1
+  for (let at = 0; at < 8; at++) {
+    let zeros = 0
+    while (at + zeros < 8 && parts[at + zeros] === 0) zeros++
+    if (zeros > length) {
+      from = at
+      length = zeros
+    }
+  }
+  const hex = parts.map((part) => part.toString(16))
+  return from < 0 ? hex.join(":") : `${hex.slice(0, from).join(":")}::${hex.slice(from + length).join(":")}`
+}
+
+/** Reads a block like "10.96.0.0/12"; undefined when it is none. */
+export const parseCidr = (text: string): Cidr | undefined => {
+  const slash = text.indexOf("/")
+  const address = slash < 0 ? undefined : parseAddress(text.slice(0, slash))
+  const length = text.slice(slash + 1)
+  if (address === undefined || !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined
+  const bits = address.family === "IPv4" ? 32 : 128
+  const prefix = Number(length)
+  if (prefix > bits) return undefined
+  const size = 1n << BigInt(bits - prefix)
+  return { family: address.family, base: address.value - (address.value % size), prefix, size }
+}
+
+/** Whether an address lies in a block. */
+export const contains = (cidr: Cidr, address: Address): boolean =>
+  cidr.family === address.family && address.value >= cidr.base && address.value < cidr.base + cidr.size
+
+/** What is wrong with a text that is no address. */
+export const NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+
+/** Checks an address. */
+export const checkAddress = (text: string, path: string, problems: Problems): void => {
+  if (parseAddress(text) === undefined) problems.push(invalid(path, text, NOT_AN_ADDRESS))
+}
+
+/** Checks a block of addresses. */
+export const checkCidr = (text: string, path: string, problems: Problems): void => {
+  if (parseCidr(text) === undefined) {
+    problems.push(invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"))
+  }
+}
