@@ -7,7 +7,8 @@ import type { StagePlace } from "./Stage.ts"
 const objectsOf = (value: Json | undefined): ReadonlyArray<JsonObject> =>
   Array.isArray(value) ? (value as ReadonlyArray<JsonObject>) : []
 const fieldsOf = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {})
-const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "")
+/** A text field; empty when it is absent or no text. */
+export const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "")
 
 /** A pod's spec and status as objects. */
 export const podSpec = (pod: KubeObject): JsonObject => fieldsOf(pod.spec)
