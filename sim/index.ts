@@ -55,3 +55,6 @@ export { HollowPods, type HollowPodsOptions, type PodObserver } from "./nodes/Ho
 export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
 export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
 export { type ControllerContext, type ControllerStart, World, type WorldOptions } from "./World.ts"
+export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
+export { ClusterChecker } from "./checkers/ClusterChecker.ts"
+export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
