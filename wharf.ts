@@ -28,6 +28,7 @@ const everything = async () => {
   const { runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
+  const { simCommand } = await import("#sim")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -36,6 +37,7 @@ const everything = async () => {
     lintCommand,
     serve,
     storageCommand,
+    simCommand(),
     assetsCommand
   ])
 }

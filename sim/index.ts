@@ -58,3 +58,4 @@ export { type ControllerContext, type ControllerStart, World, type WorldOptions 
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
+export { CaseUnreadable, simCommand } from "./explore/SimCommand.ts"

@@ -2,6 +2,7 @@
 // Owns waiting pods and their retries; refuses to choose. A pod without a node is told so once (condition and event) and tried again when
 // a node changes, when room is given back, and every so often.
 import { ApiFailure, type Client, gvr, type Json, type JsonObject, type KubeObject, Reflector, rfc3339 } from "#kube"
+import { podEvent } from "../nodes/PodEvent.ts"
 import { podSpec, podStatus } from "../nodes/PodStatus.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import type { NodeChooser } from "./NodeChooser.ts"
@@ -197,11 +198,14 @@ export class PodBindings {
       ({ type }) => type !== "PodScheduled"
     )
     const status: Json = { ...podStatus(pod), conditions: [...others, condition] }
+    const event = podEvent(pod, { type: "Warning", reason: "FailedScheduling", message }, process.clockwork.now(), {
+      component: SCHEDULER
+    })
     const failed = (answer: KubeObject | ApiFailure): void => {
       if (answer instanceof ApiFailure) this.stats.failures++
     }
     client.update({ resource: pods, namespace, name, subresource: "status" }, { ...pod, status }, {}, failed)
-    client.create({ resource: events, namespace }, failedScheduling(pod, message, now), {}, failed)
+    client.create({ resource: events, namespace }, event, {}, failed)
   }
 
   private retrySoon(): void {
@@ -217,24 +221,5 @@ export class PodBindings {
     for (const [uid, one] of this.hopeless) this.waiting.set(uid, one)
     this.hopeless.clear()
     this.tick()
-  }
-}
-
-const failedScheduling = ({ apiVersion, kind, metadata }: KubeObject, message: string, now: string): KubeObject => {
-  const { name = "", namespace = "", resourceVersion = "", uid = "" } = metadata
-  return {
-    apiVersion: "v1",
-    kind: "Event",
-    metadata: { generateName: `${name}.`, namespace },
-    involvedObject: { apiVersion, kind, name, namespace, resourceVersion, uid },
-    reason: "FailedScheduling",
-    message,
-    type: "Warning",
-    count: 1,
-    firstTimestamp: now,
-    lastTimestamp: now,
-    source: { component: SCHEDULER },
-    reportingComponent: SCHEDULER,
-    reportingInstance: ""
   }
 }

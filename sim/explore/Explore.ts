@@ -10,6 +10,8 @@ export interface SteppedCase<Step> {
   readonly seed: number
   readonly plan: FaultPlan
   readonly steps: ReadonlyArray<Step>
+  /** How many machines the world has, where it has some. */
+  readonly nodes?: number
 }
 
 export interface Finding<Case> {
@@ -60,10 +62,22 @@ export const shrinkCase = <Step, Case extends SteppedCase<Step>>(
     ...drawn.steps.map((step) => ({ step }))
   ]
   const shrunk = shrinkItems(items, (left) => breaks(assemble<Step, Case>(drawn, left)), runsMax)
-  const smallest = { ...assemble<Step, Case>(drawn, shrunk.items), seed }
+  const fewest = { ...assemble<Step, Case>(drawn, shrunk.items), seed }
+  const smallest = { ...fewest, ...fewestNodes(fewest, breaks), seed }
   const { eventLogHash, violations } = run(smallest)
   const violation = violations.find(({ guarantee }) => guarantee === first.guarantee) ?? first
   return { drawn, smallest, violation, eventLogHash, runs: shrunk.runs }
+}
+
+/** Halves the machines as long as the case still breaks the guarantee. */
+const fewestNodes = <Case extends { readonly nodes?: number }>(
+  from: Case,
+  breaks: (candidate: Case) => boolean
+): { readonly nodes?: number } => {
+  if (from.nodes === undefined) return {}
+  let { nodes } = from
+  while (nodes > 1 && breaks({ ...from, nodes: nodes >> 1 })) nodes >>= 1
+  return { nodes }
 }
 
 /** The first finding among some seeds; undefined when every run keeps every guarantee. */

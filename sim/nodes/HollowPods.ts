@@ -8,8 +8,9 @@ import type { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import type { HollowNodes } from "./HollowNodes.ts"
 import { podIp } from "./NodeGroup.ts"
+import { podEvent } from "./PodEvent.ts"
 import { podSpec, podStatus, textOf } from "./PodStatus.ts"
-import { chooseStage, drawDelay, type Stage, type StageEvent, type StagePlace, type StageStep } from "./Stage.ts"
+import { chooseStage, drawDelay, type Stage, type StagePlace, type StageStep } from "./Stage.ts"
 import { TimeTexts } from "./TimeTexts.ts"
 
 export interface HollowPodsOptions {
@@ -222,13 +223,11 @@ export class HollowPods {
         const finalizers = step.change(object.metadata.finalizers ?? [])
         return this.client.patch(target, { type: "merge", body: { metadata: { finalizers } } }, NO_OPTIONS, done)
       }
-      case "event":
-        return this.client.create(
-          { resource: events, namespace },
-          eventOf(object, step.event, this.place(slot)),
-          NO_OPTIONS,
-          done
-        )
+      case "event": {
+        const { nodeName, nowMs } = this.place(slot)
+        const event = podEvent(object, step.event, nowMs, { component: "kubelet", host: nodeName })
+        return this.client.create({ resource: events, namespace }, event, NO_OPTIONS, done)
+      }
     }
   }
 
@@ -245,23 +244,5 @@ export class HollowPods {
       nodePort: KUBELET_PORT,
       podIp: (pod) => textOf(podStatus(pod)["podIP"]) || address
     }
-  }
-}
-
-/** An event of the kubelet about a pod; named by the time, as client-go does. */
-const eventOf = ({ apiVersion, kind, metadata }: KubeObject, event: StageEvent, place: StagePlace): KubeObject => {
-  const { name = "", namespace = "", resourceVersion = "", uid = "" } = metadata
-  return {
-    apiVersion: "v1",
-    kind: "Event",
-    metadata: { name: `${name}.${Math.floor(place.nowMs * 1e6).toString(16)}`, namespace },
-    involvedObject: { apiVersion, kind, name, namespace, resourceVersion, uid },
-    reason: event.reason,
-    message: event.message,
-    type: event.type,
-    count: 1,
-    firstTimestamp: place.now,
-    lastTimestamp: place.now,
-    source: { component: "kubelet", host: place.nodeName }
   }
 }
