@@ -10,6 +10,7 @@ import { Violations } from "../checkers/Violations.ts"
 import { drawPlan, type FaultPlan, type FaultStep, planEndMs } from "../faults/FaultPlan.ts"
 import { defaultNetwork } from "../faults/Network.ts"
 import { StoreRecord } from "../history/StoreRecord.ts"
+import type { Kernel } from "../time/Kernel.ts"
 import { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import { type ControllerStart, World } from "../World.ts"
@@ -31,6 +32,8 @@ export interface ClusterParts {
   readonly controllers?: ReadonlyArray<ControllerStart>
   /** Between a process and the network, below the checks. */
   readonly wrapClient?: (client: Client, process: SimProcess) => Client
+  /** Sees the kernel before anything happens: to write its log down. */
+  readonly onKernel?: (kernel: Kernel) => void
 }
 
 const DURATION_MS = 30_000
@@ -121,6 +124,7 @@ export const runClusterCase = (run: ClusterCase, parts: ClusterParts): RunResult
     wrapClient: (client, process) => clients.wrap(parts.wrapClient?.(client, process) ?? client, process)
   })
   const { kernel } = world
+  parts.onKernel?.(kernel)
   violations.onViolation = () => kernel.stop()
   Object.defineProperty(clock, "nowMs", { get: () => kernel.nowMs })
   world.onServerStart = (storage) => {

@@ -4,6 +4,8 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { writeEventLog } from "../time/EventLogAdapter.ts"
+import type { Kernel } from "../time/Kernel.ts"
 import { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./ClusterWorld.ts"
 import { type Finding, replayCommand, shrinkCase, type SteppedCase } from "./Explore.ts"
 import { drawStoreCase, runStoreCase, type RunResult, type StoreCase } from "./StoreWorld.ts"
@@ -87,6 +89,15 @@ const tell = Effect.fn("sim.tell")(function* ({ counts, eventLogHash, events, vi
   if (violations.length > 0) yield* endWith(EXIT_BROKEN)
 })
 
+/** Writes down the log of the kernel that is seen, if a file is named. */
+const logging = (path: string | undefined) => {
+  let close = (): void => undefined
+  const onKernel = (kernel: Kernel): void => {
+    if (path !== undefined) close = writeEventLog(kernel, path)
+  }
+  return { onKernel, close: () => close() }
+}
+
 const reported = <R>(program: Effect.Effect<void, CaseUnreadable, R>) =>
   program.pipe(
     Effect.catch(({ message }) => Effect.andThen(Console.error(`error: ${message}`), endWith(EXIT_UNREADABLE)))
@@ -135,15 +146,23 @@ export const simCommand = (cluster?: ClusterParts) => {
     Command.withDescription("Look for a seed that breaks a guarantee, and shrink what is found"),
     Command.withExamples([{ command: "wharf sim explore --seeds 1000", description: "a thousand worlds of the store" }])
   )
-  const replay = Command.make("replay", { file: Argument.String("file") }, ({ file }) =>
+  const log = Flag.String("log").pipe(
+    Flag.withDescription("File for the whole event log, one event a line; two of them are compared with diff"),
+    Flag.optional
+  )
+  const replay = Command.make("replay", { file: Argument.String("file"), log }, ({ file, log }) =>
     reported(
       Effect.gen(function* () {
         const one = yield* readCase(file)
-        if (one.kind === "store") return yield* tell(runStoreCase(one))
+        const written = yield* Effect.acquireRelease(
+          Effect.sync(() => logging(Option.getOrUndefined(log))),
+          ({ close }) => Effect.sync(close)
+        )
+        if (one.kind === "store") return yield* tell(runStoreCase(one, written))
         if (cluster === undefined)
           return yield* new CaseUnreadable({ message: `${file}: a cluster cannot be run here` })
-        return yield* tell(runClusterCase(one, cluster))
-      })
+        return yield* tell(runClusterCase(one, { ...cluster, ...written }))
+      }).pipe(Effect.scoped)
     )
   ).pipe(
     Command.withDescription("Run a case from its file and show what it breaks"),
@@ -151,6 +170,7 @@ export const simCommand = (cluster?: ClusterParts) => {
   )
   return Command.make("sim").pipe(
     Command.withDescription("Simulated worlds: explore seeds, replay findings"),
+    Command.withExamples([{ command: "wharf sim explore --seeds 1000", description: "look for a broken guarantee" }]),
     Command.withSubcommands([exploring, replay])
   )
 }

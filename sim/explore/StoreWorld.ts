@@ -41,6 +41,8 @@ export interface RunResult {
 export interface StoreWrappers {
   readonly engine?: EngineWrapper
   readonly calls?: (calls: StoreCalls, process: SimProcess, server: StoreNode) => StoreCalls
+  /** Sees the kernel before anything happens: to write its log down. */
+  readonly onKernel?: (kernel: Kernel) => void
 }
 
 const DURATION_MS = 8000
@@ -101,6 +103,7 @@ class StoreWorld {
 
   constructor(run: StoreCase, wrappers: StoreWrappers) {
     const kernel = new Kernel({ seed: run.seed })
+    wrappers.onKernel?.(kernel)
     this.case = run
     this.kernel = kernel
     this.violations = new Violations(() => kernel.nowMs)

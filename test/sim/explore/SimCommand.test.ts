@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, it } from "vitest"
-import { drawStoreCase, runStoreCase } from "#sim"
+import { drawStoreCase, firstDifference, runStoreCase } from "#sim"
 
 const folder = mkdtempSync(join(tmpdir(), "sim-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -21,6 +21,21 @@ it("replays a case from its file, in another process, to the same event log", ()
   const drawn = drawStoreCase(11)
   writeFileSync(file, JSON.stringify(drawn))
   assert.include(run("replay", file), `event log ${runStoreCase(drawn).eventLogHash}`)
+})
+
+it("writes the event log down, so that two runs can be compared line by line", () => {
+  const [one, two, other] = ["one", "two", "other"].map((name) => join(folder, name))
+  for (const [seed, log] of [
+    [11, one],
+    [11, two],
+    [12, other]
+  ] as const) {
+    const file = join(folder, `${seed}.json`)
+    writeFileSync(file, JSON.stringify(drawStoreCase(seed)))
+    run("replay", file, "--log", log)
+  }
+  assert.isUndefined(firstDifference(one, two))
+  assert.isAtLeast(firstDifference(one, other)?.line ?? 0, 1)
 })
 
 it("says what is wrong with a file or a flag", () => {
