@@ -19,6 +19,8 @@ export interface HollowNodesOptions {
   readonly registerOverMs?: number
   readonly leaseIntervalMs?: number
   readonly statusIntervalMs?: number
+  /** Renewals happen on multiples of this many milliseconds, so that those of one moment share a commit; default 10. */
+  readonly tickMs?: number
 }
 
 const REGISTERED = 1
@@ -27,6 +29,7 @@ const CUT = 4
 
 const LEASE_INTERVAL_MS = 10_000
 const STATUS_INTERVAL_MS = 300_000
+const TICK_MS = 10
 const JITTER = 0.04
 /** Waits of a kubelet whose registration failed: from 100 ms, doubled up to 7 s. */
 const REGISTER_RETRY_MS = 100
@@ -66,7 +69,7 @@ export class HollowNodes {
     this.states = new Uint8Array(this.machines.length)
     this.retries = new Uint8Array(this.machines.length)
     this.objects = new Array<KubeObject | undefined>(this.machines.length)
-    this.renewals = new LeaseRenewals(client, this.machines)
+    this.renewals = new LeaseRenewals(client, this.machines, (node) => this.objects[node]?.metadata.uid)
     this.leaseHandler = kernel.handler(process, (node) => this.renew(node), { spread: true })
     this.statusHandler = kernel.handler(process, (node) => this.report(node), { spread: true })
     this.registerHandler = kernel.handler(process, (node) => this.register(node), { spread: true })
@@ -164,19 +167,16 @@ export class HollowNodes {
   /** A node can be heard again: it says so at once. */
   private back(node: number): void {
     if (this.states[node] !== REGISTERED) return
-    this.renewals.renew(node, this.uidOf(node), this.texts.microTime(this.process.clockwork.now()))
+    this.renewals.renew(node, this.texts.microTime(this.process.clockwork.now()))
     this.onBack?.(node)
   }
 
   private renew(node: number): void {
-    const { leaseIntervalMs = LEASE_INTERVAL_MS } = this.options
-    this.kernel.at(this.kernel.nowMs + leaseIntervalMs * (1 + JITTER * this.random.float()), this.leaseHandler, node)
+    const { leaseIntervalMs = LEASE_INTERVAL_MS, tickMs = TICK_MS } = this.options
+    const dueMs = this.kernel.nowMs + leaseIntervalMs * (1 + JITTER * this.random.float())
+    this.kernel.at(Math.ceil(dueMs / tickMs) * tickMs, this.leaseHandler, node)
     if (this.states[node] !== REGISTERED) return
-    this.renewals.renew(node, this.uidOf(node), this.texts.microTime(this.process.clockwork.now()))
-  }
-
-  private uidOf(node: number): string | undefined {
-    return this.objects[node]?.metadata.uid
+    this.renewals.renew(node, this.texts.microTime(this.process.clockwork.now()))
   }
 
   /** Sends a status with new heartbeats; a conflict is tried again with what is newer. */

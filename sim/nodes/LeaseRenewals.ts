@@ -22,19 +22,23 @@ export class LeaseRenewals {
   private readonly leases: Array<KubeObject | undefined>
   private readonly pool: Array<LeaseCall> = []
 
-  constructor(client: Client, machines: ReadonlyArray<Machine>) {
+  private readonly uidOf: (node: number) => string | undefined
+
+  /** `uidOf` names the Node that owns a lease, once it is known. */
+  constructor(client: Client, machines: ReadonlyArray<Machine>, uidOf: (node: number) => string | undefined) {
+    this.uidOf = uidOf
     this.client = client
     this.machines = machines
     this.targets = machines.map(({ facts: { name } }) => ({ resource, namespace: NAMESPACE, name }))
     this.leases = new Array<KubeObject | undefined>(machines.length)
   }
 
-  /** Renews a node's lease, or makes it; `uid` is the Node's, which owns it. */
-  renew(node: number, uid: string | undefined, renewTime: string): void {
+  /** Renews a node's lease, or makes it. */
+  renew(node: number, renewTime: string): void {
     const lease = this.leases[node]
     const holderIdentity = this.machines[node].facts.name
     const spec = { holderIdentity, leaseDurationSeconds: LEASE_SECONDS, renewTime }
-    if (lease === undefined) return this.create(node, uid, spec)
+    if (lease === undefined) return this.create(node, spec)
     const call = this.take(node)
     this.client.update(
       this.targets[node],
@@ -49,7 +53,8 @@ export class LeaseRenewals {
     this.leases[node] = undefined
   }
 
-  private create(node: number, uid: string | undefined, spec: KubeObject["spec"] & object): void {
+  private create(node: number, spec: KubeObject["spec"] & object): void {
+    const uid = this.uidOf(node)
     const { name } = this.machines[node].facts
     const ownerReferences = uid === undefined ? [] : [{ apiVersion: "v1", kind: "Node", name, uid }]
     const metadata = { name, namespace: NAMESPACE, ...(uid === undefined ? {} : { ownerReferences }) }
