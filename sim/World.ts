@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly nodeGroups: ReadonlyArray<NodeGroup>
   /** Default: those of a kubelet. */
   readonly podStages?: ReadonlyArray<Stage>
+  /** Stages of nodes beside what every kubelet does; default none. */
+  readonly nodeStages?: ReadonlyArray<Stage>
   /** Milliseconds over which the nodes come up; default 0. */
   readonly registerOverMs?: number
   /** Who chooses nodes for pods; default the plain one-pass binder. */
@@ -104,7 +106,8 @@ export class World {
       process: kubelets,
       client: kubeletClient,
       groups: options.nodeGroups,
-      registerOverMs: options.registerOverMs ?? 0
+      registerOverMs: options.registerOverMs ?? 0,
+      stages: options.nodeStages ?? []
     })
     const stages = options.podStages ?? kubeletPodStages
     this.pods = new HollowPods({ kernel, process: kubelets, client: kubeletClient, nodes: this.nodes, stages })

@@ -8,6 +8,8 @@ import type { SimProcess } from "../time/SimProcess.ts"
 import { LeaseRenewals } from "./LeaseRenewals.ts"
 import { type Machine, machinesOf, type NodeGroup, registration } from "./NodeGroup.ts"
 import { withHeartbeat } from "./NodeStatus.ts"
+import { NodeStages } from "./NodeStages.ts"
+import type { Stage } from "./Stage.ts"
 import { TimeTexts } from "./TimeTexts.ts"
 
 export interface HollowNodesOptions {
@@ -21,6 +23,8 @@ export interface HollowNodesOptions {
   readonly statusIntervalMs?: number
   /** Renewals happen on multiples of this many milliseconds, so that those of one moment share a commit; default 10. */
   readonly tickMs?: number
+  /** Stages of nodes beside what every kubelet does. */
+  readonly stages?: ReadonlyArray<Stage>
 }
 
 const REGISTERED = 1
@@ -56,6 +60,7 @@ export class HollowNodes {
   private readonly statusHandler: HandlerId
   private readonly registerHandler: HandlerId
   private readonly reflector: Reflector
+  private readonly stages: NodeStages | undefined
 
   constructor(options: HollowNodesOptions) {
     const { client, kernel, process } = options
@@ -70,6 +75,12 @@ export class HollowNodes {
     this.retries = new Uint8Array(this.machines.length)
     this.objects = new Array<KubeObject | undefined>(this.machines.length)
     this.renewals = new LeaseRenewals(client, this.machines, (node) => this.objects[node]?.metadata.uid)
+    const { stages = [] } = options
+    const isWell = (node: number): boolean => this.isWell(node)
+    this.stages =
+      stages.length === 0
+        ? undefined
+        : new NodeStages({ kernel, process, client, machines: this.machines, stages, isWell })
     this.leaseHandler = kernel.handler(process, (node) => this.renew(node), { spread: true })
     this.statusHandler = kernel.handler(process, (node) => this.report(node), { spread: true })
     this.registerHandler = kernel.handler(process, (node) => this.register(node), { spread: true })
@@ -205,6 +216,7 @@ export class HollowNodes {
     if (node === undefined) return
     this.objects[node] = undefined
     this.renewals.forget(node)
+    this.stages?.gone(node)
     // A kubelet whose Node is gone keeps failing to report; when it is restarted it registers again. So does ours, a little later.
     this.states[node] &= ~REGISTERED
     this.kernel.at(this.kernel.nowMs + REGISTER_RETRY_MAX_MS, this.registerHandler, node)
@@ -212,6 +224,8 @@ export class HollowNodes {
 
   private seen(object: KubeObject): void {
     const node = this.byName.get(object.metadata.name ?? "")
-    if (node !== undefined) this.objects[node] = object
+    if (node === undefined) return
+    this.objects[node] = object
+    this.stages?.seen(node, object)
   }
 }

@@ -1,16 +1,16 @@
 // The pods of all hollow nodes: one watch for all of them, told apart by the node they are bound to, each in a stage of its life.
 // Owns each pod's slot (arrays, no objects of its own), its pending stage and the calls that carry it out; refuses to decide what a
 // stage says. A pod whose node is dead or cut off waits; a call that failed is tried again.
-import { ApiFailure, type Client, gvr, type KubeObject, Reflector, type Target, type WatchEvent } from "#kube"
+import { ApiFailure, type Client, gvr, type KubeObject, Reflector, type WatchEvent } from "#kube"
 import type { EventHandle } from "../time/EventHeap.ts"
 import type { HandlerId, Kernel } from "../time/Kernel.ts"
 import type { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import type { HollowNodes } from "./HollowNodes.ts"
 import { podIp } from "./NodeGroup.ts"
-import { podEvent } from "./PodEvent.ts"
 import { podSpec, podStatus, textOf } from "./PodStatus.ts"
-import { chooseStage, drawDelay, type Stage, type StagePlace, type StageStep } from "./Stage.ts"
+import { chooseStage, drawDelay, type Stage, type StagePlace } from "./Stage.ts"
+import { runSteps } from "./StageSteps.ts"
 import { TimeTexts } from "./TimeTexts.ts"
 
 export interface HollowPodsOptions {
@@ -28,13 +28,11 @@ export interface PodObserver {
 }
 
 const RETRY_MS = 1000
-const NO_OPTIONS = {}
 const pods = gvr("", "v1", "pods")
-const events = gvr("", "v1", "events")
 const KUBELET_PORT = 10_250
 
 export class HollowPods {
-  readonly stats = { known: 0, stagesDone: 0, deleted: 0, failures: 0 }
+  readonly stats = { known: 0, stagesDone: 0, failures: 0 }
   observer: PodObserver | undefined
   private readonly kernel: Kernel
   private readonly process: SimProcess
@@ -167,17 +165,19 @@ export class HollowPods {
     this.timers[slot] = -1
     this.stageOf[slot] = -1
     if (object === undefined || stage === undefined || !this.nodes.isWell(this.nodeOf[slot])) return
-    this.step(slot, object, stage, 0)
-  }
-
-  private step(slot: number, object: KubeObject, stage: Stage, at: number): void {
-    const step = stage.steps[at]
-    if (step === undefined) return this.done(slot, object, stage)
-    this.carryOut(slot, object, step, (answer) => {
-      if (this.objects[slot]?.metadata.uid !== object.metadata.uid) return
-      if (answer instanceof ApiFailure) return this.failed(slot, answer)
-      this.step(slot, answer.kind === "Pod" ? answer : object, stage, at + 1)
-    })
+    const { name = "", namespace = "", uid } = object.metadata
+    runSteps(
+      this.client,
+      { resource: pods, namespace, name },
+      object,
+      stage.steps,
+      () => this.place(slot),
+      (answer) => {
+        if (this.objects[slot]?.metadata.uid !== uid) return
+        if (answer instanceof ApiFailure) this.failed(slot, answer)
+        else this.done(slot, answer, stage)
+      }
+    )
   }
 
   private done(slot: number, object: KubeObject, stage: Stage): void {
@@ -196,39 +196,6 @@ export class HollowPods {
       this.timers[slot] = -1
       this.advance(slot)
     })
-  }
-
-  private carryOut(
-    slot: number,
-    object: KubeObject,
-    step: StageStep,
-    done: (answer: KubeObject | ApiFailure) => void
-  ): void {
-    const { name = "", namespace = "", uid = "" } = object.metadata
-    const target: Target = { resource: pods, namespace, name }
-    switch (step.kind) {
-      case "status": {
-        const status = step.status(object, this.place(slot))
-        return this.client.update({ ...target, subresource: "status" }, { ...object, status }, NO_OPTIONS, done)
-      }
-      case "patch": {
-        const patch = { type: step.type, body: step.body(object, this.place(slot)) }
-        const whole = step.subresource === "" ? target : { ...target, subresource: step.subresource }
-        return this.client.patch(whole, patch, NO_OPTIONS, done)
-      }
-      case "delete":
-        this.stats.deleted++
-        return this.client.delete(target, { gracePeriodSeconds: 0, preconditions: { uid } }, done)
-      case "finalizers": {
-        const finalizers = step.change(object.metadata.finalizers ?? [])
-        return this.client.patch(target, { type: "merge", body: { metadata: { finalizers } } }, NO_OPTIONS, done)
-      }
-      case "event": {
-        const { nodeName, nowMs } = this.place(slot)
-        const event = podEvent(object, step.event, nowMs, { component: "kubelet", host: nodeName })
-        return this.client.create({ resource: events, namespace }, event, NO_OPTIONS, done)
-      }
-    }
   }
 
   private place(slot: number): StagePlace {

@@ -71,7 +71,7 @@ export const nodeStatus = (
   nodeInfo
 })
 
-/** A status with its heartbeats set to a time; conditions of other reporters stay as they are. */
+/** A status with its heartbeats set to a time; a kubelet that was held for silent says that it is well. */
 export const withHeartbeat = (status: JsonObject, now: string): JsonObject => {
   const { conditions } = status
   if (!Array.isArray(conditions)) return status
@@ -80,8 +80,9 @@ export const withHeartbeat = (status: JsonObject, now: string): JsonObject => {
     conditions: (conditions as ReadonlyArray<JsonObject>).map((one) => {
       const own = kubeletConditions.find(({ type }) => type === one["type"])
       if (own === undefined) return one
-      const changed = one["status"] !== own.status
-      return { ...own, lastHeartbeatTime: now, lastTransitionTime: changed ? now : (one["lastTransitionTime"] ?? now) }
+      // Unknown is what others say of a kubelet that was silent; anything else this kubelet or a stage of it has said.
+      if (one["status"] !== "Unknown") return { ...one, lastHeartbeatTime: now }
+      return { ...own, lastHeartbeatTime: now, lastTransitionTime: now }
     })
   }
 }

@@ -60,6 +60,35 @@ describe("nodes", () => {
     assert.closeTo(world.nodes.stats.heartbeats, 12 * 12, 14)
   })
 
+  it("live by the stages of a file, too", () => {
+    const text = `
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: broken}
+spec:
+  resourceRef: {apiGroup: v1, kind: Node}
+  selector:
+    matchLabels: {topology.kubernetes.io/zone: c}
+    matchExpressions:
+    - {key: '.status.conditions.[] | select( .type == "Ready" ) | .status', operator: In, values: ["True"]}
+  delay: {durationMilliseconds: 5000}
+  next:
+    statusTemplate: |
+      conditions:
+      - {type: Ready, status: "False", reason: nodeFailed, message: {{ printf "%s failed" NodeName | Quote }}}
+`
+    const world = make({ nodeStages: parseStages(text).map(({ stage }) => stage) })
+    world.start()
+    world.kernel.run({ untilMs: 20_000 })
+    for (const node of world.api.server!.view("", "nodes").list("")) {
+      const conditions = statusOf(node)["conditions"] as ReadonlyArray<{ type: string; message: string }>
+      const { message } = conditions.find(({ type }) => type === "Ready")!
+      const isBroken = node.metadata.labels?.["topology.kubernetes.io/zone"] === "c"
+      assert.strictEqual(message, isBroken ? `${node.metadata.name} failed` : "kubelet is posting ready status")
+      assert.lengthOf(conditions, 4)
+    }
+  })
+
   it("fall silent when their zone dies or is cut off, and come back", () => {
     for (const kind of ["nodes-die", "zone-cut"] as const) {
       const fault = { kind, atMs: 30_000, forMs: 60_000, zone: "b", count: 0 }
