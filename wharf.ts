@@ -16,13 +16,20 @@ const wharf = Command.make("wharf").pipe(
   ])
 )
 
-const serve = Command.make("serve").pipe(
+const serveOf = Command.make("serve").pipe(
   Command.withDescription("Serve one of the systems"),
   Command.withExamples([
-    { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" }
-  ]),
-  Command.withSubcommands([serveStorageCommand])
+    { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
+    { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" }
+  ])
 )
+
+/** The store starts without waiting for what only the others load. */
+const serving = async (system: string | undefined) => {
+  if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
+  const { serveApiServerCommand } = await import("#apiserver")
+  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+}
 
 const everything = async () => {
   const { runCommand, scenarioCommand } = await import("#scenarios")
@@ -35,7 +42,7 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
-    serve,
+    await serving(undefined),
     storageCommand,
     simCommand(),
     assetsCommand
@@ -47,7 +54,7 @@ const program =
   first === "etcd"
     ? runEtcd(rest, process.env)
     : first === "serve"
-      ? Command.run(Command.withSubcommands(wharf, [serve]), { version })
+      ? Command.run(Command.withSubcommands(wharf, [await serving(rest[0])]), { version })
       : Command.run(await everything(), { version })
 
 /** A failure is one line; only what nobody foresaw shows where it happened. */

@@ -16,6 +16,8 @@ export type AccessAttributes = { readonly user: UserInfo } & (
       readonly subresource: string
       readonly namespace: string
       readonly name: string
+      /** Of list, watch and deletecollection, as asked for. */
+      readonly fieldSelector?: string
     }
   | { readonly resourceRequest: false; readonly verb: string; readonly path: string }
 )
@@ -51,6 +53,9 @@ export interface AdmissionPlugin {
   readonly handles: (request: AdmissionRequest) => boolean
   /** Answers the object, perhaps another one. May answer before it returns. */
   readonly mutate?: (request: AdmissionRequest, done: (admitted: Admitted) => void) => void
-  /** Runs after all mutation. May answer before it returns. */
-  readonly validate?: (request: AdmissionRequest, done: (failure: ApiFailure | undefined) => void) => void
+  /** Runs after all mutation. May answer before it returns; warnings go to the client. */
+  readonly validate?: (
+    request: AdmissionRequest,
+    done: (failure: ApiFailure | undefined, warnings?: ReadonlyArray<string>) => void
+  ) => void
 }

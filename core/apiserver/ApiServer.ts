@@ -27,8 +27,8 @@ export interface ApiServerOptions {
   readonly keyValue: KeyValue
   readonly clockwork: Clockwork
   readonly definitions: Definitions
-  /** In the order in which they are asked. */
-  readonly admission?: ReadonlyArray<AdmissionPlugin>
+  /** In the order in which they are asked; a function is called once, when the server stands and its definitions are there. */
+  readonly admission?: ReadonlyArray<AdmissionPlugin> | ((api: Api) => ReadonlyArray<AdmissionPlugin>)
   /** Who keeps managed fields; without one they stay as clients send them, and nothing can be applied. */
   readonly managers?: FieldManagers
   /** Changes of each resource that watches resume from; default 16,384 and 64 MiB. */
@@ -80,14 +80,17 @@ export const makeApiServer = (options: ApiServerOptions): ApiServer => {
       registry.stop()
     }
   }
+  const { admission = [] } = options
+  const chain = new AdmissionChain(typeof admission === "function" ? [] : admission)
   const registry = new Registry({
     api: server,
     keyValue,
     clockwork,
-    admission: new AdmissionChain(options.admission ?? []),
+    admission: chain,
     managers: options.managers,
     ring: options.ring ?? RING
   })
+  if (typeof admission === "function") chain.use(admission(server))
   definitions.onChange(() => dropUnserved(registry, definitions))
   return server
 }

@@ -40,6 +40,8 @@ export interface ApiRequest {
   /** Of create and update; the server owns it from here on and nobody changes it. */
   readonly body?: KubeObject
   readonly patch?: Patch
+  /** Writes a note into the request's audit event; absent where nobody records. */
+  readonly annotate?: (key: string, value: string) => void
 }
 
 /**

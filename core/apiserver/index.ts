@@ -8,8 +8,39 @@ export type {
   AdmissionRequest,
   Authorizer
 } from "./Access.ts"
+export { admissionPlugins, type AdmissionOptions } from "./admission/Plugins.ts"
+export { podAmounts, type Amounts } from "./admission/PodAmounts.ts"
+export { isCountedBy, isInScopes, quotaUsage } from "./admission/QuotaUsage.ts"
+export { quotaStatus } from "./admission/ResourceQuota.ts"
+export { httpsWebhookCaller, type HttpsWebhookCaller } from "./admission/WebhookCallAdapter.ts"
+export type { ServiceResolver, WebhookAnswer, WebhookCaller, WebhookTarget } from "./admission/WebhookCaller.ts"
+export type { MatchCondition, WebhookOptions } from "./admission/Webhooks.ts"
 export type { Api, ResourceView } from "./Api.ts"
 export { type ApiServer, type ApiServerOptions, makeApiServer } from "./ApiServer.ts"
+export {
+  ANONYMOUS,
+  Authenticator,
+  type AuthenticatorOptions,
+  bearerTokens,
+  type Credentials,
+  Rejected,
+  type RequestAuthenticator,
+  type TokenAuthenticator,
+  tokensForReview,
+  unionOfTokens
+} from "./authn/Authenticator.ts"
+export { bootstrapTokens } from "./authn/BootstrapTokens.ts"
+export { CertificateAuthorities, clientCertificates } from "./authn/ClientCertificate.ts"
+export { frontAuthenticator, openIdPaths } from "./authn/FrontIdentity.ts"
+export { type RequestHeaderOptions, requestHeaders, USUAL_REQUEST_HEADERS } from "./authn/RequestHeader.ts"
+export { ServiceAccountTokens, type ServiceAccountTokensOptions } from "./authn/ServiceAccountTokens.ts"
+export { type SigningKey, signingKey, type VerifyingKey, verifyingKeys } from "./authn/SigningKeys.ts"
+export { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
+export { staticTokens } from "./authn/StaticTokens.ts"
+export { tokenRequest, type TokenRequestOptions } from "./authn/TokenRequest.ts"
+export type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
+export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./bootstrap/IdentityDefinitions.ts"
+export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
 export type {
   Action,
@@ -22,6 +53,11 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { LOOPBACK } from "./Loopback.ts"
+export { aggregateClusterRoles } from "./rbac/Aggregation.ts"
+export { usualChain } from "./rbac/Authorizers.ts"
+export { NodeAuthorizer } from "./rbac/NodeAuthorizer.ts"
+export { RbacAuthorizer } from "./rbac/RbacAuthorizer.ts"
 export { makeDefinitions } from "./registry/DefinitionRegistry.ts"
 export type { FieldManagers, ManagedWrite } from "./registry/FieldManagers.ts"
 export type { Compaction } from "./store/Compaction.ts"
@@ -38,3 +74,6 @@ export type {
   UserInfo,
   Verb
 } from "./Request.ts"
+export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
+export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
+export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"

@@ -43,6 +43,23 @@ export {
   FieldSelector,
   parseFieldSelector
 } from "./FieldSelector.ts"
+export { httpClient, type HttpClientOptions } from "./http/HttpClientAdapter.ts"
+export {
+  type AccessChoice,
+  anonymous,
+  chooseAccess,
+  type ExecPlugin,
+  type KubeAccess,
+  type KubeCluster,
+  type Kubeconfig,
+  KubeconfigInvalid,
+  type KubeContext,
+  type KubeUser,
+  mergeKubeconfigs,
+  parseKubeconfig,
+  type PemSource
+} from "./http/Kubeconfig.ts"
+export { loadAccess, type LoadOptions } from "./http/KubeconfigAdapter.ts"
 export { isJsonObject, type Json, type JsonArray, type JsonObject, type JsonPrimitive, sameJson } from "./Json.ts"
 export {
   controllerOf,
@@ -91,6 +108,17 @@ export {
   parseApiVersion
 } from "./Resource.ts"
 export type { Schema } from "./Schema.ts"
+export { applyPatch, type ApplyRequest } from "./patch/apply/ApplyPatch.ts"
+export type { FieldSet } from "./patch/apply/FieldSet.ts"
+export { LAST_APPLIED } from "./patch/apply/LastApplied.ts"
+export { resetFieldsOf } from "./patch/apply/ResetFields.ts"
+export {
+  type FieldContext,
+  type FieldVersion,
+  type ManagedWrite,
+  sameButForTimes,
+  updateManagers
+} from "./patch/apply/UpdateManagers.ts"
 export { applyJsonPatch, JSON_PATCH_OPERATIONS_LIMIT, jsonPatchUnknownFields } from "./patch/JsonPatch.ts"
 export { applyMergePatch } from "./patch/MergePatch.ts"
 export { applyStrategicMergePatch } from "./patch/StrategicMergePatch.ts"

@@ -50,6 +50,8 @@ export abstract class Connection implements FrameSink, Pingable {
   lastPeerId = 0
   /** Whether the connection is over: no frame is read any more. */
   ended = false
+  /** Whether our side said goodbye. */
+  draining = false
   protected readonly socket: Duplex
   private readonly reader = new FrameReader()
   private readonly blocks: HeaderBlocks

@@ -78,6 +78,8 @@ export interface StreamCall extends CallInfo {
   readonly bufferedBytes: number
   /** Called when `bufferedBytes` fell below half the mark after `send` answered false. */
   onDrain: (() => void) | undefined
+  /** The server says goodbye and waits for this call's end, but not for long: at most once, soon if it has said it already. */
+  onGoAway: (() => void) | undefined
   /** Ends the call with OK, after what was sent. */
   end(): void
   /** Ends the call with a status, after what was sent. */

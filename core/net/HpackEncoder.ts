@@ -99,7 +99,8 @@ const literal = (
 ): number => {
   at = putInteger(into, at, pattern, mask, nameIndex)
   if (nameIndex === 0) at = putText(into, at, name)
-  return putText(into, at, value)
+  // The Huffman code pays where text is sent once and named by index from then on; else plain octets cost less.
+  return pattern === 0x40 ? putText(into, at, value) : putOctets(into, at, value)
 }
 
 const putInteger = (into: Uint8Array, at: number, pattern: number, mask: number, value: number): number => {
@@ -123,6 +124,10 @@ const putText = (into: Uint8Array, at: number, text: string): number => {
     at = putInteger(into, at, 0x80, 0x7f, coded)
     return encodeHuffman(text, into, at)
   }
+  return putOctets(into, at, text)
+}
+
+const putOctets = (into: Uint8Array, at: number, text: string): number => {
   at = putInteger(into, at, 0, 0x7f, text.length)
   for (let index = 0; index < text.length; index++) into[at++] = text.charCodeAt(index)
   return at

@@ -1,6 +1,7 @@
 // HTTP/1.1 on the server: each request as an exchange, on node:http. Owns the adapter, upgrades and the goodbye to keep-alive
 // connections; refuses to own sockets, which the listener hands over, and the parsing, which is node:http's.
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { BodyCollector, type BodyTaker } from "./BodyCollector.ts"
 import { failedText } from "./Http.ts"
@@ -11,6 +12,8 @@ import type { Peer } from "./Peer.ts"
 
 /** How long a connection may stay idle between two requests (as kube-apiserver's). */
 const idleMs = 90_000
+/** How long a client may take to notice that its connection ends (as Go's server). */
+const lingerMs = 500
 
 /** What HTTP/1.1 connections of a listener share. */
 export interface Http1Service {
@@ -57,8 +60,14 @@ export class Http1 {
   }
 
   /** Takes a socket whose first bytes are not HTTP/2's preface. */
-  accept(socket: Duplex, peer: Peer): void {
+  accept(socket: Socket, peer: Peer): void {
     this.peers.set(socket, peer)
+    // What node:http calls after an answer that ends its connection. A client that still sends must not be reset before it has
+    // read that answer, so we end our side and read on for a while.
+    socket.destroySoon = () => {
+      socket.end()
+      setTimeout(() => socket.destroy(), lingerMs).unref()
+    }
     this.server.emit("connection", socket)
   }
 
@@ -94,7 +103,6 @@ const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void
 
 class Http1Exchange implements HttpExchange, HttpBody {
   readonly protocol = "HTTP/1.1"
-  onClose: (() => void) | undefined
   onDrain: (() => void) | undefined
   private readonly http1: Http1
   private readonly names: Peer
@@ -106,6 +114,10 @@ class Http1Exchange implements HttpExchange, HttpBody {
   private answered = false
   private wantsDrain = false
   private goAwayHook: (() => void) | undefined
+  private closeHook: (() => void) | undefined
+  /** Whether the client went away before the answer's end. */
+  private gone = false
+  private aborted = false
 
   constructor(
     http1: Http1,
@@ -221,7 +233,11 @@ class Http1Exchange implements HttpExchange, HttpBody {
     const { socket } = this.outgoing
     socket?.cork()
     this.outgoing.flushHeaders()
-    process.nextTick(() => socket?.uncork())
+    process.nextTick(() => {
+      socket?.uncork()
+      // A body that lies unread in the socket would hide the client's end behind it.
+      if (this.taker === undefined) this.incoming.resume()
+    })
     return this
   }
 
@@ -245,7 +261,7 @@ class Http1Exchange implements HttpExchange, HttpBody {
 
   abort(): void {
     if (this.outgoing.writableEnded) return
-    this.onClose = undefined
+    this.aborted = true
     this.incoming.socket.destroy()
   }
 
@@ -305,12 +321,26 @@ class Http1Exchange implements HttpExchange, HttpBody {
     this.http1.open.delete(this)
     if (this.outgoing.writableFinished) return
     this.answered = true
-    const notify = this.onClose
-    this.onClose = undefined
+    this.gone = !this.aborted
     this.guard(() => {
       if (!this.incoming.complete) this.taker?.lost()
-      notify?.()
+      if (this.gone) this.tellGone()
     })
+  }
+
+  get onClose(): (() => void) | undefined {
+    return this.closeHook
+  }
+
+  set onClose(hook: (() => void) | undefined) {
+    this.closeHook = hook
+    if (hook !== undefined && this.gone) process.nextTick(() => this.guard(() => this.tellGone()))
+  }
+
+  private tellGone(): void {
+    const notify = this.closeHook
+    this.closeHook = undefined
+    notify?.()
   }
 
   /** Runs what belongs to the handler; what it throws breaks this exchange only. */

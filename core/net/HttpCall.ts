@@ -21,13 +21,15 @@ const empty = Buffer.alloc(0)
 export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   declare readonly connection: ServerConnection
   readonly protocol = "HTTP/2.0"
-  onClose: (() => void) | undefined
+  onDrain: (() => void) | undefined
   private readonly headers: HeaderList
   private taker: BodyTaker | undefined
   private answered = false
   /** Whether the answer has no body: what is written is swallowed. */
   private bodiless = false
-  private goAwayHook: (() => void) | undefined
+  private closeHook: (() => void) | undefined
+  /** Whether the client went away before the answer's end. */
+  private gone = false
 
   constructor(connection: ServerConnection, id: number, headers: HeaderList) {
     super(connection, id, connection.peerSettings.initialWindow, connection.limits.streamWindowBytes)
@@ -39,11 +41,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   /** Hands the request to the handler. */
   begin(endStream: boolean): void {
     if (endStream) this.onData(empty, 0, 0, true)
-    try {
-      this.connection.service.http(this)
-    } catch (defect) {
-      this.died(defect)
-    }
+    this.guard(() => this.connection.service.http(this))
   }
 
   get method(): string {
@@ -117,11 +115,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   }
 
   protected complete(): void {
-    try {
-      this.taker?.end()
-    } catch (defect) {
-      this.died(defect)
-    }
+    this.guard(() => this.taker?.end())
   }
 
   onHeaders(): void {
@@ -133,10 +127,24 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
     this.answered = true
     const unfinished = !this.dropping
     this.stopReading()
-    if (unfinished) this.taker?.lost()
-    const notify = this.onClose
-    this.onClose = undefined
-    notify?.()
+    this.gone = true
+    if (unfinished) this.guard(() => this.taker?.lost())
+    this.tellGone()
+  }
+
+  get onClose(): (() => void) | undefined {
+    return this.closeHook
+  }
+
+  set onClose(hook: (() => void) | undefined) {
+    this.closeHook = hook
+    if (hook !== undefined && this.gone) process.nextTick(() => this.tellGone())
+  }
+
+  private tellGone(): void {
+    const notify = this.closeHook
+    this.closeHook = undefined
+    if (notify !== undefined) this.guard(notify)
   }
 
   // --- what goes out ---
@@ -188,7 +196,6 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   abort(): void {
     if (this.closed || this.localEnded) return
     this.finished = true
-    this.onClose = undefined
     this.stopReading()
     this.connection.reset(this, H2Error.Internal)
   }
@@ -197,20 +204,12 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
     return undefined
   }
 
-  get onGoAway(): (() => void) | undefined {
-    return this.goAwayHook
-  }
-
-  set onGoAway(hook: (() => void) | undefined) {
-    this.goAwayHook = hook
-    if (hook !== undefined && this.connection.draining) process.nextTick(() => this.goAway())
-  }
-
-  /** The connection says goodbye. */
   override goAway(): void {
-    const notify = this.goAwayHook
-    this.goAwayHook = undefined
-    if (!this.closed) notify?.()
+    this.guard(() => super.goAway())
+  }
+
+  protected drained(): void {
+    this.guard(() => this.onDrain?.())
   }
 
   protected putTrailers(fields: HttpFields): void {
@@ -233,6 +232,15 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
 
   private hasNoBody(status: number): boolean {
     return this.headers.method === "HEAD" || status === 204 || status === 304
+  }
+
+  /** Runs what belongs to the handler. */
+  private guard(run: () => void): void {
+    try {
+      run()
+    } catch (defect) {
+      this.died(defect)
+    }
   }
 
   /** The handler threw: the client learns no more than that, the defect goes to whoever runs the server. */

@@ -26,7 +26,6 @@ export class HttpClientCall extends HttpStream implements HttpClientRequest {
     super(connection, id, connection.peerSettings.initialWindow, connection.limits.streamWindowBytes)
     this.listener = listener
     this.isHead = head.method === "HEAD"
-    if (listener.drain !== undefined) this.onDrain = () => this.guard(() => listener.drain?.())
     const { out } = connection
     this.headAt = connection.putRequest(id, head)
     this.headEnd = out.end
@@ -72,6 +71,10 @@ export class HttpClientCall extends HttpStream implements HttpClientRequest {
   }
 
   protected left(): void {}
+
+  protected drained(): void {
+    this.guard(() => this.listener.drain?.())
+  }
 
   // --- what comes in ---
 

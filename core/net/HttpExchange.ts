@@ -41,9 +41,9 @@ export interface HttpExchange {
   resumeBody(): void
   /** Answers whole; `content-length` is added, and the body left out for HEAD. */
   respond(status: number, fields: HttpFields, body: string | Uint8Array): void
-  /** Answers as a stream. */
+  /** Answers as a stream. A body that nobody took in the same turn is dropped over HTTP/1.1. */
   start(status: number, fields: HttpFields): HttpBody
-  /** The client went away before the answer's end: at most once. */
+  /** The client went away before the answer's end: at most once; soon, when it is set after that happened. */
   onClose: (() => void) | undefined
   /** The server says goodbye and waits for the answer's end, but not for long: at most once, at once if it has said it already. */
   onGoAway: (() => void) | undefined

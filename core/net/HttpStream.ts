@@ -22,7 +22,6 @@ const firstHeldBytes = 4096
 const none = Buffer.alloc(0)
 
 export abstract class HttpStream extends Stream {
-  onDrain: (() => void) | undefined
   /** The announced length of the body that comes in, -1 when there is none. */
   protected expectedBytes = -1
   protected receivedBytes = 0
@@ -204,8 +203,11 @@ export abstract class HttpStream extends Stream {
     if (this.trailersWait !== undefined && this.queuedBytes === 0) return this.putLast(this.trailersWait)
     if (!this.wantsDrain || this.queuedBytes > highWaterBytes / 2 || this.finished || this.closed) return
     this.wantsDrain = false
-    this.onDrain?.()
+    this.drained()
   }
+
+  /** There is room to send again. */
+  protected abstract drained(): void
 
   private putLast(trailers: HttpFields): void {
     this.trailersWait = undefined

@@ -162,6 +162,14 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
     this.cancel()
   }
 
+  override goAway(): void {
+    try {
+      super.goAway()
+    } catch (defect) {
+      this.died(defect)
+    }
+  }
+
   pause(): void {
     const gzip = this.headers.get("grpc-encoding") === "gzip"
     this.reader ??= new MessageReader(this, this, this.connection.service.maxReceiveMessageBytes, gzip)

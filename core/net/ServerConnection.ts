@@ -15,6 +15,7 @@ import { HttpCall } from "./HttpCall.ts"
 import type { HttpExchangeHandler, HttpFields } from "./HttpExchange.ts"
 import type { Peer } from "./Peer.ts"
 import { responseFields, ServerCall } from "./ServerCall.ts"
+import { statusFields } from "./StatusFields.ts"
 import type { Stream } from "./Stream.ts"
 
 /** How long a client may take to answer the first GOAWAY before the second follows. */
@@ -39,8 +40,6 @@ export interface Service {
 export class ServerConnection extends Connection {
   readonly service: Service
   readonly peer: Peer
-  /** Whether goodbye was said. */
-  draining = false
   /** The most bytes of the header blocks of one answer. */
   readonly answerBound: number
   readonly writer = new HeaderWriter(this.out, this.encoder, httpFieldMode)
@@ -161,14 +160,14 @@ export class ServerConnection extends Connection {
 
   /** Writes the head of an HTTP answer; a negative length is left out. */
   putAnswer(id: number, status: number, fields: HttpFields, length: number, endStream: boolean): void {
-    this.writer.put(id, statusFields(status), fields, length, endStream)
+    this.writer.put(id, statusFields(status, fields), fields, length, endStream)
     this.pings.forgiven = true
     this.wrote()
   }
 
   /** The most bytes of the head of an HTTP answer. */
   answerBoundOf(status: number, fields: HttpFields): number {
-    return this.writer.boundOf(statusFields(status), fields)
+    return this.writer.boundOf(statusFields(status, fields), fields)
   }
 
   /** Resets a stream whose answer ended before its request, unless the request's end comes soon. */
@@ -263,13 +262,3 @@ const unknownMethod = (path: string): string => {
 }
 
 const noFields: HttpFields = []
-const knownStatuses = new Map<number, HttpFields>()
-
-/** The pseudo-header field of a status; there are at most a thousand. */
-const statusFields = (status: number): HttpFields => {
-  const known = knownStatuses.get(status)
-  if (known !== undefined) return known
-  const made: HttpFields = [[":status", String(status)]]
-  knownStatuses.set(status, made)
-  return made
-}

@@ -25,6 +25,7 @@ export abstract class Stream {
   endWithData = false
   /** Called when the system has taken the last queued byte. */
   released: (() => void) | undefined
+  private goAwayHook: (() => void) | undefined
   private pieces: Array<Uint8Array> | undefined
   private firstPiece = 0
 
@@ -44,8 +45,22 @@ export abstract class Stream {
   /** Queued data went out; called after the queue became shorter. */
   abstract onSent(): void
 
-  /** The server says goodbye while this stream is open. */
-  goAway(): void {}
+  get onGoAway(): (() => void) | undefined {
+    return this.goAwayHook
+  }
+
+  /** Has the owner told, once, when our side of the connection says goodbye; soon, if it has. */
+  set onGoAway(hook: (() => void) | undefined) {
+    this.goAwayHook = hook
+    if (hook !== undefined && this.connection.draining) process.nextTick(() => this.goAway())
+  }
+
+  /** The connection says goodbye. */
+  goAway(): void {
+    const notify = this.goAwayHook
+    this.goAwayHook = undefined
+    if (!this.closed) notify?.()
+  }
 
   /** Queues bytes that nobody else will change any more. */
   enqueue(piece: Uint8Array): void {

@@ -79,6 +79,19 @@ const download: GrpcMethod = {
   }
 }
 
+/** Server stream: a message at once, and another when the server says goodbye. */
+const watch: GrpcMethod = {
+  path: "/test.Echo/Watch",
+  stream: (call) => {
+    call.send(Buffer.from("first"))
+    call.onGoAway = () => {
+      call.send(Buffer.from("last"))
+      call.end()
+    }
+    return { message: () => {}, end: () => {} }
+  }
+}
+
 /** Client stream: answers the number of messages and bytes. */
 const upload: GrpcMethod = {
   path: "/test.Echo/Upload",
@@ -98,7 +111,7 @@ const upload: GrpcMethod = {
   }
 }
 
-export const echoMethods: ReadonlyArray<GrpcMethod> = [echo, reserve, info, both, download, upload]
+export const echoMethods: ReadonlyArray<GrpcMethod> = [echo, reserve, info, both, download, watch, upload]
 
 /** GET anything answers its path; POST answers the body; /large answers a megabyte. */
 export const echoHttp: HttpHandler = (request) => {

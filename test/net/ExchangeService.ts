@@ -6,9 +6,11 @@ export interface ExchangeLog {
   closes: number
   open: number
   goodbyes: number
+  /** The most bytes that waited in one download. */
+  mostBuffered: number
 }
 
-export const newLog = (): ExchangeLog => ({ closes: 0, open: 0, goodbyes: 0 })
+export const newLog = (): ExchangeLog => ({ closes: 0, open: 0, goodbyes: 0, mostBuffered: 0 })
 
 /** The body comes back as it came, paced by back-pressure both ways, with a trailer that counts its bytes. */
 const echo = (exchange: HttpExchange): void => {
@@ -28,14 +30,16 @@ const echo = (exchange: HttpExchange): void => {
 }
 
 /** "?<count>-<size>": so many chunks of this size, paced by back-pressure. */
-const download = (exchange: HttpExchange): void => {
+const download = (exchange: HttpExchange, log: ExchangeLog): void => {
   const [count, size] = exchange.path.split("?")[1].split("-").map(Number)
   const body = exchange.start(200, [["content-type", "application/octet-stream"]])
   let left = count
   const pump = (): void => {
     while (left > 0) {
       left--
-      if (!body.write(Buffer.alloc(size, left & 0xff)) && left > 0) return
+      const open = body.write(Buffer.alloc(size, left & 0xff))
+      log.mostBuffered = Math.max(log.mostBuffered, body.bufferedBytes)
+      if (!open && left > 0) return
     }
     body.end()
   }
@@ -84,7 +88,7 @@ const watch = (exchange: HttpExchange, log: ExchangeLog): void => {
 export const exchangeService = (log: ExchangeLog): HttpExchangeHandler => {
   const routes: Readonly<Record<string, (exchange: HttpExchange) => void>> = {
     echo,
-    download,
+    download: (exchange) => download(exchange, log),
     upgrade,
     tell,
     count,
@@ -98,6 +102,13 @@ export const exchangeService = (log: ExchangeLog): HttpExchangeHandler => {
       const body = exchange.start(200, [])
       body.write(Buffer.from("half"))
       setTimeout(() => body.abort(), 5)
+    },
+    late: (exchange) => {
+      exchange.onClose = undefined
+      setTimeout(() => {
+        exchange.onClose = () => log.closes++
+        exchange.start(200, []).write(Buffer.from("too late"))
+      }, 30)
     },
     throw: () => {
       throw new Error("a defect of the handler")

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, beforeEach, describe, it } from "vitest"
 import { judge } from "../Judges.ts"
+import { highWaterBytes } from "../../core/net/HttpStream.ts"
 import { type Fixture, startEcho } from "./EchoService.ts"
 import { type ExchangeLog, exchangeService, newLog } from "./ExchangeService.ts"
 import { run } from "./RealPrograms.ts"
@@ -90,6 +91,7 @@ describe.each([
   it("answers whole, with the length of its bytes", async () => {
     const { status, headers, body } = await ask("GET", "/page")
     assert.deepEqual([status, headers["content-length"], body.toString()], [200, "6", "säge\n"])
+    assert.match(String(headers["date"]), /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)
     const head = await ask("HEAD", "/page")
     assert.deepEqual([head.status, head.headers["content-length"], head.body.length], [200, "6", 0])
     const none = await ask("GET", "/empty")
@@ -165,6 +167,19 @@ describe("ends", () => {
     await eventually(() => fixture.listening.stats().streamsActive === 0)
   })
 
+  it("who asks late whether the client is there is told that it is not", async () => {
+    const before = log.closes
+    const open = log.open
+    const stream = session.request({ ":path": "/late" })
+    const request = http.get({ host: "127.0.0.1", port, path: "/late" })
+    for (const each of [stream, request]) each.on("error", () => {})
+    await eventually(() => log.open === open + 2)
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+    request.destroy()
+    await eventually(() => log.closes === before + 2)
+    assert.equal(fixture.listening.stats().streamsActive, 0)
+  })
+
   it("cancelling at any moment leaks nothing", async () => {
     const paths = ["/silent", "/echo", "/download?1000-5000", "/count", "/watch", "/refuse", "/page", "/upgrade"]
     const whole = log.open
@@ -186,6 +201,7 @@ describe("ends", () => {
   })
 
   it("a slow reader holds what it does not take, bounded", async () => {
+    log.mostBuffered = 0
     const stream = session.request({ ":path": "/download?1000-100000" })
     stream.pause()
     const slow = http.get({ host: "127.0.0.1", port, path: "/download?1000-100000" })
@@ -194,8 +210,8 @@ describe("ends", () => {
     await settle(200)
     const { bytesSent } = fixture.listening.stats()
     await settle(100)
-    // Nothing goes out any more; what was taken from the handlers is bounded by the marks and the socket's own buffers.
     assert.equal(fixture.listening.stats().bytesSent, bytesSent)
+    assert.isBelow(log.mostBuffered, highWaterBytes + 110_000)
     let bytes = 0
     stream.on("data", (chunk: Buffer) => (bytes += chunk.length))
     answer.on("data", (chunk: Buffer) => (bytes += chunk.length))

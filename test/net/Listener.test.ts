@@ -221,6 +221,20 @@ describe("goodbye", () => {
     await fixture.close()
   })
 
+  it("lets open calls end in good order, at once", async () => {
+    const fixture = await startEcho()
+    const client = await fixture.connect()
+    const heard: Array<string> = []
+    const ended = new Promise<GrpcStatus>((resolve) => {
+      const message = (bytes: Uint8Array): void => void heard.push(Buffer.from(bytes).toString())
+      client.stream("/test.Echo/Watch", { message, end: resolve })
+    })
+    while (heard.length === 0) await settle(2)
+    await Effect.runPromise(fixture.listening.drain(30_000))
+    assert.deepEqual([heard, (await ended).code], [["first", "last"], GrpcCode.Ok])
+    await fixture.close()
+  })
+
   it("our client finishes what it has and calls no more", async () => {
     const fixture = await startEcho()
     const client = await fixture.connect()

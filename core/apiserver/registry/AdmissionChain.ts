@@ -4,10 +4,20 @@ import { ApiFailure, type KubeObject } from "#kube"
 import type { AdmissionPlugin, AdmissionRequest, Admitted } from "../Access.ts"
 
 export class AdmissionChain {
-  private readonly plugins: ReadonlyArray<AdmissionPlugin>
+  private plugins: ReadonlyArray<AdmissionPlugin>
 
   constructor(plugins: ReadonlyArray<AdmissionPlugin>) {
     this.plugins = plugins
+  }
+
+  /** Asks these instead, from the next request on: plugins that need the server are made after it. */
+  use(plugins: ReadonlyArray<AdmissionPlugin>): void {
+    this.plugins = plugins
+  }
+
+  /** Whether there is nobody to ask. */
+  get isEmpty(): boolean {
+    return this.plugins.length === 0
   }
 
   /** Answers the object as the plugins leave it, or the first refusal; warnings are added as they come. */
@@ -45,8 +55,8 @@ export class AdmissionChain {
     from(0)
   }
 
-  /** Answers the first refusal, or nothing. */
-  validate(request: AdmissionRequest, done: (failure: ApiFailure | undefined) => void): void {
+  /** Answers the first refusal, or nothing; warnings are added as they come. */
+  validate(request: AdmissionRequest, warnings: Array<string>, done: (failure: ApiFailure | undefined) => void): void {
     const { plugins } = this
     const from = (start: number): void => {
       for (let at = start; at < plugins.length; at++) {
@@ -55,7 +65,8 @@ export class AdmissionChain {
         let answered = false
         let refused: ApiFailure | undefined
         let returned = false
-        plugin.validate(request, (failure) => {
+        plugin.validate(request, (failure, warned) => {
+          if (warned !== undefined) warnings.push(...warned)
           answered = true
           refused = failure
           if (!returned) return

@@ -58,7 +58,13 @@ export const prepare = (writing: Writing, body: KubeObject): Draft | ApiFailure 
   if (namespace !== undefined) return namespace
   if (request.name !== "" && (draft.metadata.name ?? "") === "") draft.metadata.name = request.name
   withoutDoubleOwners(draft, warnings)
+  defaultForAdmission(writing, draft)
   return draft
+}
+
+/** Plugins see objects as decoding leaves them, defaults and all; what they change is completed once more after them. */
+export const defaultForAdmission = ({ registry, strategy }: Writing, draft: Draft): void => {
+  if (!registry.admission.isEmpty) strategy.defaults?.(draft)
 }
 
 type Inserted = (written: ReturnType<typeof looseHeld> | ApiFailure) => void
@@ -84,7 +90,7 @@ export const insert = (writing: Writing, admitted: KubeObject, attempt: number, 
   const problems = own.length > 0 ? own : metadataProblems(object, undefined, resource.definition.namespaced)
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (attempt === 1) writing.warnings.push(...(strategy.warnings?.(object, undefined) ?? []))
-  registry.admission.validate(admissionOf(writing, "CREATE", object, undefined), (failure) => {
+  registry.admission.validate(admissionOf(writing, "CREATE", object, undefined), writing.warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     if (request.options.dryRun === true) return dryRun(writing, object, done)
     writeObject(writing, object, 0, undefined, (written) => {

@@ -80,7 +80,7 @@ const apply = (writing: Writing, found: Held, done: (outcome: Outcome) => void):
   const admission = admissionOf(writing, "DELETE", undefined, old)
   registry.admission.mutate(admission, warnings, (admitted) => {
     if (admitted instanceof ApiFailure) return done(admitted)
-    registry.admission.validate(admission, (failure) => {
+    registry.admission.validate(admission, warnings, (failure) => {
       if (failure !== undefined) return done(failure)
       carryOut(writing, found, old, done)
     })

@@ -16,7 +16,7 @@ import {
   strictDecodingMessage
 } from "#kube"
 import type { Subresource } from "../Definition.ts"
-import { insert } from "./Creating.ts"
+import { defaultForAdmission, insert } from "./Creating.ts"
 import { fieldManagerProblems } from "./MetadataRules.ts"
 import { objectAnswer } from "./Reading.ts"
 import { changeObject, refuseName } from "./Updating.ts"
@@ -123,6 +123,7 @@ const createApplied = (writing: Writing, patch: Patch, done: Answer): void => {
   if (misnamed !== undefined) return done(misnamed)
   const draft = newDraftOf(resource.definition, made)
   if (resource.definition.namespaced) draft.metadata.namespace = request.namespace
+  defaultForAdmission(writing, draft)
   const object = draft as unknown as KubeObject
   registry.admission.mutate(admissionOf(writing, "CREATE", object, undefined), warnings, (admitted) => {
     if (admitted instanceof ApiFailure) return done(admitted)

@@ -6,7 +6,7 @@ import { isUnchanged } from "../cache/Donors.ts"
 import { type Held, looseHeld } from "../cache/Held.ts"
 import type { Draft, Subresource } from "../Definition.ts"
 import { WriteConflict } from "../store/KeyValue.ts"
-import { generationFieldsOf, insert, prepare } from "./Creating.ts"
+import { defaultForAdmission, generationFieldsOf, insert, prepare } from "./Creating.ts"
 import { deleteNow } from "./Deleting.ts"
 import { metadataProblems, metadataUpdateProblems } from "./MetadataRules.ts"
 import { findNewest, objectAnswer } from "./Reading.ts"
@@ -133,6 +133,7 @@ const apply = (writing: Writing, change: Change, found: Held, done: (outcome: Ou
   const draft = draftForUpdate(writing, change, changed.object, old)
   if (draft instanceof ApiFailure) return done(draft)
   if (!changed.managed) writeManagers(writing, draft, old)
+  defaultForAdmission(writing, draft)
   const object = draft as unknown as KubeObject
   registry.admission.mutate(admissionOf(writing, "UPDATE", object, old), warnings, (admitted) => {
     if (admitted instanceof ApiFailure) return done(admitted)
@@ -231,7 +232,7 @@ const finish = (
   ]
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (strategy.warnings !== undefined) warnings.push(...strategy.warnings(object, old))
-  registry.admission.validate(admissionOf(writing, "UPDATE", object, old), (failure) => {
+  registry.admission.validate(admissionOf(writing, "UPDATE", object, old), warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     store(writing, object, found, old, done)
   })

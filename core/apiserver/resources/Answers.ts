@@ -9,11 +9,11 @@ export type Answer = (answer: ApiAnswer | ApiFailure) => void
 const text = new TextEncoder()
 
 /** An object that was made for this answer alone. */
-export const answered = (object: KubeObject, code: number): ApiAnswer => ({
+export const answered = (object: KubeObject, code: number, warnings: ReadonlyArray<string> = []): ApiAnswer => ({
   kind: "object",
   code,
   held: { object, revision: 0, encoded: () => text.encode(JSON.stringify(object)) },
-  warnings: []
+  warnings
 })
 
 const success: Status = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }

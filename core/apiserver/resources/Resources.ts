@@ -95,7 +95,12 @@ const isObjectCount = (name: string): boolean => name.startsWith("count/")
 /** Checks the name of a resource of a quota. */
 export const checkQuotaResource = (name: string, path: string, problems: Problems): void => {
   if (!checkName(name, path, problems)) return
-  if (!name.includes("/") && !QUOTA_RESOURCES.has(name) && !isHugePages(name) && !name.startsWith("requests.hugepages-")) {
+  if (
+    !name.includes("/") &&
+    !QUOTA_RESOURCES.has(name) &&
+    !isHugePages(name) &&
+    !name.startsWith("requests.hugepages-")
+  ) {
     problems.push(invalid(path, name, "must be a standard resource for quota"))
   }
 }
@@ -120,9 +125,7 @@ const checkHugePages = (name: string, value: unknown, path: string, problems: Pr
   const page = amountOf(name.slice(HUGE_PAGES.length))
   const amount = amountOf(value)
   if (page.isZero || BigInt(amount.value()) % BigInt(page.value()) !== 0n) {
-    problems.push(
-      invalid(path, amount.toString(), `${amount.toString()} is not positive integer multiple of ${name}`)
-    )
+    problems.push(invalid(path, amount.toString(), `${amount.toString()} is not positive integer multiple of ${name}`))
   }
 }
 
@@ -194,7 +197,8 @@ export const checkRequirements = (
     huge ||= isHugePages(name)
   }
   if (huge && !compute) problems.push(forbidden(path, "HugePages require cpu or memory"))
-  if (resources["claims"] !== undefined) checkClaims(itemsOf(resources["claims"]), claimsOfPod, `${path}.claims`, problems)
+  if (resources["claims"] !== undefined)
+    checkClaims(itemsOf(resources["claims"]), claimsOfPod, `${path}.claims`, problems)
 }
 
 /** The quality of service of a pod: from its own resources where it has them, else from all its containers. */

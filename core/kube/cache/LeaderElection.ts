@@ -3,8 +3,7 @@
 // Refuses to fence: a leader that was paused may believe for a moment what is no longer so, as with the original.
 import type { Client, Target } from "../Client.ts"
 import type { Cancel, Clockwork } from "../Clockwork.ts"
-import type { JsonObject } from "../Json.ts"
-import { isJsonObject, type Json } from "../Json.ts"
+import { isJsonObject, type Json, type JsonObject } from "../Json.ts"
 import type { KubeObject } from "../KubeObject.ts"
 import { gvr } from "../Resource.ts"
 import { ApiFailure } from "../Status.ts"

@@ -8,7 +8,10 @@ import type { Schema } from "../Schema.ts"
 export const STRICT_PROBLEMS_LIMIT = 100
 
 export interface PruneOptions {
-  /** "drop" as decoding into Kubernetes' own types does: null is no value. "keep" as for custom resources. */
+  /**
+   * "drop" as decoding into Kubernetes' own types does: null is no value, and neither is a map or list without entries that may be
+   * left out. "keep" as for custom resources, but for their metadata, which is Kubernetes' own.
+   */
   readonly nulls: "drop" | "keep"
 }
 
@@ -34,8 +37,20 @@ const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean): JsonA
   return changed ?? items
 }
 
-const pruneObject = (schema: Schema, object: JsonObject, dropNulls: boolean): JsonObject => {
+const METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+
+const isEmpty = (value: object): boolean => {
+  for (const _ in value) return false
+  return true
+}
+
+/** Whether a field says nothing: a map or list without entries that is not required. Structs stay, empty as they are. */
+const saysNothing = (schema: Schema, field: Schema, name: string, value: object): boolean =>
+  (field.type === "array" || field.values !== undefined) && schema.required?.includes(name) !== true && isEmpty(value)
+
+const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): JsonObject => {
   const { fields, values } = schema
+  const dropNulls = dropping || schema.name === METADATA
   let changed: Record<string, Json | undefined> | undefined
   for (const name in object) {
     const value = object[name]
@@ -53,7 +68,16 @@ const pruneObject = (schema: Schema, object: JsonObject, dropNulls: boolean): Js
       else changed[name] = zeroOf(values)
     } else if (typeof value === "object") {
       const pruned = pruneValue(known, value, dropNulls)
-      if (pruned !== value) (changed ??= { ...object })[name] = pruned
+      if (
+        dropNulls &&
+        values === undefined &&
+        typeof pruned === "object" &&
+        pruned !== null &&
+        saysNothing(schema, known, name, pruned)
+      ) {
+        changed ??= { ...object }
+        delete changed[name]
+      } else if (pruned !== value) (changed ??= { ...object })[name] = pruned
     }
   }
   return changed ?? object

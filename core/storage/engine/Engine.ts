@@ -118,5 +118,4 @@ export const textKey = (text: string): Uint8Array => {
 
 /** A key as a latin1 string: hashes and compares as its bytes do. */
 export const keyText = (key: Uint8Array & { readonly text?: string }): string =>
-  key.text ??
-  (Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString("latin1")
+  key.text ?? (Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)).toString("latin1")

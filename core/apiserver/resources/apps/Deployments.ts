@@ -149,11 +149,7 @@ export const replicaSets = (): Definition =>
     checkUpdate: checkSelectorKept,
     generation: ["spec"],
     status: { check: ({ status }, _old, problems) => checkReplicaStatus(fieldsOf(status), "readyReplicas", problems) },
-    columns: [
-      ...replicaColumns,
-      wide("Selector", ({ spec }) => selectorText(fieldsOf(spec)["selector"], "<none>"))
-    ],
+    columns: [...replicaColumns, wide("Selector", ({ spec }) => selectorText(fieldsOf(spec)["selector"], "<none>"))],
     selectableFields: { "status.replicas": ({ status }) => String(replicas(status, "replicas")) },
     subresources: { scale }
   })
-

@@ -103,7 +103,13 @@ const REPLICA_COUNTS = [
 export const checkReplicaStatus = (status: Fields, readyBound: string, problems: Problems): void => {
   checkCounts(status, "status", REPLICA_COUNTS, problems)
   const whole = "cannot be greater than status.replicas"
-  for (const field of ["updatedReplicas", "currentReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"]) {
+  for (const field of [
+    "updatedReplicas",
+    "currentReplicas",
+    "fullyLabeledReplicas",
+    "readyReplicas",
+    "availableReplicas"
+  ]) {
     notAbove("status", status, field, "replicas", whole, problems)
   }
   notAbove("status", status, "availableReplicas", "readyReplicas", `cannot be greater than ${readyBound}`, problems)

@@ -35,7 +35,9 @@ const checkZone = (zone: unknown, problems: Problems): void => {
   const path = "spec.timeZone"
   if (name === "") problems.push(invalid(path, name, "timeZone must be nil or non-empty string"))
   else if (name.toLowerCase() === "local") {
-    problems.push(invalid(path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"))
+    problems.push(
+      invalid(path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
+    )
   } else if (!ZONE.test(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
   else if (!isZone(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
 }

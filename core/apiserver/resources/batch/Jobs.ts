@@ -279,7 +279,8 @@ const checkStatus = (job: KubeObject, _old: KubeObject, problems: Problems): voi
   const failed = isTrue(job, "Failed")
   const met = isTrue(job, "SuccessCriteriaMet")
   const conditions = "status.conditions"
-  if (complete && failed) problems.push(invalidUnshown(conditions, "cannot set Complete=True and Failed=true conditions"))
+  if (complete && failed)
+    problems.push(invalidUnshown(conditions, "cannot set Complete=True and Failed=true conditions"))
   if (status["completionTime"] !== undefined && !complete) {
     const why = "cannot set completionTime when there is no Complete=True condition"
     problems.push(invalid("status.completionTime", status["completionTime"], why))

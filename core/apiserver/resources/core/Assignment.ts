@@ -1,7 +1,17 @@
 // Binding a pod to a node: the one way to set spec.nodeName of a pod that exists.
 // Owns the action of `pods/binding` and `bindings`, and the hidden part that it writes. Source: kubernetes
 // pkg/registry/core/pod/storage.
-import { ApiFailure, describeProblem, Failures, type FieldProblem, gvr, type Json, type KubeObject, Names, rfc3339 } from "#kube"
+import {
+  ApiFailure,
+  describeProblem,
+  Failures,
+  type FieldProblem,
+  gvr,
+  type Json,
+  type KubeObject,
+  Names,
+  rfc3339
+} from "#kube"
 import type { Action, Draft, StrategyContext, Subresource } from "../../Definition.ts"
 import { done201 } from "../Answers.ts"
 import { partStrategy } from "../Define.ts"
@@ -14,7 +24,11 @@ export const ASSIGNMENT = "assignment"
 const PODS = gvr("", "v1", "pods")
 
 /** The conditions with one of them set; its transition time moves only when its status does. */
-export const withCondition = (conditions: ReadonlyArray<Fields>, condition: Fields, nowMs: number): ReadonlyArray<Fields> => {
+export const withCondition = (
+  conditions: ReadonlyArray<Fields>,
+  condition: Fields,
+  nowMs: number
+): ReadonlyArray<Fields> => {
   const at = conditions.findIndex((one) => one["type"] === condition["type"])
   const old = conditions[at]
   const lastTransitionTime =

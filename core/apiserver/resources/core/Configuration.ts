@@ -161,9 +161,7 @@ export const podTemplates = (): Definition =>
     columns: [
       nameColumn,
       ...containerColumns((object) => fieldsOf(object["template"])["spec"], column),
-      column("Pod Labels", (object) =>
-        labelsText(mapOf(fieldsOf(fieldsOf(object["template"])["metadata"])["labels"]))
-      )
+      column("Pod Labels", (object) => labelsText(mapOf(fieldsOf(fieldsOf(object["template"])["metadata"])["labels"])))
     ]
   })
 

@@ -42,14 +42,21 @@ const checkPorts = (ports: ReadonlyArray<Fields>, path: string, problems: Proble
     }
     const number = numberOf(port["containerPort"])
     if (number === 0) problems.push(required(`${place}.containerPort`))
-    else for (const message of Names.portNumber(number)) problems.push(invalid(`${place}.containerPort`, number, message))
+    else
+      for (const message of Names.portNumber(number)) problems.push(invalid(`${place}.containerPort`, number, message))
     const host = numberOf(port["hostPort"])
-    if (host !== 0) for (const message of Names.portNumber(host)) problems.push(invalid(`${place}.hostPort`, host, message))
+    if (host !== 0)
+      for (const message of Names.portNumber(host)) problems.push(invalid(`${place}.hostPort`, host, message))
     oneOf(`${place}.protocol`, port["protocol"], ["SCTP", "TCP", "UDP"], problems)
   })
 }
 
-const checkResize = (policies: ReadonlyArray<Fields>, restartPolicy: string, path: string, problems: Problems): void => {
+const checkResize = (
+  policies: ReadonlyArray<Fields>,
+  restartPolicy: string,
+  path: string,
+  problems: Problems
+): void => {
   const seen = new Set<string>()
   policies.forEach((policy, at) => {
     const resource = textOf(policy["resourceName"])
@@ -172,7 +179,15 @@ const checkInit = (
   })
 }
 
-const NOT_EPHEMERAL = ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources", "resizePolicy"]
+const NOT_EPHEMERAL = [
+  "ports",
+  "livenessProbe",
+  "readinessProbe",
+  "startupProbe",
+  "lifecycle",
+  "resources",
+  "resizePolicy"
+]
 
 const checkEphemeral = (
   spec: Fields,

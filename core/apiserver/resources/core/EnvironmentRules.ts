@@ -55,15 +55,20 @@ export const checkFieldRef = (
   const parts = subscripted.exec(field)
   if (parts !== null) {
     const [, base = "", key = ""] = parts
-    if (base === "metadata.annotations") invalidEach(path, key.toLowerCase(), Names.qualifiedName(key.toLowerCase()), problems)
+    if (base === "metadata.annotations")
+      invalidEach(path, key.toLowerCase(), Names.qualifiedName(key.toLowerCase()), problems)
     else if (base === "metadata.labels") invalidEach(path, key, Names.qualifiedName(key), problems)
     else {
-      problems.push(invalid(`${path}.fieldPath`, field, `error converting fieldPath: field label does not support subscript`))
+      problems.push(
+        invalid(`${path}.fieldPath`, field, `error converting fieldPath: field label does not support subscript`)
+      )
     }
     return
   }
   if (!CONVERTIBLE.has(field)) {
-    problems.push(invalid(`${path}.fieldPath`, field, `error converting fieldPath: field label not supported: ${field}`))
+    problems.push(
+      invalid(`${path}.fieldPath`, field, `error converting fieldPath: field label not supported: ${field}`)
+    )
   } else if (!supported.includes(field)) {
     problems.push(notSupported(`${path}.fieldPath`, field, [...supported].sort()))
   }

@@ -58,7 +58,12 @@ const checkLegacy = (event: KubeObject, newer: boolean, problems: Problems): voi
     problems.push(invalid("involvedObject.namespace", about, "does not match event.namespace"))
   }
   const controller = newer ? "reportingController" : "reportingComponent"
-  for (const [field, shown] of [["reportingComponent", controller], ["reportingInstance", "reportingInstance"], ["action", "action"], ["reason", "reason"]] as const) {
+  for (const [field, shown] of [
+    ["reportingComponent", controller],
+    ["reportingInstance", "reportingInstance"],
+    ["action", "action"],
+    ["reason", "reason"]
+  ] as const) {
     if (textOf(event[field]) === "") problems.push(required(shown))
     else if (field !== "reportingComponent" && textOf(event[field]).length > 128) {
       problems.push(invalid(shown, "", "can have at most 128 characters"))
@@ -204,4 +209,3 @@ const withoutEmpty = (event: KubeObject): KubeObject => {
   known["deprecatedLastTimestamp"] = (lastSeen ?? null) as Json
   return { ...rest, ...known } as unknown as KubeObject
 }
-

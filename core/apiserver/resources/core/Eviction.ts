@@ -122,13 +122,10 @@ const call = (
   next: (object: KubeObject) => void,
   failed: (failure: ApiFailure) => void
 ): void =>
-  api.execute(
-    { subresource: "", namespace, user, options: dryRun ? { dryRun } : {}, ...request },
-    (answer) => {
-      if (answer instanceof ApiFailure) failed(answer)
-      else if (answer.kind === "object") next(answer.held.object)
-    }
-  )
+  api.execute({ subresource: "", namespace, user, options: dryRun ? { dryRun } : {}, ...request }, (answer) => {
+    if (answer instanceof ApiFailure) failed(answer)
+    else if (answer.kind === "object") next(answer.held.object)
+  })
 
 const isReady = (pod: KubeObject): boolean =>
   itemsOf(fieldsOf(pod.status)["conditions"]).some((one) => one["type"] === "Ready" && one["status"] === "True")

@@ -88,12 +88,7 @@ const checkOnce = (probe: Fields, path: string, problems: Problems): void => {
 }
 
 /** Checks the probes of a container. */
-export const checkProbes = (
-  container: Fields,
-  grace: number | undefined,
-  path: string,
-  problems: Problems
-): void => {
+export const checkProbes = (container: Fields, grace: number | undefined, path: string, problems: Problems): void => {
   for (const name of ["livenessProbe", "readinessProbe", "startupProbe"]) {
     const probe = fieldsIn(container[name])
     if (probe === undefined) continue
@@ -101,9 +96,7 @@ export const checkProbes = (
     if (name !== "readinessProbe") checkOnce(probe, `${path}.${name}`, problems)
     else if (probe["terminationGracePeriodSeconds"] !== undefined) {
       const at = `${path}.readinessProbe.terminationGracePeriodSeconds`
-      problems.push(
-        invalid(at, probe["terminationGracePeriodSeconds"], "must not be set for readinessProbes")
-      )
+      problems.push(invalid(at, probe["terminationGracePeriodSeconds"], "must not be set for readinessProbes"))
     }
   }
 }

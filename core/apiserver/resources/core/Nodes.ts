@@ -45,7 +45,8 @@ const checkUpdate = (node: KubeObject, old: KubeObject, problems: Problems): voi
   }
   const provider = textOf(before["providerID"])
   if (provider === "" || now["providerID"] === provider) return
-  const why = textOf(now["providerID"]) === "" ? "field cannot be cleared once set" : "field cannot be modified once set"
+  const why =
+    textOf(now["providerID"]) === "" ? "field cannot be cleared once set" : "field cannot be modified once set"
   problems.push(invalid("spec.providerID", null, why))
 }
 
@@ -82,8 +83,10 @@ const statusText = ({ spec, status }: KubeObject): string => {
   return fieldsOf(spec)["unschedulable"] === true ? `${state},SchedulingDisabled` : state
 }
 
-const addressOf = (type: string) => ({ status }: KubeObject) =>
-  textOf(itemsOf(fieldsOf(status)["addresses"]).find((one) => one["type"] === type)?.["address"]) || "<none>"
+const addressOf =
+  (type: string) =>
+  ({ status }: KubeObject) =>
+    textOf(itemsOf(fieldsOf(status)["addresses"]).find((one) => one["type"] === type)?.["address"]) || "<none>"
 
 const info = (node: KubeObject, field: string): string => textOf(fieldsOf(fieldsOf(node.status)["nodeInfo"])[field])
 

@@ -128,9 +128,7 @@ export const summarizePod = (pod: KubeObject): Summary => {
 }
 
 const restartsText = ({ lastRestartMs, restarts }: Summary, nowMs: number): string =>
-  restarts !== 0 && lastRestartMs !== 0
-    ? `${restarts} (${durationText(nowMs - lastRestartMs)} ago)`
-    : String(restarts)
+  restarts !== 0 && lastRestartMs !== 0 ? `${restarts} (${durationText(nowMs - lastRestartMs)} ago)` : String(restarts)
 
 const orNone = (value: unknown): string => textOf(value) || "<none>"
 

@@ -4,16 +4,7 @@ import { type KubeObject, Names, sameJson } from "#kube"
 import { checkAddress, parseAddress } from "../Addresses.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, mapOf, numberOf, textOf, textsOf } from "../Fields.ts"
 import { checkLabels } from "../Meta.ts"
-import {
-  duplicate,
-  forbidden,
-  invalid,
-  invalidEach,
-  notNegative,
-  oneOf,
-  type Problems,
-  required
-} from "../Problems.ts"
+import { duplicate, forbidden, invalid, invalidEach, notNegative, oneOf, type Problems, required } from "../Problems.ts"
 import { checkAmount, checkContainerResource } from "../Resources.ts"
 import { checkContainers, checkImageSpace } from "./ContainerRules.ts"
 import { checkPodSecurity } from "./SecurityRules.ts"
@@ -271,7 +262,13 @@ const checkNarrowed = (now: Fields, before: Fields, problems: Problems): void =>
   const had = mapOf(before["nodeSelector"])
   for (const key in had) {
     if (wanted[key] === had[key]) continue
-    problems.push(invalid("spec.nodeSelector", { ...wanted }, "only additions to spec.nodeSelector are allowed (no mutations or deletions)"))
+    problems.push(
+      invalid(
+        "spec.nodeSelector",
+        { ...wanted },
+        "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+      )
+    )
     return
   }
 }

@@ -3,7 +3,18 @@
 import { type ApiFailure, type Json, type KubeObject, rfc3339, sameJson } from "#kube"
 import type { Definition, Draft, StrategyContext } from "../../Definition.ts"
 import { define, partStrategy } from "../Define.ts"
-import { type Fields, fieldsOf, itemsOf, mapOf, rewriteItems, textOf, textsOf, withField, withItems, withPart } from "../Fields.ts"
+import {
+  type Fields,
+  fieldsOf,
+  itemsOf,
+  mapOf,
+  rewriteItems,
+  textOf,
+  textsOf,
+  withField,
+  withItems,
+  withPart
+} from "../Fields.ts"
 import { forbidden, type Problems } from "../Problems.ts"
 import { qosClassOf } from "../Resources.ts"
 import { ASSIGNMENT, assignmentPart, bind } from "./Assignment.ts"
@@ -19,7 +30,11 @@ const GATED: Fields = Object.freeze({
   message: "Scheduling is blocked due to non-empty scheduling gates"
 })
 
-const requirements = (keys: unknown, operator: string, labels: Readonly<Record<string, string>>): ReadonlyArray<Fields> =>
+const requirements = (
+  keys: unknown,
+  operator: string,
+  labels: Readonly<Record<string, string>>
+): ReadonlyArray<Fields> =>
   textsOf(keys).flatMap((key) => (labels[key] === undefined ? [] : [{ key, operator, values: [labels[key]] }]))
 
 /** A term whose selector takes the pod's own values of the keys that it names. */
@@ -50,7 +65,9 @@ const applyLabelKeys = (spec: Fields, labels: Readonly<Record<string, string>>):
       PREFERRED,
       (weighted) => withPart(weighted, "podAffinityTerm", (term) => withLabelKeys(term, labels))
     )
-  return withPart(done, "affinity", (affinity) => withPart(withPart(affinity, "podAffinity", terms), "podAntiAffinity", terms))
+  return withPart(done, "affinity", (affinity) =>
+    withPart(withPart(affinity, "podAffinity", terms), "podAntiAffinity", terms)
+  )
 }
 
 const prepareForCreate = (draft: Draft, { clockwork }: StrategyContext): ApiFailure | undefined => {
@@ -90,7 +107,11 @@ const onlyPart = (draft: Draft, old: KubeObject, spec: Fields): undefined => {
 }
 
 const prepareEphemeral = (draft: Draft, old: KubeObject): undefined =>
-  onlyPart(draft, old, withField(fieldsOf(old.spec), "ephemeralContainers", fieldsOf(draft.spec)["ephemeralContainers"]))
+  onlyPart(
+    draft,
+    old,
+    withField(fieldsOf(old.spec), "ephemeralContainers", fieldsOf(draft.spec)["ephemeralContainers"])
+  )
 
 const checkEphemeral = (pod: KubeObject, old: KubeObject, problems: Problems): void => {
   checkPod(pod, problems)

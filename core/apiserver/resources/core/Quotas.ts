@@ -16,7 +16,12 @@ const checkAmounts = (amounts: Fields, path: string, problems: Problems): void =
 }
 
 const POD_SCOPES: ReadonlySet<string> = new Set(["BestEffort", "NotBestEffort", "Terminating", "NotTerminating"])
-const SCOPES: ReadonlySet<string> = new Set([...POD_SCOPES, "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"])
+const SCOPES: ReadonlySet<string> = new Set([
+  ...POD_SCOPES,
+  "PriorityClass",
+  "CrossNamespacePodAffinity",
+  "VolumeAttributesClass"
+])
 
 const PAIRS = [
   ["BestEffort", "NotBestEffort"],

@@ -124,7 +124,8 @@ const checkTolerated = (toleration: Fields, path: string, problems: Problems): v
   const operator = textOf(toleration["operator"])
   const value = textOf(toleration["value"])
   if (operator === "Exists") {
-    if (value !== "") problems.push(invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"))
+    if (value !== "")
+      problems.push(invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"))
   } else if (operator === "Equal" || operator === "") {
     const messages = Names.labelValue(value)
     if (messages.length > 0) problems.push(invalid(`${path}.operator`, value, messages.join(";")))

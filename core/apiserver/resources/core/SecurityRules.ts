@@ -10,13 +10,20 @@ const checkId = (value: unknown, path: string, problems: Problems): void => {
   for (const message of Names.userId(value)) problems.push(invalid(path, value, message))
 }
 
-const checkProfile = (profile: Fields, kinds: ReadonlyArray<string>, name: string, path: string, problems: Problems) => {
+const checkProfile = (
+  profile: Fields,
+  kinds: ReadonlyArray<string>,
+  name: string,
+  path: string,
+  problems: Problems
+) => {
   const type = textOf(profile["type"])
   const local = profile["localhostProfile"]
   if (type === "") problems.push(required(`${path}.type`, `type is required when ${name}Profile is set`))
   else if (!kinds.includes(type)) problems.push(notSupported(`${path}.type`, type, kinds))
   if (type === "Localhost") {
-    if (local === undefined) problems.push(required(`${path}.localhostProfile`, `must be set when ${name} type is Localhost`))
+    if (local === undefined)
+      problems.push(required(`${path}.localhostProfile`, `must be set when ${name} type is Localhost`))
     return
   }
   if (local !== undefined) {
@@ -87,12 +94,7 @@ export const checkPodSecurity = (spec: Fields, security: Fields, path: string, p
     groups.forEach((group, at) => checkId(group, `${path}.supplementalGroups[${at}]`, problems))
   }
   checkSysctls(spec, itemsOf(security["sysctls"]), `${path}.sysctls`, problems)
-  optionalOneOf(
-    `${path}.fsGroupChangePolicy`,
-    security["fsGroupChangePolicy"],
-    ["Always", "OnRootMismatch"],
-    problems
-  )
+  optionalOneOf(`${path}.fsGroupChangePolicy`, security["fsGroupChangePolicy"], ["Always", "OnRootMismatch"], problems)
   checkProfiles(security, path, problems)
   optionalOneOf(`${path}.supplementalGroupsPolicy`, security["supplementalGroupsPolicy"], ["Merge", "Strict"], problems)
   optionalOneOf(`${path}.seLinuxChangePolicy`, security["seLinuxChangePolicy"], ["MountOption", "Recursive"], problems)

@@ -226,10 +226,16 @@ export const checkExternalIp = (ip: string, path: string, problems: Problems): v
   const isLocal = family === "IPv4" ? value >> 16n === 0xa9fen : value >> 118n === 0x3fan
   if (isLocal) problems.push(invalid(path, ip, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
   const isGroup = family === "IPv4" ? value >> 8n === 0xe00000n : value >> 112n === 0xff02n
-  if (isGroup) problems.push(invalid(path, ip, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
+  if (isGroup)
+    problems.push(invalid(path, ip, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
 }
 
-const firstDifference = (field: string, now: ReadonlyArray<string>, before: ReadonlyArray<string>, problems: Problems) => {
+const firstDifference = (
+  field: string,
+  now: ReadonlyArray<string>,
+  before: ReadonlyArray<string>,
+  problems: Problems
+) => {
   const shown: Json = now.length === 0 ? null : now
   if (now.length === before.length) {
     now.forEach((one, at) => {
@@ -258,7 +264,11 @@ export const checkServiceUpdate = (service: KubeObject, old: KubeObject, problem
   if (balancers && now["loadBalancerClass"] !== before["loadBalancerClass"]) {
     problems.push(invalid("spec.loadBalancerClass", now["loadBalancerClass"], "may not change once set"))
   }
-  if (needsHealthCheck(now) && needsHealthCheck(before) && now["healthCheckNodePort"] !== before["healthCheckNodePort"]) {
+  if (
+    needsHealthCheck(now) &&
+    needsHealthCheck(before) &&
+    now["healthCheckNodePort"] !== before["healthCheckNodePort"]
+  ) {
     problems.push(forbidden("spec.healthCheckNodePort", "field is immutable"))
   }
 }

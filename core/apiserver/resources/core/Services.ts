@@ -6,11 +6,29 @@ import { parseAddress } from "../Addresses.ts"
 import { ageColumn, column, labelsText, nameColumn, wide } from "../Columns.ts"
 import type { ResourcesContext } from "../Context.ts"
 import { define } from "../Define.ts"
-import { defaulted, type Fields, fieldsIn, fieldsOf, itemsOf, mapOf, numberOf, textOf, textsOf, withItems } from "../Fields.ts"
+import {
+  defaulted,
+  type Fields,
+  fieldsIn,
+  fieldsOf,
+  itemsOf,
+  mapOf,
+  numberOf,
+  textOf,
+  textsOf,
+  withItems
+} from "../Fields.ts"
 import { labelName } from "../Meta.ts"
 import { invalid, type Problems } from "../Problems.ts"
 import { ServiceAllocation } from "./ServiceAllocation.ts"
-import { checkClusterIps, checkService, checkServiceUpdate, isExternal, isHeadless, needsHealthCheck } from "./ServiceRules.ts"
+import {
+  checkClusterIps,
+  checkService,
+  checkServiceUpdate,
+  isExternal,
+  isHeadless,
+  needsHealthCheck
+} from "./ServiceRules.ts"
 
 /** A spec that is being made: fresh, so it is assigned to. */
 type Spec = { [field: string]: Json | undefined }
@@ -219,7 +237,8 @@ const setHealthPort = (spec: Spec, before: Fields, pool: ServiceAllocation, keep
   if (asked === 0) spec["healthCheckNodePort"] = pool.nextPort(keep)
   else if (asked !== before["healthCheckNodePort"]) {
     const why = pool.takePort(asked, keep)
-    if (why !== undefined) return Failures.internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${why}`)
+    if (why !== undefined)
+      return Failures.internal(`failed to allocate requested HealthCheck NodePort ${asked}: ${why}`)
   }
   return undefined
 }

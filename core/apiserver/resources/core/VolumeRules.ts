@@ -84,9 +84,12 @@ const checkDownward: Check = (source, path, problems) => {
 const checkToken: Check = (token, path, problems) => {
   const seconds = token["expirationSeconds"]
   if (typeof seconds === "number") {
-    if (seconds < 600) problems.push(invalid(`${path}.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes"))
+    if (seconds < 600)
+      problems.push(invalid(`${path}.expirationSeconds`, seconds, "may not specify a duration less than 10 minutes"))
     if (seconds > 4_294_967_296) {
-      problems.push(invalid(`${path}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds"))
+      problems.push(
+        invalid(`${path}.expirationSeconds`, seconds, "may not specify a duration larger than 2^32 seconds")
+      )
     }
   }
   if (textOf(token["path"]) === "") problems.push(required(`${path}.path`))

@@ -219,4 +219,3 @@ export const persistentVolumeClaims = (): Definition =>
     columns: claimColumns,
     selectableFields: named
   })
-

@@ -6,7 +6,17 @@ import { checkAddress, parseAddress } from "../Addresses.ts"
 import { ageColumn, column, nameColumn, withMore } from "../Columns.ts"
 import { checkExternalIp } from "../core/ServiceRules.ts"
 import { define } from "../Define.ts"
-import { defaulted, type Fields, itemsOf, numberOf, rewriteItems, textOf, textsOf, withItems, zeroDefaulted } from "../Fields.ts"
+import {
+  defaulted,
+  type Fields,
+  itemsOf,
+  numberOf,
+  rewriteItems,
+  textOf,
+  textsOf,
+  withItems,
+  zeroDefaulted
+} from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
 import { duplicate, invalid, invalidEach, notSupported, oneOf, type Problems, required, tooMany } from "../Problems.ts"
 
@@ -147,4 +157,3 @@ export const endpoints = (): Definition =>
     columns: [nameColumn, column("Endpoints", endpointsText), ageColumn],
     storage: { prefix: "/registry/services/endpoints/" }
   })
-

@@ -1,0 +1,221 @@
+// An API server as a process: store, server, identity, certificates, front and listener, and the kubeconfig to use it.
+// Owns the order in which they start and drain; refuses flags, which the command reads, and what runs on top (controllers, nodes).
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { Effect } from "effect"
+import { type ApiFailure, machineClockwork } from "#kube"
+import { listen, type Listening } from "#net"
+import { admissionPlugins } from "./admission/Plugins.ts"
+import { httpsWebhookCaller } from "./admission/WebhookCallAdapter.ts"
+import { type ApiServer, makeApiServer } from "./ApiServer.ts"
+import { openIdPaths } from "./authn/FrontIdentity.ts"
+import { type SigningKey, signingKey } from "./authn/SigningKeys.ts"
+import { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
+import type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
+import { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
+import { type ClusterCertificates, clusterCertificates } from "./http/ClusterCertificatesAdapter.ts"
+import { type Front, type FrontAuthenticator, makeFront } from "./http/Front.ts"
+import { kubeconfigText } from "./http/KubeconfigText.ts"
+import { aggregateClusterRoles } from "./rbac/Aggregation.ts"
+import { makeDefinitions } from "./registry/DefinitionRegistry.ts"
+import { schemaManagers } from "./registry/SchemaManagers.ts"
+import { builtInDefinitions } from "./resources/BuiltIns.ts"
+import { defaultResourcesContext } from "./resources/Context.ts"
+import { openAudit, readServerFile, ServerFileInvalid } from "./serve/ServeAudit.ts"
+import { openStore } from "./serve/ServeStore.ts"
+import { makeAccess, makeAuthenticator, type ServerAccess } from "./serve/ServerIdentity.ts"
+import type { ServerOptions } from "./serve/ServerOptions.ts"
+
+/** A server that answers. */
+export interface RunningApiServer {
+  readonly api: ApiServer
+  /** Like "https://127.0.0.1:6443". */
+  readonly url: string
+  /** The administrator's kubeconfig. */
+  readonly kubeconfig: string
+}
+
+const SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
+/** How long open requests may take to end when the process is asked to stop, in milliseconds. */
+const DRAIN_MS = 5000
+
+const caller = { caller: "apiserver/ServeApiServer.ts" }
+
+/** Names under which clients in the cluster and on this machine reach the server. */
+const hostsOf = ({ host, hosts }: ServerOptions, serviceIp: string): ReadonlyArray<string> => [
+  ...new Set([
+    "localhost",
+    "127.0.0.1",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    serviceIp,
+    ...(host === "0.0.0.0" || host === "::" ? [] : [host]),
+    ...hosts
+  ])
+]
+
+/** The first address of the services' block is the server's own. */
+const firstServiceIp = (cidrs: ReadonlyArray<string>): string => {
+  const [address = "10.0.0.0"] = (cidrs[0] ?? "").split("/")
+  return address.includes(":")
+    ? `${address}1`
+    : address.replace(/\.(\d+)$/, (_, last: string) => `.${Number(last) + 1}`)
+}
+
+/** Writes a file that only its owner reads, whole or not at all. */
+const writeKept = (option: string, path: string, text: string): Effect.Effect<void, ServerFileInvalid> =>
+  Effect.try({
+    try: () => {
+      mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
+      writeFileSync(`${path}.new`, text, { mode: 0o600 })
+      renameSync(`${path}.new`, path)
+    },
+    catch: (error) =>
+      new ServerFileInvalid({ option, path, detail: error instanceof Error ? error.message : String(error) })
+  })
+
+/** The key of service-account tokens: that of the last start, so that tokens outlive a restart. */
+const tokenKey = Effect.fnUntraced(function* (dataDir: string | undefined) {
+  const fresh = newSigningKeyPem("ec")
+  if (dataDir === undefined) return signingKey(fresh)
+  const path = join(dataDir, "pki", "sa.key")
+  if (existsSync(path)) return signingKey(yield* readServerFile("data-dir", path))
+  yield* writeKept("data-dir", path, fresh)
+  return signingKey(fresh)
+})
+
+/** Everyone is the administrator: of a server without TLS. */
+const everyone: FrontAuthenticator = {
+  authenticate: (_exchange, done) =>
+    done({ name: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] })
+}
+
+/** Opens the store and the server on it, with its gates. */
+const openApi = Effect.fnUntraced(function* (options: ServerOptions) {
+  const keyValue = yield* openStore(options)
+  const webhooks = yield* Effect.acquireRelease(Effect.sync(httpsWebhookCaller), (open) =>
+    Effect.sync(() => open.close())
+  )
+  const { eventTtlSeconds, serviceCidrs } = options
+  const definitions = makeDefinitions(builtInDefinitions({ ...defaultResourcesContext, eventTtlSeconds, serviceCidrs }))
+  let access: ServerAccess | undefined
+  const api = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      makeApiServer({
+        keyValue,
+        clockwork: machineClockwork,
+        definitions,
+        managers: schemaManagers,
+        admission: (server) =>
+          admissionPlugins(server, { ...(access = makeAccess(server)), webhooks: { caller: webhooks } })
+      })
+    ),
+    (server) => Effect.sync(() => server.stop())
+  )
+  return { api, access: access ?? makeAccess(api) }
+})
+
+const bootstrap = Effect.fnUntraced(function* (api: ApiServer, options: BootstrapOptions) {
+  const failures = yield* Effect.callback<ReadonlyArray<ApiFailure>>((resume) =>
+    reconcileBootstrap(api, options, (failed) => resume(Effect.succeed(failed)))
+  )
+  for (const failure of failures) yield* Effect.logWarning(failure.message).pipe(Effect.annotateLogs(caller))
+})
+
+/** What the server was told in files. */
+const readFiles = Effect.fnUntraced(function* ({ clientCaFile, tokenAuthFile }: ServerOptions) {
+  const clientCa = clientCaFile === undefined ? "" : yield* readServerFile("client-ca-file", clientCaFile)
+  const tokens = tokenAuthFile === undefined ? undefined : yield* readServerFile("token-auth-file", tokenAuthFile)
+  return { clientCa, tokens }
+})
+
+/** Writes what was thrown unforeseen as warnings, from code that runs outside of effects. */
+const defectLog = Effect.map(Effect.context<never>(), (context) => (defect: unknown): void => {
+  const text = defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
+  Effect.runForkWith(context)(Effect.logError(text).pipe(Effect.annotateLogs(caller)))
+})
+
+interface Served {
+  readonly options: ServerOptions
+  readonly api: ApiServer
+  readonly access: ServerAccess
+  readonly key: SigningKey
+  readonly certificates: ClusterCertificates | undefined
+}
+
+/** Opens the front on a socket; it drains with the scope, its watches first. */
+const openFront = Effect.fnUntraced(function* ({ access, api, certificates, key, options }: Served) {
+  const files = yield* readFiles(options)
+  const clientCa = `${certificates?.ca ?? ""}${files.clientCa}`
+  const { anonymous, host, insecure, limits, port, requestTimeoutMs, streams } = options
+  const identity = { clientCa, tokens: files.tokens, anonymous, issuer: SERVICE_ACCOUNT_ISSUER, signingKey: key }
+  const authenticator = makeAuthenticator(api, access, identity)
+  const audit = options.audit === undefined ? undefined : yield* openAudit(options.audit)
+  const onDefect = yield* defectLog
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host
+  const state: { listening?: Listening; ready: boolean } = { ready: false }
+  const address = (): string => `${reachable}:${state.listening?.port ?? port}`
+  const front: Front = makeFront({
+    api,
+    authenticator: insecure ? everyone : authenticator,
+    authorizer: access.authorizer,
+    checks: [
+      {
+        name: "poststarthook/bootstrap",
+        readinessOnly: true,
+        check: () => (state.ready ? undefined : "not finished")
+      }
+    ],
+    ...(audit === undefined ? {} : { audit }),
+    ...(streams === undefined ? {} : { streams }),
+    limits,
+    requestTimeoutMs,
+    serverAddress: address,
+    extraPaths: openIdPaths(SERVICE_ACCOUNT_ISSUER, `https://${reachable}:${port}`, [key]),
+    onDefect
+  })
+  const tls =
+    certificates === undefined
+      ? undefined
+      : { context: () => ({ ...certificates.server, ca: clientCa }), clientAuth: "optional" as const }
+  state.listening = yield* listen({
+    host,
+    port,
+    methods: [],
+    exchange: front.handler,
+    onDefect,
+    ...(tls === undefined ? {} : { tls })
+  })
+  const { drain } = state.listening
+  yield* Effect.addFinalizer(() => {
+    front.drain()
+    return drain(DRAIN_MS)
+  })
+  return { state, reachable, port: state.listening.port }
+})
+
+/** Serves until the scope closes; ready when it returns. */
+export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: ServerOptions) {
+  const serviceIp = firstServiceIp(options.serviceCidrs)
+  const directory = options.dataDir === undefined ? undefined : join(options.dataDir, "pki")
+  const certificates = options.insecure
+    ? undefined
+    : yield* clusterCertificates({ directory, hosts: hostsOf(options, serviceIp) })
+  const key = yield* tokenKey(options.dataDir)
+  const { access, api } = yield* openApi(options)
+  const { port, reachable, state } = yield* openFront({ options, api, access, key, certificates })
+  const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
+  yield* bootstrap(api, { serviceIp, address: reachable, port, ...clientCa })
+  yield* Effect.acquireRelease(
+    Effect.sync(() => aggregateClusterRoles(api)),
+    (stop) => Effect.sync(stop)
+  )
+  state.ready = true
+  const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
+  const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })
+  if (options.kubeconfig !== undefined) yield* writeKept("kubeconfig", options.kubeconfig, kubeconfig)
+  const running: RunningApiServer = { api, url, kubeconfig }
+  return running
+})

@@ -1,0 +1,76 @@
+// All built-in resources that a server serves: those with rules of their own, and the others with what every kind has.
+// Owns the list; refuses any kind's behaviour. Reviews are declared by bootstrap/, for they answer instead of being stored.
+import { builtInResources } from "#kube"
+import type { Definition } from "../Definition.ts"
+import { deployments, replicaSets } from "./apps/Deployments.ts"
+import { controllerRevisions, daemonSets, replicationControllers, statefulSets } from "./apps/Sets.ts"
+import { cronJobs } from "./batch/CronJobs.ts"
+import { jobs } from "./batch/Jobs.ts"
+import type { ResourcesContext } from "./Context.ts"
+import { leases } from "./coordination/Leases.ts"
+import { componentStatuses, configMaps, podTemplates, secrets, serviceAccounts } from "./core/Configuration.ts"
+import { coreEvents, newerEvents } from "./core/Events.ts"
+import { namespaces } from "./core/Namespaces.ts"
+import { nodes } from "./core/Nodes.ts"
+import { bindings, pods } from "./core/Pods.ts"
+import { limitRanges, resourceQuotas } from "./core/Quotas.ts"
+import { services } from "./core/Services.ts"
+import { persistentVolumeClaims, persistentVolumes } from "./core/Volumes.ts"
+import { define } from "./Define.ts"
+import { endpoints, endpointSlices } from "./discovery/Endpoints.ts"
+import { podDisruptionBudgets } from "./policy/Budgets.ts"
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/Roles.ts"
+
+const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
+  bindings(),
+  componentStatuses(),
+  configMaps(),
+  endpoints(),
+  coreEvents(context),
+  limitRanges(),
+  namespaces(),
+  nodes(),
+  persistentVolumeClaims(),
+  persistentVolumes(),
+  pods(),
+  podTemplates(),
+  replicationControllers(),
+  resourceQuotas(),
+  secrets(),
+  serviceAccounts(),
+  services(context),
+  controllerRevisions(),
+  daemonSets(),
+  deployments(),
+  replicaSets(),
+  statefulSets(),
+  cronJobs(),
+  jobs(),
+  leases(),
+  endpointSlices(),
+  newerEvents(context),
+  podDisruptionBudgets(),
+  clusterRoleBindings(),
+  clusterRoles(),
+  roleBindings(),
+  roles()
+]
+
+/** Groups whose kinds are answered, never stored. */
+const REVIEWS: ReadonlySet<string> = new Set(["authentication.k8s.io", "authorization.k8s.io"])
+
+/** The older form of what is stored as autoscaling/v2: it would need a conversion. */
+const UNSERVED: ReadonlySet<string> = new Set(["autoscaling/v1/horizontalpodautoscalers"])
+
+/** Every stable built-in resource of Kubernetes 1.37 but the reviews. */
+export const builtInDefinitions = (context: ResourcesContext): ReadonlyArray<Definition> => {
+  const known = withRules(context)
+  const nameOf = (one: { readonly group: string; readonly version: string; readonly resource: string }): string =>
+    `${one.group}/${one.version}/${one.resource}`
+  const seen = new Set(known.map(nameOf))
+  const others = builtInResources().filter(
+    (one) =>
+      /^v\d+$/.test(one.version) && !REVIEWS.has(one.group) && !UNSERVED.has(nameOf(one)) && !seen.has(nameOf(one))
+  )
+  return [...known, ...others.map(({ group, kind, version }) => define(group, version, kind))]
+}
