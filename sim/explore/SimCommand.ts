@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
 import { writeEventLog } from "../time/EventLogAdapter.ts"
 import type { Kernel } from "../time/Kernel.ts"
 import { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./ClusterWorld.ts"
@@ -98,18 +99,20 @@ const logging = (path: string | undefined) => {
   return { onKernel, close: () => close() }
 }
 
+const builtIns = (): Definitions => makeDefinitions(builtInDefinitions(defaultResourcesContext))
+
 const reported = <R>(program: Effect.Effect<void, CaseUnreadable, R>) =>
   program.pipe(
     Effect.catch(({ message }) => Effect.andThen(Console.error(`error: ${message}`), endWith(EXIT_UNREADABLE)))
   )
 
-/** The commands; without the parts of a cluster they run worlds of the store alone. */
-export const simCommand = (cluster?: ClusterParts) => {
+/** The commands; the cluster is by default one of the built-in resources, without controllers. */
+export const simCommand = (cluster: ClusterParts = { definitions: builtIns }) => {
   const seeds = Flag.String("seeds").pipe(
     Flag.withDescription("How many seeds, or a range like 100-199"),
     Flag.withDefault("100")
   )
-  const world = Flag.Literals("world", cluster === undefined ? ["store"] : ["store", "cluster"]).pipe(
+  const world = Flag.Literals("world", ["store", "cluster"]).pipe(
     Flag.withDescription("What is simulated: the store alone, or a small cluster"),
     Flag.withDefault("store")
   )
@@ -127,7 +130,7 @@ export const simCommand = (cluster?: ClusterParts) => {
           })
         }
         const file = Option.getOrUndefined(given.out)
-        if (given.world === "cluster" && cluster !== undefined)
+        if (given.world === "cluster")
           return yield* explore(
             range,
             file,

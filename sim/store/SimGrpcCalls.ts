@@ -77,6 +77,7 @@ export class ServerUnary extends SimCall implements UnaryCall {
 export class ServerStream extends SimCall implements StreamCall {
   readonly bufferedBytes = 0
   onDrain: (() => void) | undefined
+  onGoAway: (() => void) | undefined
   private readonly out: { message: (bytes: Uint8Array) => void; end: (status: GrpcStatus) => void }
 
   constructor(out: { message: (bytes: Uint8Array) => void; end: (status: GrpcStatus) => void }) {
