@@ -35,6 +35,7 @@ const everything = async () => {
   const { runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
+  const { simCommand } = await import("#sim")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -43,6 +44,7 @@ const everything = async () => {
     lintCommand,
     await serving(undefined),
     storageCommand,
+    simCommand(),
     assetsCommand
   ])
 }

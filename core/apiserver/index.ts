@@ -77,3 +77,5 @@ export type {
 export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
 export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
+export { builtInDefinitions } from "./resources/BuiltIns.ts"
+export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"

@@ -1,6 +1,6 @@
 // The door of the store: the engine port and its engines, the store with its services, and the command that serves it.
 // Everything else in this room is reached through these.
-export { type Engine, type View, WriteBatch, Table } from "./engine/Engine.ts"
+export { type CommitOutcome, type Engine, type View, WriteBatch, Table } from "./engine/Engine.ts"
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
 export { SortedMap } from "./engine/SortedMap.ts"

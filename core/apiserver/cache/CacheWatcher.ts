@@ -72,7 +72,8 @@ export class CacheWatcher implements IndexedWatcher, ApiWatch {
     this.paused = true
     this.waitingMax = WAITING_MAX + backlog.length + (this.initial?.length ?? 0)
     for (const event of backlog) {
-      const told = this.tellable(event)
+      // What is new comes through the index, which knows the scope; what is past comes whole.
+      const told = this.isInScope(event) ? this.tellable(event) : undefined
       if (told !== undefined) this.waiting.push(told)
     }
     this.resume()
@@ -82,6 +83,12 @@ export class CacheWatcher implements IndexedWatcher, ApiWatch {
     if (this.over || event.revision <= this.from) return
     const told = this.tellable(event)
     if (told !== undefined) this.push(told)
+  }
+
+  private isInScope({ key }: CacheEvent): boolean {
+    const { name, namespace } = this.scope
+    if (name !== "") return key === (namespace === "" ? name : `${namespace}/${name}`)
+    return namespace === "" || key.startsWith(`${namespace}/`)
   }
 
   private tellable(event: CacheEvent): HeldEvent | undefined {

@@ -1,0 +1,146 @@
+// The Client port across the simulated network: calls take time, get lost with their connection, and watches break.
+// Owns one connection at a time and its calls; refuses retries. A call that may have happened fails like one whose connection was
+// reset; one that certainly did not, like one that was refused.
+import { ApiFailure, type Cancel, type Client, Failures, type WatchListener } from "#kube"
+import type { Network } from "./faults/Network.ts"
+import type { SimConnection } from "./faults/SimConnection.ts"
+import type { SimProcess } from "./time/SimProcess.ts"
+
+export interface NetworkClientOptions {
+  readonly network: Network
+  readonly process: SimProcess
+  readonly server: SimProcess
+  /** The client inside the server's process, as it runs now; undefined while it is down. */
+  readonly local: () => Client | undefined
+  /** Milliseconds after which a call is given up; default 60 s, as the API server's own. */
+  readonly timeoutMs?: number
+}
+
+const TIMEOUT_MS = 60_000
+
+/** Messages of failures of the way, not of the server. */
+export const transportMessages = { refused: "connection refused", reset: "connection reset by peer" } as const
+
+/** Whether a failed write may have happened all the same. */
+export const mayHaveHappened = (failure: ApiFailure): boolean =>
+  failure.message === transportMessages.reset || failure.code === 504 || failure.code >= 500
+
+interface Open {
+  readonly connection: SimConnection
+  /** Ends every call and watch of the connection, on each side. */
+  readonly calls: Set<(failure: ApiFailure) => void>
+  readonly served: Set<Cancel>
+}
+
+type Call<A> = (client: Client, done: (answer: A | ApiFailure) => void) => void
+
+class NetworkCalls {
+  private readonly options: NetworkClientOptions
+  private current: Open | undefined
+
+  constructor(options: NetworkClientOptions) {
+    this.options = options
+  }
+
+  call<A>(run: Call<A>, done: (answer: A | ApiFailure) => void): void {
+    const { clockwork } = this.options.process
+    const open = this.open()
+    if (open === undefined) return clockwork.defer(() => done(Failures.unavailable(transportMessages.refused)))
+    let over = false
+    const finish = (answer: A | ApiFailure): void => {
+      if (over) return
+      over = true
+      stop()
+      open.calls.delete(fail)
+      done(answer)
+    }
+    const fail = (failure: ApiFailure): void => finish(failure)
+    const stop = clockwork.after(this.options.timeoutMs ?? TIMEOUT_MS, () =>
+      finish(Failures.timeout("request did not complete within requested timeout", 0))
+    )
+    open.calls.add(fail)
+    open.connection.send("client", () => {
+      const client = this.options.local()
+      if (client === undefined) return
+      run(client, (answer) => open.connection.send("server", () => finish(answer)))
+    })
+  }
+
+  watch(start: (client: Client, listener: WatchListener) => Cancel, listener: WatchListener): Cancel {
+    const { clockwork } = this.options.process
+    const open = this.open()
+    let over = false
+    const end = (failure: ApiFailure | undefined): void => {
+      if (over) return
+      over = true
+      open?.calls.delete(end)
+      listener.ended(failure)
+    }
+    if (open === undefined) {
+      clockwork.defer(() => end(Failures.unavailable(transportMessages.refused)))
+      return () => void (over = true)
+    }
+    open.calls.add(end)
+    let stopServing: Cancel | undefined
+    open.connection.send("client", () => {
+      const client = this.options.local()
+      if (client === undefined) return
+      const stop = start(client, {
+        event: (event) => open.connection.send("server", () => (over ? undefined : listener.event(event))),
+        ended: (failure) => {
+          open.served.delete(stop)
+          open.connection.send("server", () => end(failure))
+        }
+      })
+      stopServing = stop
+      open.served.add(stop)
+    })
+    return () => {
+      if (over) return
+      over = true
+      open.calls.delete(end)
+      open.connection.send("client", () => {
+        stopServing?.()
+        if (stopServing !== undefined) open.served.delete(stopServing)
+      })
+    }
+  }
+
+  private open(): Open | undefined {
+    if (this.current !== undefined && !this.current.connection.broken) return this.current
+    const { network, process, server } = this.options
+    const connection = network.connect(process, server)
+    if (connection === undefined) return undefined
+    const open: Open = { connection, calls: new Set(), served: new Set() }
+    connection.onBroken.client = () => {
+      const calls = [...open.calls]
+      open.calls.clear()
+      for (const fail of calls) fail(Failures.unavailable(transportMessages.reset))
+    }
+    connection.onBroken.server = () => {
+      for (const stop of open.served) stop()
+      open.served.clear()
+    }
+    return (this.current = open)
+  }
+}
+
+/** A client in one process of a server in another. */
+export const makeNetworkClient = (options: NetworkClientOptions): Client => {
+  const calls = new NetworkCalls(options)
+  return {
+    get: (target, given, done) => calls.call((client, answer) => client.get(target, given, answer), done),
+    list: (collection, given, done) => calls.call((client, answer) => client.list(collection, given, answer), done),
+    watch: (collection, given, listener) =>
+      calls.watch((client, serving) => client.watch(collection, given, serving), listener),
+    create: (target, object, given, done) =>
+      calls.call((client, answer) => client.create(target, object, given, answer), done),
+    update: (target, object, given, done) =>
+      calls.call((client, answer) => client.update(target, object, given, answer), done),
+    patch: (target, patch, given, done) =>
+      calls.call((client, answer) => client.patch(target, patch, given, answer), done),
+    delete: (target, given, done) => calls.call((client, answer) => client.delete(target, given, answer), done),
+    deleteCollection: (collection, given, selection, done) =>
+      calls.call((client, answer) => client.deleteCollection(collection, given, selection, answer), done)
+  }
+}

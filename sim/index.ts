@@ -1,0 +1,62 @@
+// The door of the room: the simulated world.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export { EventHeap, type EventHandle } from "./time/EventHeap.ts"
+export { EventLog, type EventTap, type LoggedEvent } from "./time/EventLog.ts"
+export { type Handler, type HandlerId, Kernel, type KernelOptions, type RunEnd, type RunLimits } from "./time/Kernel.ts"
+export { hashText, mix32, RandomStream } from "./time/RandomStream.ts"
+export { followRealTime, memoryBytes, runInSlices, wallMs } from "./time/RealTimeAdapter.ts"
+export { SimProcess } from "./time/SimProcess.ts"
+export { SpeedMeter, type SpeedReading } from "./time/SpeedMeter.ts"
+export { judgeHistory, RegisterChecker, type RegisterOperation, type Verdict } from "./checkers/Linearizability.ts"
+export { type Guarantee, type Violation, Violations } from "./checkers/Violations.ts"
+export { explore, type Finding, replayCommand, shrinkCase, type SteppedCase } from "./explore/Explore.ts"
+export { shrinkItems, type Shrunk } from "./explore/Shrink.ts"
+export {
+  drawStoreCase,
+  runStoreCase,
+  type RunResult,
+  type StoreCase,
+  type StoreWrappers
+} from "./explore/StoreWorld.ts"
+export { drawPlan, FaultPlan, FaultPlanInvalid, FaultStep, parseFaultPlan, planEndMs } from "./faults/FaultPlan.ts"
+export { FaultInjector, type FaultTargets, type FaultyNodes, type FaultyServer } from "./faults/FaultInjector.ts"
+export { drawLatency, type Latency } from "./faults/Latency.ts"
+export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
+export { SimConnection } from "./faults/SimConnection.ts"
+export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
+export { StoreRecord, type RecordedEvent } from "./history/StoreRecord.ts"
+export { makeStoreCalls, type StoreCalls, type StoreMethod, StoreMethods } from "./store/StoreCalls.ts"
+export { type EngineWrapper, StoreNode } from "./store/StoreNode.ts"
+export { GoTemplate, type TemplateFunctions } from "./nodes/GoTemplate.ts"
+export { GoTemplateInvalid } from "./nodes/GoTemplateParser.ts"
+export { type KeyPath, KeyPathInvalid, parseKeyPath } from "./nodes/KeyPath.ts"
+export {
+  chooseStage,
+  drawDelay,
+  possibleStages,
+  type Stage,
+  type StageDelay,
+  type StagePlace,
+  type StageStep
+} from "./nodes/Stage.ts"
+export { type FileStage, parseStages, placeFunctions, type PlaceFunctions, StageInvalid } from "./nodes/StageFile.ts"
+export { ApiNode, type ApiNodeOptions } from "./ApiNode.ts"
+export type { Choice, NodeChooser } from "./binder/NodeChooser.ts"
+export { OnePassChooser } from "./binder/OnePassChooser.ts"
+export { PodBindings, type PodBindingsOptions } from "./binder/PodBindings.ts"
+export { ChurnPlayer } from "./churn/ChurnPlayer.ts"
+export { churnLine, ChurnLogInvalid, ChurnStep, type ChurnTarget, parseChurnLog } from "./churn/ChurnStep.ts"
+export { loadTest, loadTestGroups, type LoadTestOptions } from "./churn/LoadTest.ts"
+export { GPU_MODEL_LABEL, OpenbInvalid, type OpenbOptions, parseOpenb } from "./churn/Openb.ts"
+export { podChurn, type PodChurnOptions } from "./churn/PodChurn.ts"
+export { makeNetworkClient, mayHaveHappened, type NetworkClientOptions } from "./NetworkClient.ts"
+export { HollowNodes, type HollowNodesOptions } from "./nodes/HollowNodes.ts"
+export { HollowPods, type HollowPodsOptions, type PodObserver } from "./nodes/HollowPods.ts"
+export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
+export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
+export { type ControllerContext, type ControllerStart, World, type WorldOptions } from "./World.ts"
+export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
+export { ClusterChecker } from "./checkers/ClusterChecker.ts"
+export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
+export { CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
+export { firstDifference, type LogDifference, writeEventLog } from "./time/EventLogAdapter.ts"

@@ -1,0 +1,312 @@
+// What a kubelet says of a pod: phases, conditions, and the state of each container.
+// Owns that text, as a real kubelet of 1.37 writes it; refuses to decide when, which the stages do.
+import { isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
+import { hashText } from "../time/RandomStream.ts"
+import type { StagePlace } from "./Stage.ts"
+
+const objectsOf = (value: Json | undefined): ReadonlyArray<JsonObject> =>
+  Array.isArray(value) ? (value as ReadonlyArray<JsonObject>) : []
+const fieldsOf = (value: Json | undefined): JsonObject => (isJsonObject(value) ? value : {})
+/** A text field; empty when it is absent or no text. */
+export const textOf = (value: Json | undefined): string => (typeof value === "string" ? value : "")
+
+/** A pod's spec and status as objects. */
+export const podSpec = (pod: KubeObject): JsonObject => fieldsOf(pod.spec)
+export const podStatus = (pod: KubeObject): JsonObject => fieldsOf(pod.status)
+export const containersOf = (pod: KubeObject): ReadonlyArray<JsonObject> => objectsOf(podSpec(pod)["containers"])
+export const initContainersOf = (pod: KubeObject): ReadonlyArray<JsonObject> =>
+  objectsOf(podSpec(pod)["initContainers"])
+export const containerStatusesOf = (pod: KubeObject): ReadonlyArray<JsonObject> =>
+  objectsOf(podStatus(pod)["containerStatuses"])
+
+const conditionsOf = (pod: KubeObject): ReadonlyArray<JsonObject> => objectsOf(podStatus(pod)["conditions"])
+
+interface Wanted {
+  readonly type: string
+  readonly status: "True" | "False"
+  readonly reason?: string
+  readonly message?: string
+}
+
+/** Conditions in the kubelet's order; those of others (PodScheduled) stay, and a condition that stands keeps its time. */
+const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: string): ReadonlyArray<JsonObject> => {
+  const before = conditionsOf(pod)
+  const { generation } = pod.metadata
+  const own = wanted.map(({ message, reason, status, type }): JsonObject => {
+    const old = before.find((one) => one["type"] === type)
+    const same = old?.["status"] === status
+    return {
+      type,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+      status,
+      lastProbeTime: null,
+      lastTransitionTime: same ? (old["lastTransitionTime"] ?? now) : now,
+      ...(reason === undefined ? {} : { reason }),
+      ...(message === undefined ? {} : { message })
+    }
+  })
+  return [...own, ...before.filter((one) => !wanted.some(({ type }) => type === one["type"]))]
+}
+
+const base = (pod: KubeObject, place: StagePlace): JsonObject => {
+  const { generation } = pod.metadata
+  const status = podStatus(pod)
+  return {
+    ...status,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    hostIP: place.nodeIp,
+    hostIPs: [{ ip: place.nodeIp }],
+    startTime: status["startTime"] ?? place.now
+  }
+}
+
+const unready = (pod: KubeObject): Pick<Wanted, "reason" | "message"> => ({
+  reason: "ContainersNotReady",
+  message: `containers with unready status: [${containersOf(pod)
+    .map(({ name }) => textOf(name))
+    .join(" ")}]`
+})
+
+const container = (name: Json | undefined, image: Json | undefined): JsonObject => ({
+  name: textOf(name),
+  lastState: {},
+  restartCount: 0,
+  image: textOf(image)
+})
+
+const idOf = (pod: KubeObject, name: Json | undefined, restarts: number): string => {
+  const seed = hashText(`${pod.metadata.uid ?? ""} ${textOf(name)} ${restarts}`)
+  let id = ""
+  for (let part = 0; part < 8; part++)
+    id += hashText(id, seed + part)
+      .toString(16)
+      .padStart(8, "0")
+  return `containerd://${id}`
+}
+
+const imageIds = new Map<string, string>()
+const IMAGES_MAX = 10_000
+const imageIdOf = (image: Json | undefined): string => {
+  const name = textOf(image)
+  let id = imageIds.get(name)
+  if (id === undefined) {
+    if (imageIds.size >= IMAGES_MAX) imageIds.clear()
+    let digest = ""
+    for (let part = 0; part < 8; part++) digest += hashText(name, part).toString(16).padStart(8, "0")
+    imageIds.set(name, (id = `sha256:${digest}`))
+  }
+  return id
+}
+
+const waiting = (pod: KubeObject, reason: string): ReadonlyArray<JsonObject> =>
+  containersOf(pod).map(({ image, name }) => ({
+    ...container(name, image),
+    state: { waiting: { reason } },
+    ready: false,
+    imageID: "",
+    started: false
+  }))
+
+/** The kubelet has taken the pod on and makes its containers. */
+export const creatingStatus = (pod: KubeObject, place: StagePlace): JsonObject => {
+  const inits = initContainersOf(pod)
+  const names = inits.map(({ name }) => textOf(name)).join(" ")
+  const initialized: Wanted =
+    inits.length === 0
+      ? { type: "Initialized", status: "True" }
+      : {
+          type: "Initialized",
+          status: "False",
+          reason: "ContainersNotInitialized",
+          message: `containers with incomplete status: [${names}]`
+        }
+  return {
+    ...base(pod, place),
+    phase: "Pending",
+    conditions: withConditions(
+      pod,
+      [
+        { type: "PodReadyToStartContainers", status: "False" },
+        initialized,
+        { type: "Ready", status: "False", ...unready(pod) },
+        { type: "ContainersReady", status: "False", ...unready(pod) },
+        { type: "PodScheduled", status: "True" }
+      ],
+      place.now
+    ),
+    ...(inits.length === 0
+      ? {}
+      : {
+          initContainerStatuses: inits.map(({ image, name }) => ({
+            ...container(name, image),
+            state: { waiting: { reason: "PodInitializing" } },
+            ready: false,
+            imageID: "",
+            started: false
+          }))
+        }),
+    containerStatuses: waiting(pod, inits.length === 0 ? "ContainerCreating" : "PodInitializing")
+  }
+}
+
+/** An image cannot be had. */
+export const pullFailedStatus = (pod: KubeObject, place: StagePlace): JsonObject => ({
+  ...base(pod, place),
+  phase: "Pending",
+  conditions: podStatus(pod)["conditions"] ?? [],
+  containerStatuses: waiting(pod, "ImagePullBackOff").map((status) => ({
+    ...status,
+    state: {
+      waiting: { reason: "ImagePullBackOff", message: `Back-off pulling image ${JSON.stringify(status["image"])}` }
+    }
+  }))
+})
+
+const readyConditions: ReadonlyArray<Wanted> = [
+  { type: "PodReadyToStartContainers", status: "True" },
+  { type: "Initialized", status: "True" },
+  { type: "Ready", status: "True" },
+  { type: "ContainersReady", status: "True" },
+  { type: "PodScheduled", status: "True" }
+]
+
+/** Every container runs and is ready. Containers that crashed before start anew. */
+export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject => {
+  const before = containerStatusesOf(pod)
+  const address = podSpec(pod)["hostNetwork"] === true ? place.nodeIp : place.podIp(pod)
+  const gates = objectsOf(podSpec(pod)["readinessGates"]).map(({ conditionType }) => textOf(conditionType))
+  const gatesHold = gates.every((gate) =>
+    conditionsOf(pod).some(({ status, type }) => type === gate && status === "True")
+  )
+  const conditions = gatesHold
+    ? readyConditions
+    : readyConditions.map((one): Wanted =>
+        one.type === "Ready" ? { type: "Ready", status: "False", reason: "ReadinessGatesNotReady" } : one
+      )
+  const inits = initContainersOf(pod)
+  return {
+    ...base(pod, place),
+    phase: "Running",
+    conditions: withConditions(pod, conditions, place.now),
+    podIP: address,
+    podIPs: [{ ip: address }],
+    ...(inits.length === 0
+      ? {}
+      : {
+          initContainerStatuses: inits.map(({ image, name }) => ({
+            ...container(name, image),
+            state: {
+              terminated: {
+                exitCode: 0,
+                reason: "Completed",
+                startedAt: place.now,
+                finishedAt: place.now,
+                containerID: idOf(pod, name, 0)
+              }
+            },
+            ready: true,
+            imageID: imageIdOf(image),
+            containerID: idOf(pod, name, 0),
+            started: false
+          }))
+        }),
+    containerStatuses: containersOf(pod).map(({ image, name }) => {
+      const old = before.find((one) => one["name"] === name)
+      const restarts = restartsOf(old) + (hasCrashed(old) ? 1 : 0)
+      return {
+        ...container(name, image),
+        ...(old?.["lastState"] === undefined ? {} : { lastState: old["lastState"] }),
+        state: { running: { startedAt: place.now } },
+        ready: true,
+        restartCount: restarts,
+        imageID: imageIdOf(image),
+        containerID: idOf(pod, name, restarts),
+        started: true
+      }
+    })
+  }
+}
+
+const restartsOf = (status: JsonObject | undefined): number => Number(status?.["restartCount"] ?? 0)
+const hasCrashed = (status: JsonObject | undefined): boolean =>
+  textOf(fieldsOf(fieldsOf(status?.["state"])["waiting"])["reason"]) === "CrashLoopBackOff"
+
+/** Whether any container of the pod waits to be started again, and how often it has been. */
+export const crashesOf = (pod: KubeObject): { readonly waits: boolean; readonly restarts: number } => {
+  const statuses = containerStatusesOf(pod)
+  return { waits: statuses.some(hasCrashed), restarts: Math.max(0, ...statuses.map(restartsOf)) }
+}
+
+/** The containers ended with an exit code and are started again after a while. */
+export const crashedStatus = (pod: KubeObject, place: StagePlace, backOffSeconds: number): JsonObject => ({
+  ...base(pod, place),
+  phase: "Running",
+  conditions: withConditions(
+    pod,
+    [
+      { type: "PodReadyToStartContainers", status: "True" },
+      { type: "Initialized", status: "True" },
+      { type: "Ready", status: "False", ...unready(pod) },
+      { type: "ContainersReady", status: "False", ...unready(pod) },
+      { type: "PodScheduled", status: "True" }
+    ],
+    place.now
+  ),
+  containerStatuses: containerStatusesOf(pod).map((status) => {
+    const name = textOf(status["name"])
+    const where = `${pod.metadata.name ?? ""}_${pod.metadata.namespace ?? ""}(${pod.metadata.uid ?? ""})`
+    return {
+      ...status,
+      state: {
+        waiting: {
+          reason: "CrashLoopBackOff",
+          message: `back-off ${backOffSeconds}s restarting failed container=${name} pod=${where}`
+        }
+      },
+      lastState: { terminated: terminated(status, 1, "Error", place.now) },
+      ready: false,
+      started: false
+    }
+  })
+})
+
+const terminated = (status: JsonObject, exitCode: number, reason: string, now: string): JsonObject => ({
+  exitCode,
+  reason,
+  startedAt: fieldsOf(fieldsOf(status["state"])["running"])["startedAt"] ?? now,
+  finishedAt: now,
+  ...(status["containerID"] === undefined ? {} : { containerID: status["containerID"] })
+})
+
+/** Every container has ended: by itself, or because the pod is being deleted. */
+export const endedStatus = (pod: KubeObject, place: StagePlace, exitCode: number): JsonObject => {
+  const deleted = pod.metadata.deletionTimestamp !== undefined
+  const phase = exitCode === 0 ? "Succeeded" : "Failed"
+  const why = { reason: exitCode === 0 ? "PodCompleted" : "PodFailed" }
+  const ended = deleted && exitCode !== 0 ? unready(pod) : why
+  return {
+    ...base(pod, place),
+    phase: deleted && podSpec(pod)["restartPolicy"] === "Always" ? (podStatus(pod)["phase"] ?? "Running") : phase,
+    conditions: withConditions(
+      pod,
+      [
+        { type: "PodReadyToStartContainers", status: "False" },
+        { type: "Initialized", status: "True", ...(deleted ? {} : why) },
+        { type: "Ready", status: "False", ...ended },
+        { type: "ContainersReady", status: "False", ...ended },
+        { type: "PodScheduled", status: "True" }
+      ],
+      place.now
+    ),
+    containerStatuses: containerStatusesOf(pod).map((status) => ({
+      ...status,
+      state: { terminated: terminated(status, exitCode, exitCode === 0 ? "Completed" : "Error", place.now) },
+      ready: false,
+      started: false
+    }))
+  }
+}
+
+/** Whether any container of the pod runs. */
+export const runsNow = (pod: KubeObject): boolean =>
+  containerStatusesOf(pod).some((status) => fieldsOf(status["state"])["running"] !== undefined)
