@@ -22,10 +22,10 @@ interface Clause {
 }
 
 /** The media types of objects, in the server's order of preference. */
-export const objectMediaTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+export const objectMediaTypes = ["application/json", "application/yaml"]
 
-/** What a 406 names: as kube-apiserver does, protobuf included, for clients compare the texts. */
-export const streamMediaTypes = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]
+/** What a 406 to a watch names. */
+export const streamMediaTypes = ["application/json;stream=watch"]
 
 const plainJson: Wanted = { format: "json", pretty: false, transform: undefined, transformVersion: "" }
 const prettyJson: Wanted = { ...plainJson, pretty: true }

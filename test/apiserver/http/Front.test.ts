@@ -74,7 +74,7 @@ describe("the chain", () => {
     const text = rig.send("POST", configMaps, { headers: { "content-type": "text/plain" }, body: "hi" })
     expect(text.status).toBe(415)
     expect(text.json[message]).toBe(
-      "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+      "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml"
     )
     const protobuf = rig.send("GET", configMaps, { headers: { accept: "application/vnd.kubernetes.protobuf" } })
     expect(protobuf.status).toBe(406)
