@@ -55,6 +55,14 @@ export { HollowPods, type HollowPodsOptions, type PodObserver } from "./nodes/Ho
 export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
 export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
 export { type ControllerContext, type ControllerStart, World, type WorldOptions } from "./World.ts"
+export { ControllersInvalid, allControllers, chooseControllers } from "./controllers/Controllers.ts"
+export {
+  controllerManager,
+  type ControllerManagerOptions,
+  type LeaderElectionSettings,
+  startControllers
+} from "./controllers/ControllerManager.ts"
+export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
