@@ -57,6 +57,14 @@ export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStag
 export { type ControllerContext, type ControllerStart, Population, type PopulationOptions } from "./Population.ts"
 export { World, type WorldOptions, type WorldParts } from "./World.ts"
 export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"
+export { ControllersInvalid, allControllers, chooseControllers } from "./controllers/Controllers.ts"
+export {
+  controllerManager,
+  type ControllerManagerOptions,
+  type LeaderElectionSettings,
+  startControllers
+} from "./controllers/ControllerManager.ts"
+export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
