@@ -12,12 +12,17 @@ const collectionOf = (object: KubeObject, namespace: string): Collection => {
   const found = builtInResources().find(
     (one) => one.group === group && one.version === version && one.kind === object.kind && !one.resource.includes("/")
   )
-  if (found === undefined) throw new PerfWorkloadInvalid({ message: `no resource of ${object.apiVersion} ${object.kind}` })
+  if (found === undefined)
+    throw new PerfWorkloadInvalid({ message: `no resource of ${object.apiVersion} ${object.kind}` })
   return { resource: { group, version, resource: found.resource }, namespace: found.namespaced ? namespace : "" }
 }
 
 /** Makes `count` objects from a template, one after another as upstream does. */
-export const createAny = Effect.fnUntraced(function* (executor: PerfExecutor, operation: CreateAny, params: PerfParams) {
+export const createAny = Effect.fnUntraced(function* (
+  executor: PerfExecutor,
+  operation: CreateAny,
+  params: PerfParams
+) {
   const template = yield* executor.rig.templates(operation.templatePath)
   const count = params.count(operation, 1)
   const values = params.template(operation.templateParams)
@@ -28,7 +33,11 @@ export const createAny = Effect.fnUntraced(function* (executor: PerfExecutor, op
 })
 
 /** Replaces objects by what a template makes of their index, and their status too. */
-export const updateAny = Effect.fnUntraced(function* (executor: PerfExecutor, operation: UpdateAny, params: PerfParams) {
+export const updateAny = Effect.fnUntraced(function* (
+  executor: PerfExecutor,
+  operation: UpdateAny,
+  params: PerfParams
+) {
   const { namespace = "", subresources = [], templatePath, updatePerSecond = 0 } = operation
   const template = yield* executor.rig.templates(templatePath)
   const count = params.count(operation, 1)

@@ -57,7 +57,7 @@ export class PerfExecutor {
     for (const [index, operation] of this.perfCase.workloadTemplate.entries()) yield* this.operation(operation, index)
     const [unused] = this.params.unused
     if (unused !== undefined) return yield* this.invalid(`parameter ${unused} is used by no operation`)
-    return this.items as ReadonlyArray<DataItem>
+    return this.items
   })
 
   private invalid(rule: string): PerfWorkloadInvalid {
@@ -232,7 +232,8 @@ export class PerfExecutor {
     for (const namespace of namespaces) {
       if (!this.owed.has(namespace)) return yield* this.invalid(`barrier: unknown namespace ${namespace}`)
     }
-    const reached = stageRequirement === "Attempted" ? (pod: KubeObject) => isScheduled(pod) || isAttempted(pod) : isScheduled
+    const reached =
+      stageRequirement === "Attempted" ? (pod: KubeObject) => isScheduled(pod) || isAttempted(pod) : isScheduled
     const { progress } = this.rig
     const isDone = (namespace: string): boolean => {
       if (labelSelector !== undefined) {

@@ -1,7 +1,16 @@
 // Making and removing objects in number, as scheduler_perf's preparers do: nodes with labels and volume limits, pods with volumes.
 // Owns how many calls are under way and what an object gets beside its template; refuses to decide which, which operations do.
 import { Effect } from "effect"
-import { ApiFailure, type Client, type Collection, type Done, gvr, type Json, type KubeObject, randomSuffix } from "#kube"
+import {
+  ApiFailure,
+  type Client,
+  type Collection,
+  type Done,
+  gvr,
+  type Json,
+  type KubeObject,
+  randomSuffix
+} from "#kube"
 import type { CreateNodes } from "./PerfOperation.ts"
 import type { ObjectTemplate } from "./PerfTemplates.ts"
 
@@ -55,7 +64,10 @@ const named = (object: KubeObject, change: object): KubeObject => ({
 
 type AllocatableStrategy = NonNullable<CreateNodes["nodeAllocatableStrategy"]>
 
-const csiNodeOf = (name: string, { csiNodeAllocatable = {}, migratedPlugins = [] }: AllocatableStrategy): KubeObject => ({
+const csiNodeOf = (
+  name: string,
+  { csiNodeAllocatable = {}, migratedPlugins = [] }: AllocatableStrategy
+): KubeObject => ({
   apiVersion: "storage.k8s.io/v1",
   kind: "CSINode",
   metadata: { name, annotations: { "storage.alpha.kubernetes.io/migrated-plugins": migratedPlugins.join(",") } },
@@ -76,7 +88,11 @@ const preparedNode = (
   random: () => number
 ): KubeObject => {
   const name = template.metadata.name ?? `${template.metadata.generateName ?? ""}${randomSuffix(random)}`
-  const { labelNodePrepareStrategy: label, nodeAllocatableStrategy: limits, uniqueNodeLabelStrategy: unique } = operation
+  const {
+    labelNodePrepareStrategy: label,
+    nodeAllocatableStrategy: limits,
+    uniqueNodeLabelStrategy: unique
+  } = operation
   const labels: Record<string, string> = { ...template.metadata.labels, "kubernetes.io/hostname": name }
   if (label !== undefined) labels[label.labelKey] = label.labelValues[index % label.labelValues.length] ?? ""
   if (unique !== undefined) labels[unique.labelKey] = `unique-${name}`

@@ -5,7 +5,9 @@ import { Schema } from "effect"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 /** A parameter of the workload: `$name`. */
-const Param = Schema.String.check(Schema.isPattern(/^\$\w+$/, { expected: "a parameter of the workload, like $initPods" }))
+const Param = Schema.String.check(
+  Schema.isPattern(/^\$\w+$/, { expected: "a parameter of the workload, like $initPods" })
+)
 const Names = Schema.Record(Schema.String, Schema.String)
 const TemplateParams = Schema.Record(Schema.String, Schema.Unknown)
 const counted = { count: Schema.optionalKey(Count), countParam: Schema.optionalKey(Param) }

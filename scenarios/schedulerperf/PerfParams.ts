@@ -107,7 +107,8 @@ export const podsPlan = (operation: CreatePods, params: PerfParams): PodsPlan =>
 export const unsupported = (operations: ReadonlyArray<PerfOperation>): string | undefined => {
   for (const { opcode } of operations) {
     if (opcode === "createPodGroups") return "createPodGroups needs the Workload API (alpha), which is not served"
-    if (opcode === "allocResourceClaims") return "allocResourceClaims needs dynamic resource allocation, which is not scheduled"
+    if (opcode === "allocResourceClaims")
+      return "allocResourceClaims needs dynamic resource allocation, which is not scheduled"
   }
   return undefined
 }
