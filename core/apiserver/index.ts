@@ -41,6 +41,7 @@ export { tokenRequest, type TokenRequestOptions } from "./authn/TokenRequest.ts"
 export type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
 export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./bootstrap/IdentityDefinitions.ts"
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
+export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
 export type {
   Action,
