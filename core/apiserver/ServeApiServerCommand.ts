@@ -31,6 +31,8 @@ const flags = {
     Flag.withDescription("Blocks of cluster IPs, separated by commas"),
     Flag.withDefault("10.0.0.0/16")
   ),
+  disableAdmission: text("disable-admission-plugins", "Admission plugins that are to be off, separated by commas"),
+  enableAdmission: text("enable-admission-plugins", "Admission plugins that are on beside the usual ones"),
   auditPolicy: text("audit-policy-file", "What is recorded; without it nothing is"),
   auditLog: text("audit-log-path", "Where records go; - is the standard output"),
   auditWebhook: text("audit-webhook-url", "Where batches of records are posted")
@@ -72,6 +74,8 @@ interface Given {
   readonly tokenAuthFile: string | undefined
   readonly noAnonymous: boolean
   readonly serviceCidr: string
+  readonly disableAdmission: string | undefined
+  readonly enableAdmission: string | undefined
   readonly auditPolicy: string | undefined
   readonly auditLog: string | undefined
   readonly auditWebhook: string | undefined
@@ -100,6 +104,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     anonymous: !given.noAnonymous,
     hosts: listOf(given.hosts),
     serviceCidrs: listOf(given.serviceCidr),
+    disableAdmissionPlugins: listOf(given.disableAdmission),
+    enableAdmissionPlugins: listOf(given.enableAdmission),
     audit
   }
   return options
