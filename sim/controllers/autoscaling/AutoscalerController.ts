@@ -32,14 +32,32 @@ import { AutoscalerStatus } from "./AutoscalerStatus.ts"
 import { askMetric, MetricFailure } from "./MetricReplicas.ts"
 import type { MetricSource } from "./MetricSource.ts"
 import { Recommendations } from "./Recommendations.ts"
-import { type Tolerances, usualCalculator } from "./ReplicaCalculator.ts"
+import { type CalculatorSettings, type Tolerances, usualCalculator } from "./ReplicaCalculator.ts"
 import { type ScaleTarget, ScaleTargets } from "./ScaleTargets.ts"
 import { AutoscalerSelectors } from "./Selectors.ts"
 import { servedMetrics } from "./ServedMetrics.ts"
 
 const NAME = "horizontal-pod-autoscaler-controller"
-const PERIOD_MS = 15_000
-const TOLERANCE = 0.1
+
+/** What kube-controller-manager's flags say, with its defaults. */
+export interface AutoscalerSettings {
+  /** Who knows what is used. Default: the server, and annotations for what it does not serve. */
+  readonly source?: MetricSource
+  /** Between two looks at one autoscaler. Default 15,000. */
+  readonly periodMs?: number
+  /** How far back a higher recommendation holds back a scaling down. Default 300,000. */
+  readonly downscaleStabilizationMs?: number
+  /** A fraction. Default 0.1. */
+  readonly tolerance?: number
+  readonly calculator?: CalculatorSettings
+}
+
+const usualSettings = {
+  periodMs: 15_000,
+  downscaleStabilizationMs: 300_000,
+  tolerance: 0.1,
+  calculator: usualCalculator
+} as const
 const autoscalers = gvr("autoscaling", "v2", "horizontalpodautoscalers")
 
 /** One sync under way. */
@@ -69,9 +87,9 @@ const toleranceIn = (rules: unknown): number | undefined => {
   return read instanceof QuantityInvalid ? undefined : Number(read.unscaled) * 10 ** read.scale
 }
 
-const tolerancesOf = ({ behavior }: Fields): Tolerances => {
+const tolerancesOf = ({ behavior }: Fields, usual: number): Tolerances => {
   const { scaleDown, scaleUp } = fieldsOf(behavior)
-  return { down: toleranceIn(scaleDown) ?? TOLERANCE, up: toleranceIn(scaleUp) ?? TOLERANCE }
+  return { down: toleranceIn(scaleDown) ?? usual, up: toleranceIn(scaleUp) ?? usual }
 }
 
 const leastOf = ({ minReplicas }: Fields): number => numberIn(minReplicas) ?? 1
@@ -83,6 +101,7 @@ class AutoscalerController {
   readonly #manager: Manager
   readonly #client: EffectClient
   readonly #events: EventSink
+  readonly #settings: Required<Omit<AutoscalerSettings, "source">>
   readonly #source: MetricSource
   readonly #targets: ScaleTargets
   readonly #kinds: KindResources
@@ -94,7 +113,8 @@ class AutoscalerController {
   readonly #memory = new Map<string, Recommendations>()
   #cancel: Cancel | undefined
 
-  constructor(manager: Manager, source?: MetricSource) {
+  constructor(manager: Manager, { source, ...settings }: AutoscalerSettings) {
+    this.#settings = { ...usualSettings, ...settings }
     const { client, clockwork, events, informers } = manager
     this.#manager = manager
     this.#client = effectClient(client)
@@ -125,7 +145,7 @@ class AutoscalerController {
       updated: (before, after) => {
         // A status that was written is no reason to hurry.
         if (before.metadata.generation !== after.metadata.generation) this.#now(after)
-        else this.#queue.enqueueAfter(objectKey(after), PERIOD_MS)
+        else this.#queue.enqueueAfter(objectKey(after), this.#settings.periodMs)
       },
       deleted: ({ metadata }) => {
         this.#selectors.delete(metadata.namespace ?? "", metadata.name ?? "")
@@ -147,7 +167,7 @@ class AutoscalerController {
 
   /** A sync that failed is not hurried either: what it lacks seldom comes sooner. */
   readonly #sync = Effect.fnUntraced(function* (self: AutoscalerController, key: string) {
-    const again = { requeueAfterMs: PERIOD_MS }
+    const again = { requeueAfterMs: self.#settings.periodMs }
     if (!self.#written.isShown(key)) return again
     const autoscaler = self.#autoscalers.store.get(key)
     if (autoscaler === undefined) {
@@ -185,7 +205,7 @@ class AutoscalerController {
   })
 
   #memoryOf(key: string): Recommendations {
-    const known = this.#memory.get(key) ?? new Recommendations()
+    const known = this.#memory.get(key) ?? new Recommendations(this.#settings.downscaleStabilizationMs)
     this.#memory.set(key, known)
     return known
   }
@@ -256,8 +276,8 @@ class AutoscalerController {
       query: { namespace, ...found },
       specReplicas: current,
       statusReplicas: numberOf(statusReplicas),
-      tolerances: tolerancesOf(spec),
-      settings: usualCalculator,
+      tolerances: tolerancesOf(spec, self.#settings.tolerance),
+      settings: self.#settings.calculator,
       nowMs
     }
     let [replicas, metric] = [0, ""]
@@ -365,6 +385,6 @@ class AutoscalerController {
   }
 }
 
-/** The controller of HorizontalPodAutoscalers; by default it asks the server for metrics, and annotations for those of no server. */
-export const autoscalerController = (manager: Manager, source?: MetricSource): Controller =>
-  new AutoscalerController(manager, source).controller
+/** The controller of HorizontalPodAutoscalers. */
+export const autoscalerController = (manager: Manager, settings: AutoscalerSettings = {}): Controller =>
+  new AutoscalerController(manager, settings).controller

@@ -5,7 +5,6 @@
 import { type Fields, fieldsOf, itemsOf, numberIn, numberOf, textOf } from "../Parts.ts"
 
 const MAX_INT32 = 2_147_483_647
-const DOWN_WINDOW_SECONDS = 300
 /** Without policies of its own an autoscaler at most doubles, or goes to four. */
 const UP_FACTOR = 2
 const UP_LEAST = 4
@@ -82,6 +81,12 @@ export class Recommendations {
   readonly #before: Array<Recommendation> = []
   readonly #ups: Array<ScaleEvent> = []
   readonly #downs: Array<ScaleEvent> = []
+  readonly #downWindowMs: number
+
+  /** How long a higher recommendation counts where the behaviour does not say. */
+  constructor(downWindowMs: number) {
+    this.#downWindowMs = downWindowMs
+  }
 
   /** The replicas that were found first count as recommended. */
   begin(current: number, nowMs: number): void {
@@ -124,7 +129,7 @@ export class Recommendations {
   }
 
   #highest(desired: number, nowMs: number): Limited {
-    const cutoff = nowMs - DOWN_WINDOW_SECONDS * 1000
+    const cutoff = nowMs - this.#downWindowMs
     let replicas = desired
     for (const one of this.#before) if (one.atMs >= cutoff) replicas = Math.max(replicas, one.replicas)
     this.#remember(desired, nowMs, ({ atMs }) => atMs < cutoff)
@@ -132,10 +137,12 @@ export class Recommendations {
   }
 
   #stabilize(desired: number, current: number, behavior: Fields, nowMs: number): Limited {
-    const windowOf = (side: string, usual: number): number =>
-      nowMs - (numberIn(fieldsOf(behavior[side])["stabilizationWindowSeconds"]) ?? usual) * 1000
-    const upCutoff = windowOf("scaleUp", 0)
-    const downCutoff = windowOf("scaleDown", DOWN_WINDOW_SECONDS)
+    const windowOf = (side: string): number | undefined => {
+      const seconds = numberIn(fieldsOf(behavior[side])["stabilizationWindowSeconds"])
+      return seconds === undefined ? undefined : seconds * 1000
+    }
+    const upCutoff = nowMs - (windowOf("scaleUp") ?? 0)
+    const downCutoff = nowMs - (windowOf("scaleDown") ?? this.#downWindowMs)
     let [up, down] = [desired, desired]
     for (const { atMs, replicas } of this.#before) {
       if (atMs > upCutoff) up = Math.min(up, replicas)
