@@ -33,11 +33,11 @@ const milliOf = (value: unknown): number | undefined => {
   return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
 }
 
-/** What a server says that does not have the API at all, as client-go tells it. */
-const wordsOf = ({ code, message, status }: ApiFailure, what: string): string =>
-  code === 404 && status.details?.name === undefined
-    ? `the server could not find the requested resource (get ${what})`
-    : message
+/** The failure of a call; a server that does not have the API at all answers as client-go's callers tell it. */
+const wordsOf = ({ code, message, status }: ApiFailure, unserved: string): string =>
+  code === 404 && status.details?.name === undefined ? unserved : message
+
+const unserved = (what: string): string => `the server could not find the requested resource (get ${what})`
 
 const timesOf = (metric: KubeObject): Pick<PodMetric, "atMs" | "windowMs"> => ({
   atMs: parseRfc3339(textOf(metric["timestamp"])) ?? 0,
@@ -73,11 +73,11 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
     collection: Collection,
     labelSelector: string,
     api: string,
-    what: string
+    absent: string
   ): Measured<ReadonlyArray<KubeObject>> =>
     calls.list(collection, labelSelector === "" ? {} : { labelSelector }).pipe(
       Effect.mapError(
-        (failure) => new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${wordsOf(failure, what)}`)
+        (failure) => new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${wordsOf(failure, absent)}`)
       ),
       Effect.flatMap(({ items }) =>
         items.length === 0
@@ -89,13 +89,13 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
   const custom = (namespace: string, path: string, selector: string, labels: Fields | undefined) => {
     if (labels !== undefined) return Effect.fail(noCustomLabels)
     const collection = { resource: gvr(CUSTOM.group, CUSTOM.version, path), namespace }
-    return listed(collection, selector, "custom", `${path}.${CUSTOM.group}`)
+    return listed(collection, selector, "custom", `no custom metrics API (${CUSTOM.group}) registered`)
   }
 
   return {
     resource: ({ namespace, selector }, resource, container) =>
       Effect.map(
-        listed({ resource: podMetrics, namespace }, selector.toString(), "resource", "pods.metrics.k8s.io"),
+        listed({ resource: podMetrics, namespace }, selector.toString(), "resource", unserved("pods.metrics.k8s.io")),
         (items) => {
           const found = new Map<string, PodMetric>()
           for (const item of items) {
@@ -134,7 +134,7 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
       const text = labelText(labels)
       if (text instanceof MetricProblem) return Effect.fail(text)
       const collection = { resource: gvr(EXTERNAL.group, EXTERNAL.version, metric), namespace }
-      return Effect.map(listed(collection, text, "external", `${metric}.${EXTERNAL.group}`), (items) =>
+      return Effect.map(listed(collection, text, "external", unserved(`${metric}.${EXTERNAL.group}`)), (items) =>
         items.map((item) => milliOf(item["value"]) ?? 0)
       )
     }
