@@ -71,7 +71,7 @@ const loaded = (stage: Stage, name: string, { phase, requests = { cpu: "100m" },
           apiVersion: "v1",
           kind: "Pod",
           metadata,
-          spec: { containers } as unknown as Json
+          spec: { containers }
         })
         const long = rfc3339(nowMs - 3_600_000)
         const conditions = [{ type: "Ready", status: "True", lastTransitionTime: long }]
@@ -88,7 +88,7 @@ const loaded = (stage: Stage, name: string, { phase, requests = { cpu: "100m" },
             { name: "c", usage },
             { name: "d", usage }
           ]
-        } as unknown as KubeObject)
+        })
       }),
     { discard: true, concurrency: 4 }
   )

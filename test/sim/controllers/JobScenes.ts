@@ -124,7 +124,7 @@ const adopting: Scene = (stage) =>
       kind: "Pod",
       metadata: { name: "orphan", labels, annotations: { life: "ready" } }
     }
-    yield* stage.create(Kinds.pods, { ...orphan, spec: template({ life: "" }).spec as unknown as Json })
+    yield* stage.create(Kinds.pods, { ...orphan, spec: template({ life: "" }).spec })
     const spec = { manualSelector: true, selector: { matchLabels: labels }, parallelism: 1 }
     const made = job(name, { life: "ready" }, spec)
     const pod = template({ life: "ready" })

@@ -83,7 +83,7 @@ export class Stage {
         if (yield* ask) return
         yield* Effect.sleep(POLL_MS)
       }
-      yield* Effect.fail(Failures.timeout(`waited ${WAIT_MS} ms until ${what}`, 0))
+      return yield* Effect.fail(Failures.timeout(`waited ${WAIT_MS} ms until ${what}`, 0))
     })
   }
 
