@@ -67,7 +67,12 @@ export interface Column {
   readonly format?: string
   /** 0: always shown; 1: with -o wide. */
   readonly priority: number
-  readonly value: (object: KubeObject, nowMs: number) => string | number | boolean | undefined
+  /** The cell; `listed` are all objects of the answer when it is a list. */
+  readonly value: (
+    object: KubeObject,
+    nowMs: number,
+    listed?: ReadonlyArray<KubeObject>
+  ) => string | number | boolean | undefined
 }
 
 /** A request that is answered by code of its own: binding, eviction, token, reviews. */
