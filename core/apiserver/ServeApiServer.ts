@@ -1,6 +1,7 @@
 // An API server as a process: store, server, identity, certificates, front and listener, and the kubeconfig to use it.
 // Owns the order in which they start and drain; refuses flags, which the command reads, and what runs on top (controllers, nodes).
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs"
+import { networkInterfaces } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
 import { type ApiFailure, machineClockwork } from "#kube"
@@ -56,6 +57,15 @@ const firstServiceIp = (cidrs: ReadonlyArray<string>): string => {
   return address.includes(":")
     ? `${address}1`
     : address.replace(/\.(\d+)$/, (_, last: string) => `.${Number(last) + 1}`)
+}
+
+/** Where clients in the cluster find the server: not on a loopback address, which would be their own. */
+const advertised = (reachable: string): string => {
+  if (!/^(127\.|::1$|localhost$)/.test(reachable)) return reachable
+  const outward = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal)
+  return outward?.address ?? reachable
 }
 
 /** Writes a file that only its owner reads, whole or not at all. */
@@ -196,7 +206,8 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
   const plane = yield* openPlane(options)
   const { port, reachable, state } = yield* openFront({ options, plane, key, certificates })
   const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
-  yield* begin(plane, { serviceIp, address: reachable, port, ...clientCa })
+  const { serviceCidrs } = options
+  yield* begin(plane, { serviceIp, serviceCidrs, address: advertised(reachable), port, ...clientCa })
   state.ready = true
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })

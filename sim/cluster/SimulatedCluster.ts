@@ -38,7 +38,7 @@ export class SimulatedCluster extends World {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-        bootstrap: { serviceIp: SERVICE_IP, ...API_ADDRESS }
+        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS }
       }
     })
     this.onReady = () => {
