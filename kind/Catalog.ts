@@ -29,6 +29,7 @@ const etcdVersion = "3.7.3"
 const kubernetesVersion = "1.37.2"
 const kwokVersion = "0.8.0"
 const h2specVersion = "2.2.1"
+const ginkgoVersion = "2.32.0"
 
 // Without these, clients see v0.0.0 and refuse to talk to it.
 const kubernetesFlags = Object.entries({
@@ -149,6 +150,21 @@ export const catalog = {
   "apiserver-storage.test": {
     purpose: "the storage suite of kube-apiserver for any endpoint",
     build: { module: "apiserver-storage", package: ".", version: kubernetesVersion, testTags: "" }
+  },
+  "e2e.test": {
+    purpose: "Kubernetes' own conformance tests, for `wharf conformance`",
+    build: {
+      module: "kubernetes",
+      package: "k8s.io/kubernetes/test/e2e",
+      version: kubernetesVersion,
+      linkerFlags: kubernetesFlags,
+      testTags: ""
+    }
+  },
+  ginkgo: {
+    purpose: "runs e2e.test in several processes",
+    versionArguments: ["version"],
+    build: { module: "kubernetes", package: "github.com/onsi/ginkgo/v2/ginkgo", version: ginkgoVersion }
   }
 } as const satisfies Record<string, Program>
 
@@ -166,6 +182,7 @@ export const programOf = (name: ProgramName): Program => catalog[name]
 export const buildGroups: Readonly<Record<string, ReadonlyArray<ProgramName>>> = {
   kubernetes: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
   suites: ["etcd-common.test", "apiserver-storage.test"],
+  e2e: ["e2e.test", "ginkgo"],
   default: [
     "etcd",
     "etcdctl",

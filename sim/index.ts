@@ -4,7 +4,7 @@ export { EventHeap, type EventHandle } from "./time/EventHeap.ts"
 export { EventLog, type EventTap, type LoggedEvent } from "./time/EventLog.ts"
 export { type Handler, type HandlerId, Kernel, type KernelOptions, type RunEnd, type RunLimits } from "./time/Kernel.ts"
 export { hashText, mix32, RandomStream } from "./time/RandomStream.ts"
-export { followRealTime, memoryBytes, runInSlices, wallMs } from "./time/RealTimeAdapter.ts"
+export { epochMs, followRealTime, memoryBytes, RealTime, runInSlices, wallMs } from "./time/RealTimeAdapter.ts"
 export { SimProcess } from "./time/SimProcess.ts"
 export { SpeedMeter, type SpeedReading } from "./time/SpeedMeter.ts"
 export { judgeHistory, RegisterChecker, type RegisterOperation, type Verdict } from "./checkers/Linearizability.ts"
@@ -40,7 +40,7 @@ export {
   type StageStep
 } from "./nodes/Stage.ts"
 export { type FileStage, parseStages, placeFunctions, type PlaceFunctions, StageInvalid } from "./nodes/StageFile.ts"
-export { ApiNode, type ApiNodeOptions } from "./ApiNode.ts"
+export { ApiNode, type ApiNodeOptions, type BareServer, type WholeServer } from "./ApiNode.ts"
 export type { Choice, NodeChooser } from "./binder/NodeChooser.ts"
 export { OnePassChooser } from "./binder/OnePassChooser.ts"
 export { PodBindings, type PodBindingsOptions } from "./binder/PodBindings.ts"
@@ -54,7 +54,19 @@ export { HollowNodes, type HollowNodesOptions } from "./nodes/HollowNodes.ts"
 export { HollowPods, type HollowPodsOptions, type PodObserver } from "./nodes/HollowPods.ts"
 export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
 export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
-export { type ControllerContext, type ControllerStart, World, type WorldOptions } from "./World.ts"
+export { type ControllerContext, type ControllerStart, Population, type PopulationOptions } from "./Population.ts"
+export { World, type WorldOptions, type WorldParts } from "./World.ts"
+export { type RunningCluster, serveCluster, type ServeClusterOptions } from "./cluster/ServeCluster.ts"
+export { serveClusterCommand } from "./cluster/ServeClusterCommand.ts"
+export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"
+export { ControllersInvalid, allControllers, chooseControllers } from "./controllers/Controllers.ts"
+export {
+  controllerManager,
+  type ControllerManagerOptions,
+  type LeaderElectionSettings,
+  startControllers
+} from "./controllers/ControllerManager.ts"
+export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"

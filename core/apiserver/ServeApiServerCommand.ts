@@ -9,7 +9,8 @@ import { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional, Flag.map(Option.getOrUndefined))
 
-const flags = {
+/** The flags of everything that serves a Kubernetes API. */
+export const apiServerFlags = {
   listen: Flag.String("listen").pipe(
     Flag.withDescription("HOST:PORT to serve on; port 0 takes any free one"),
     Flag.withDefault("127.0.0.1:6443")
@@ -62,7 +63,8 @@ const run = Effect.fn("apiserver.command")(function* (options: ServerOptions) {
   return yield* Effect.never
 }, Effect.scoped)
 
-interface Given {
+/** What those flags say. */
+export interface ApiServerFlags {
   readonly listen: string
   readonly dataDir: string | undefined
   readonly kubeconfig: string | undefined
@@ -78,7 +80,7 @@ interface Given {
 }
 
 /** The options that flags mean; fails with a line that names the flag and its rule. */
-const optionsOf = Effect.fnUntraced(function* (given: Given) {
+export const apiServerOptions = Effect.fnUntraced(function* (given: ApiServerFlags) {
   const address = addressOf(given.listen)
   if (address === undefined) {
     const userMessage = `--listen ${given.listen}: must be HOST:PORT, the port between 0 and 65535`
@@ -109,8 +111,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
 const auditBounds = { logMaxBytes: 100 * 2 ** 20, logMaxBackups: 10 }
 
 /** `wharf serve apiserver`. */
-export const serveApiServerCommand = Command.make("apiserver", flags, (given) =>
-  Effect.flatMap(optionsOf(given), run)
+export const serveApiServerCommand = Command.make("apiserver", apiServerFlags, (given) =>
+  Effect.flatMap(apiServerOptions(given), run)
 ).pipe(
   Command.withDescription("Serve a Kubernetes API on our own store: no etcd, no kube-apiserver"),
   Command.withExamples([

@@ -1,0 +1,31 @@
+// Every controller that there is, by the names of upstream's kube-controller-manager, and which of them a list like "*,-job" means.
+// Owns the list: a controller that is not in it never runs. Refuses to know what they do.
+import type { NamedController } from "./Manager.ts"
+
+/** In the order in which they are started. */
+export const allControllers: ReadonlyArray<NamedController> = []
+
+/** Why a list of controllers cannot be. */
+export class ControllersInvalid extends Error {
+  readonly _tag = "ControllersInvalid"
+  override readonly name = "ControllersInvalid"
+}
+
+/**
+ * The controllers that a list means, in kube-controller-manager's way: "*" is all that are on by default, "name" turns one on, "-name"
+ * turns one off; what is named itself counts more than the star.
+ */
+export const chooseControllers = (
+  list: ReadonlyArray<string>,
+  from: ReadonlyArray<NamedController> = allControllers
+): ReadonlyArray<NamedController> | ControllersInvalid => {
+  const known = new Set(from.map(({ name }) => name))
+  const unknown = list.find((item) => item !== "*" && !known.has(item.replace(/^-/, "")))
+  if (unknown !== undefined) {
+    return new ControllersInvalid(`"${unknown}" is not in the list of known controllers: ${[...known].join(", ")}`)
+  }
+  return from.filter(({ name, offByDefault }) => {
+    const asked = list.find((item) => item === name || item === `-${name}`)
+    return asked === undefined ? list.includes("*") && offByDefault !== true : asked === name
+  })
+}
