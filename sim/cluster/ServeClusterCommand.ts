@@ -2,7 +2,7 @@
 // Owns its flags and what it prints; refuses to open anything, which ServeCluster.ts does. Flags of the server are those of
 // `wharf serve apiserver`.
 import { readFileSync } from "node:fs"
-import { Console, Effect } from "effect"
+import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { apiServerFlags, apiServerOptions, type RunningApiServer } from "#apiserver"
 import { stopAtSecondInterrupt } from "#storage"
@@ -12,6 +12,7 @@ import { fastPodStages, kubeletPodStages } from "../nodes/PodStages.ts"
 import type { Stage } from "../nodes/Stage.ts"
 import { parseStages } from "../nodes/StageFile.ts"
 import type { PopulationOptions } from "../Population.ts"
+import { hollowStreams } from "./HollowStreams.ts"
 import { serveCluster } from "./ServeCluster.ts"
 import { SERVICE_CIDR } from "./SimulatedCluster.ts"
 
@@ -34,6 +35,14 @@ const flags = {
   ),
   stages: Flag.String("stages").pipe(
     Flag.withDescription("File of kwok Stages for pods and nodes, instead"),
+    Flag.optional
+  ),
+  logs: Flag.String("logs").pipe(
+    Flag.withDescription("File whose text every container has logged; without it a line says that it is hollow"),
+    Flag.optional
+  ),
+  exec: Flag.String("exec").pipe(
+    Flag.withDescription("Program of this machine that answers kubectl exec, given the command as its arguments"),
     Flag.optional
   ),
   noControllers: Flag.Boolean("no-controllers").pipe(
@@ -61,6 +70,12 @@ const stagesIn = (path: string) =>
       return { pods: of("Pod"), nodes: of("Node") }
     },
     catch: (error) => misuse(`--stages ${path}: ${error instanceof Error ? error.message : String(error)}`)
+  })
+
+const logIn = (path: string) =>
+  Effect.try({
+    try: () => readFileSync(path, "utf8"),
+    catch: (error) => misuse(`--logs ${path}: ${error instanceof Error ? error.message : String(error)}`)
   })
 
 interface Given {
@@ -115,8 +130,13 @@ const announce =
 export const serveClusterCommand = Command.make("cluster", flags, (given) =>
   Effect.gen(function* () {
     yield* stopAtSecondInterrupt
-    const server = yield* apiServerOptions(given)
-    const stages = given.stages._tag === "Some" ? given.stages.value : undefined
+    const logText = Option.isSome(given.logs) ? yield* logIn(given.logs.value) : undefined
+    const streams = hollowStreams({
+      ...(logText === undefined ? {} : { logText }),
+      ...(Option.isSome(given.exec) ? { execProgram: given.exec.value } : {})
+    })
+    const server = { ...(yield* apiServerOptions(given)), streams }
+    const stages = Option.getOrUndefined(given.stages)
     const population = yield* populationOf({ ...given, stages })
     const { readyMs } = yield* serveCluster(
       { server, population, seed: given.seed },
