@@ -1,9 +1,10 @@
 // Every controller that there is, by the names of upstream's kube-controller-manager, and which of them a list like "*,-job" means.
 // Owns the list: a controller that is not in it never runs. Refuses to know what they do.
 import type { NamedController } from "./Manager.ts"
+import { upkeepControllers } from "./UpkeepControllers.ts"
 
 /** In the order in which they are started. */
-export const allControllers: ReadonlyArray<NamedController> = []
+export const allControllers: ReadonlyArray<NamedController> = [...upkeepControllers]
 
 /** Why a list of controllers cannot be. */
 export class ControllersInvalid extends Error {
