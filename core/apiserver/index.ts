@@ -41,6 +41,7 @@ export { tokenRequest, type TokenRequestOptions } from "./authn/TokenRequest.ts"
 export type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
 export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./bootstrap/IdentityDefinitions.ts"
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
+export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
 export type {
   Action,
@@ -75,7 +76,12 @@ export type {
   Verb
 } from "./Request.ts"
 export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
-export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
+export {
+  apiServerFlags,
+  type ApiServerFlags,
+  apiServerOptions,
+  serveApiServerCommand
+} from "./ServeApiServerCommand.ts"
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
