@@ -37,7 +37,7 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { runCommand, scenarioCommand } = await import("#scenarios")
+  const { conformanceCommand, runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -47,6 +47,7 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
+    conformanceCommand,
     await serving(undefined),
     storageCommand,
     simCommand(),

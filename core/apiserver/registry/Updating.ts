@@ -232,7 +232,8 @@ const finish = (
   if (hindered !== undefined) return done(hindered)
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
-  if (change.subresource?.type !== "status") raiseGeneration(writing, draft, old)
+  if (change.subresource?.type !== "status")
+    raiseGeneration(generationFieldsIn(writing, change.subresource), draft, old)
   const problems = [
     ...metadataProblems(object, old, resource.definition.namespaced),
     ...metadataUpdateProblems(object, old),
@@ -247,9 +248,13 @@ const finish = (
   })
 }
 
-const raiseGeneration = (writing: Writing, draft: Draft, old: KubeObject): void => {
+/** A part may change the spec without a new generation, as binding does. */
+const generationFieldsIn = (writing: Writing, subresource: Change["subresource"]): ReadonlyArray<string> =>
+  subresource?.type === "part" ? (subresource.strategy.generationFields ?? []) : generationFieldsOf(writing)
+
+const raiseGeneration = (fields: ReadonlyArray<string>, draft: Draft, old: KubeObject): void => {
   // Parts that say the same are the same by now.
-  if (generationFieldsOf(writing).some((field) => draft[field] !== old[field])) {
+  if (fields.some((field) => draft[field] !== old[field])) {
     draft.metadata.generation = (old.metadata.generation ?? 0) + 1
   }
 }
