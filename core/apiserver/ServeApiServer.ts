@@ -196,7 +196,7 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
   const plane = yield* openPlane(options)
   const { port, reachable, state } = yield* openFront({ options, plane, key, certificates })
   const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
-  yield* begin(plane, { serviceIp, address: reachable, port, ...clientCa })
+  yield* begin(plane, { serviceIp, serviceCidrs: options.serviceCidrs, address: reachable, port, ...clientCa })
   state.ready = true
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })

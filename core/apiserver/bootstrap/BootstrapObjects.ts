@@ -7,6 +7,8 @@ import { type BootstrapEntry, bootstrapTable } from "./BootstrapTableAdapter.ts"
 export interface BootstrapOptions {
   /** The virtual address of the service `kubernetes`. */
   readonly serviceIp: string
+  /** The blocks that services' addresses are of. */
+  readonly serviceCidrs?: ReadonlyArray<string>
   /** Where this server listens for clients in the cluster. */
   readonly address: string
   readonly port: number
@@ -123,6 +125,21 @@ const kubernetesEndpoints = ({ address, port }: BootstrapOptions): ReadonlyArray
   ]
 }
 
+const serviceBlocks = ({ serviceCidrs = [] }: BootstrapOptions): ReadonlyArray<BootstrapObject> =>
+  serviceCidrs.length === 0
+    ? []
+    : [
+        {
+          resource: gvr("networking.k8s.io", "v1", "servicecidrs"),
+          object: {
+            apiVersion: "networking.k8s.io/v1",
+            kind: "ServiceCIDR",
+            metadata: { name: "kubernetes" },
+            spec: { cidrs: serviceCidrs }
+          }
+        }
+      ]
+
 const configMap = (name: string, data: Readonly<Record<string, string>>): BootstrapObject => ({
   resource: gvr("", "v1", "configmaps"),
   object: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "kube-system" }, data }
@@ -153,6 +170,7 @@ export const bootstrapObjects = (options: BootstrapOptions, now: number): Readon
   ...bootstrapTable().priorityclasses.map((entry) =>
     ofEntry("scheduling.k8s.io", "priorityclasses", "PriorityClass", entry)
   ),
+  ...serviceBlocks(options),
   ...kubernetesService(options),
   configMap("kube-apiserver-legacy-service-account-token-tracking", { since: rfc3339(now).slice(0, 10) }),
   ...authenticationConfig(options)
