@@ -32,6 +32,8 @@ export const apiServerFlags = {
     Flag.withDescription("Blocks of cluster IPs, separated by commas"),
     Flag.withDefault("10.0.0.0/16")
   ),
+  disableAdmission: text("disable-admission-plugins", "Admission plugins that are to be off, separated by commas"),
+  enableAdmission: text("enable-admission-plugins", "Admission plugins that are on beside the usual ones"),
   auditPolicy: text("audit-policy-file", "What is recorded; without it nothing is"),
   auditLog: text("audit-log-path", "Where records go; - is the standard output"),
   auditWebhook: text("audit-webhook-url", "Where batches of records are posted")
@@ -74,6 +76,8 @@ export interface ApiServerFlags {
   readonly tokenAuthFile: string | undefined
   readonly noAnonymous: boolean
   readonly serviceCidr: string
+  readonly disableAdmission: string | undefined
+  readonly enableAdmission: string | undefined
   readonly auditPolicy: string | undefined
   readonly auditLog: string | undefined
   readonly auditWebhook: string | undefined
@@ -102,6 +106,8 @@ export const apiServerOptions = Effect.fnUntraced(function* (given: ApiServerFla
     anonymous: !given.noAnonymous,
     hosts: listOf(given.hosts),
     serviceCidrs: listOf(given.serviceCidr),
+    disableAdmissionPlugins: listOf(given.disableAdmission),
+    enableAdmissionPlugins: listOf(given.enableAdmission),
     audit
   }
   return options
