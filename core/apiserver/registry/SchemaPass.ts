@@ -11,7 +11,6 @@ import {
   type JsonObject,
   type KubeObject,
   prune,
-  schemaProblems,
   strictDecodingMessage,
   unknownFieldProblem,
   unknownFields
@@ -52,10 +51,7 @@ export const conform = (
     if (unknown.length > 0 && validation === "Strict") return Failures.badRequest(strictDecodingMessage(unknown))
     warnings.push(...unknown)
   }
-  const object = fillDefaults(schema, (pruned ?? body) as JsonObject) as unknown as KubeObject
-  if (custom !== true) return object
-  const problems = schemaProblems(schema, object as unknown as Json)
-  return problems.length > 0 ? Failures.invalid(definition, object.metadata.name ?? "", problems) : object
+  return fillDefaults(schema, (pruned ?? body) as JsonObject) as unknown as KubeObject
 }
 
 const HEAD: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])
