@@ -63,6 +63,18 @@ const kwokProgram = (name: string): Recipe => ({
   linkerFlags: `-X sigs.k8s.io/kwok/pkg/consts.Version=v${kwokVersion}`
 })
 
+/** scheduler_perf, a test binary for each of its folders; its YAML files lie beside the sources in Go's module cache. */
+const schedulerPerf = (folder: string): Program => ({
+  purpose: `kube-scheduler's own benchmark, the workloads of ${folder}`,
+  build: {
+    module: "kubernetes",
+    package: `k8s.io/kubernetes/test/integration/scheduler_perf/${folder}`,
+    version: kubernetesVersion,
+    linkerFlags: kubernetesFlags,
+    testTags: ""
+  }
+})
+
 /** Every program by name, in the order in which they are listed and built. */
 export const catalog = {
   etcd: {
@@ -165,7 +177,11 @@ export const catalog = {
     purpose: "runs e2e.test in several processes",
     versionArguments: ["version"],
     build: { module: "kubernetes", package: "github.com/onsi/ginkgo/v2/ginkgo", version: ginkgoVersion }
-  }
+  },
+  "scheduler-perf-misc.test": schedulerPerf("misc"),
+  "scheduler-perf-affinity.test": schedulerPerf("affinity"),
+  "scheduler-perf-topology_spreading.test": schedulerPerf("topology_spreading"),
+  "scheduler-perf-default_preemption.test": schedulerPerf("default_preemption")
 } as const satisfies Record<string, Program>
 
 /** The name of a program in the catalog. */
@@ -183,6 +199,12 @@ export const buildGroups: Readonly<Record<string, ReadonlyArray<ProgramName>>> =
   kubernetes: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
   suites: ["etcd-common.test", "apiserver-storage.test"],
   e2e: ["e2e.test", "ginkgo"],
+  "scheduler-perf": [
+    "scheduler-perf-misc.test",
+    "scheduler-perf-affinity.test",
+    "scheduler-perf-topology_spreading.test",
+    "scheduler-perf-default_preemption.test"
+  ],
   default: [
     "etcd",
     "etcdctl",

@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly webhooks?: WebhookOptions
   /** Admission plugins that are to be off, by name. */
   readonly disable?: ReadonlyArray<string>
+  /** Those that are on beside the usual ones. */
+  readonly enable?: ReadonlyArray<string>
   readonly ring?: RingBounds
   readonly compaction?: Compaction
 }
@@ -40,7 +42,7 @@ export interface ControlPlane {
 
 /** The control plane on a store; nothing is in it before `begin`. */
 export const makeControlPlane = (options: ControlPlaneOptions): ControlPlane => {
-  const { clockwork, compaction, disable, keyValue, ring, webhooks } = options
+  const { clockwork, compaction, disable, enable, keyValue, ring, webhooks } = options
   let access: ServerAccess | undefined
   const api = makeApiServer({
     keyValue,
@@ -51,7 +53,8 @@ export const makeControlPlane = (options: ControlPlaneOptions): ControlPlane => 
       admissionPlugins(server, {
         ...(access = makeAccess(server)),
         ...(webhooks === undefined ? {} : { webhooks }),
-        ...(disable === undefined ? {} : { disable })
+        ...(disable === undefined ? {} : { disable }),
+        ...(enable === undefined ? {} : { enable })
       }),
     ...(ring === undefined ? {} : { ring }),
     ...(compaction === undefined ? {} : { compaction })

@@ -92,14 +92,16 @@ const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
   const webhooks = yield* Effect.acquireRelease(Effect.sync(httpsWebhookCaller), (open) =>
     Effect.sync(() => open.close())
   )
-  const { eventTtlSeconds, serviceCidrs } = options
+  const { disableAdmissionPlugins: disable, enableAdmissionPlugins: enable, eventTtlSeconds, serviceCidrs } = options
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       makeControlPlane({
         keyValue,
         clockwork: machineClockwork,
         resources: { eventTtlSeconds, serviceCidrs },
-        webhooks: { caller: webhooks }
+        webhooks: { caller: webhooks },
+        disable,
+        enable
       })
     ),
     (plane) => Effect.sync(() => plane.stop())

@@ -76,7 +76,12 @@ export type {
   Verb
 } from "./Request.ts"
 export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
-export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
+export {
+  apiServerFlags,
+  type ApiServerFlags,
+  apiServerOptions,
+  serveApiServerCommand
+} from "./ServeApiServerCommand.ts"
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"

@@ -5,6 +5,7 @@ import { customResourceDefinitions } from "../crd/CustomResourceDefinitions.ts"
 import type { Definition } from "../Definition.ts"
 import { deployments, replicaSets } from "./apps/Deployments.ts"
 import { controllerRevisions, daemonSets, replicationControllers, statefulSets } from "./apps/Sets.ts"
+import { horizontalPodAutoscalers, olderHorizontalPodAutoscalers } from "./autoscaling/HorizontalPodAutoscalers.ts"
 import { cronJobs } from "./batch/CronJobs.ts"
 import { jobs } from "./batch/Jobs.ts"
 import type { ResourcesContext } from "./Context.ts"
@@ -45,6 +46,8 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   deployments(),
   replicaSets(),
   statefulSets(),
+  olderHorizontalPodAutoscalers(),
+  horizontalPodAutoscalers(),
   cronJobs(),
   jobs(),
   leases(),
@@ -61,9 +64,6 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
 /** Groups whose kinds are answered, never stored. */
 const REVIEWS: ReadonlySet<string> = new Set(["authentication.k8s.io", "authorization.k8s.io"])
 
-/** The older form of what is stored as autoscaling/v2: it would need a conversion. */
-const UNSERVED: ReadonlySet<string> = new Set(["autoscaling/v1/horizontalpodautoscalers"])
-
 /** Every stable built-in resource of Kubernetes 1.37 but the reviews. */
 export const builtInDefinitions = (context: ResourcesContext): ReadonlyArray<Definition> => {
   const known = withRules(context)
@@ -71,8 +71,7 @@ export const builtInDefinitions = (context: ResourcesContext): ReadonlyArray<Def
     `${one.group}/${one.version}/${one.resource}`
   const seen = new Set(known.map(nameOf))
   const others = builtInResources().filter(
-    (one) =>
-      /^v\d+$/.test(one.version) && !REVIEWS.has(one.group) && !UNSERVED.has(nameOf(one)) && !seen.has(nameOf(one))
+    (one) => /^v\d+$/.test(one.version) && !REVIEWS.has(one.group) && !seen.has(nameOf(one))
   )
   return [...known, ...others.map(({ group, kind, version }) => define(group, version, kind))]
 }

@@ -10,4 +10,8 @@ import (
 	_ "k8s.io/kubernetes/cmd/kube-scheduler"
 	_ "k8s.io/kubernetes/cmd/kubectl"
 	_ "k8s.io/kubernetes/test/e2e"
+	_ "k8s.io/kubernetes/test/integration/scheduler_perf/affinity"
+	_ "k8s.io/kubernetes/test/integration/scheduler_perf/default_preemption"
+	_ "k8s.io/kubernetes/test/integration/scheduler_perf/misc"
+	_ "k8s.io/kubernetes/test/integration/scheduler_perf/topology_spreading"
 )
