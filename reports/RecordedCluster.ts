@@ -23,8 +23,10 @@ export const RecordedCalls = Schema.Struct({
   scope: Schema.Literals(["object", "namespace", "cluster"]).annotate({
     description: "What a call was about: one object, a namespace's objects, or all of them"
   }),
-  answered: Count,
-  errors: Schema.Record(Schema.String, Count).annotate({ description: "Answers that were failures, by HTTP code" }),
+  answered: Count.annotate({ description: "Calls that ended in any way but a refused connection" }),
+  errors: Schema.Record(Schema.String, Count).annotate({
+    description: "Failures by HTTP code, and connections that were refused"
+  }),
   latency: RecordedHistogram,
   slowest: Schema.Array(SlowCall)
 }).annotate({ identifier: "RecordedCalls" })

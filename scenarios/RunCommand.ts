@@ -1,15 +1,16 @@
 // `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
 // Refuses to run anything itself (Runner.ts) and to word its errors (they word themselves; Explain.ts prints them).
 import { renderTerminal, terminalOptions } from "#reports"
-import { Console, Effect, Option, Schema } from "effect"
+import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
 import { explain } from "./Explain.ts"
 import { Progress } from "./Progress.ts"
 import { Count } from "./Quantity.ts"
-import { runScenario } from "./Runner.ts"
+import { type RunnerOptions, type RunnerResult, runScenario } from "./Runner.ts"
 import { targets } from "./Scenario.ts"
 import { loadScenario } from "./ScenarioFile.ts"
+import { openRunServer } from "./ui/RunServer.ts"
 
 const flags = {
   file: Argument.String("file").pipe(Argument.withDescription("The scenario file (YAML)")),
@@ -45,6 +46,10 @@ const flags = {
   ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the run records as JSON and nothing else"),
+    Flag.withDefault(false)
+  ),
+  ui: Flag.Boolean("ui").pipe(
+    Flag.withDescription("Serve the running report on 127.0.0.1, and the finished one until Ctrl-C; the address is printed"),
     Flag.withDefault(false)
   ),
   junit: Flag.String("junit").pipe(Flag.withDescription("Also write a JUnit file"), Flag.optional)
@@ -115,40 +120,62 @@ const commandLine = (
     .map(quoted)
     .join(" ")
 
+type Input = Command.Command.Config.Infer<typeof flags>
+
+/** What the command line and the file ask for together. */
+const planOf = Effect.fnUntraced(function* ({ backend, curve, file, json, junit, out, repeat, seed, set, target }: Input) {
+  const sets = overridesOf(set, { seed, target })
+  const loaded = yield* loadScenario(file, sets)
+  const { scenario } = loaded
+  const hasStores = scenario.phases.length > 0
+  if (Option.isSome(backend) && !hasStores) {
+    return yield* new Misplaced({ reason: "--backend names stores, and this scenario puts no load on stores" })
+  }
+  const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
+  const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
+  const backends = hasStores ? named : []
+  const repeats = Option.getOrElse(repeat, () => scenario.repeats)
+  const planned: RunnerOptions = {
+    loaded,
+    backends,
+    typedBackends: Option.isSome(backend),
+    repeats,
+    curve: sizes,
+    out: Option.getOrUndefined(out),
+    junit: Option.getOrUndefined(junit),
+    command: commandLine(file, sets, backends, repeats, sizes),
+    progress: new Progress(process.stderr, json)
+  }
+  return planned
+})
+
+/** Prints what the runs came to, and sets the exit code. */
+const ended = Effect.fnUntraced(function* ({ json }: Input, { page, records, report }: RunnerResult) {
+  if (json) yield* Console.log(JSON.stringify(records))
+  else {
+    yield* Console.log(renderTerminal(report, terminalOptions(process.stdout, process.env)))
+    yield* Console.log(`report: ${page}`)
+  }
+  process.exitCode = report.judgement.exitCode
+})
+
 /** `wharf run`. */
 export const runCommand = Command.make(
   "run",
   flags,
-  Effect.fn("wharf.run")(function* ({ backend, curve, file, json, junit, out, repeat, seed, set, target }) {
-    const sets = overridesOf(set, { seed, target })
-    const loaded = yield* loadScenario(file, sets)
-    const { scenario } = loaded
-    const hasStores = scenario.phases.length > 0
-    if (Option.isSome(backend) && !hasStores) {
-      return yield* new Misplaced({ reason: "--backend names stores, and this scenario puts no load on stores" })
-    }
-    const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
-    const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
-    const backends = hasStores ? named : []
-    const repeats = Option.getOrElse(repeat, () => scenario.repeats)
-    const result = yield* runScenario({
-      loaded,
-      backends,
-      typedBackends: Option.isSome(backend),
-      repeats,
-      curve: sizes,
-      out: Option.getOrUndefined(out),
-      junit: Option.getOrUndefined(junit),
-      command: commandLine(file, sets, backends, repeats, sizes),
-      progress: new Progress(process.stderr, json)
-    })
-    if (json) yield* Console.log(JSON.stringify(result.records))
-    else {
-      yield* Console.log(renderTerminal(result.report, terminalOptions(process.stdout, process.env)))
-      yield* Console.log(`report: ${result.page}`)
-    }
-    process.exitCode = result.report.judgement.exitCode
-  }, Effect.catch(explain))
+  Effect.fn("wharf.run")(function* (input) {
+    const planned = yield* planOf(input)
+    if (!input.ui) return yield* ended(input, yield* runScenario(planned))
+    const server = yield* openRunServer(planned.loaded.scenario.name)
+    planned.progress.listener = server.tell
+    yield* Console.error(`live report: ${server.url}`)
+    const result = yield* runScenario(planned)
+    const files = yield* FileSystem.FileSystem
+    server.finish(yield* files.readFileString(result.page).pipe(Effect.orDie))
+    yield* ended(input, result)
+    yield* Console.error(`still served at ${server.url}, until Ctrl-C`)
+    return yield* Effect.never
+  }, Effect.scoped, Effect.catch(explain))
 ).pipe(
   Command.withDescription("Run a scenario against one or more backends and write a report"),
   Command.withExamples([
@@ -156,6 +183,10 @@ export const runCommand = Command.make(
     {
       command: "wharf run scenarios/kube-30x10.yaml --backend lmdb,etcd --repeat 5",
       description: "Compare our store with a real etcd, interleaved"
+    },
+    {
+      command: "wharf run scenarios/cluster-100.yaml --ui",
+      description: "Live through a simulated cluster, and watch it in a browser"
     },
     {
       command: "wharf run scenarios/lease-10k.yaml --set params.nodes=1000 --seed 7 --json",

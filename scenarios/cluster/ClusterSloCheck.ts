@@ -26,10 +26,10 @@ const worstCall = ({ calls }: RecordedCluster, metric: ClusterSloMetric, of: str
 /** Answers that say that the server could not, of all answers; refusals by rules (404, 409, 429 of a budget) are no errors. */
 const errorPercent = ({ calls }: RecordedCluster, of: string | undefined): number | undefined => {
   const meant = calls.filter(({ resource }) => of === undefined || resource === of)
-  const answered = meant.reduce((sum, call) => sum + call.answered, 0)
+  const answered = meant.reduce((sum, call) => sum + call.answered + (call.errors["connection refused"] ?? 0), 0)
   const failed = meant.reduce(
     (sum, { errors }) =>
-      sum + Object.entries(errors).reduce((all, [code, count]) => all + (Number(code) >= 500 ? count : 0), 0),
+      sum + Object.entries(errors).reduce((all, [code, count]) => all + (Number(code) < 500 ? 0 : count), 0),
     0
   )
   return answered === 0 ? undefined : (failed * 100) / answered

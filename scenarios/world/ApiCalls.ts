@@ -10,7 +10,9 @@ import type { VirtualClock } from "./VirtualClock.ts"
 type Verb = RecordedCalls["verb"]
 type Scope = RecordedCalls["scope"]
 
-/** The one or the few facts about a call that are kept until its answer. */
+const REFUSED = "connection refused"
+
+/** All calls of one kind. */
 interface Entry {
   readonly verb: Verb
   readonly resource: string
@@ -89,11 +91,13 @@ export class ApiCalls {
     answer: unknown
   ): void {
     const us = (this.clock.nowMs - sentMs) * 1000
-    entry.latency.record(us)
     if (answer instanceof ApiFailure) {
-      const code = String(answer.code)
+      const code = answer.message === REFUSED ? REFUSED : String(answer.code)
       entry.errors.set(code, (entry.errors.get(code) ?? 0) + 1)
+      // Nobody answered: a server that is down would look like a fast one.
+      if (code === REFUSED) return
     }
+    entry.latency.record(us)
     if (entry.slowest.wants(us)) entry.slowest.add(us, { namespace, name, client, atMs: sentMs, us })
   }
 

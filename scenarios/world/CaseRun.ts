@@ -1,6 +1,6 @@
 // Runs a scenario's case to its first violation or to its end: what exploring, shrinking and replaying are made of.
 // Owns that run; measures nothing.
-import { type Kernel, planEndMs, type RunResult } from "#sim"
+import { type CaseRunner, type Kernel, planEndMs, type RunResult } from "#sim"
 import { type ScenarioCase, withNodes } from "./ScenarioCase.ts"
 import { ScenarioWorld } from "./ScenarioWorld.ts"
 
@@ -26,3 +26,6 @@ export const runScenarioCase = (
     counts: { steps: world.player.stats.steps, bound: world.bindings.stats.bound }
   }
 }
+
+/** Replays a scenario's case from its file's data, which is our own format. */
+export const replayScenario: CaseRunner = (data, hooks) => runScenarioCase(data as ScenarioCase, hooks)

@@ -1,7 +1,7 @@
 // What the cluster looks like over time: nodes ready by zone, pods by phase, objects by resource, keys that wait, taken every so often.
 // Owns the counts, kept up from the server's own view of each change and from the store's commits, and the columns of the samples.
 // Refuses to ask through any client, so that looking changes nothing.
-import type { ApiServer } from "#apiserver"
+import type { ApiServer, ResourceView } from "#apiserver"
 import type { Controller, KubeObject } from "#kube"
 import type { RecordedState } from "#reports"
 import { memoryBytes } from "#sim"
@@ -67,11 +67,11 @@ export class ClusterState {
     this.ready = new Map()
     this.pods = new Map()
     this.podCount = 0
-    server.view("", "nodes").onChange((before, after) => {
+    followView(server.view("", "nodes"), (before, after) => {
       if (before !== undefined) this.countNode(before, -1)
       if (after !== undefined) this.countNode(after, 1)
     })
-    server.view("", "pods").onChange((before, after) => {
+    followView(server.view("", "pods"), (before, after) => {
       if (before !== undefined) this.countPod(before, -1)
       if (after !== undefined) this.countPod(after, 1)
       if (this.podCount > this.podsMax) this.podsMax = this.podCount
@@ -136,12 +136,22 @@ export class ClusterState {
   }
 }
 
-/** The resource of a key like /registry/pods/default/web-1; groups of custom resources stand before theirs. */
+/** Hears of what is there already as of what changes: a view that was filled at once does not tell of it. */
+const followView = (
+  view: ResourceView,
+  changed: (before: KubeObject | undefined, after: KubeObject | undefined) => void
+): void => {
+  view.onChange(changed)
+  for (const object of view.list("")) changed(undefined, object)
+}
+
+/** The resource of a key like /registry/pods/default/web-1; nodes are kept as minions, as in every Kubernetes. */
 const resourceOf = (key: Uint8Array): string => {
   const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1", 0, KEY_READ)
   if (!text.startsWith(REGISTRY)) return "other"
   const end = text.indexOf("/", REGISTRY.length)
-  return end < 0 ? "other" : text.slice(REGISTRY.length, end)
+  const found = end < 0 ? "other" : text.slice(REGISTRY.length, end)
+  return found === "minions" ? "nodes" : found
 }
 
 const put = (columns: Map<string, Array<number>>, counts: Counts, row: number): void => {

@@ -46,7 +46,14 @@ export interface ScenarioWorldOptions {
   readonly hooks?: WorldHooks
 }
 
-const SERVICE_ACCOUNTS = "serviceaccount"
+/** Gates that hold back what a controller lets go: without the controller they are off. */
+const gatesOf: Readonly<Record<string, string>> = {
+  "serviceaccount-controller": "ServiceAccount",
+  "node-lifecycle-controller": "TaintNodesByCondition"
+}
+
+const openGates = (named: ReadonlyArray<NamedController>): ReadonlyArray<string> =>
+  Object.entries(gatesOf).flatMap(([controller, gate]) => (named.some(({ name }) => name === controller) ? [] : [gate]))
 
 const groupsOf = (cluster: Cluster): ReadonlyArray<SimNodeGroup> =>
   cluster.nodeGroups.map((group) => ({
@@ -106,7 +113,7 @@ export class ScenarioWorld {
       registerOverMs: cluster.registerOver,
       bindingsPerSecond: cluster.bindingsPerSecond,
       controllers: named.length === 0 ? [] : [controllerManager({ controllers: heardOf(named, hooks) })],
-      disableAdmission: named.some(({ name }) => name.startsWith(SERVICE_ACCOUNTS)) ? [] : ["ServiceAccount"],
+      disableAdmission: openGates(named),
       disk: { flush: flushOf(cluster) },
       faults: plan,
       ...(network && { network }),
