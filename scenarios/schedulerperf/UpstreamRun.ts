@@ -1,6 +1,6 @@
 // upstream's own scheduler_perf on this machine, for one workload: what our figures stand beside.
 // Owns the call of its test binary and the reading of what it writes; refuses to build it (`wharf assets build scheduler-perf`).
-import { Effect, FileSystem, Path, Result, Schema } from "effect"
+import { Config, Effect, FileSystem, Path, Result, Schema } from "effect"
 import { ChildProcess } from "effect/process"
 import { findAsset, type ProgramName, programNames } from "#kind"
 import type { DataItem } from "./DataItems.ts"
@@ -33,6 +33,7 @@ export const runUpstream = Effect.fn("schedulerperf.runUpstream")(function* (dir
   const found = yield* Effect.result(Effect.all([findAsset(binary), findAsset("etcd")]))
   if (Result.isFailure(found)) return undefined
   const [{ path: program }, { path: etcd }] = found.success
+  const searched = yield* Config.String("PATH").pipe(Config.withDefault(""))
   const results = yield* files.makeTempDirectoryScoped({ prefix: "wharf-scheduler-perf-" })
   const run = yield* ChildProcess.make(
     program,
@@ -51,7 +52,7 @@ export const runUpstream = Effect.fn("schedulerperf.runUpstream")(function* (dir
       stdout: "ignore",
       stderr: "ignore",
       extendEnv: true,
-      env: { PATH: `${path.dirname(etcd)}:${process.env["PATH"] ?? ""}` }
+      env: { PATH: `${path.dirname(etcd)}:${searched}` }
     }
   )
   yield* run.exitCode
