@@ -21,6 +21,7 @@ import type { NodeGroup } from "./nodes/NodeGroup.ts"
 import { kubeletPodStages } from "./nodes/PodStages.ts"
 import type { Stage } from "./nodes/Stage.ts"
 import { Kernel } from "./time/Kernel.ts"
+import { hashText } from "./time/RandomStream.ts"
 import type { SimProcess } from "./time/SimProcess.ts"
 
 /** What a controller is started with; it runs in a process of its own. */
@@ -93,8 +94,9 @@ export class World {
     this.api.onStart = (storage, client) => {
       storage.store.listen({
         committed: (revision, events) => {
-          const [first] = events
-          this.api.process.note(NOTE_COMMIT, revision * 31 + events.length * 7 + (first?.record?.length ?? 0))
+          let digest = revision
+          for (const { kind, text } of events) digest = hashText(text, Math.imul(digest, 31) + kind)
+          this.api.process.note(NOTE_COMMIT, digest)
         }
       })
       this.onServerStart?.(storage, client)
