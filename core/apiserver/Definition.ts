@@ -79,7 +79,12 @@ export type Action = (
 
 export type Subresource =
   /** The same object; of an update only status (and nothing of spec) is taken. The strategy's hooks replace the resource's. */
-  | { readonly type: "status"; readonly strategy?: Strategy }
+  | {
+      readonly type: "status"
+      readonly strategy?: Strategy
+      /** What of metadata is taken, too; default nothing. */
+      readonly metadata?: ReadonlyArray<"labels" | "annotations" | "finalizers" | "ownerReferences">
+    }
   /** Another part of the same object, with its own rules: `ephemeralcontainers`, `resize`, `approval`, `finalize`. */
   | {
       readonly type: "part"

@@ -1,14 +1,18 @@
 // Every controller that there is, by the names of upstream's kube-controller-manager, and which of them a list like "*,-job" means.
 // Owns the list: a controller that is not in it never runs. Refuses to know what they do.
+import { daemonSetController } from "./apps/DaemonSets.ts"
 import { deploymentController } from "./apps/Deployments.ts"
 import { replicaSetController, replicationControllerController } from "./apps/Replicas.ts"
+import { statefulSetController } from "./apps/StatefulSets.ts"
 import type { NamedController } from "./Manager.ts"
 
 /** In the order in which they are started. */
 export const allControllers: ReadonlyArray<NamedController> = [
   { name: "replicationcontroller-controller", make: replicationControllerController, syncs: 5 },
   { name: "replicaset-controller", make: replicaSetController, syncs: 5 },
-  { name: "deployment-controller", make: deploymentController, syncs: 5 }
+  { name: "deployment-controller", make: deploymentController, syncs: 5 },
+  { name: "statefulset-controller", make: statefulSetController, syncs: 5 },
+  { name: "daemonset-controller", make: daemonSetController, syncs: 2 }
 ]
 
 /** Why a list of controllers cannot be. */
