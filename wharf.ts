@@ -35,7 +35,7 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { replayScenario, runCommand, scenarioCommand } = await import("#scenarios")
+  const { conformanceCommand, replayScenario, runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -45,6 +45,7 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
+    conformanceCommand,
     await serving(undefined),
     storageCommand,
     simCommand(undefined, { scenario: replayScenario }),

@@ -133,6 +133,7 @@ export {
 export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
 export { fillDefaults } from "./schema/Defaults.ts"
 export { duplicateFields } from "./schema/DuplicateFields.ts"
+export type { CustomSchema } from "./schema/CustomOpenApi.ts"
 export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"
 export type { PublishedResource } from "./schema/OpenApiPaths.ts"
 export {
