@@ -85,3 +85,5 @@ export {
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
+export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
+export { TimeZone } from "./resources/batch/TimeZone.ts"

@@ -4,6 +4,11 @@ import { daemonSetController } from "./apps/DaemonSets.ts"
 import { deploymentController } from "./apps/Deployments.ts"
 import { replicaSetController, replicationControllerController } from "./apps/Replicas.ts"
 import { statefulSetController } from "./apps/StatefulSets.ts"
+import { autoscalerController } from "./autoscaling/AutoscalerController.ts"
+import { cronJobController } from "./batch/CronJobController.ts"
+import { jobController } from "./batch/JobController.ts"
+import { ttlAfterFinished } from "./batch/TtlAfterFinished.ts"
+import { disruptionController } from "./disruption/DisruptionController.ts"
 import type { NamedController } from "./Manager.ts"
 
 /** In the order in which they are started. */
@@ -12,7 +17,12 @@ export const allControllers: ReadonlyArray<NamedController> = [
   { name: "replicaset-controller", make: replicaSetController, syncs: 5 },
   { name: "deployment-controller", make: deploymentController, syncs: 5 },
   { name: "statefulset-controller", make: statefulSetController, syncs: 5 },
-  { name: "daemonset-controller", make: daemonSetController, syncs: 2 }
+  { name: "daemonset-controller", make: daemonSetController, syncs: 2 },
+  { name: "job-controller", make: jobController, syncs: 5 },
+  { name: "cronjob-controller", make: cronJobController, syncs: 5 },
+  { name: "ttl-after-finished-controller", make: ttlAfterFinished, syncs: 5 },
+  { name: "disruption-controller", make: disruptionController },
+  { name: "horizontal-pod-autoscaler-controller", make: (manager) => autoscalerController(manager), syncs: 5 }
 ]
 
 /** Why a list of controllers cannot be. */
