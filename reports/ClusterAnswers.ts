@@ -31,7 +31,8 @@ const slosOf = ({ cluster }: ClusterSummary): Answer => {
     worst === undefined
       ? "no call was answered"
       : `slowest call against its limit: ${callName(worst.calls)}, p99 ${formatUs(worst.calls.latency.p99)} of ${formatUs(worst.limitUs)}`
-  const starts = whole.p99 === null ? "no pod started" : `pod start p99 ${formatUs(whole.p99)} of ${formatUs(podStartSloUs)}`
+  const starts =
+    whole.p99 === null ? "no pod started" : `pod start p99 ${formatUs(whole.p99)} of ${formatUs(podStartSloUs)}`
   const count = missed.length + (startsLate ? 1 : 0)
   return {
     question: "Kubernetes’ SLOs",

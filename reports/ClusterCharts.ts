@@ -1,6 +1,14 @@
 // What the charts of a simulated cluster draw: latency curves by kind of call and by stage, objects and queues over virtual time, and
 // the cost of sizes. Owns the choice and reduction of the data; pixels are the page's, words HtmlCluster.ts's.
-import { type Chart, type ChartMark, type ChartSeries, type ChartUnit, curveSeries, percentileChart, slug } from "./Charts.ts"
+import {
+  type Chart,
+  type ChartMark,
+  type ChartSeries,
+  type ChartUnit,
+  curveSeries,
+  percentileChart,
+  slug
+} from "./Charts.ts"
 import { type ClusterSummary, clustersOf } from "./ClusterSummary.ts"
 import { Latency } from "./Latency.ts"
 import type { RecordedCalls } from "./RecordedCluster.ts"
@@ -70,7 +78,9 @@ const clockChart = (
   marks: marksOf(summary)
 })
 
-const highest = (columns: Readonly<Record<string, ReadonlyArray<number>>>): ReadonlyArray<readonly [string, ReadonlyArray<number>]> =>
+const highest = (
+  columns: Readonly<Record<string, ReadonlyArray<number>>>
+): ReadonlyArray<readonly [string, ReadonlyArray<number>]> =>
   Object.entries(columns)
     .filter(([, values]) => Math.max(0, ...values) > 0)
     .toSorted(([, left], [, right]) => Math.max(...right) - Math.max(...left))
@@ -102,7 +112,11 @@ export const objectsChart = (summary: ClusterSummary): Chart => {
 export const queuesChart = (summary: ClusterSummary): Chart | undefined => {
   const columns = highest(summary.cluster.state.queues)
   if (columns.length === 0) return undefined
-  return clockChart(summary, { id: "queues-over-time", title: "Keys waiting, by controller", unit: "count" }, columns)
+  return clockChart(
+    summary,
+    { id: "queues-over-time", title: "Keys waiting or in work, by controller", unit: "count" },
+    columns
+  )
 }
 
 /** How much real time a virtual second took, and memory, over virtual time. */
@@ -137,8 +151,18 @@ export const costCharts = ({ cluster, name }: ClusterSummary): ReadonlyArray<Cha
     marks: []
   })
   return [
-    chart("cost-time", "Real time per virtual second, by nodes", "ms", curve.map((point) => point.wallMsPerVirtualS)),
-    chart("cost-memory", "Memory, by nodes", "bytes", curve.map(({ residentBytes }) => residentBytes))
+    chart(
+      "cost-time",
+      "Real time per virtual second, by nodes",
+      "ms",
+      curve.map((point) => point.wallMsPerVirtualS)
+    ),
+    chart(
+      "cost-memory",
+      "Memory, by nodes",
+      "bytes",
+      curve.map(({ residentBytes }) => residentBytes)
+    )
   ]
 }
 

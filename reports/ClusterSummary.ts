@@ -20,7 +20,9 @@ export const isClusterGroup = ({ records }: RunGroup): boolean => records.some((
 /** The clusters of some groups, in their order. */
 export const clustersOf = (groups: ReadonlyArray<RunGroup>): ReadonlyArray<ClusterSummary> =>
   groups.flatMap(({ name, records }) => {
-    const runs = records.flatMap((record) => (record.cluster === undefined ? [] : [{ record, cluster: record.cluster }]))
+    const runs = records.flatMap((record) =>
+      record.cluster === undefined ? [] : [{ record, cluster: record.cluster }]
+    )
     const [first] = runs
     if (first === undefined) return []
     const logs = new Set(runs.map(({ cluster, record }) => `${record.seed} ${cluster.eventLogHash}`))

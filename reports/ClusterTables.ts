@@ -17,7 +17,10 @@ const digest = ({ max, p50, p90, p99 }: RecordedHistogram): ReadonlyArray<Cell> 
 const limitCells = (p99: number | null, limitUs: number | undefined): ReadonlyArray<Cell> => {
   if (limitUs === undefined) return cells(nothing, "no SLO")
   if (p99 === null) return cells(formatUs(limitUs), nothing)
-  return [{ text: formatUs(limitUs) }, p99 <= limitUs ? { text: "kept", tone: "good" } : { text: "missed", tone: "bad" }]
+  return [
+    { text: formatUs(limitUs) },
+    p99 <= limitUs ? { text: "kept", tone: "good" } : { text: "missed", tone: "bad" }
+  ]
 }
 
 /** Failures that say that the server could not; what a rule refused is no trouble. */
@@ -139,17 +142,18 @@ export const slowPodsTable = ({ cluster, name }: ClusterSummary): Table => ({
     ...text("Pod", "Node"),
     ...numbers("created at", "to scheduled", "to seen", "to running", "to watched", "in all")
   ],
-  rows: cluster.podStarts.slowest.map(({ createdMs, name: own, namespace, node, runningMs, scheduledMs, seenMs, watchedMs }) =>
-    cells(
-      objectName(namespace, own),
-      node,
-      formatClock(createdMs),
-      gap(createdMs, scheduledMs),
-      gap(scheduledMs, seenMs),
-      gap(seenMs ?? scheduledMs, runningMs),
-      gap(runningMs, watchedMs),
-      gap(createdMs, watchedMs)
-    )
+  rows: cluster.podStarts.slowest.map(
+    ({ createdMs, name: own, namespace, node, runningMs, scheduledMs, seenMs, watchedMs }) =>
+      cells(
+        objectName(namespace, own),
+        node,
+        formatClock(createdMs),
+        gap(createdMs, scheduledMs),
+        gap(scheduledMs, seenMs),
+        gap(seenMs ?? scheduledMs, runningMs),
+        gap(runningMs, watchedMs),
+        gap(createdMs, watchedMs)
+      )
   )
 })
 
@@ -195,7 +199,14 @@ export const costTable = ({ cluster, name }: ClusterSummary): Table | undefined 
     : {
         id: `cost-${name}`,
         caption: "What clusters of these sizes cost, with 30 pods a node, each in a process of its own",
-        columns: numbers("nodes", "pods", "real time until ready", "real time per virtual second", "times real time", "memory"),
+        columns: numbers(
+          "nodes",
+          "pods",
+          "real time until ready",
+          "real time per virtual second",
+          "times real time",
+          "memory"
+        ),
         rows: cluster.curve.map(({ nodes, pods, readyWallMs, residentBytes, wallMsPerVirtualS }) =>
           cells(
             formatCount(nodes),

@@ -41,12 +41,7 @@ const chartsHtml = (charts: ReadonlyArray<Chart | undefined>): string => {
 /** The sections of all clusters of a report, each section holding one part per cluster. */
 export const clusterSections = (report: Report): ReadonlyArray<Section> => {
   const clusters = clustersOf(report.groups)
-  const section = (
-    id: string,
-    title: string,
-    body: (summary: ClusterSummary) => string,
-    short?: string
-  ): Section => {
+  const section = (id: string, title: string, body: (summary: ClusterSummary) => string, short?: string): Section => {
     const parts = clusters.map((summary) => {
       const part = body(summary)
       return part === "" || clusters.length === 1 ? part : `<h3>${escapeHtml(summary.name)}</h3>${part}`
@@ -171,8 +166,7 @@ const informersBody = (summary: ClusterSummary): string => {
   return `${tableHtml(table)}${chartsHtml([informersChart(summary)])}${tableHtml(slowEventsTable(summary))}`
 }
 
-const objectsBody = (summary: ClusterSummary): string =>
-  chartsHtml([objectsChart(summary), queuesChart(summary)])
+const objectsBody = (summary: ClusterSummary): string => chartsHtml([objectsChart(summary), queuesChart(summary)])
 
 const costBody = (summary: ClusterSummary): string =>
   `${chartsHtml([...costCharts(summary), ...paceCharts(summary)])}${maybe(costTable(summary))}`

@@ -94,7 +94,10 @@ const stripsSvg = (state: RecordedState): string => {
       for (let index = 1; index <= state.atMs.length; index++) {
         const ready = at(zone.ready, from)
         if (index < state.atMs.length && at(zone.ready, index) === ready) continue
-        const [left, right] = [x(from === 0 ? 0 : (state.atMs[from] ?? 0)), x(state.atMs[index] ?? state.atMs.at(-1) ?? 0)]
+        const [left, right] = [
+          x(from === 0 ? 0 : (state.atMs[from] ?? 0)),
+          x(state.atMs[index] ?? state.atMs.at(-1) ?? 0)
+        ]
         const share = zone.nodes === 0 ? 0 : ready / zone.nodes
         pieces.push(
           `<rect class="strip" x="${left}" y="${top + row * STRIP}" width="${Math.max(0.8, right - left).toFixed(1)}" height="${STRIP - 3}" style="--share:${share.toFixed(3)}"/>`

@@ -21,7 +21,10 @@ let cached: PageAssets | undefined
 /** Style and script of a page. Throws when the installation lacks them. */
 export const pageAssets = (): PageAssets => {
   cached ??= {
-    style: [uplot("uPlot.min.css"), ...["Page.css", "Parts.css", "Charts.css", "Cluster.css", "Media.css"].map(own)].join("\n"),
+    style: [
+      uplot("uPlot.min.css"),
+      ...["Page.css", "Parts.css", "Charts.css", "Cluster.css", "Media.css"].map(own)
+    ].join("\n"),
     uplot: uplot("uPlot.iife.min.js"),
     script: own("Page.js"),
     cluster: own("Cluster.js"),

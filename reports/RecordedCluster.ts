@@ -19,7 +19,9 @@ export const SlowCall = Schema.Struct({
 /** All calls of one verb on one resource in one scope, as the clients saw them; `latency.count` = answered. */
 export const RecordedCalls = Schema.Struct({
   verb: Schema.Literals(["get", "list", "create", "update", "patch", "delete", "deletecollection"]),
-  resource: Schema.NonEmptyString.annotate({ description: "With group and subresource: pods, pods/status, leases.coordination.k8s.io" }),
+  resource: Schema.NonEmptyString.annotate({
+    description: "With group and subresource: pods, pods/status, leases.coordination.k8s.io"
+  }),
   scope: Schema.Literals(["object", "namespace", "cluster"]).annotate({
     description: "What a call was about: one object, a namespace's objects, or all of them"
   }),
@@ -82,7 +84,9 @@ export const RecordedState = Schema.Struct({
     description: "Pods by phase; Unscheduled are those without a node, Terminating those that are being deleted"
   }),
   objects: Schema.Record(Schema.String, Column).annotate({ description: "Stored objects by resource" }),
-  queues: Schema.Record(Schema.String, Column).annotate({ description: "Keys that wait, by controller" }),
+  queues: Schema.Record(Schema.String, Column).annotate({
+    description: "Keys that wait or are worked on, by controller: the most that was seen since the sample before"
+  }),
   wallMs: Schema.Array(Milliseconds).annotate({ description: "Real time that had passed" }),
   residentBytes: Column
 }).annotate({ identifier: "RecordedState" })
@@ -113,7 +117,9 @@ export const RecordedCluster = Schema.Struct({
   residentMaxBytes: Count,
   nodes: Count,
   podsMax: Count,
-  model: Schema.Array(Schema.String).annotate({ description: "The network and disk below the latencies, in sentences" }),
+  model: Schema.Array(Schema.String).annotate({
+    description: "The network and disk below the latencies, in sentences"
+  }),
   calls: Schema.Array(RecordedCalls),
   podStarts: RecordedPodStarts,
   informers: Schema.Array(RecordedInformers),

@@ -49,7 +49,9 @@ const flags = {
     Flag.withDefault(false)
   ),
   ui: Flag.Boolean("ui").pipe(
-    Flag.withDescription("Serve the running report on 127.0.0.1, and the finished one until Ctrl-C; the address is printed"),
+    Flag.withDescription(
+      "Serve the running report on 127.0.0.1, and the finished one until Ctrl-C; the address is printed"
+    ),
     Flag.withDefault(false)
   ),
   junit: Flag.String("junit").pipe(Flag.withDescription("Also write a JUnit file"), Flag.optional)
@@ -92,7 +94,9 @@ const curveOf = (curve: Option.Option<string>, hasCluster: boolean) => {
   if (Option.isNone(curve)) return Effect.succeed([])
   const sizes = sizesOf(curve.value)
   if (sizes === undefined) {
-    return new Misplaced({ reason: `--curve ${curve.value}: must be numbers of nodes from 1 to 100,000, such as 100,1000` })
+    return new Misplaced({
+      reason: `--curve ${curve.value}: must be numbers of nodes from 1 to 100,000, such as 100,1000`
+    })
   }
   if (!hasCluster) return new Misplaced({ reason: "--curve measures clusters, and this scenario has none" })
   return Effect.succeed(sizes)
@@ -123,7 +127,18 @@ const commandLine = (
 type Input = Command.Command.Config.Infer<typeof flags>
 
 /** What the command line and the file ask for together. */
-const planOf = Effect.fnUntraced(function* ({ backend, curve, file, json, junit, out, repeat, seed, set, target }: Input) {
+const planOf = Effect.fnUntraced(function* ({
+  backend,
+  curve,
+  file,
+  json,
+  junit,
+  out,
+  repeat,
+  seed,
+  set,
+  target
+}: Input) {
   const sets = overridesOf(set, { seed, target })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
@@ -163,19 +178,23 @@ const ended = Effect.fnUntraced(function* ({ json }: Input, { page, records, rep
 export const runCommand = Command.make(
   "run",
   flags,
-  Effect.fn("wharf.run")(function* (input) {
-    const planned = yield* planOf(input)
-    if (!input.ui) return yield* ended(input, yield* runScenario(planned))
-    const server = yield* openRunServer(planned.loaded.scenario.name)
-    planned.progress.listener = server.tell
-    yield* Console.error(`live report: ${server.url}`)
-    const result = yield* runScenario(planned)
-    const files = yield* FileSystem.FileSystem
-    server.finish(yield* files.readFileString(result.page).pipe(Effect.orDie))
-    yield* ended(input, result)
-    yield* Console.error(`still served at ${server.url}, until Ctrl-C`)
-    return yield* Effect.never
-  }, Effect.scoped, Effect.catch(explain))
+  Effect.fn("wharf.run")(
+    function* (input) {
+      const planned = yield* planOf(input)
+      if (!input.ui) return yield* ended(input, yield* runScenario(planned))
+      const server = yield* openRunServer(planned.loaded.scenario.name)
+      planned.progress.listener = server.tell
+      yield* Console.error(`live report: ${server.url}`)
+      const result = yield* runScenario(planned)
+      const files = yield* FileSystem.FileSystem
+      server.finish(yield* files.readFileString(result.page).pipe(Effect.orDie))
+      yield* ended(input, result)
+      yield* Console.error(`still served at ${server.url}, until Ctrl-C`)
+      return yield* Effect.never
+    },
+    Effect.scoped,
+    Effect.catch(explain)
+  )
 ).pipe(
   Command.withDescription("Run a scenario against one or more backends and write a report"),
   Command.withExamples([

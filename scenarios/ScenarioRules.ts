@@ -5,31 +5,12 @@ import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import type { FieldPath } from "./Diagnostic.ts"
 import { shapeName } from "./LoadShape.ts"
 import type { KeySpace, Operation } from "./Operation.ts"
+import { duplicates, unknownName } from "./NameRules.ts"
 import type { Problem } from "./Problems.ts"
 import type { Load, Phase, Scenario, Slo } from "./Scenario.ts"
-import { nearest } from "./Suggest.ts"
 
 /** Bytes that a key needs after its prefix so that the seed and the key's number both fit. */
 export const keySuffixBytes = 16
-
-/** A name that does not exist, with the nearest that does. */
-export const unknownName = (path: FieldPath, kind: string, name: string, known: ReadonlyArray<string>): Problem => {
-  const near = nearest(name, known)
-  const hint = near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean "${near}"?`
-  return { path, rule: `there is no ${kind} named ${name}`, hint }
-}
-
-/** Names that stand twice in a list. */
-export const duplicates = (items: ReadonlyArray<{ readonly name: string }>, path: FieldPath): ReadonlyArray<Problem> => {
-  const seen = new Set<string>()
-  return items.flatMap(({ name }, index) => {
-    if (!seen.has(name)) {
-      seen.add(name)
-      return []
-    }
-    return [{ path: [...path, index, "name"], rule: `the name ${name} is already taken here` }]
-  })
-}
 
 const keySpaceProblems = (spaces: ReadonlyArray<KeySpace>): ReadonlyArray<Problem> =>
   spaces.flatMap(({ keyBytes, prefix }, index) => {

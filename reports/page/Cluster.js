@@ -27,11 +27,12 @@ const stepMs = 120
 const scrub = (figure) => {
   /** @type {State} */
   const state = JSON.parse(document.getElementById(figure.dataset.state ?? "")?.textContent ?? "null")
-  const slide = /** @type {HTMLInputElement | null} */ (figure.querySelector("input[type=range]"))
+  const slide = figure.querySelector("input[type=range]")
   const cursor = figure.querySelector(".cursor")
   const told = figure.querySelector(".moment-text")
-  const play = /** @type {HTMLButtonElement | null} */ (figure.querySelector("[data-move=play]"))
-  if (state === null || slide === null || cursor === null || told === null || play === null) return
+  const play = figure.querySelector("[data-move=play]")
+  if (state === null || !(slide instanceof HTMLInputElement) || cursor === null || told === null || play === null)
+    return
   const zones = [...figure.querySelectorAll(".zones > li")].map((item) => ({
     count: item.querySelector(".count"),
     cells: [...item.querySelectorAll("rect")]
@@ -56,9 +57,9 @@ const scrub = (figure) => {
     const counts = state.phases.map((phase) => state.pods[phase]?.[index] ?? 0)
     const total = counts.reduce((sum, count) => sum + count, 0)
     for (const [at, phase] of state.phases.entries()) {
-      const bar = /** @type {HTMLElement | null} */ (figure.querySelector(`[data-bar="${phase}"]`))
+      const bar = figure.querySelector(`[data-bar="${phase}"]`)
       const text = figure.querySelector(`[data-phase="${phase}"]`)
-      if (bar) bar.style.width = `${total === 0 ? 0 : ((counts[at] ?? 0) * 100) / total}%`
+      if (bar instanceof HTMLElement) bar.style.width = `${total === 0 ? 0 : ((counts[at] ?? 0) * 100) / total}%`
       if (text) text.textContent = whole.format(counts[at] ?? 0)
     }
     const x = String((ms / end) * 1000)
@@ -131,9 +132,9 @@ const scrub = (figure) => {
       go(target ?? (direction > 0 ? state.atMs.length - 1 : 0))
     })
   }
-  if (moments.length === 0) for (const button of figure.querySelectorAll("[data-move=previous], [data-move=next]")) button.setAttribute("hidden", "")
+  if (moments.length === 0)
+    for (const button of figure.querySelectorAll("[data-move=previous], [data-move=next]"))
+      button.setAttribute("hidden", "")
 }
 
 for (const figure of document.querySelectorAll(".scrubber")) scrub(/** @type {HTMLElement} */ (figure))
-
-export {}

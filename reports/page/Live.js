@@ -72,14 +72,17 @@ const showCluster = (cluster) => {
   showZones(cluster.zones)
   const total = Object.values(cluster.pods).reduce((sum, count) => sum + count, 0)
   for (const [phase, count] of Object.entries(cluster.pods)) {
-    const bar = /** @type {HTMLElement | null} */ (document.querySelector(`[data-bar="${CSS.escape(phase)}"]`))
+    const bar = document.querySelector(`[data-bar="${CSS.escape(phase)}"]`)
     const text = document.querySelector(`[data-phase="${CSS.escape(phase)}"]`)
-    if (bar) bar.style.width = `${total === 0 ? 0 : (count * 100) / total}%`
+    if (bar instanceof HTMLElement) bar.style.width = `${total === 0 ? 0 : (count * 100) / total}%`
     if (text) text.textContent = whole.format(count)
   }
   const progress = /** @type {HTMLProgressElement | null} */ (document.getElementById("progress"))
   if (progress) progress.value = cluster.virtualMs / cluster.durationMs
-  write("clock", `${clock(cluster.virtualMs)} of ${clock(cluster.durationMs)}, after ${clock(cluster.wallMs)} of real time`)
+  write(
+    "clock",
+    `${clock(cluster.virtualMs)} of ${clock(cluster.durationMs)}, after ${clock(cluster.wallMs)} of real time`
+  )
   write("speed", `${cluster.speed >= 10 ? whole.format(cluster.speed) : cluster.speed.toFixed(1)}× real time`)
   write("memory", `${whole.format(cluster.residentBytes / 2 ** 20)} MiB`)
   write("violations", cluster.violations === 0 ? "none" : whole.format(cluster.violations))
@@ -117,5 +120,3 @@ events.addEventListener("message", ({ data }) => {
   location.reload()
 })
 events.addEventListener("error", () => write("status", "waiting for the run"))
-
-export {}

@@ -187,9 +187,10 @@ const draw = (host) => {
           ...(chart.kind === "scale" ? { distr: logarithmic } : {}),
           range: (_, low, high) => (isCurve ? [0, Math.max(high, 1)] : xRange(chart, low, high))
         },
-        y: isCurve || chart.isLogarithmic
-          ? { distr: logarithmic, range: (_, low, high) => [low * 0.8, high * 1.25] }
-          : { range: (_, __, high) => [0, (high || 1) * 1.08] }
+        y:
+          isCurve || chart.isLogarithmic
+            ? { distr: logarithmic, range: (_, low, high) => [low * 0.8, high * 1.25] }
+            : { range: (_, __, high) => [0, (high || 1) * 1.08] }
       },
       axes: axesOf(chart, ink, line),
       series: [

@@ -8,7 +8,9 @@ import { machineFields } from "./ClusterNodes.ts"
 import { Namespaces, Workload } from "./Workload.ts"
 
 const list = <Item extends Schema.Top>(item: Item, most: number) =>
-  Schema.Array(item).check(Schema.isMaxLength(most)).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+  Schema.Array(item)
+    .check(Schema.isMaxLength(most))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 
 const Probability = Schema.Finite.check(
   Schema.isBetween({ minimum: 0, maximum: 1 }, { expected: "a probability from 0 to 1" })
@@ -59,13 +61,18 @@ export const Cluster = Schema.Struct({
   }),
   network: Schema.Union([Schema.Literal("none"), NetworkModel])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
-    .annotate({ description: "none: clients call the server in process, without latency and without faults of the way" }),
+    .annotate({
+      description: "none: clients call the server in process, without latency and without faults of the way"
+    }),
   disk: DiskModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   compaction: Schema.optionalKey(Span).annotate({ description: "Between compactions of the store's past" }),
   bindingsPerSecond: Rate.pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000))).annotate({
     description: "Pods that the scheduler binds in a second of virtual time at most"
   }),
-  controllers: Schema.Union([Schema.Literals(["all", "none"]), Schema.Array(ControllerName).check(Schema.isMaxLength(64))])
+  controllers: Schema.Union([
+    Schema.Literals(["all", "none"]),
+    Schema.Array(ControllerName).check(Schema.isMaxLength(64))
+  ])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("all" as const)))
     .annotate({ description: "all, none, or the names of those that run; -name leaves one out of all" }),
   namespaces: list(Namespaces, 64),

@@ -1,12 +1,14 @@
 // Rules of a scenario's cluster that no single field can check: names that must exist, zones without nodes, pods that cannot
 // fit, things that would happen after the end. Owns these rules and their sentences; the arithmetic is Capacity.ts's.
 import type { FieldPath } from "../Diagnostic.ts"
+import { duplicates, unknownName } from "../NameRules.ts"
 import type { Problem } from "../Problems.ts"
-import { duplicates, unknownName } from "../ScenarioRules.ts"
+
 import { allocatableOf, demandOf, mayStandOn, podsOf, podsPerMachine } from "./Capacity.ts"
 import type { Cluster } from "./Cluster.ts"
 import type { ClusterFault } from "./ClusterFault.ts"
 import { controllerProblems } from "./ControllerNames.ts"
+import { servedResources } from "./ServedResources.ts"
 import type { Workload } from "./Workload.ts"
 
 const historyNodesMax = 1000
@@ -22,15 +24,18 @@ const zoneProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
   const peopled = new Set(nodeGroups.flatMap(({ count, zones: own = zones }) => own.slice(0, count)))
   const unknown = nodeGroups.flatMap(({ zones: own = [] }, group) =>
     own.flatMap((zone, at) =>
-      zones.includes(zone)
-        ? []
-        : [unknownName(["cluster", "nodeGroups", group, "zones", at], "zone", zone, zones)]
+      zones.includes(zone) ? [] : [unknownName(["cluster", "nodeGroups", group, "zones", at], "zone", zone, zones)]
     )
   )
   const empty = zones.flatMap((zone, at) =>
     peopled.has(zone)
       ? []
-      : [{ path: ["cluster", "zones", at], rule: `zone ${zone} has no nodes: give a group of it more, or leave it out` }]
+      : [
+          {
+            path: ["cluster", "zones", at],
+            rule: `zone ${zone} has no nodes: give a group of it more, or leave it out`
+          }
+        ]
   )
   return [...unknown, ...(unknown.length > 0 ? [] : empty)]
 }
@@ -53,7 +58,10 @@ const fitProblems = (cluster: Cluster, workload: Workload, path: FieldPath): Rea
   const groups = cluster.nodeGroups.filter((group) => mayStandOn(cluster, workload, group))
   if (groups.length === 0) {
     const field = workload.nodeSelector === undefined ? "tolerations" : "nodeSelector"
-    const why = field === "tolerations" ? "every node group has a taint that it does not tolerate" : "no node group has these labels in any zone"
+    const why =
+      field === "tolerations"
+        ? "every node group has a taint that it does not tolerate"
+        : "no node group has these labels in any zone"
     return [{ path: [...path, field], rule: `its pods cannot be placed: ${why}` }]
   }
   if (groups.every((group) => podsPerMachine(cluster, workload, group) === 0)) {
@@ -126,12 +134,48 @@ const faultProblems = (cluster: Cluster, fault: ClusterFault, at: number): Reado
   if ("count" in fault && fault.count > nodes) {
     problems.push({ path: [...path, "count"], rule: `there are only ${nodes} nodes` })
   }
-  const ofTheWay = ["partition", "one-way", "bad-link", "slow-watcher"].includes(fault.kind)
+  const ofTheWay = ["partition", "one-way", "bad-link", "slow-watcher", "apiserver-crash"].includes(fault.kind)
   if (ofTheWay && cluster.network === "none") {
     problems.push({ path: [...path, "kind"], rule: `${fault.kind} needs a network, and network is none` })
   }
-  return problems
+  return [...problems, ...sideProblems(cluster, fault, path)]
 }
+
+const OWN_PROCESSES = [
+  "apiserver",
+  "kubelets",
+  "scheduler",
+  "users",
+  "operators",
+  "observer",
+  "kube-controller-manager"
+]
+
+/** Processes that a fault names must be there; "*" is everyone who is not on the other side. */
+const sideProblems = (cluster: Cluster, fault: ClusterFault, path: FieldPath): ReadonlyArray<Problem> => {
+  const known = [
+    ...OWN_PROCESSES,
+    ...cluster.watchers.map(({ name }) => name),
+    ...cluster.requests.map(({ name }) => name)
+  ]
+  const unknown = (field: string, names: ReadonlyArray<string>): ReadonlyArray<Problem> =>
+    names.flatMap((name, at) =>
+      known.includes(name) || name === "*" ? [] : [unknownName([...path, field, at], "process", name, known)]
+    )
+  if ("side" in fault) return [...unknown("side", fault.side), ...unknown("other", fault.other)]
+  if (!("client" in fault) || known.includes(fault.client)) return []
+  return [unknownName([...path, "client"], "process", fault.client, known)]
+}
+
+/** Resources that requests and watchers name must be served. */
+const resourceProblems = (cluster: Cluster): ReadonlyArray<Problem> =>
+  (["requests", "watchers"] as const).flatMap((field) =>
+    cluster[field].flatMap(({ resource }, at) =>
+      servedResources().includes(resource)
+        ? []
+        : [unknownName(["cluster", field, at, "resource"], "resource", resource, servedResources())]
+    )
+  )
 
 const actionProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
   const workloads = cluster.workloads.map(({ name }) => name)
@@ -169,6 +213,7 @@ export const clusterProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
     ...cluster.faults.flatMap((fault, at) => faultProblems(cluster, fault, at)),
     ...actionProblems(cluster),
     ...startProblems(cluster),
+    ...resourceProblems(cluster),
     ...controllerProblems(cluster.controllers)
   ]
   if (nodes > 100_000) problems.push({ path: ["cluster", "nodeGroups"], rule: "have more than 100,000 nodes together" })

@@ -62,7 +62,9 @@ const ask = (
       done(Effect.succeed(report))
     }
     const onExit = (code: number | null, signal: string | null) =>
-      failed(`its process ended with ${signal ?? `code ${code}`}${signal === "SIGABRT" || code === 134 ? " (out of memory?)" : ""}`)
+      failed(
+        `its process ended with ${signal ?? `code ${code}`}${signal === "SIGABRT" || code === 134 ? " (out of memory?)" : ""}`
+      )
     const quiet = () => {
       child.off("message", onMessage)
       child.off("exit", onExit)

@@ -7,14 +7,19 @@ import { type ClusterSloMetric, clusterMetricUnit, isClusterMetric } from "./Clu
 
 const mutating: ReadonlySet<RecordedCalls["verb"]> = new Set(["create", "update", "patch", "delete"])
 
-const ms = (us: number | null | undefined): number | undefined => (us === null || us === undefined ? undefined : us / 1000)
+const ms = (us: number | null | undefined): number | undefined =>
+  us === null || us === undefined ? undefined : us / 1000
 
 const kindOf = (metric: ClusterSloMetric, { verb }: RecordedCalls): boolean => {
   if (metric === "api.mutating.p99") return mutating.has(verb)
   return metric === "api.get.p99" ? verb === "get" : verb === "list"
 }
 
-const worstCall = ({ calls }: RecordedCluster, metric: ClusterSloMetric, of: string | undefined): number | undefined => {
+const worstCall = (
+  { calls }: RecordedCluster,
+  metric: ClusterSloMetric,
+  of: string | undefined
+): number | undefined => {
   const meant = calls.filter((call) => kindOf(metric, call) && (of === undefined || call.resource === of))
   const worst = meant.reduce<number | undefined>((most, { latency }) => {
     const p99 = latency.p99 ?? undefined

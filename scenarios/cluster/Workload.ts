@@ -13,15 +13,7 @@ export const Namespaces = Schema.Struct({
 export type Namespaces = typeof Namespaces.Type
 
 /** The kinds of workloads; Pod makes bare pods, which need no controller. */
-export const workloadKinds = [
-  "Deployment",
-  "ReplicaSet",
-  "StatefulSet",
-  "DaemonSet",
-  "Job",
-  "CronJob",
-  "Pod"
-] as const
+export const workloadKinds = ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"] as const
 
 const Toleration = Schema.Struct({
   key: Schema.optionalKey(Schema.String),
@@ -35,7 +27,9 @@ export type Toleration = typeof Toleration.Type
 const Life = Schema.Struct({
   start: Schema.optionalKey(Span).annotate({ description: "How long images are pulled and containers made" }),
   run: Schema.optionalKey(Span).annotate({ description: "How long a Job's pod runs" }),
-  crashAfter: Schema.optionalKey(Span).annotate({ description: "How long containers run before they crash, every time" })
+  crashAfter: Schema.optionalKey(Span).annotate({
+    description: "How long containers run before they crash, every time"
+  })
 })
 
 /** Equal workloads: `perNamespace` of them in each namespace. */
@@ -60,7 +54,9 @@ export const Workload = Schema.Struct({
   maxUnavailable: Schema.optionalKey(Schema.Union([Count(500_000), Schema.String])).annotate({
     description: "A PodDisruptionBudget of so many, or of a share such as 10%, for each"
   }),
-  schedule: Schema.optionalKey(Schema.NonEmptyString).annotate({ description: "Of a CronJob, for example */5 * * * *" }),
+  schedule: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description: "Of a CronJob, for example */5 * * * *"
+  }),
   life: Schema.optionalKey(Life),
   at: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0s"))).annotate({ description: "When they are created" }),
   perSecond: Rate.pipe(Schema.withDecodingDefaultKey(Effect.succeed(100))).annotate({

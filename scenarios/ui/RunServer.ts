@@ -66,7 +66,8 @@ class LiveRun {
   answer(exchange: HttpExchange): void {
     const { method, path } = exchange
     if (!this.hosts.has(exchange.header("host") ?? "")) return exchange.respond(421, plain, "ask 127.0.0.1 for it\n")
-    if (method !== "GET" && method !== "HEAD") return exchange.respond(405, [...plain, ["allow", "GET, HEAD"]], "GET only\n")
+    if (method !== "GET" && method !== "HEAD")
+      return exchange.respond(405, [...plain, ["allow", "GET, HEAD"]], "GET only\n")
     if (path === "/") return exchange.respond(200, pageFields, this.page ?? renderLivePage(this.title))
     if (path === "/events") return this.listen(exchange)
     exchange.respond(404, plain, "there is nothing here\n")

@@ -10,10 +10,10 @@ import { nodeOf, phaseOf } from "./PodStarts.ts"
 
 const ZONE = "topology.kubernetes.io/zone"
 const REGISTRY = "/registry/"
-/** Bytes of a key that are looked at for its resource. */
-const KEY_READ = 80
 /** Phases in the order of a life, as the report stacks them. */
 const PHASES = ["Unscheduled", "Pending", "Running", "Succeeded", "Failed", "Terminating"] as const
+/** Commits after which queues are looked at again. */
+const COMMITS_PER_LOOK = 8
 /** Resources with fewer objects than this at their most are left out of the record. */
 const OBJECTS_KEPT_MAX = 24
 
@@ -39,12 +39,18 @@ const add = (counts: Counts, key: string, by: number): void => void counts.set(k
 export class ClusterState {
   /** The most pods that there ever were. */
   podsMax = 0
-  private readonly zones: ReadonlyArray<{ readonly name: string; readonly nodes: number; readonly ready: Array<number> }>
+  private readonly zones: ReadonlyArray<{
+    readonly name: string
+    readonly nodes: number
+    readonly ready: Array<number>
+  }>
   private ready: Counts = new Map()
   private pods: Counts = new Map()
   private podCount = 0
   private objects: Counts = new Map()
   private readonly controllers: Array<Controller> = []
+  private queued: Counts = new Map()
+  private commits = 0
   private readonly atMs: Array<number> = []
   private readonly wallMs: Array<number> = []
   private readonly residentBytes: Array<number> = []
@@ -79,9 +85,11 @@ export class ClusterState {
     storage.store.listen({
       committed: (_revision, events) => {
         for (const event of events) {
-          const by = event.record === undefined ? -1 : event.previous === undefined || event.isCreate ? 1 : 0
-          if (by !== 0) add(this.objects, resourceOf(event.key), by)
+          // Only what costs nothing to know: rows are not read.
+          const by = event.row === undefined ? -1 : event.isCreate ? 1 : 0
+          if (by !== 0) add(this.objects, resourceOf(event.text), by)
         }
+        if (this.commits++ % COMMITS_PER_LOOK === 0) this.lookAtQueues()
       }
     })
   }
@@ -104,7 +112,9 @@ export class ClusterState {
     for (const zone of this.zones) zone.ready.push(this.ready.get(zone.name) ?? 0)
     put(this.podColumns, this.pods, row)
     put(this.objectColumns, this.objects, row)
-    put(this.queueColumns, this.queued(), row)
+    this.lookAtQueues()
+    put(this.queueColumns, this.queued, row)
+    this.queued = new Map()
   }
 
   recorded(): RecordedState {
@@ -120,10 +130,13 @@ export class ClusterState {
     }
   }
 
-  private queued(): Counts {
-    const queued: Counts = new Map()
-    for (const controller of this.controllers) add(queued, controller.name, controller.stats().queued)
-    return queued
+  /** Queues fill and empty between two samples: what a row shows is the most that was seen since the last one. */
+  private lookAtQueues(): void {
+    for (const controller of this.controllers) {
+      const { queued, working } = controller.stats()
+      const seen = this.queued.get(controller.name)
+      if (seen === undefined || queued + working > seen) this.queued.set(controller.name, queued + working)
+    }
   }
 
   private countNode(node: KubeObject, by: number): void {
@@ -146,11 +159,10 @@ const followView = (
 }
 
 /** The resource of a key like /registry/pods/default/web-1; nodes are kept as minions, as in every Kubernetes. */
-const resourceOf = (key: Uint8Array): string => {
-  const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1", 0, KEY_READ)
-  if (!text.startsWith(REGISTRY)) return "other"
-  const end = text.indexOf("/", REGISTRY.length)
-  const found = end < 0 ? "other" : text.slice(REGISTRY.length, end)
+const resourceOf = (key: string): string => {
+  if (!key.startsWith(REGISTRY)) return "other"
+  const end = key.indexOf("/", REGISTRY.length)
+  const found = end < 0 ? "other" : key.slice(REGISTRY.length, end)
   return found === "minions" ? "nodes" : found
 }
 
@@ -169,7 +181,11 @@ const leveled = (
   rows: number,
   most: number
 ): Readonly<Record<string, ReadonlyArray<number>>> => {
-  const peaks = [...columns].map(([name, column]) => ({ name, column: column.slice(0, rows), peak: Math.max(0, ...column) }))
+  const peaks = [...columns].map(([name, column]) => ({
+    name,
+    column: column.slice(0, rows),
+    peak: Math.max(0, ...column)
+  }))
   const kept = new Set(
     peaks
       .filter(({ peak }) => peak > 0)

@@ -61,7 +61,9 @@ export class NodeUpgrade {
         if (left.length > 0) this.stats.forced++
         return this.remove(name)
       }
-      this.evict(left, (refused) => this.after(refused ? EVICT_AGAIN_MS : LOOK_AGAIN_MS, () => this.drain(name, sinceMs)))
+      this.evict(left, (refused) =>
+        this.after(refused ? EVICT_AGAIN_MS : LOOK_AGAIN_MS, () => this.drain(name, sinceMs))
+      )
     })
   }
 
@@ -90,7 +92,8 @@ export class NodeUpgrade {
     this.options.client.get(target, { resourceVersion: "0" }, (before) => {
       const uid = before instanceof ApiFailure ? undefined : before.metadata.uid
       this.options.client.delete(target, {}, (answer) => {
-        if (answer instanceof ApiFailure && answer.code !== 404) return this.after(LOOK_AGAIN_MS, () => this.remove(name))
+        if (answer instanceof ApiFailure && answer.code !== 404)
+          return this.after(LOOK_AGAIN_MS, () => this.remove(name))
         this.await(name, uid)
       })
     })

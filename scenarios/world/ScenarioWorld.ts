@@ -67,7 +67,10 @@ const groupsOf = (cluster: Cluster): ReadonlyArray<SimNodeGroup> =>
     ...(group.taints && { taints: group.taints })
   }))
 
-const stagesOf = (cluster: Cluster, folder: string): { readonly podStages: ReadonlyArray<Stage>; readonly nodeStages?: ReadonlyArray<Stage> } => {
+const stagesOf = (
+  cluster: Cluster,
+  folder: string
+): { readonly podStages: ReadonlyArray<Stage>; readonly nodeStages?: ReadonlyArray<Stage> } => {
   if (cluster.stages === undefined) {
     return { podStages: cluster.pods === "fast" ? fastPodStages : kubeletPodStages }
   }
@@ -85,9 +88,7 @@ const networkOf = ({ network }: Cluster) => {
 }
 
 const flushOf = ({ disk: { flush, sigma } }: Cluster) =>
-  sigma === 0
-    ? { kind: "constant" as const, ms: flush }
-    : { kind: "log-normal" as const, medianMs: flush, sigma }
+  sigma === 0 ? { kind: "constant" as const, ms: flush } : { kind: "log-normal" as const, medianMs: flush, sigma }
 
 export class ScenarioWorld {
   readonly world: SimulatedCluster
@@ -101,7 +102,9 @@ export class ScenarioWorld {
     const { cluster, clock = new LateClock(), folder, hooks = {}, plan, seed } = options
     this.options = options
     this.violations = new Violations(() => clock.nowMs)
-    const record = cluster.checkers.includes("history") ? new StoreRecord(() => clock.nowMs, this.violations) : undefined
+    const record = cluster.checkers.includes("history")
+      ? new StoreRecord(() => clock.nowMs, this.violations)
+      : undefined
     this.sums = cluster.checkers.includes("sums") ? new ClusterChecker(this.violations) : undefined
     this.clients = record && this.checkedClients(record)
     const named = controllersOf(cluster.controllers)
@@ -139,7 +142,8 @@ export class ScenarioWorld {
     const isReady = world.onReady
     world.onReady = (failures) => {
       isReady?.(failures)
-      for (const failure of failures) this.violations.report("no lost acknowledged write", `the beginning failed: ${failure}`)
+      for (const failure of failures)
+        this.violations.report("no lost acknowledged write", `the beginning failed: ${failure}`)
       world.play(this.playable(steps))
       for (const step of operators) this.operate(step)
       this.startAudience()
@@ -205,7 +209,10 @@ export class ScenarioWorld {
 }
 
 /** The same controllers; who listens hears of each that is made. */
-const heardOf = (named: ReadonlyArray<NamedController>, { controllerMade }: WorldHooks): ReadonlyArray<NamedController> =>
+const heardOf = (
+  named: ReadonlyArray<NamedController>,
+  { controllerMade }: WorldHooks
+): ReadonlyArray<NamedController> =>
   named.map((one) => ({
     ...one,
     make: (manager) => {

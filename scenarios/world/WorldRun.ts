@@ -54,7 +54,9 @@ export class WorldRun {
     }
     // The record is of the cluster's life; the quiet time after it is for the checkers alone.
     const wall = wallMs() - this.begunMs
-    const recorded = { ...this.measures.recorded(this.scenario, { wallMs: wall, residentMaxBytes: this.residentMaxBytes }) }
+    const recorded = {
+      ...this.measures.recorded(this.scenario, { wallMs: wall, residentMaxBytes: this.residentMaxBytes })
+    }
     if (cluster.checkers.length > 0) {
       await this.runUntil(cluster.duration + cluster.settle)
       this.scenario.finished()
@@ -63,7 +65,10 @@ export class WorldRun {
     const finding = violations.count === 0 ? undefined : this.shrink()
     return {
       type: "result",
-      cluster: { ...recorded, marks: violations.count === 0 ? recorded.marks : this.marksWithViolations(recorded.marks) },
+      cluster: {
+        ...recorded,
+        marks: violations.count === 0 ? recorded.marks : this.marksWithViolations(recorded.marks)
+      },
       violations: violations.list.map(({ atMs, guarantee, message }) => ({
         rule: guarantee,
         text: `${message} (at ${(atMs / 1000).toFixed(3)} s)`

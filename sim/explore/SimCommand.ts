@@ -114,6 +114,26 @@ const reported = <R>(program: Effect.Effect<void, CaseUnreadable, R>) =>
     Effect.catch(({ message }) => Effect.andThen(Console.error(`error: ${message}`), endWith(EXIT_UNREADABLE)))
   )
 
+/** Runs the case of a file again, its log written down where a file is named for it. */
+const replayed = (
+  file: string,
+  log: string | undefined,
+  cluster: ClusterParts,
+  others: Readonly<Record<string, CaseRunner>>
+) =>
+  Effect.gen(function* () {
+    const { data, kind } = yield* readCase(file, ["store", "cluster", ...Object.keys(others)])
+    const written = yield* Effect.acquireRelease(
+      Effect.sync(() => logging(log)),
+      ({ close }) => Effect.sync(close)
+    )
+    const run = others[kind]
+    if (run !== undefined) return yield* tell(run(data, written))
+    // SAFETY: our own format, checked as far as a user may have mixed up files.
+    if (kind === "store") return yield* tell(runStoreCase(data as StoreCase, written))
+    return yield* tell(runClusterCase(data as ClusterCase, { ...cluster, ...written }))
+  }).pipe(Effect.scoped)
+
 /**
  * The commands; the cluster is by default one of the built-in resources, without controllers. `others` run cases of kinds that rooms
  * to the right of this one make.
@@ -168,20 +188,7 @@ export const simCommand = (
     Flag.optional
   )
   const replay = Command.make("replay", { file: Argument.String("file"), log }, ({ file, log }) =>
-    reported(
-      Effect.gen(function* () {
-        const { data, kind } = yield* readCase(file, ["store", "cluster", ...Object.keys(others)])
-        const written = yield* Effect.acquireRelease(
-          Effect.sync(() => logging(Option.getOrUndefined(log))),
-          ({ close }) => Effect.sync(close)
-        )
-        const run = others[kind]
-        if (run !== undefined) return yield* tell(run(data, written))
-        // SAFETY: our own format, checked as far as a user may have mixed up files.
-        if (kind === "store") return yield* tell(runStoreCase(data as StoreCase, written))
-        return yield* tell(runClusterCase(data as ClusterCase, { ...cluster, ...written }))
-      }).pipe(Effect.scoped)
-    )
+    reported(replayed(file, Option.getOrUndefined(log), cluster, others))
   ).pipe(
     Command.withDescription("Run a case from its file and show what it breaks"),
     Command.withExamples([{ command: "wharf sim replay violation-42.json", description: "what seed 42 broke" }])
