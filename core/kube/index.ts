@@ -24,6 +24,7 @@ export type {
   Collection,
   DeleteOptions,
   Done,
+  Form,
   GetOptions,
   ListOptions,
   Patch,

@@ -10,6 +10,7 @@ import { jobController } from "./batch/JobController.ts"
 import { ttlAfterFinished } from "./batch/TtlAfterFinished.ts"
 import { disruptionController } from "./disruption/DisruptionController.ts"
 import type { NamedController } from "./Manager.ts"
+import { upkeepControllers } from "./UpkeepControllers.ts"
 
 /** In the order in which they are started. */
 export const allControllers: ReadonlyArray<NamedController> = [
@@ -22,7 +23,8 @@ export const allControllers: ReadonlyArray<NamedController> = [
   { name: "cronjob-controller", make: cronJobController, syncs: 5 },
   { name: "ttl-after-finished-controller", make: ttlAfterFinished, syncs: 5 },
   { name: "disruption-controller", make: disruptionController },
-  { name: "horizontal-pod-autoscaler-controller", make: (manager) => autoscalerController(manager), syncs: 5 }
+  { name: "horizontal-pod-autoscaler-controller", make: (manager) => autoscalerController(manager), syncs: 5 },
+  ...upkeepControllers
 ]
 
 /** Why a list of controllers cannot be. */
