@@ -37,7 +37,7 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { conformanceCommand, runCommand, scenarioCommand } = await import("#scenarios")
+  const { conformanceCommand, replayScenario, runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -50,7 +50,7 @@ const everything = async () => {
     conformanceCommand,
     await serving(undefined),
     storageCommand,
-    simCommand(),
+    simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])
 }
@@ -81,6 +81,10 @@ const report = (cause: Cause.Cause<unknown>) =>
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const serves = first === "etcd" || first === "serve"
   if (serves && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
+  // Who ends a served report by Ctrl-C has its run's result all the same.
+  const { exitCode } = process
+  if (first === "run" && typeof exitCode === "number" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    return onExit(exitCode)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
   if (misused) onExit(2)

@@ -32,40 +32,63 @@ interface Wanted {
 const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: string): ReadonlyArray<JsonObject> => {
   const before = conditionsOf(pod)
   const { generation } = pod.metadata
-  const own = wanted.map(({ message, reason, status, type }): JsonObject => {
+  const own: Array<JsonObject> = []
+  for (const { message, reason, status, type } of wanted) {
     const old = before.find((one) => one["type"] === type)
-    const same = old?.["status"] === status
-    return {
-      type,
-      ...(generation === undefined ? {} : { observedGeneration: generation }),
-      status,
-      lastProbeTime: null,
-      lastTransitionTime: same ? (old["lastTransitionTime"] ?? now) : now,
-      ...(reason === undefined ? {} : { reason }),
-      ...(message === undefined ? {} : { message })
+    const isSame = old !== undefined && old["status"] === status
+    const says =
+      isSame && old["reason"] === reason && old["message"] === message && old["observedGeneration"] === generation
+    if (says && old["lastProbeTime"] === undefined) {
+      own.push(old)
+      continue
     }
-  })
-  return [...own, ...before.filter((one) => !wanted.some(({ type }) => type === one["type"]))]
+    const made: Record<string, Json> = {
+      type,
+      status,
+      lastTransitionTime: isSame ? (old["lastTransitionTime"] ?? now) : now
+    }
+    if (generation !== undefined) made["observedGeneration"] = generation
+    if (reason !== undefined) made["reason"] = reason
+    if (message !== undefined) made["message"] = message
+    own.push(made)
+  }
+  for (const one of before) if (!wanted.some(({ type }) => type === one["type"])) own.push(one)
+  return own
 }
 
 const base = (pod: KubeObject, place: StagePlace): JsonObject => {
   const { generation } = pod.metadata
   const status = podStatus(pod)
+  const isOnHost = status["hostIP"] === place.nodeIp && status["hostIPs"] !== undefined
   return {
     ...status,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     hostIP: place.nodeIp,
-    hostIPs: [{ ip: place.nodeIp }],
+    hostIPs: isOnHost ? (status["hostIPs"] ?? []) : [{ ip: place.nodeIp }],
     startTime: status["startTime"] ?? place.now
   }
 }
 
 const unready = (pod: KubeObject): Pick<Wanted, "reason" | "message"> => ({
   reason: "ContainersNotReady",
-  message: `containers with unready status: [${containersOf(pod)
-    .map(({ name }) => textOf(name))
-    .join(" ")}]`
+  message: unreadyMessage(
+    containersOf(pod)
+      .map(({ name }) => textOf(name))
+      .join(" ")
+  )
 })
+
+const unreadyMessages = new Map<string, string>()
+
+/** One text for all pods whose containers have these names. */
+const unreadyMessage = (names: string): string => {
+  let message = unreadyMessages.get(names)
+  if (message === undefined) {
+    if (unreadyMessages.size >= IMAGES_MAX) unreadyMessages.clear()
+    unreadyMessages.set(names, (message = `containers with unready status: [${names}]`))
+  }
+  return message
+}
 
 const container = (name: Json | undefined, image: Json | undefined): JsonObject => ({
   name: textOf(name),

@@ -2,8 +2,7 @@
 // Owns the compacted revision, the cursor of the removal and its pace; refuses to scan keys: the log names what is dead.
 // An event at revision r with previous revision p means that version p ended at r, so History[key, p] goes with r.
 // Of a version that lives on, the log row stays when it alone knows the version's place in its revision (not the first).
-import type { View } from "../engine/Engine.ts"
-import { Table } from "../engine/Engine.ts"
+import { keyText, Table, type View, type WriteBatch } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { HashMemory } from "./HashMemory.ts"
 import { historyKey, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
@@ -119,15 +118,19 @@ export class Compactor {
       return next === undefined
     })
     const kept = this.hasKeptRows(view)
+    const remove =
+      this.store.engine.rows === undefined
+        ? (writes: WriteBatch, table: Table, row: Buffer): void => writes.remove(table, row)
+        : (writes: WriteBatch, table: Table, row: Buffer): void => writes.removeText(table, keyText(row))
     this.store.writeRows<undefined>(
       ({ batch: { writes } }) => {
         for (const [row, value] of doomed) {
           const previous = readRevision(value, 1)
           const key = value.subarray(LOG_HEADER_BYTES)
-          if (previous > 0) writes.remove(Table.History, historyKey(key, previous))
+          if (previous > 0) remove(writes, Table.History, historyKey(key, previous))
           const old = kept && previous > 0 && previous < this.cursor ? keptRow(view, key, previous) : undefined
-          if (old !== undefined) writes.remove(Table.Log, old)
-          if (readRevision(row, 0) < target && !keepsPlace(view, row, value, target)) writes.remove(Table.Log, row)
+          if (old !== undefined) remove(writes, Table.Log, old)
+          if (readRevision(row, 0) < target && !keepsPlace(view, row, value, target)) remove(writes, Table.Log, row)
         }
         const cursor = next === undefined ? target : readRevision(next, 0)
         writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
