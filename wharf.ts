@@ -20,7 +20,8 @@ const serveOf = Command.make("serve").pipe(
   Command.withDescription("Serve one of the systems"),
   Command.withExamples([
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
-    { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" }
+    { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
+    { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" }
   ])
 )
 
@@ -28,11 +29,13 @@ const serveOf = Command.make("serve").pipe(
 const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
-  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+  if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+  const { serveClusterCommand } = await import("#sim")
+  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveClusterCommand])
 }
 
 const everything = async () => {
-  const { runCommand, scenarioCommand } = await import("#scenarios")
+  const { conformanceCommand, runCommand, scenarioCommand } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -42,6 +45,7 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
+    conformanceCommand,
     await serving(undefined),
     storageCommand,
     simCommand(),

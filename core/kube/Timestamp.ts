@@ -5,8 +5,15 @@ const MS_PER_DAY = 86_400_000
 
 const two = (value: number): string => (value < 10 ? `0${value}` : String(value))
 
-/** Year, month and day of a count of days since 1970-01-01, by the proleptic Gregorian calendar. */
-const civil = (days: number): string => {
+/** A day of the proleptic Gregorian calendar; months and days count from 1. */
+export interface CivilDay {
+  readonly year: number
+  readonly month: number
+  readonly day: number
+}
+
+/** The day that is so many days after 1970-01-01. */
+export const civilDay = (days: number): CivilDay => {
   // Counted from 1 March of year 0, so that leap days come last in a year.
   const shifted = days + 719_468
   const era = Math.floor(shifted / 146_097)
@@ -18,7 +25,11 @@ const civil = (days: number): string => {
   const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153)
   const day = dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+  return { year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day }
+}
+
+const civil = (days: number): string => {
+  const { day, month, year } = civilDay(days)
   return `${String(year).padStart(4, "0")}-${two(month)}-${two(day)}`
 }
 
@@ -86,7 +97,8 @@ const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) |
 const daysIn = (year: number, month: number): number =>
   month === 2 ? (isLeap(year) ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 
-const daysFromCivil = (year: number, month: number, day: number): number => {
+/** The days from 1970-01-01 to a day. */
+export const daysFromCivil = (year: number, month: number, day: number): number => {
   const shiftedYear = month <= 2 ? year - 1 : year
   const era = Math.floor(shiftedYear / 400)
   const yearOfEra = shiftedYear - era * 400

@@ -97,7 +97,9 @@ const ready = async (call: RealApiServer["call"]): Promise<void> => {
 /** Starts both and waits until the API server is ready; the folder and the processes are gone after `stop`. */
 export const startApiServer = async (
   programs: { readonly etcd: string; readonly "kube-apiserver": string },
-  flags: ReadonlyArray<string> = []
+  flags: ReadonlyArray<string> = [],
+  /** Pods need service accounts: for those who also run the controller that makes them. */
+  serviceAccounts = false
 ): Promise<RealApiServer> => {
   const folder = mkdtempSync(join(tmpdir(), "apiserver-"))
   writeCredentials(folder)
@@ -116,7 +118,7 @@ export const startApiServer = async (
     [`--service-account-signing-key-file=${join(folder, "sa.key")}`],
     [`--token-auth-file=${join(folder, "tokens.csv")}`, "--authorization-mode=RBAC"],
     ["--service-cluster-ip-range=10.0.0.0/16", "--endpoint-reconciler-type=none"],
-    ["--disable-admission-plugins=ServiceAccount", ...flags]
+    [...(serviceAccounts ? [] : ["--disable-admission-plugins=ServiceAccount"]), ...flags]
   ])
   // SAFETY of refusing no certificate: the server made its own a moment ago, and nothing secret is sent.
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxSockets: 8 })

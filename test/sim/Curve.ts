@@ -209,7 +209,11 @@ const row = (point: Point): string =>
     ""
   ].join(" | ")
 
-const pageOf = (points: ReadonlyArray<Point>, faults: FaultRun, loads: ReadonlyArray<number>): string => `# What a simulated cluster costs
+const pageOf = (
+  points: ReadonlyArray<Point>,
+  faults: FaultRun,
+  loads: ReadonlyArray<number>
+): string => `# What a simulated cluster costs
 
 One process: store, watch caches, hollow nodes and pods, binder. ${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown"}, Node ${process.version.slice(1)}; the load average was
 ${loads.map((load) => load.toFixed(1)).join(", ")} from size to size, for others used the machine too: so the figures are CPU time, of all threads of the process, the collector's
@@ -232,11 +236,16 @@ ${JSON.stringify({ points, faults }, undefined, 1)}
 \`\`\`
 `
 
-const command = (): string => `node test/sim/Curve.ts ${process.argv.slice(2).filter((arg) => !arg.startsWith("--out") && !arg.endsWith(".md")).join(" ")}`.trim()
+const command = (): string =>
+  `node test/sim/Curve.ts ${process.argv
+    .slice(2)
+    .filter((arg) => !arg.startsWith("--out") && !arg.endsWith(".md"))
+    .join(" ")}`.trim()
 
 const main = (): void => {
   if (values.faults) return console.log(JSON.stringify(measureFaults()))
-  if (values.one !== undefined) return console.log(JSON.stringify(measure(Number(values.one), podsOf(Number(values.one)))))
+  if (values.one !== undefined)
+    return console.log(JSON.stringify(measure(Number(values.one), podsOf(Number(values.one)))))
   const loads = [loadavg()[0] ?? 0]
   const points: Array<Point> = []
   for (const nodes of positionals.length > 0 ? positionals.map(Number) : SIZES) {

@@ -136,6 +136,13 @@ export const definitionsOf = (crd: KubeObject): ReadonlyArray<Definition> => {
         verbs: VERBS,
         schema: resourceSchema(props, spec["preserveUnknownFields"] === true || !isJsonObject(props)),
         custom: true,
+        published: {
+          props,
+          preserveUnknownFields: spec["preserveUnknownFields"] === true,
+          selectableFields: itemsOf(version["selectableFields"]).map((field) =>
+            textOf(field["jsonPath"]).replace(/^\./, "")
+          )
+        },
         strategy: strategyOf(props, subresources.has("status")),
         columns: columnsOf(version),
         selectableFields: selectableOf(version),

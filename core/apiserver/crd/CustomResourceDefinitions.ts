@@ -2,9 +2,9 @@
 // Owns what a definition may say; refuses to serve what it defines, which CustomResources.ts does.
 import { isJsonObject, type JsonArray, type KubeObject } from "#kube"
 import type { Definition, Draft } from "../Definition.ts"
-import { column, nameColumn } from "../resources/Columns.ts"
+import { column, nameColumn, wide } from "../resources/Columns.ts"
 import { define } from "../resources/Define.ts"
-import { fieldsIn, fieldsOf, itemsOf, textOf } from "../resources/Fields.ts"
+import { fieldsIn, fieldsOf, itemsOf, textOf, textsOf } from "../resources/Fields.ts"
 import { IMMUTABLE, invalid, oneOf, type Problems, required } from "../resources/Problems.ts"
 import { celProblems } from "./CelRules.ts"
 import { jsonPath } from "./JsonPath.ts"
@@ -70,14 +70,22 @@ const check = (object: KubeObject, problems: Problems): void => {
   checkVersions(spec, problems)
 }
 
+const isEstablished = (object: KubeObject): boolean =>
+  itemsOf(fieldsOf(object.status)["conditions"]).some(({ status, type }) => type === "Established" && status === "True")
+
+const namesOf = ({ spec }: KubeObject) => fieldsOf(fieldsOf(spec)["names"])
+
+const servedText = (versions: unknown): string =>
+  itemsOf(versions)
+    .filter((version) => version["served"] === true)
+    .map((version) => textOf(version["name"]))
+    .join(",")
+
 const checkUpdate = (object: KubeObject, old: KubeObject, problems: Problems): void => {
   const now = fieldsOf(object.spec)
   const before = fieldsOf(old.spec)
   if (now["group"] !== before["group"]) problems.push(invalid("spec.group", now["group"], IMMUTABLE))
-  const established = itemsOf(fieldsOf(old.status)["conditions"]).some(
-    ({ status, type }) => type === "Established" && status === "True"
-  )
-  if (!established) return
+  if (!isEstablished(old)) return
   if (now["scope"] !== before["scope"]) problems.push(invalid("spec.scope", now["scope"], IMMUTABLE))
   for (const name of ["kind", "plural"]) {
     const value = fieldsOf(now["names"])[name]
@@ -116,5 +124,14 @@ export const customResourceDefinitions = (): Definition =>
     check,
     checkUpdate,
     generation: ["spec"],
-    columns: [nameColumn, column("Created At", ({ metadata }) => metadata.creationTimestamp, "date")]
+    columns: [
+      nameColumn,
+      column("Scope", ({ spec }) => textOf(fieldsOf(spec)["scope"])),
+      column("Versions", ({ spec }) => servedText(fieldsOf(spec)["versions"])),
+      column("Created At", ({ metadata }) => metadata.creationTimestamp, "date"),
+      wide("Group", ({ spec }) => textOf(fieldsOf(spec)["group"])),
+      wide("Kind", (object) => textOf(namesOf(object)["kind"])),
+      wide("ShortNames", (object) => textsOf(namesOf(object)["shortNames"]).join(",")),
+      wide("Established", isEstablished, "boolean")
+    ]
   })

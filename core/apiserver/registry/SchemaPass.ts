@@ -57,7 +57,11 @@ export const conform = (
     if (unknown.length > 0 && validation === "Strict") return Failures.badRequest(strictDecodingMessage(unknown))
     warnings.push(...unknown)
   }
-  const object = fillDefaults(schema, (pruned ?? body) as JsonObject, custom === true ? undefined : (old as JsonObject | undefined)) as unknown as KubeObject
+  const object = fillDefaults(
+    schema,
+    (pruned ?? body) as JsonObject,
+    custom === true ? undefined : (old as JsonObject | undefined)
+  ) as unknown as KubeObject
   if (custom !== true) return object
   const problems = schemaProblems(schema, object as unknown as Json)
   return problems.length > 0 ? Failures.invalid(definition, object.metadata.name ?? "", problems) : object

@@ -153,7 +153,7 @@ const draftForUpdate = (
   if (conforming instanceof ApiFailure) return conforming
   const draft =
     subresource?.type === "status"
-      ? statusDraft(resource.definition, conforming, old)
+      ? statusDraft(resource.definition, conforming, old, subresource.metadata ?? NO_FIELDS)
       : draftOf(resource.definition, conforming)
   const namespace = fitNamespace(draft, resource, request.namespace)
   if (namespace !== undefined) return namespace
@@ -164,10 +164,19 @@ const draftForUpdate = (
   return draft
 }
 
-/** Of an update of status only status is taken, and who manages it. */
-const statusDraft = (definition: Parameters<typeof draftOf>[0], body: KubeObject, old: KubeObject): Draft => {
+const NO_FIELDS: NonNullable<Extract<Subresource, { type: "status" }>["metadata"]> = []
+
+/** Of an update of status only status is taken, who manages it, and what of metadata the kind lets through. */
+const statusDraft = (
+  definition: Parameters<typeof draftOf>[0],
+  body: KubeObject,
+  old: KubeObject,
+  taken: typeof NO_FIELDS
+): Draft => {
   const { managedFields, resourceVersion } = body.metadata
-  const metadata = { ...old.metadata, resourceVersion, managedFields } as KubeObject["metadata"]
+  const kept: { [field: string]: unknown } = { ...old.metadata, resourceVersion, managedFields }
+  for (const field of taken) if (kept[field] !== body.metadata[field]) kept[field] = body.metadata[field]
+  const metadata = kept as KubeObject["metadata"]
   return draftOf(definition, { ...old, metadata, status: body.status } as KubeObject)
 }
 
@@ -223,7 +232,8 @@ const finish = (
   if (hindered !== undefined) return done(hindered)
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
-  if (change.subresource?.type !== "status") raiseGeneration(writing, draft, old)
+  if (change.subresource?.type !== "status")
+    raiseGeneration(generationFieldsIn(writing, change.subresource), draft, old)
   const problems = together(
     metadataProblems(object, old, resource.definition.namespaced),
     metadataUpdateProblems(object, old),
@@ -246,9 +256,13 @@ const together = (...lists: ReadonlyArray<ReadonlyArray<FieldProblem>>): Readonl
   return NONE
 }
 
-const raiseGeneration = (writing: Writing, draft: Draft, old: KubeObject): void => {
+/** A part may change the spec without a new generation, as binding does. */
+const generationFieldsIn = (writing: Writing, subresource: Change["subresource"]): ReadonlyArray<string> =>
+  subresource?.type === "part" ? (subresource.strategy.generationFields ?? []) : generationFieldsOf(writing)
+
+const raiseGeneration = (fields: ReadonlyArray<string>, draft: Draft, old: KubeObject): void => {
   // Parts that say the same are the same by now.
-  if (generationFieldsOf(writing).some((field) => draft[field] !== old[field])) {
+  if (fields.some((field) => draft[field] !== old[field])) {
     draft.metadata.generation = (old.metadata.generation ?? 0) + 1
   }
 }

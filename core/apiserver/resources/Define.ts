@@ -143,6 +143,30 @@ const statusStrategy = ({ status }: Behaviour): Strategy => {
   }
 }
 
+/** Kinds of which an update of status changes status alone; the older ones let metadata through, and their controllers count on it. */
+const sealed = new Set([
+  "CSINode",
+  "FlowSchema",
+  "PodCertificateRequest",
+  "PriorityLevelConfiguration",
+  "ResourceClaim",
+  "ServiceCIDR",
+  "StorageVersion",
+  "StorageVersionMigration",
+  "ValidatingAdmissionPolicy",
+  "VolumeAttachment"
+])
+
+type StatusMetadata = NonNullable<Extract<Subresource, { type: "status" }>["metadata"]>
+
+const statusMetadata = (kind: string): StatusMetadata => {
+  if (sealed.has(kind)) return []
+  if (kind === "Deployment") return ["annotations", "finalizers", "ownerReferences"]
+  return kind === "Pod"
+    ? ["labels", "annotations", "finalizers"]
+    : ["labels", "annotations", "finalizers", "ownerReferences"]
+}
+
 // Streams are opened by the HTTP front before an action would run: what arrives here came by another way.
 const onlyOverHttp: Action = (_context, { resource, subresource }, done) =>
   done(Failures.badRequest(`${resource.resource}/${subresource} is a stream: it is opened over HTTP`))
@@ -152,8 +176,10 @@ const subresourcesOf = (found: BuiltInResource, behaviour: Behaviour): ReadonlyM
   for (const { group, kind, name, verbs, version } of found.subresources) {
     const own = behaviour.subresources?.[name]
     if (own !== undefined) subresources.set(name, own)
-    else if (name === "status") subresources.set(name, { type: "status", strategy: statusStrategy(behaviour) })
-    else {
+    else if (name === "status") {
+      const metadata = statusMetadata(found.kind)
+      subresources.set(name, { type: "status", strategy: statusStrategy(behaviour), metadata })
+    } else {
       const kinds = { group, version, kind }
       subresources.set(name, { type: "action", kind: kinds, verbs: verbs as ReadonlyArray<Verb>, run: onlyOverHttp })
     }

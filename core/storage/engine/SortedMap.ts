@@ -138,12 +138,7 @@ export class SortedCursor<V> {
   private run: number
   private at: number
 
-  constructor(
-    values: ReadonlyMap<string, V>,
-    runs: ReadonlyArray<ReadonlyArray<string>>,
-    run: number,
-    at: number
-  ) {
+  constructor(values: ReadonlyMap<string, V>, runs: ReadonlyArray<ReadonlyArray<string>>, run: number, at: number) {
     this.values = values
     this.runs = runs
     this.run = run

@@ -2,7 +2,15 @@
 // Owns the compacted revision, the cursor of the removal and its pace; refuses to scan keys: the log names what is dead.
 // An event at revision r with previous revision p means that version p ended at r, so History[key, p] goes with r.
 // Of a version that lives on, the log row stays when it alone knows the version's place in its revision (not the first).
-import { keyText, type RowStore, type RowValue, Table, valueBytes, type View, type WriteBatch } from "../engine/Engine.ts"
+import {
+  keyText,
+  type RowStore,
+  type RowValue,
+  Table,
+  valueBytes,
+  type View,
+  type WriteBatch
+} from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { HashMemory } from "./HashMemory.ts"
 import { historyKey, historyText, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"

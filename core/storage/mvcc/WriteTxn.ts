@@ -5,15 +5,7 @@ import { type Engine, keyText, type RowValue, Table, textKey, type View } from "
 import type { Lessor } from "../lease/Lessor.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
 import type { Committer } from "./Committer.ts"
-import {
-  EventKind,
-  HISTORY_HEADER_BYTES,
-  historyKey,
-  logKey,
-  logText,
-  logValue,
-  writeRevision
-} from "./Layout.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logText, logValue, writeRevision } from "./Layout.ts"
 import { headOf, LazyLog, LazyRecord, type StoredText } from "./LazyRows.ts"
 import type { Overlay } from "./Overlay.ts"
 import { encodeRecord, readRecord } from "./Record.ts"

@@ -102,7 +102,9 @@ const update = async (side: Side, requests: number): Promise<number> => {
 const kubectl = (side: Side): number => {
   const began = performance.now()
   const args = ["--kubeconfig", side.kubeconfig, "-n", NAMESPACE, "get", "pods", "--no-headers"]
-  const lines = execFileSync(programs.kubectl, args, { encoding: "utf8", maxBuffer: 2 ** 28 }).trim().split("\n").length
+  const lines = execFileSync(programs.kubectl, args, { encoding: "utf8", maxBuffer: 2 ** 28 })
+    .trim()
+    .split("\n").length
   if (lines < pods) throw new Error(`kubectl saw ${lines} of ${pods} pods on ${side.name}`)
   return (performance.now() - began) / 1000
 }

@@ -14,7 +14,11 @@ export interface Side {
   readonly url: string
   readonly kubeconfig: string
   readonly processes: ReadonlyArray<ChildProcess>
-  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly code: number; readonly body: string }>
+  readonly call: (
+    method: string,
+    path: string,
+    body?: object
+  ) => Promise<{ readonly code: number; readonly body: string }>
   readonly stop: () => Promise<void>
 }
 
@@ -35,7 +39,9 @@ export const costOf = ({ processes }: Side): Cost => {
   const cost = { cpuMs: 0, residentBytes: 0, peakBytes: 0 }
   for (const { pid } of processes) {
     if (pid === undefined) continue
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ")
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ")
     cost.cpuMs += ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND
     cost.residentBytes += statusOf(pid, "VmRSS")
     cost.peakBytes += statusOf(pid, "VmHWM")

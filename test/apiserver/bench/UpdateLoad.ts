@@ -15,9 +15,10 @@ const objects = JSON.parse(readFileSync(0, "utf8")) as ReadonlyArray<Named>
 const sessions = Array.from({ length: 4 }, () => connect(url, { rejectUnauthorized: false }))
 const bodies = objects.map((object) => {
   const { managedFields: _managers, resourceVersion: _version, ...metadata } = object.metadata
-  const [before = "", after = ""] = JSON.stringify({ ...object, metadata: { ...metadata, labels: { round: "@" } } }).split(
-    '"@"'
-  )
+  const [before = "", after = ""] = JSON.stringify({
+    ...object,
+    metadata: { ...metadata, labels: { round: "@" } }
+  }).split('"@"')
   const path = `/api/v1/namespaces/${object.metadata.namespace}/pods/${object.metadata.name}`
   return { path, before, after }
 })
