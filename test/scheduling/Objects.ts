@@ -12,7 +12,7 @@ export const node = (name: string, { allocatable, labels, spec, status }: NodeOp
   apiVersion: "v1",
   kind: "Node",
   metadata: { name, uid: `node-${name}`, labels: { "kubernetes.io/hostname": name, ...labels } },
-  spec: (spec ?? {}),
+  spec: spec ?? {},
   status: { allocatable: { cpu: "4", memory: "32Gi", pods: "110", ...allocatable }, ...status }
 })
 
@@ -32,6 +32,6 @@ export const pod = (name: string, options: PodOptions = {}): KubeObject => {
     kind: "Pod",
     metadata: { name, namespace, uid: `pod-${namespace}-${name}`, ...(labels && { labels }), ...metadata },
     spec: { containers: [{ name: "c", image: "pause", resources: { requests } }], ...spec },
-    status: (status ?? {})
+    status: status ?? {}
   }
 }

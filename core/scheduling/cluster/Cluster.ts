@@ -45,8 +45,6 @@ export interface NodeRow {
   allocatable: Amounts
   readonly pods: Map<string, PlacedPod>
   readonly ports: PortUse
-  /** Pods with volumes that decide. */
-  volumePods: number
 }
 
 const FIRST_SIZE = 64
@@ -76,6 +74,9 @@ export class Cluster {
   private readonly free: Array<number> = []
   private readonly placed = new Map<string, PlacedPod>()
   private readonly namespaces = new Map<string, Labels>()
+  private readonly claims = new Map<string, number>()
+  /** Moves when pods with volumes come or go. */
+  claimEpoch = 0
   private size = FIRST_SIZE
 
   constructor(shapes: PodShapes = new PodShapes()) {
@@ -274,19 +275,35 @@ export class Cluster {
     this.release(row)
   }
 
-  private charge({ node, ports, usage, volumes }: PlacedPod, sign: 1 | -1): void {
+  private charge({ kin, node, ports, usage, volumes }: PlacedPod, sign: 1 | -1): void {
     const { amounts, numbers } = usage.resources
     for (let at = 0; at < numbers.length; at++)
       this.requested.add(numbers[at], node, sign === 1 ? amounts[at] : -amounts[at])
     this.scoredCpu.add(node, sign === 1 ? usage.scoredCpu : -usage.scoredCpu)
     this.scoredMemory.add(node, sign === 1 ? usage.scoredMemory : -usage.scoredMemory)
     this.podsPlaced[node] += sign
+    if (volumes.length > 0) this.countClaims(kin.namespace, volumes, sign)
     const row = this.rows[node]
     if (ports.length > 0) {
       if (sign === 1) row.ports.add(ports)
       else row.ports.remove(ports)
     }
-    if (volumes.length > 0) row.volumePods += sign
+  }
+
+  /** Pods on nodes that use a claim ("namespace/name"). */
+  claimUse(claim: string): number {
+    return this.claims.get(claim) ?? 0
+  }
+
+  private countClaims(namespace: string, volumes: ReadonlyArray<VolumeFields>, sign: 1 | -1): void {
+    this.claimEpoch++
+    for (const { persistentVolumeClaim: claim } of volumes) {
+      if (claim === undefined) continue
+      const key = `${namespace}/${claim.claimName}`
+      const count = (this.claims.get(key) ?? 0) + sign
+      if (count === 0) this.claims.delete(key)
+      else this.claims.set(key, count)
+    }
   }
 
   private setAllocatable(index: number, amounts: Amounts): void {
@@ -322,8 +339,7 @@ export class Cluster {
       unschedulable: false,
       allocatable: nothing,
       pods: new Map(),
-      ports: new PortUse(),
-      volumePods: 0
+      ports: new PortUse()
     }
     return index
   }

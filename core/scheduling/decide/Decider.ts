@@ -11,6 +11,7 @@ import { spreadConstraintsOf } from "../pod/SpreadConstraint.ts"
 import { AffinityCounts } from "./AffinityCounts.ts"
 import { ClassView, type ViewParts } from "./ClassView.ts"
 import { Diagnosis, type Ruled } from "./Diagnosis.ts"
+import { explainNowhere, explainRanking, type Explanation } from "./Explanation.ts"
 import { DomainRules } from "./DomainRules.ts"
 import { NodeGroups } from "./NodeGroups.ts"
 import { NodeJudge } from "./NodeJudge.ts"
@@ -19,15 +20,21 @@ import { Ranking } from "./Ranking.ts"
 import { SpreadCounts, type SpreadSet } from "./SpreadCounts.ts"
 import { Trial } from "./Trial.ts"
 import { FITS, type Verdict, Verdicts } from "./Verdicts.ts"
+import type { VolumePlan } from "../volumes/VolumePlan.ts"
 import type { VolumeCheck } from "./VolumeCheck.ts"
 
-/** What the pods' volumes say; storage/ provides it. */
+/** What the pods' volumes say; volumes/ provides it. */
 export interface VolumeSource {
   /** Moves when any answer may be different. */
   readonly epoch: number
   /** The check of a pod's volumes, why it can be nowhere, or undefined when its volumes decide nothing. */
   readonly check: (pod: KubeObject, shape: PodShape) => VolumeCheck | { readonly before: Verdict } | undefined
+  /** What binding the pod's volumes on a node takes; undefined when nothing does. */
+  readonly plan: (pod: KubeObject, shape: PodShape, node: number) => VolumePlan | undefined
 }
+
+/** For pods whose volumes decide nothing, and for tests of everything else. */
+export const noVolumes: VolumeSource = { epoch: 0, check: () => undefined, plan: () => undefined }
 
 export interface DeciderParts {
   readonly cluster: Cluster
@@ -48,6 +55,15 @@ export interface Chosen {
 }
 
 export type Decision = Chosen | Diagnosis
+
+/** Nodes judged for one pod, until they are released. */
+interface Survey {
+  readonly judge: NodeJudge
+  readonly ranking: Ranking
+  readonly evaluated: number
+  readonly diagnose: () => Diagnosis
+  readonly release: () => void
+}
 
 const VIEWS_MAX = 48
 /** Named nodes up to which judging them one by one beats keeping a view of all. */
@@ -85,10 +101,25 @@ export class Decider {
       const kept = this.promisedNode(pod, shape, promised)
       if (kept !== undefined) return kept
     }
-    const { names, plugins } = this.narrowed(pod, shape)
-    return names !== undefined && names.size <= FEW_NODES
-      ? this.decideAmong(pod, shape, names, plugins)
-      : this.decideAnywhere(pod, shape)
+    const { diagnose, evaluated, ranking, release } = this.survey(pod, shape)
+    const best = ranking.best(this.random)
+    const decision =
+      best === undefined
+        ? diagnose()
+        : { node: best, name: this.cluster.rows[best].name, evaluated, feasible: ranking.feasibleNodes }
+    release()
+    return decision
+  }
+
+  /** Why a pod would go where it would, or nowhere; `limit` of the best nodes are told. */
+  explain(pod: KubeObject, limit: number): Explanation {
+    const shape = this.cluster.shapes.of(pod)
+    const before = this.ruledOut(pod, shape)
+    if (before !== undefined) return explainNowhere(this.nowhere(before))
+    const { diagnose, judge, ranking, release } = this.survey(pod, shape)
+    const explanation = explainRanking({ diagnosis: diagnose(), judge, ranking, cluster: this.cluster, limit })
+    release()
+    return explanation
   }
 
   /** The nodes that the pod itself names, and the plugins by which it does; few enough are judged one by one. */
@@ -118,8 +149,16 @@ export class Decider {
         }
     } else this.views.delete(shape)
     this.views.set(shape, view)
-    view.sync(this.volumes.epoch + this.selectors.epoch)
+    const volumes = shape.volumes.length === 0 ? 0 : this.volumes.epoch
+    const spreads = (shape.spec.topologySpreadConstraints?.length ?? 0) === 0
+    view.sync(volumes + (spreads ? this.selectors.epoch : 0))
     return view
+  }
+
+  /** What binding a pod's volumes on its node takes. */
+  volumePlan(pod: KubeObject, node: number): VolumePlan | undefined {
+    const shape = this.cluster.shapes.of(pod)
+    return shape.volumes.length === 0 ? undefined : this.volumes.plan(pod, shape, node)
   }
 
   /** Judge and rules for a shape; soft spreading, which only scores, may be left out. */
@@ -198,55 +237,61 @@ export class Decider {
     return with_ === FITS ? trial.verdict() : with_
   }
 
-  private decideAmong(
+  /** The nodes that come into question, judged. */
+  private survey(pod: KubeObject, shape: PodShape): Survey {
+    const { names, plugins } = this.narrowed(pod, shape)
+    return names !== undefined && names.size <= FEW_NODES
+      ? this.surveyNamed(pod, shape, names, plugins)
+      : this.surveyAll(pod, shape)
+  }
+
+  private surveyNamed(
     pod: KubeObject,
     shape: PodShape,
     names: ReadonlySet<string>,
     plugins: ReadonlyArray<string>
-  ): Decision {
+  ): Survey {
     const { cluster, profile, verdicts } = this
     const nodes = [...names].flatMap((name) => cluster.find(name) ?? [])
     const parts = this.parts(pod, shape, nodes.length > 1)
     const groups = new NodeGroups()
     const judged = new Map<number, number>()
-    const fit = nodes.filter((node) => {
-      const verdict = this.judgeAlone(node, pod, parts)
-      judged.set(node, verdict)
-      return verdict === FITS
-    })
-    for (const node of fit) groups.put(node, new Trial(cluster, parts, node).locate(), parts.judge.score(node))
-    const best = new Ranking(groups.all(), parts.rules, profile).best(this.random)
-    if (best !== undefined)
-      return { node: best, name: cluster.rows[best].name, evaluated: nodes.length, feasible: fit.length }
+    for (const node of nodes) judged.set(node, this.judgeAlone(node, pod, parts))
+    for (const [node, verdict] of judged)
+      if (verdict === FITS) groups.put(node, new Trial(cluster, parts, node).locate(), parts.judge.score(node))
     const others = verdicts.id("", false, [`node(s) didn't satisfy plugin(s) [${plugins.join(" ")}]`])
-    const ruled: Array<Ruled> = [...judged.values()].map((verdict) => ({ verdict, nodes: 1 }))
-    ruled.push({ verdict: others, nodes: cluster.nodeCount - nodes.length })
-    return new Diagnosis({
-      verdicts,
-      nodeCount: cluster.nodeCount,
-      ruled,
-      verdictOf: (node) => judged.get(node) ?? others,
-      narrowing: plugins
-    })
+    return {
+      judge: parts.judge,
+      ranking: new Ranking(groups.all(), parts.rules, profile),
+      evaluated: nodes.length,
+      diagnose: () => {
+        const ruled: Array<Ruled> = [...judged.values()].map((verdict) => ({ verdict, nodes: 1 }))
+        ruled.push({ verdict: others, nodes: cluster.nodeCount - nodes.length })
+        return new Diagnosis({
+          verdicts,
+          nodeCount: cluster.nodeCount,
+          ruled,
+          verdictOf: (node) => judged.get(node) ?? others,
+          narrowing: plugins
+        })
+      },
+      release: () => undefined
+    }
   }
 
-  private decideAnywhere(pod: KubeObject, shape: PodShape): Decision {
+  private surveyAll(pod: KubeObject, shape: PodShape): Survey {
     const view = this.view(pod, shape)
     const excluded = this.nominations.isEmpty ? nobody : this.excludeCrowded(pod, view)
     view.settle()
-    const ranking = new Ranking(view.groups.all(), view.rules, this.profile)
-    const best = ranking.best(this.random)
-    const decision =
-      best === undefined
-        ? this.diagnose(view, excluded)
-        : {
-            node: best,
-            name: this.cluster.rows[best].name,
-            evaluated: this.cluster.nodeCount,
-            feasible: ranking.feasibleNodes
-          }
-    for (const node of excluded.keys()) view.refresh(node)
-    return decision
+    return {
+      judge: view.judge,
+      ranking: new Ranking(view.groups.all(), view.rules, this.profile),
+      evaluated: this.cluster.nodeCount,
+      diagnose: () => this.diagnose(view, excluded),
+      release: () => {
+        for (const node of excluded.keys()) view.refresh(node)
+      }
+    }
   }
 
   /** Takes out nodes that would not do once pods that are promised to them have come. */

@@ -66,7 +66,7 @@ export class Diagnosis {
         const { plugin, reasons } = this.verdicts.get(verdict)
         return reasons.map((reason) => ({ plugin, reason, nodes }))
       })
-      .sort((a, b) => b.nodes - a.nodes)
+      .sort((a, b) => b.nodes - a.nodes || (`${a.plugin} ${a.reason}` < `${b.plugin} ${b.reason}` ? -1 : 1))
   }
 
   /** "0/5 nodes are available: 3 Insufficient cpu, 2 node(s) were unschedulable. preemption: ..." */

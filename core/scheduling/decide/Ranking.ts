@@ -44,8 +44,7 @@ export class Ranking {
       this.feasible.push(group)
       this.feasibleNodes += group.size
     }
-    if (this.feasible.length > 1) this.survey()
-    else if (this.feasible.length === 1 && !idle) this.survey()
+    this.survey()
   }
 
   /** One of the best nodes, each as likely; `random` is in [0, 1). Undefined when no node will do. */
@@ -77,8 +76,6 @@ export class Ranking {
 
   /** The weighed sum of what a group's nodes share. */
   shared(group: NodeGroup): number {
-    // One group: whatever its nodes share, it decides nothing.
-    if (this.feasible.length === 1) return 0
     const { weights } = this.profile
     const { affinity, preference, spread, taints } = this.scores(group)
     return (

@@ -1,5 +1,5 @@
 // What a pod's volumes say of nodes: the port behind which the volume plugins stand.
-// Owns the interface only; storage/ fills it from claims, volumes, classes and CSI objects.
+// Owns the interface only; volumes/ fills it from claims, volumes, classes and CSI objects.
 
 export interface VolumeCheck {
   /** Why the pod's volumes cannot be on the node, or FITS. */

@@ -204,7 +204,7 @@ export class Hints {
   private readonly rows: ReadonlyArray<HintRow>
 
   /** Contexts by scheduler name. */
-  constructor(contexts: ReadonlyMap<string, HintContext>, rows: ReadonlyArray<HintRow> = hintTable) {
+  constructor(contexts: ReadonlyMap<string, HintContext>, rows: ReadonlyArray<HintRow>) {
     this.contexts = contexts
     this.rows = rows
   }

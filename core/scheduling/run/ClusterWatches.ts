@@ -9,6 +9,7 @@ import type { Nominations } from "../decide/Nominations.ts"
 import { nodeNameOf, noLabels, nominatedNodeOf, podSpecOf, priorityOf, uidOf } from "../pod/PodFields.ts"
 import { Action, nodeChanges, podChanges } from "../queue/ClusterEvents.ts"
 import type { SchedulingQueue } from "../queue/SchedulingQueue.ts"
+import type { StorageKind, StorageObjects } from "../volumes/StorageObjects.ts"
 
 export interface ClusterWatchesOptions {
   readonly client: Client
@@ -17,6 +18,7 @@ export interface ClusterWatchesOptions {
   readonly queue: SchedulingQueue
   readonly nominations: Nominations
   readonly selectors: Selectors
+  readonly storage: StorageObjects
   readonly schedulerNames: ReadonlySet<string>
   readonly onFailure?: (failure: ApiFailure) => void
 }
@@ -26,6 +28,16 @@ const selectorKinds: ReadonlyArray<readonly [SelectorKind, GroupVersionResource]
   ["ReplicationController", gvr("", "v1", "replicationcontrollers")],
   ["ReplicaSet", gvr("apps", "v1", "replicasets")],
   ["StatefulSet", gvr("apps", "v1", "statefulsets")]
+]
+
+const storageResources: ReadonlyArray<readonly [StorageKind, GroupVersionResource]> = [
+  ["PersistentVolume", gvr("", "v1", "persistentvolumes")],
+  ["PersistentVolumeClaim", gvr("", "v1", "persistentvolumeclaims")],
+  ["StorageClass", gvr("storage.k8s.io", "v1", "storageclasses")],
+  ["CSINode", gvr("storage.k8s.io", "v1", "csinodes")],
+  ["CSIDriver", gvr("storage.k8s.io", "v1", "csidrivers")],
+  ["CSIStorageCapacity", gvr("storage.k8s.io", "v1", "csistoragecapacities")],
+  ["VolumeAttachment", gvr("storage.k8s.io", "v1", "volumeattachments")]
 ]
 
 const RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
@@ -46,6 +58,7 @@ export class ClusterWatches {
     this.watchNamespaces()
     this.watchBudgets()
     for (const [kind, resource] of selectorKinds) this.watchSelectors(kind, resource)
+    for (const [kind, resource] of storageResources) this.watchStorage(kind, resource)
   }
 
   /** Starts, and calls back when everything has been seen once. */
@@ -229,6 +242,24 @@ export class ClusterWatches {
       added: (object) => selectors.seen(kind, object),
       updated: (_, after) => selectors.seen(kind, after),
       deleted: (object) => selectors.gone(kind, object)
+    })
+  }
+
+  private watchStorage(kind: StorageKind, resource: GroupVersionResource): void {
+    const { queue, storage } = this.options
+    this.factory.informer(resource).addHandler({
+      added: (after) => {
+        storage.seen(kind, after)
+        queue.moved({ resource: kind, action: Action.add, after })
+      },
+      updated: (before, after) => {
+        storage.seen(kind, after)
+        queue.moved({ resource: kind, action: Action.update, before, after })
+      },
+      deleted: (before) => {
+        storage.gone(kind, before)
+        queue.moved({ resource: kind, action: Action.delete, before })
+      }
     })
   }
 }

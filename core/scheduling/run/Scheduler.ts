@@ -7,14 +7,19 @@ import { Selectors } from "../cluster/Selectors.ts"
 import { defaultProfile, type Profile } from "../config/Profile.ts"
 import { type Chosen, Decider } from "../decide/Decider.ts"
 import { Diagnosis } from "../decide/Diagnosis.ts"
+import type { Explanation } from "../decide/Explanation.ts"
 import { Nominations } from "../decide/Nominations.ts"
 import { Preemption } from "../decide/Preemption.ts"
 import { podSpecOf, podStatusOf, uidOf } from "../pod/PodFields.ts"
 import { Action } from "../queue/ClusterEvents.ts"
-import { type HintContext, Hints } from "../queue/Hints.ts"
+import { type HintContext, Hints, hintTable } from "../queue/Hints.ts"
 import type { QueuedPod } from "../queue/QueuedPod.ts"
 import { noRejectors } from "../queue/QueuedPod.ts"
 import { SchedulingQueue } from "../queue/SchedulingQueue.ts"
+import { storageHints } from "../queue/StorageHints.ts"
+import { StorageObjects } from "../volumes/StorageObjects.ts"
+import { type Reservation, VolumeBinder } from "../volumes/VolumeBinder.ts"
+import { VolumeChecks } from "../volumes/VolumeChecks.ts"
 import { ClusterWatches } from "./ClusterWatches.ts"
 import { EventRecorder } from "./EventRecorder.ts"
 import { Evictions } from "./Evictions.ts"
@@ -51,6 +56,14 @@ const BATCH = 32
 const NO_NODES = "no nodes available to schedule pods"
 const pods = gvr("", "v1", "pods")
 
+/** A pod on its way to a node. */
+interface Way {
+  readonly queued: QueuedPod
+  readonly node: string
+  readonly assumed: KubeObject
+  readonly reservation: Reservation | undefined
+}
+
 interface Lane {
   readonly decider: Decider
   readonly preemption: Preemption
@@ -60,6 +73,8 @@ export class Scheduler {
   readonly cluster = new Cluster()
   private readonly options: SchedulerOptions
   private readonly nominations = new Nominations()
+  private readonly storage = new StorageObjects()
+  private readonly volumes: VolumeBinder
   private readonly lanes = new Map<string, Lane>()
   private readonly queue: SchedulingQueue
   private readonly watches: ClusterWatches
@@ -77,6 +92,7 @@ export class Scheduler {
     const selectors = new Selectors()
     this.recorder = new EventRecorder(client, clockwork, options.instance ?? "scheduler")
     this.statuses = new PodStatusWriter(client, clockwork)
+    this.volumes = new VolumeBinder(client, clockwork, this.storage)
     const contexts = new Map(
       profiles.map((profile): readonly [string, HintContext] => [
         profile.schedulerName,
@@ -85,7 +101,7 @@ export class Scheduler {
     )
     this.queue = new SchedulingQueue({
       clockwork,
-      hints: new Hints(contexts),
+      hints: new Hints(contexts, [...hintTable, ...storageHints]),
       ready: () => this.wake(),
       gate: (pod) => this.gateOf(pod),
       ...(options.initialBackoffMs === undefined ? {} : { initialBackoffMs: options.initialBackoffMs }),
@@ -98,6 +114,7 @@ export class Scheduler {
       queue: this.queue,
       nominations: this.nominations,
       selectors,
+      storage: this.storage,
       schedulerNames: new Set(contexts.keys()),
       ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure })
     })
@@ -134,6 +151,12 @@ export class Scheduler {
     return { ...this.counts, binding: this.binding, queue: this.queue.sizes }
   }
 
+  /** Why a waiting pod would go where it would; undefined when the pod or its profile is not known. */
+  explain(key: string, limit = 5): Explanation | undefined {
+    const pod = this.watches.podNamed(key)
+    return pod === undefined ? undefined : this.laneOf(pod)?.decider.explain(pod, limit)
+  }
+
   private lane(profile: Profile, selectors: Selectors): Lane {
     const { clockwork } = this.options
     const decider = new Decider({
@@ -141,7 +164,8 @@ export class Scheduler {
       profile,
       nominations: this.nominations,
       selectors,
-      volumes: () => ({ epoch: 0, check: () => undefined }),
+      volumes: (verdicts, own) =>
+        new VolumeChecks({ cluster: this.cluster, objects: this.storage, verdicts, profile: own }),
       random: clockwork.random
     })
     const preemption = new Preemption({
@@ -195,17 +219,35 @@ export class Scheduler {
     if (this.cluster.nodeCount === 0) return this.noNode(queued, NO_NODES, noRejectors, "")
     const decision = lane.decider.decide(pod)
     if (decision instanceof Diagnosis) this.unschedulable(queued, lane, decision)
-    else this.bind(queued, decision)
+    else this.bind(queued, lane, decision)
   }
 
-  private bind(queued: QueuedPod, { name: node }: Chosen): void {
+  /** Assumes the pod on its node, gets its volumes there, and binds it. */
+  private bind(queued: QueuedPod, { decider }: Lane, { name: node, node: number }: Chosen): void {
     const { pod, uid } = queued
-    const { client, clockwork } = this.options
-    const assumed = this.watches.assume(pod, node)
+    const plan = decider.volumePlan(pod, number)
+    const needed = plan !== undefined && plan.bindings.length + plan.provisions.length > 0
+    const way: Way = {
+      queued,
+      node,
+      assumed: this.watches.assume(pod, node),
+      reservation: needed ? this.volumes.reserve(plan, node) : undefined
+    }
     this.nominations.remove(uid)
     this.queue.done(uid)
     this.binding++
-    const { name = "", namespace = "" } = pod.metadata
+    if (way.reservation === undefined) return this.bindPod(way)
+    this.volumes.bind(way.reservation, (problem) => {
+      if (problem === undefined) return this.bindPod(way)
+      this.bindingEnded()
+      this.bindFailed(way, `running PreBind plugin "VolumeBinding": ${problem}`)
+    })
+  }
+
+  private bindPod(way: Way): void {
+    const { assumed, node, queued } = way
+    const { client, clockwork } = this.options
+    const { name = "", namespace = "", uid = "" } = assumed.metadata
     const binding = {
       apiVersion: "v1",
       kind: "Binding",
@@ -213,21 +255,27 @@ export class Scheduler {
       target: { apiVersion: "v1", kind: "Node", name: node }
     }
     client.create({ resource: pods, namespace, name, subresource: "binding" }, binding, {}, (answer) => {
-      this.binding--
-      this.wake()
-      if (answer instanceof ApiFailure) return this.bindFailed(queued, assumed, answer)
+      this.bindingEnded()
+      if (answer instanceof ApiFailure)
+        return this.bindFailed(way, `running Bind plugin "DefaultBinder": ${answer.message}`)
       this.counts.bound++
-      this.recorder.record(assumed, schedulerOf(pod), {
+      this.recorder.record(assumed, schedulerOf(assumed), {
         type: "Normal",
         reason: "Scheduled",
         action: "Binding",
         note: `Successfully assigned ${namespace}/${name} to ${node}`
       })
-      this.options.onBound?.(pod, node, clockwork.now() - (queued.firstAttemptMs ?? clockwork.now()))
+      this.options.onBound?.(queued.pod, node, clockwork.now() - (queued.firstAttemptMs ?? clockwork.now()))
     })
   }
 
-  private bindFailed(queued: QueuedPod, assumed: KubeObject, failure: ApiFailure): void {
+  private bindingEnded(): void {
+    this.binding--
+    this.wake()
+  }
+
+  private bindFailed({ assumed, queued, reservation }: Way, problem: string): void {
+    if (reservation !== undefined) this.volumes.revert(reservation)
     if (this.watches.forget(queued.uid))
       this.queue.moved({ resource: "AssignedPod", action: Action.delete, before: assumed })
     const newest = this.watches.pod(queued.pod)
@@ -235,7 +283,7 @@ export class Scheduler {
     // Gone, made anew, or bound by somebody else: the watch tells.
     if (newest === undefined || uidOf(newest) !== queued.uid || podSpecOf(newest).nodeName !== undefined) return
     this.queue.comeBack(queued, newest)
-    this.tell(newest, "SchedulerError", `running Bind plugin "DefaultBinder": ${failure.message}`, "")
+    this.tell(newest, "SchedulerError", problem, "")
   }
 
   private unschedulable(queued: QueuedPod, lane: Lane, diagnosis: Diagnosis): void {

@@ -2,7 +2,7 @@
 // Run with: node test/scheduling/bench/Core.ts [--nodes 1000,5000] [--pods 10000] [--case basic,spread]. Prints one line each.
 import { parseArgs } from "node:util"
 import type { KubeObject } from "#kube"
-import { Cluster, Decider, defaultProfile, Diagnosis, Nominations, Selectors } from "#scheduling"
+import { Cluster, Decider, defaultProfile, Diagnosis, Nominations, noVolumes, Selectors } from "#scheduling"
 import { node, pod, type PodOptions } from "../Objects.ts"
 
 const { values } = parseArgs({
@@ -48,7 +48,7 @@ const run = (nodes: number, pods: number, options: PodOptions) => {
     profile: defaultProfile,
     nominations: new Nominations(),
     selectors: new Selectors(),
-    volumes: () => ({ epoch: 0, check: () => undefined }),
+    volumes: () => noVolumes,
     random: randomFrom(7)
   })
   for (let at = 0; at < nodes; at++) cluster.nodeSeen(node(`n${at}`, { labels: { [ZONE]: `zone-${at % 3}` } }))
