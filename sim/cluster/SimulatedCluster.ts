@@ -5,11 +5,12 @@
 import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import type { ControllerStart } from "../Population.ts"
 import { DEFAULT_EPOCH_MS } from "../time/Kernel.ts"
+import { clusterControllers } from "./ClusterControllers.ts"
 import { World, type WorldParts } from "../World.ts"
 
-export interface SimulatedClusterOptions extends Omit<WorldParts, "controllers"> {
-  /** Who keeps workloads, endpoints, accounts and the rest. */
-  readonly controllers: ReadonlyArray<ControllerStart>
+export interface SimulatedClusterOptions extends WorldParts {
+  /** Who keeps workloads, endpoints, accounts and the rest; default: every controller that there is. */
+  readonly controllers?: ReadonlyArray<ControllerStart>
   /** Admission plugins that are to be off, like "ServiceAccount" where nobody makes the accounts. */
   readonly disableAdmission?: ReadonlyArray<string>
   /** Seconds that an event is kept; default 3600. */
@@ -34,14 +35,15 @@ export class SimulatedCluster extends World {
   constructor(options: SimulatedClusterOptions) {
     const { disableAdmission = [], epochMs = DEFAULT_EPOCH_MS, eventTtlSeconds, seed } = options
     super({
+      controllers: [clusterControllers()],
       ...options,
       server: {
         plane: {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-        bootstrap: { serviceIp: SERVICE_IP, ...API_ADDRESS },
-        aggregated: metricsDefinitions({ seed, epochMs })
+          bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS },
+          aggregated: metricsDefinitions({ seed, epochMs })
       }
     })
     this.onReady = () => {
