@@ -85,17 +85,22 @@ const elastic: Scene = (stage) =>
     yield* size(1).pipe(Effect.andThen(stage.untilObject(Kinds.jobs, name, "is over", isOver)))
   })
 
-/** A pod that leaves slowly is replaced only once it has ended. */
+/** A pod that leaves slowly is replaced only once it has ended, which is when the scene says so. */
 const replaceWhenFailed: Scene = (stage) =>
   Effect.gen(function* () {
     const name = "patient"
-    const traits = { life: "ready", leave: "fail@3000" }
+    const traits = { life: "ready", leave: "stay" }
     yield* stage.create(Kinds.jobs, job(name, traits, { podReplacementPolicy: "Failed", parallelism: 1 }))
     yield* stage.untilObject(Kinds.jobs, name, "runs", (one) => counted(one, "ready") === 1)
     const [pod] = yield* podsOf(stage, name)
-    yield* stage.delete(Kinds.pods, pod?.metadata.name ?? "")
+    const leaving = pod?.metadata.name ?? ""
+    yield* stage.delete(Kinds.pods, leaving)
     yield* stage.untilObject(Kinds.jobs, name, "tells of the leaving pod", (one) => counted(one, "terminating") === 1)
+    yield* Effect.sleep(1500)
+    yield* stage.merge(Kinds.pods, leaving, { status: { phase: "Failed" } }, "status")
+    yield* stage.delete(Kinds.pods, leaving, { gracePeriodSeconds: 0 })
     yield* stage.untilObject(Kinds.jobs, name, "counts the failure", (one) => counted(one, "failed") === 1)
+    yield* stage.untilObject(Kinds.jobs, name, "runs again", (one) => counted(one, "ready") === 1)
   })
 
 const managedElsewhere: Scene = (stage) =>
