@@ -171,7 +171,14 @@ const missed =
       yield* stage.merge(Kinds.cronJobs, name, { status: { lastScheduleTime } }, "status")
       yield* stage.merge(Kinds.cronJobs, name, { spec: { suspend: false } })
       yield* stage.untilObject(Kinds.cronJobs, name, `has ${active} active`, hasActive(active))
-      yield* Effect.sleep(2000)
+      if (active === 0) return yield* Effect.sleep(2000)
+      yield* stage.until(
+        `the job of ${name} runs or has run`,
+        Effect.map(stage.list(Kinds.jobs), (jobs) => {
+          const own = jobs.filter(({ metadata }) => metadata.ownerReferences?.[0]?.name === name)
+          return own.length > 0 && own.every((one) => counted(one, "ready") + counted(one, "succeeded") > 0)
+        })
+      )
     })
 
 const cronCompletes =
@@ -179,7 +186,7 @@ const cronCompletes =
   (stage) =>
     Effect.gen(function* () {
       const name = "yearly-done"
-      yield* missed(name, { successfulJobsHistoryLimit: 0 }, 1, nowMs, "succeed@1500")(stage)
+      yield* missed(name, { successfulJobsHistoryLimit: 0 }, 1, nowMs, "ready succeed@4000")(stage)
       const hasSucceeded = ({ status }: KubeObject): boolean =>
         (status as { lastSuccessfulTime?: string }).lastSuccessfulTime !== undefined
       yield* stage.untilObject(Kinds.cronJobs, name, "has succeeded", hasSucceeded)

@@ -8,7 +8,7 @@ import { describeWith } from "../../Judges.ts"
 import { clusterDefinitions } from "../Definitions.ts"
 import { askAboutAutoscalers } from "./AutoscalerApi.ts"
 import { autoscalerScenes, serveMetrics } from "./AutoscalerScenes.ts"
-import { disruptionScenes } from "./DisruptionScenes.ts"
+import { disruptionScenes, serveCustomOwners } from "./DisruptionScenes.ts"
 import { startFakeKubelet } from "./FakeKubelet.ts"
 import { jobScenes, play, type Scene } from "./JobScenes.ts"
 import { reduced, snapshot } from "./Normalized.ts"
@@ -42,7 +42,6 @@ const played = (client: Client, namespace: string, scenes: ReadonlyArray<Scene>)
     const stop = startFakeKubelet(client, machineClockwork, namespace)
     yield* Effect.addFinalizer(() => Effect.sync(stop))
     const stage = new Stage(calls, namespace)
-    if (namespace === "autoscalers") yield* serveMetrics(stage)
     yield* play(stage, scenes)
     // What nobody waits for comes late: events, and the last looks of autoscalers.
     yield* Effect.sleep(5000)
@@ -81,6 +80,9 @@ const outcome = (programs: Programs, whose: "ours" | "real") =>
   Effect.scoped(
     Effect.gen(function* () {
       const plane = yield* realControlPlane(programs)
+      const beforehand = new Stage(effectClient(plane.client), "default")
+      yield* serveCustomOwners(beforehand)
+      yield* serveMetrics(beforehand)
       const api = whose === "real" ? yield* apiAnswers(plane.client) : ownApiAnswers()
       if (whose === "ours") yield* withOurControllers(plane, ours)
       else yield* withRealControllers(plane, programs["kube-controller-manager"], NAMES, FLAGS)
