@@ -1,13 +1,13 @@
 // Autoscalers in virtual time, on a demand that changes in steps and is shared by whatever pods run: they stay within their bounds, go
 // down only when five minutes have asked for it, and come to rest where the demand is met.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
 import { type Client, gvr, type KubeList, type KubeObject } from "#kube"
 import { allControllers, controllerManager, metricsDefinitions, usageAnnotations, World } from "#sim"
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-const numRuns = Number(process.env["AUTOSCALER_RUNS"] ?? 12)
+const numRuns = Number(process.env["AUTOSCALER_RUNS"] ?? 10)
 
 const EPOCH_MS = Date.UTC(2026, 0, 1)
 const MINUTE_MS = 60_000

@@ -211,7 +211,7 @@ export const jobScenes = (nowMs: number): ReadonlyArray<Scene> => [
   toTheEnd("plain", { life: "succeed" }, { completions: 3, parallelism: 2 }),
   toTheEnd("on-node", { life: "ready succeed@200", leave: "fail@100" }, { completions: 2 }),
   toTheEnd("indexed", { life: "index 2 ready succeed@1200|succeed" }, indexed(5)),
-  toTheEnd("gives-up", { life: "fail", leave: "fail@100" }, { backoffLimit: 0, parallelism: 2, completions: 2 }),
+  toTheEnd("gives-up", { life: "fail", leave: "fail@100" }, { backoffLimit: 0 }),
   toTheEnd("gives-up-running", { life: "index 0 fail@1500|ready", leave: "fail@500" }, indexed(3, { backoffLimit: 0 })),
   toTheEnd("index-fails", { life: "index 1 fail|succeed" }, indexed(3, { backoffLimitPerIndex: 0 })),
   toTheEnd("index-retries", { life: "index 1 fail|succeed" }, indexed(2, { backoffLimitPerIndex: 1 })),
