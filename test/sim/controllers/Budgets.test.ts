@@ -4,6 +4,7 @@ import { assert, describe, it } from "vitest"
 import { ApiFailure, gvr, type KubeObject } from "#kube"
 import { allControllers, controllerManager, World } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"
+import { slowNetwork } from "./JobWorld.ts"
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
 const numRuns = Number(process.env["BUDGET_RUNS"] ?? 8)
@@ -17,6 +18,8 @@ interface BudgetCase {
   /** Milliseconds between two tries of one evictor. */
   readonly everyMs: number
   readonly startDelayMs: number
+  /** The longest that a message may take. */
+  readonly lagMs: number
 }
 
 const amount = fc.oneof(
@@ -32,7 +35,8 @@ const cases: fc.Arbitrary<BudgetCase> = fc
     isMin: fc.boolean(),
     evictors: fc.integer({ min: 1, max: 5 }),
     everyMs: fc.constantFrom(5, 50, 700),
-    startDelayMs: fc.constantFrom(100, 1500, 8000)
+    startDelayMs: fc.constantFrom(100, 1500, 8000),
+    lagMs: fc.constantFrom(0, 300, 3000)
   })
   .map(({ amount, isMin, ...one }) => ({
     ...one,
@@ -82,7 +86,7 @@ const objects = ({ maxUnavailable, minAvailable, replicas, startDelayMs }: Budge
 interface Outcome {
   readonly evicted: number
   readonly refused: number
-  /** The fewest healthy pods after an eviction. */
+  /** The fewest healthy pods after one of them had to go. */
   readonly fewest: number
   readonly status: Readonly<Record<string, number>>
 }
@@ -92,7 +96,8 @@ const run = (one: BudgetCase): Outcome => {
     seed: one.seed,
     definitions: clusterDefinitions,
     nodeGroups: [{ name: "node", count: 3, zones: ["a"] }],
-    controllers: [controllerManager({ controllers })]
+    controllers: [controllerManager({ controllers })],
+    ...(one.lagMs === 0 ? {} : { network: slowNetwork(one.lagMs) })
   })
   world.start()
   const { kernel } = world
@@ -113,20 +118,24 @@ const run = (one: BudgetCase): Outcome => {
         return
       }
       evicted++
-      fewest = Math.min(fewest, all().filter(isHealthy).length)
     })
   }
+  const watched = (before: KubeObject | undefined, after: KubeObject | undefined): void => {
+    if (before === undefined || !isHealthy(before) || (after !== undefined && isHealthy(after))) return
+    fewest = Math.min(fewest, all().filter(isHealthy).length)
+  }
   kernel.closureAt(1, users, () => {
+    world.api.server!.view("", "pods").onChange(watched)
     for (const object of objects(one)) {
       const resource =
         object.kind === "Deployment" ? gvr("apps", "v1", "deployments") : gvr("policy", "v1", "poddisruptionbudgets")
       client.create({ resource, namespace: "default" }, object, {}, () => undefined)
     }
-    users.clockwork.after(30_000, () => {
+    users.clockwork.after(60_000, () => {
       for (let at = 0; at < one.evictors; at++) users.clockwork.every(one.everyMs, evict)
     })
   })
-  kernel.run({ untilMs: 42_000 })
+  kernel.run({ untilMs: 75_000 })
   const budget = world.api.server!.view("policy", "poddisruptionbudgets").get("default", "web")
   world.stop()
   return { evicted, refused, fewest, status: budget?.status as unknown as Record<string, number> }

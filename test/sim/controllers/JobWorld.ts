@@ -3,10 +3,16 @@
 // Owns the case, its run and the record; refuses to judge.
 import * as fc from "fast-check"
 import { type Client, gvr, type Json, type KubeObject, parseRfc3339 } from "#kube"
-import { allControllers, startControllers, World } from "#sim"
+import { allControllers, type NetworkOptions, startControllers, World } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"
 import { startFakeKubelet } from "./FakeKubelet.ts"
 import { Kinds } from "./Stage.ts"
+
+/** A network in which every message takes up to so long. */
+export const slowNetwork = (lagMs: number): NetworkOptions => ({
+  profile: { latency: { kind: "uniform", fromMs: 1, toMs: lagMs }, lossRate: 0, resetRate: 0 },
+  breakAfterMs: 60_000
+})
 
 export interface JobCase {
   readonly seed: number
@@ -25,6 +31,8 @@ export interface JobCase {
   /** Seconds after which the controllers are killed and started anew. */
   readonly restarts: ReadonlyArray<number>
   readonly deadline: number | undefined
+  /** The longest that a message may take; without any the controllers see everything at once. */
+  readonly lagMs: number
 }
 
 export const jobCases: fc.Arbitrary<JobCase> = fc
@@ -42,7 +50,8 @@ export const jobCases: fc.Arbitrary<JobCase> = fc
     hangs: fc.constantFrom(0, 0, 10),
     deleted: fc.constantFrom(0, 0, 20),
     restarts: fc.oneof(fc.constant([]), fc.array(fc.integer({ min: 1, max: 90 }), { maxLength: 3 })),
-    deadline: fc.option(fc.integer({ min: 20, max: 400 }), { nil: undefined, freq: 2 })
+    deadline: fc.option(fc.integer({ min: 20, max: 400 }), { nil: undefined, freq: 2 }),
+    lagMs: fc.constantFrom(0, 0, 0, 400, 4000)
   })
   .map((one) => {
     const completions = one.isIndexed ? (one.completions ?? 3) : one.completions
@@ -221,7 +230,8 @@ export const runJobCase = (one: JobCase): JobRecord => {
     seed: one.seed,
     definitions: clusterDefinitions,
     nodeGroups: [{ name: "node", count: 2, zones: ["a"] }],
-    podStages: []
+    podStages: [],
+    ...(one.lagMs === 0 ? {} : { network: slowNetwork(one.lagMs) })
   })
   world.start()
   const { kernel } = world
