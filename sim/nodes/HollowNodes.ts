@@ -156,7 +156,7 @@ export class HollowNodes {
       const isNew = (this.states[node] & REGISTERED) === 0
       this.states[node] |= REGISTERED
       if (isNew) this.stats.registered++
-      if (answer instanceof ApiFailure) this.report(node)
+      if (answer instanceof ApiFailure) this.sendStatus(node)
       else this.seen(answer)
       this.back(node)
       if (!isNew) return
@@ -194,6 +194,10 @@ export class HollowNodes {
   private report(node: number): void {
     const { statusIntervalMs = STATUS_INTERVAL_MS } = this.options
     this.kernel.at(this.kernel.nowMs + statusIntervalMs * (1 + JITTER * this.random.float()), this.statusHandler, node)
+    this.sendStatus(node)
+  }
+
+  private sendStatus(node: number): void {
     const object = this.objects[node]
     if (object === undefined || this.states[node] !== REGISTERED) return
     const { name } = this.machines[node].facts
