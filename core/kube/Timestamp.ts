@@ -48,6 +48,35 @@ export const rfc3339Micro = (ms: number): string => {
   return `${secondsText(ms)}.${String(micros).padStart(6, "0")}Z`
 }
 
+/** The digits at two places as a number; NaN where they are none. */
+const twoAt = (text: string, at: number): number => {
+  const tens = text.charCodeAt(at) - 48
+  const ones = text.charCodeAt(at + 1) - 48
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN
+}
+
+const isPunctuated = (text: string): boolean =>
+  text.charCodeAt(4) === 0x2d &&
+  text.charCodeAt(7) === 0x2d &&
+  text.charCodeAt(10) === 0x54 &&
+  text.charCodeAt(13) === 0x3a &&
+  text.charCodeAt(16) === 0x3a
+
+/** Whether a text is an RFC 3339 time. The form that Kubernetes writes is read without making anything of it. */
+export const isRfc3339 = (text: string): boolean => {
+  const last = text.length - 1
+  if (last < 19 || text.charCodeAt(last) !== 0x5a || !isPunctuated(text)) return parseRfc3339(text) !== undefined
+  const year = twoAt(text, 0) * 100 + twoAt(text, 2)
+  const month = twoAt(text, 5)
+  const day = twoAt(text, 8)
+  if (!(year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return false
+  if (!(twoAt(text, 11) <= 23 && twoAt(text, 14) <= 59 && twoAt(text, 17) <= 59)) return false
+  if (last === 19) return true
+  if (last === 20 || text.charCodeAt(19) !== 0x2e) return false
+  for (let at = 20; at < last; at++) if (text.charCodeAt(at) < 0x30 || text.charCodeAt(at) > 0x39) return false
+  return true
+}
+
 const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))$/
 
 /** Milliseconds since the epoch, with a fraction where the text has one; undefined when it is no RFC 3339 time. */
