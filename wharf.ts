@@ -21,7 +21,8 @@ const serveOf = Command.make("serve").pipe(
   Command.withExamples([
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
-    { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" }
+    { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
 
@@ -30,8 +31,9 @@ const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
-  const { serveClusterCommand } = await import("#sim")
-  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveClusterCommand])
+  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const sim = [serveClusterCommand, serveControllersCommand] as const
+  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, ...sim])
 }
 
 const everything = async () => {

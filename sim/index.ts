@@ -67,6 +67,7 @@ export {
   type LeaderElectionSettings,
   startControllers
 } from "./controllers/ControllerManager.ts"
+export { serveControllersCommand } from "./controllers/ServeControllersCommand.ts"
 export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
