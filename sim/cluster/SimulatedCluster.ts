@@ -42,8 +42,8 @@ export class SimulatedCluster extends World {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-          bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS },
-          aggregated: metricsDefinitions({ seed, epochMs })
+        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS },
+        aggregated: metricsDefinitions({ seed, epochMs })
       }
     })
     this.onReady = () => {
