@@ -26,6 +26,16 @@ const serveOf = Command.make("serve").pipe(
   ])
 )
 
+const benchOf = Command.make("bench").pipe(
+  Command.withDescription("Measure one of the systems by its field's own benchmark"),
+  Command.withExamples([
+    {
+      command: "wharf bench scheduler --floors --upstream",
+      description: "kube-scheduler's floors, beside kube-scheduler"
+    }
+  ])
+)
+
 /** The store starts without waiting for what only the others load. */
 const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
@@ -37,7 +47,8 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { conformanceCommand, replayScenario, runCommand, scenarioCommand } = await import("#scenarios")
+  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+    await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -48,6 +59,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,
     simCommand(undefined, { scenario: replayScenario }),

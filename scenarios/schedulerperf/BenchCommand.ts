@@ -1,6 +1,6 @@
 // `wharf bench scheduler`: scheduler_perf's workloads on our scheduler, beside their floors and beside upstream's own run.
 // Owns flags, which workloads they name and what is printed; refuses to run a workload itself (PerfJob.ts).
-import { Console, Effect, FileSystem, Option, Path, Result } from "effect"
+import { Console, Effect, FileSystem, Option, Path } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { schedulerPerfFolder } from "#kind"
 import { dataItemsOf } from "./DataItems.ts"
@@ -20,7 +20,9 @@ const flags = {
     Flag.optional
   ),
   floors: Flag.Boolean("floors").pipe(
-    Flag.withDescription("Every workload that Kubernetes has a floor for, from the pinned sources in Go's module cache"),
+    Flag.withDescription(
+      "Every workload that Kubernetes has a floor for, from the pinned sources in Go's module cache"
+    ),
     Flag.withDefault(false)
   ),
   upstream: Flag.Boolean("upstream").pipe(
@@ -94,21 +96,24 @@ const ofFloors = Effect.gen(function* () {
   ).pipe(Effect.map((rows) => rows.flat()))
 })
 
-const argumentsOf = (chosen: Chosen, { core, seed, store, timeout }: Given): ReadonlyArray<string> => [
-  ...["--config", chosen.config.file, "--workload", nameOf(chosen), "--store", store],
-  ...["--seed", String(seed), "--timeout", String(timeout), ...(core ? ["--core"] : [])]
-]
+const argumentsOf = (chosen: Chosen, { core, seed, store, timeout }: Given): ReadonlyArray<string> => {
+  const workload = ["--config", chosen.config.file, "--workload", nameOf(chosen)]
+  const run = ["--store", store, "--seed", String(seed), "--timeout", String(timeout)]
+  return [...workload, ...run, ...(core ? ["--core"] : [])]
+}
 
 const rowOf = Effect.fnUntraced(function* (chosen: Chosen, given: Given, beside: boolean, alone: boolean) {
   const { config, perfCase, workload } = chosen
   const { core, seed, store, timeout } = given
   const options = { config, perfCase, workload, seed, store: core ? "none" : store, timeoutMs: timeout * 1000 } as const
-  const ours = yield* Effect.result(alone ? runOurs(options) : runInProcess(argumentsOf(chosen, given)))
+  const failure = (error: { readonly message: string }) => Effect.succeed({ failure: error.message })
+  const outcome = alone
+    ? yield* runOurs(options).pipe(Effect.catch(failure))
+    : yield* runInProcess(argumentsOf(chosen, given)).pipe(Effect.catch(failure))
   const theirs = beside ? yield* runUpstream(config.directory, nameOf(chosen)) : undefined
   const row: PerfRow = {
     workload: nameOf(chosen),
-    items: Result.isSuccess(ours) ? ours.success : [],
-    ...(Result.isSuccess(ours) ? {} : { failure: ours.failure.message }),
+    ...("failure" in outcome ? { items: [], failure: outcome.failure } : { items: outcome }),
     ...(chosen.floor === undefined ? {} : { floor: chosen.floor }),
     ...(theirs === undefined ? {} : { upstream: theirs })
   }
@@ -117,7 +122,8 @@ const rowOf = Effect.fnUntraced(function* (chosen: Chosen, given: Given, beside:
 
 const run = Effect.fn("bench.scheduler")(function* (given: Command.Command.Config.Infer<typeof flags>) {
   const file = Option.getOrUndefined(given.config)
-  if (file === undefined && !given.floors) return yield* misused("--config: name a performance-config.yaml, or say --floors")
+  if (file === undefined && !given.floors)
+    return yield* misused("--config: name a performance-config.yaml, or say --floors")
   const pattern = Option.getOrUndefined(given.workload)
   const chosen = file === undefined ? yield* ofFloors : yield* ofFile(file, pattern)
   const alone = chosen.length === 1
@@ -141,9 +147,13 @@ export const benchSchedulerCommand = Command.make("scheduler", flags, run).pipe(
   Command.withDescription("Run scheduler_perf's workloads on our scheduler"),
   Command.withExamples([
     {
-      command: "wharf bench scheduler --config misc/performance-config.yaml --workload SchedulingBasic/5000Nodes_10000Pods",
+      command:
+        "wharf bench scheduler --config misc/performance-config.yaml --workload SchedulingBasic/5000Nodes_10000Pods",
       description: "One workload, end to end"
     },
-    { command: "wharf bench scheduler --floors --upstream", description: "Every floor of Kubernetes, beside upstream's run" }
+    {
+      command: "wharf bench scheduler --floors --upstream",
+      description: "Every floor of Kubernetes, beside upstream's run"
+    }
   ])
 )

@@ -4,7 +4,7 @@ import { Effect, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import { join } from "node:path"
 import { machineClockwork } from "#kube"
-import { readSchedulerConfiguration, Scheduler } from "#scheduling"
+import { ConfigurationInvalid, defaultConfiguration, parseSchedulerConfiguration, Scheduler } from "#scheduling"
 import { packageRoot } from "../PackageRoot.ts"
 import type { DataItem } from "./DataItems.ts"
 import { runPerfWorkload, type PerfRunOptions, type StartScheduler } from "./PerfRun.ts"
@@ -13,15 +13,20 @@ import { schedulerProbe } from "./SchedulerProbe.ts"
 /** A workload's process ended without figures; `message` is the last that it said. */
 export class PerfJobFailed extends Schema.TaggedError<PerfJobFailed>()("PerfJobFailed", { message: Schema.String }) {}
 
-const startScheduler: StartScheduler<never, never> = (client, configuration) =>
+const startScheduler: StartScheduler<PerfJobFailed, never> = (client, text) =>
   Effect.gen(function* () {
-    const configured = configuration === undefined ? {} : readSchedulerConfiguration(configuration)
+    const configuration = text === undefined ? defaultConfiguration : parseSchedulerConfiguration(text)
+    if (configuration instanceof ConfigurationInvalid) {
+      return yield* new PerfJobFailed({ message: `scheduler configuration: ${configuration.message}` })
+    }
     const scheduler = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const made: Scheduler = new Scheduler({
           client,
           clockwork: machineClockwork,
-          ...configured,
+          profiles: configuration.profiles,
+          initialBackoffMs: configuration.initialBackoffMs,
+          maxBackoffMs: configuration.maxBackoffMs,
           onBound: (_pod, _node, waitedMs) => onBound(waitedMs)
         })
         return made
@@ -59,7 +64,8 @@ export const runInProcess = Effect.fnUntraced(function* (args: ReadonlyArray<str
     { concurrency: 2 }
   )
   const code = yield* child.exitCode
-  if (code !== 0) return yield* new PerfJobFailed({ message: (errors ?? "").trim().split("\n").at(-1) ?? `exit code ${code}` })
+  if (code !== 0)
+    return yield* new PerfJobFailed({ message: (errors ?? "").trim().split("\n").at(-1) ?? `exit code ${code}` })
   const items: ReadonlyArray<DataItem> = (yield* Schema.decodeEffect(Answer)(output ?? "")).dataItems
   return items
 }, Effect.scoped)
