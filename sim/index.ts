@@ -60,6 +60,10 @@ export { World, type WorldOptions, type WorldParts } from "./World.ts"
 export { type RunningCluster, serveCluster, type ServeClusterOptions } from "./cluster/ServeCluster.ts"
 export { serveClusterCommand } from "./cluster/ServeClusterCommand.ts"
 export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"
+export { type AutoscalerSettings, autoscalerController } from "./controllers/autoscaling/AutoscalerController.ts"
+export type { MetricSource } from "./controllers/autoscaling/MetricSource.ts"
+export { metricsDefinitions } from "./controllers/autoscaling/MetricsApi.ts"
+export { usageAnnotations } from "./controllers/autoscaling/LoadProfile.ts"
 export { ControllersInvalid, allControllers, chooseControllers } from "./controllers/Controllers.ts"
 export {
   controllerManager,
@@ -67,6 +71,7 @@ export {
   type LeaderElectionSettings,
   startControllers
 } from "./controllers/ControllerManager.ts"
+export { serveControllersCommand } from "./controllers/ServeControllersCommand.ts"
 export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"

@@ -54,6 +54,7 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
 export { usualChain } from "./rbac/Authorizers.ts"

@@ -132,7 +132,7 @@ export {
   schemaOfKind
 } from "./schema/BuiltIns.ts"
 export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
-export { fillDefaults } from "./schema/Defaults.ts"
+export { fillDefaults, hasOwnDefaults } from "./schema/Defaults.ts"
 export { duplicateFields } from "./schema/DuplicateFields.ts"
 export type { CustomSchema } from "./schema/CustomOpenApi.ts"
 export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"

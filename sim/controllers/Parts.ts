@@ -1,6 +1,6 @@
 // Reading what a server has checked already: absent parts read as empty ones.
 // Owns these accessors for controllers; refuses to know any kind.
-import type { Json, JsonObject } from "#kube"
+import { type Json, type JsonObject, quantityOf, QuantityInvalid } from "#kube"
 
 /** A part of an object: a spec, a status, a container. */
 export type Fields = JsonObject
@@ -35,3 +35,10 @@ export const numberIn = (value: unknown): number | undefined => (typeof value ==
 /** The fields that have a value. */
 export const present = (fields: Readonly<Record<string, Json | undefined>>): Fields =>
   Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, Json] => entry[1] !== undefined))
+
+/** The thousandths of a quantity, rounded up; undefined when it is none. */
+export const milliIn = (value: unknown): number | undefined => {
+  if (typeof value !== "string" && typeof value !== "number") return undefined
+  const read = quantityOf(value)
+  return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
+}

@@ -114,7 +114,7 @@ export class SimDisk {
     )
     for (const [row, text] of batch.texts.entries()) {
       const table = batch.textTables[row]
-      const value = this.content.rows?.(table, text)
+      const value = this.content.rows?.get(table, text)
       undo.push({ table, key: Buffer.from(text, "latin1"), value: value && Uint8Array.from(valueBytes(value)) })
     }
     return undo.reverse()

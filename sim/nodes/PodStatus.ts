@@ -42,14 +42,39 @@ const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: str
       own.push(old)
       continue
     }
-    const made: Record<string, Json> = { type, status, lastTransitionTime: isSame ? (old["lastTransitionTime"] ?? now) : now }
-    if (generation !== undefined) made["observedGeneration"] = generation
-    if (reason !== undefined) made["reason"] = reason
-    if (message !== undefined) made["message"] = message
-    own.push(made)
+    const since = isSame ? textOf(old["lastTransitionTime"]) : now
+    own.push(condition(type, status, since === "" ? now : since, generation, reason, message))
   }
   for (const one of before) if (!wanted.some(({ type }) => type === one["type"])) own.push(one)
   return own
+}
+
+const conditions = new Map<string, JsonObject>()
+const CONDITIONS_MAX = 4096
+
+/** One object for all pods that say the same since the same second: they come and go together by the thousand. */
+const condition = (
+  type: string,
+  status: string,
+  lastTransitionTime: string,
+  generation: number | undefined,
+  reason: string | undefined,
+  message: string | undefined
+): JsonObject => {
+  const id = `${type} ${status} ${lastTransitionTime} ${generation} ${reason} ${message}`
+  let made = conditions.get(id)
+  if (made !== undefined) return made
+  if (conditions.size >= CONDITIONS_MAX) conditions.clear()
+  made = {
+    type,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    status,
+    lastTransitionTime,
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message })
+  }
+  conditions.set(id, made)
+  return made
 }
 
 const base = (pod: KubeObject, place: StagePlace): JsonObject => {
@@ -197,7 +222,7 @@ export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject =>
   const gatesHold = gates.every((gate) =>
     conditionsOf(pod).some(({ status, type }) => type === gate && status === "True")
   )
-  const conditions = gatesHold
+  const wanted = gatesHold
     ? readyConditions
     : readyConditions.map((one): Wanted =>
         one.type === "Ready" ? { type: "Ready", status: "False", reason: "ReadinessGatesNotReady" } : one
@@ -206,7 +231,7 @@ export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject =>
   return {
     ...base(pod, place),
     phase: "Running",
-    conditions: withConditions(pod, conditions, place.now),
+    conditions: withConditions(pod, wanted, place.now),
     podIP: address,
     podIPs: [{ ip: address }],
     ...(inits.length === 0

@@ -2,7 +2,6 @@
 // Owns the conversion; the columns are the definition's, the bytes are the caller's.
 import { ApiFailure, Failures, type KubeObject } from "#kube"
 import type { Column, Definition } from "../Definition.ts"
-import { columnText } from "../resources/ColumnTextsAdapter.ts"
 
 export type IncludeObject = "None" | "Metadata" | "Object"
 
@@ -24,6 +23,18 @@ export interface Table {
   readonly rows: ReadonlyArray<unknown>
 }
 
+const creationDescription =
+  "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set " +
+  "in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and " +
+  "is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: " +
+  "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
+
+const nameDescription =
+  "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to " +
+  "request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and " +
+  "configuration definition. Cannot be updated. More info: " +
+  "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
+
 /** The columns of what declares none: its name and when it was made. */
 export const defaultColumns: ReadonlyArray<Column> = [
   { name: "Name", type: "string", format: "name", priority: 0, value: ({ metadata }) => metadata.name },
@@ -38,18 +49,13 @@ export const defaultColumns: ReadonlyArray<Column> = [
 const columnsOf = (definition: Definition): ReadonlyArray<Column> =>
   definition.columns.length === 0 ? defaultColumns : definition.columns
 
-/** Name and age mean the same everywhere. */
-const usualText = (name: string): string =>
-  (name === "Name" || name === "Age" ? columnText("", "v1", "pods", name) : undefined) ?? ""
+const descriptions: Readonly<Record<string, string>> = { Name: nameDescription, Age: creationDescription }
 
-const definitionOf = (
-  { group, resource, version }: Definition,
-  column: Column & { readonly description?: string }
-): unknown => ({
+const definitionOf = (column: Column & { readonly description?: string }): unknown => ({
   name: column.name,
   type: column.type,
   format: column.format ?? "",
-  description: column.description ?? columnText(group, version, resource, column.name) ?? usualText(column.name),
+  description: column.description ?? descriptions[column.name] ?? "",
   priority: column.priority
 })
 
@@ -89,7 +95,7 @@ export const tableOf = (
     kind: "Table",
     apiVersion: form.apiVersion,
     metadata,
-    columnDefinitions: withColumns ? columns.map((column) => definitionOf(definition, column)) : null,
+    columnDefinitions: withColumns ? columns.map(definitionOf) : null,
     rows: objects.map((object) => rowOf(columns, object, form))
   }
 }

@@ -4,7 +4,8 @@
 // Source: apiextensions-apiserver, pkg/controller/openapi (builder and v2 conversion).
 import { isJsonObject, type Json, type JsonObject } from "../Json.ts"
 import type { GroupVersionKind } from "../Resource.ts"
-import { type OpenApiVersion, refTo } from "./OpenApiSchemas.ts"
+import { HEAD_WORDS } from "./MetaWords.ts"
+import { OBJECT_META, type OpenApiVersion, refTo } from "./OpenApiSchemas.ts"
 
 /** What a CustomResourceDefinition says of a version's objects. */
 export interface CustomSchema {
@@ -18,12 +19,17 @@ export interface CustomSchema {
 /** JSONSchemaProps under construction. */
 type Props = Record<string, Json | undefined>
 
-const OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-/** The fields that every object has; their descriptions are everywhere else. */
+/** Version 3 allows nothing beside a reference. */
+const metadata = (version: OpenApiVersion): Json => {
+  const $ref = refTo(OBJECT_META, version)
+  return { description: HEAD_WORDS.metadata, ...(version === "v2" ? { $ref } : { allOf: [{ $ref }] }) }
+}
+
+/** The fields that every object has. */
 const objectFields = (version: OpenApiVersion): Props => ({
-  apiVersion: { type: "string" },
-  kind: { type: "string" },
-  metadata: { $ref: refTo(OBJECT_META, version) }
+  apiVersion: { description: HEAD_WORDS.apiVersion, type: "string" },
+  kind: { description: HEAD_WORDS.kind, type: "string" },
+  metadata: metadata(version)
 })
 
 const preserves = (props: Props): boolean => props["x-kubernetes-preserve-unknown-fields"] === true

@@ -44,6 +44,12 @@ const planOf = (schema: Schema): Plan | undefined => {
   return entry.plan
 }
 
+/** Whether a custom resource's own fields have a default anywhere: its stored objects may lack what its schema has gained. */
+export const hasOwnDefaults = ({ fields }: Schema): boolean =>
+  [...(fields ?? [])].some(
+    ([name, field]) => name !== "metadata" && (field.default !== undefined || planOf(field) !== undefined)
+  )
+
 const fill = (plan: Plan | undefined, value: Json, old?: Json): Json => {
   if (plan === undefined || typeof value !== "object" || value === null || value === old) return value
   if (Array.isArray(value)) return plan.list ? fillItems(plan, value, old) : value

@@ -187,7 +187,8 @@ export class DirectStore {
       progressNotify: false
     }
     const watcher = this.hub.watch(options, {
-      events: (_watcher, events, revision) => listener.events(
+      events: (_watcher, events, revision) =>
+        listener.events(
           events.map((event) => new DirectEvent(event)),
           revision
         ),

@@ -116,6 +116,18 @@ export class WriteBatch {
   }
 }
 
+/** Rows as they were put, by the latin1 texts of their keys. */
+export interface RowStore {
+  readonly get: (table: Table, key: string) => RowValue | undefined
+  /** Visits [start, end) in key order until the visitor returns false. */
+  readonly scan: (
+    table: Table,
+    start: string,
+    end: string | undefined,
+    visit: (key: string, value: RowValue) => boolean
+  ) => void
+}
+
 /** A contiguous part of a table that one scan worker can take; embedded engines have one. */
 export interface Partition {
   readonly start: Uint8Array
@@ -131,8 +143,8 @@ export interface Engine {
    * the caller must then let rows changed since by its own commits win over the View.
    */
   readonly read: (needs: () => ReadonlyArray<Need>, use: (view: View) => void) => void
-  /** A row as it was put, by its key's latin1 text: only engines in memory have this, and take rows by text. */
-  readonly rows?: ((table: Table, key: string) => RowValue | undefined) | undefined
+  /** Rows as they were put: only engines in memory have this, and take rows by text. */
+  readonly rows?: RowStore | undefined
   /** Commits atomically, in the order of calls; at most one commit may be under way. `done` is never called re-entrantly. */
   readonly commit: (batch: WriteBatch, done: (outcome: CommitOutcome) => void) => void
   /** The parts that [start, end) of a table falls into. */

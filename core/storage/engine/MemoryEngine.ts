@@ -5,16 +5,16 @@
 import {
   compareBytes,
   keyText,
-  tableNames,
   type CommitOutcome,
   type Engine,
+  type LazyValue,
   type RowValue,
   type Table,
   valueBytes,
   type View,
   type WriteBatch
 } from "./Engine.ts"
-import { SortedMap } from "./SortedMap.ts"
+import { MemoryTables } from "./MemoryTables.ts"
 
 export interface MemoryEngineOptions {
   /** Runs a function after the current one has returned. */
@@ -28,7 +28,7 @@ const sizeOf = (value: RowValue): number => (value instanceof Uint8Array ? value
 
 /** An engine that keeps everything in memory; `size` counts keys and values. */
 export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine => {
-  const tables = tableNames.map(() => new SortedMap<RowValue>())
+  const tables = new MemoryTables()
   let usedBytes = 0
   // Rows by text are many and small: their size is reckoned from those that are there and what they took on average.
   let textRows = 0
@@ -36,31 +36,27 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
   let putBytes = 0
   const view: View = {
     get: (table, key) => {
-      const value = tables[table].get(keyText(key))
+      const value = tables.get(table, keyText(key))
       return value && valueBytes(value)
     },
     scan: (table, start, end, visit) =>
-      tables[table].scan(keyText(start), end && keyText(end), (key, value) => visit(bytes(key), valueBytes(value))),
-    count: (table, start, end) => tables[table].count(keyText(start), end && keyText(end))
+      tables
+        .ordered(table)
+        .scan(keyText(start), end && keyText(end), (key, value) => visit(bytes(key), valueBytes(value))),
+    count: (table, start, end) => tables.ordered(table).count(keyText(start), end && keyText(end))
   }
-  const write = (table: Table, key: string, value: RowValue | undefined): void => {
-    const rows = tables[table]
-    const old = rows.get(key)
+  const write = (table: Table, key: string, value: Uint8Array | undefined): void => {
+    const old = tables.get(table, key)
     if (old !== undefined) usedBytes -= sizeOf(old) + key.length
-    if (value === undefined) return rows.delete(key)
-    usedBytes += sizeOf(value) + key.length
-    rows.set(key, value)
+    if (value !== undefined) usedBytes += value.length + key.length
+    tables.write(table, key, value)
   }
-  const writeText = (table: Table, key: string, value: RowValue | undefined): void => {
-    const rows = tables[table]
-    const before = rows.size
-    if (value === undefined) rows.delete(key)
-    else {
+  const writeText = (table: Table, key: string, value: LazyValue | undefined): void => {
+    if (value !== undefined) {
       putRows++
-      putBytes += sizeOf(value) + key.length
-      rows.set(key, value)
+      putBytes += value.sizeBytes + key.length
     }
-    textRows += rows.size - before
+    textRows += tables.write(table, key, value)
   }
   const size = (): number => usedBytes + (putRows === 0 ? 0 : Math.round((Math.max(0, textRows) * putBytes) / putRows))
   const apply = (batch: WriteBatch): CommitOutcome => {
@@ -71,18 +67,22 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     }
     for (let row = 0; row < batch.keys.length; row++)
       write(batch.tables[row], keyText(batch.keys[row]), batch.values[row])
-    for (let row = 0; row < batch.texts.length; row++) writeText(batch.textTables[row], batch.texts[row], batch.textValues[row])
+    for (let row = 0; row < batch.texts.length; row++)
+      writeText(batch.textTables[row], batch.texts[row], batch.textValues[row])
     return { kind: "committed" }
   }
   return {
     name: "memory",
     durable: false,
     read: (_needs, use) => use(view),
-    rows: (table, key) => tables[table].get(key),
+    rows: {
+      get: (table, key) => tables.get(table, key),
+      scan: (table, start, end, visit) => tables.ordered(table).scan(start, end, visit)
+    },
     commit: (batch, done) => defer(() => done(apply(batch))),
     partitions: (_table, start, end) => [{ start, end }],
     clock,
     size: () => ({ totalBytes: size(), inUseBytes: size() }),
-    close: () => tables.forEach((table) => table.clear())
+    close: () => tables.clear()
   }
 }

@@ -36,11 +36,6 @@ export class SortedMap<V> {
     return this.values.get(key)
   }
 
-  /** Values in no order. */
-  entries(): IterableIterator<[string, V]> {
-    return this.values.entries()
-  }
-
   set(key: string, value: V): void {
     const { runs, values } = this
     if (runs === undefined) return void values.set(key, value)
@@ -143,12 +138,7 @@ export class SortedCursor<V> {
   private run: number
   private at: number
 
-  constructor(
-    values: ReadonlyMap<string, V>,
-    runs: ReadonlyArray<ReadonlyArray<string>>,
-    run: number,
-    at: number
-  ) {
+  constructor(values: ReadonlyMap<string, V>, runs: ReadonlyArray<ReadonlyArray<string>>, run: number, at: number) {
     this.values = values
     this.runs = runs
     this.run = run
@@ -178,9 +168,9 @@ export class SortedCursor<V> {
   }
 }
 
-/** The first index whose key is not before the given one. */
-export const lowerBound = (keys: ReadonlyArray<string>, key: string): number => {
-  let low = 0
+/** The first index, from one on, whose key is not before the given one. */
+export const lowerBound = (keys: ReadonlyArray<string>, key: string, from = 0): number => {
+  let low = from
   let high = keys.length
   while (low < high) {
     const middle = (low + high) >> 1

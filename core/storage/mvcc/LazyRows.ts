@@ -2,9 +2,9 @@
 // Owns the three kinds (a version, a superseded version, a line of the log) and their encoding, which is that of Record.ts and
 // Layout.ts; refuses to decide what is written. A value may be a text that is not even made yet.
 import type { Int64 } from "#net"
-import type { LazyValue, RowValue } from "../engine/Engine.ts"
-import { EventKind, HISTORY_HEADER_BYTES, logValue, writeRevision } from "./Layout.ts"
-import { valueBytes } from "../engine/Engine.ts"
+import { type LazyValue, type RowValue, valueBytes } from "../engine/Engine.ts"
+import type { Companion, CompanionedValue } from "../engine/MemoryTables.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyText, logValue, writeRevision } from "./Layout.ts"
 import { encodeRecord, readRecord } from "./Record.ts"
 
 /** A value that is known before its text is; the text is always the same. */
@@ -77,21 +77,43 @@ export class LazyHistory implements LazyValue {
   }
 }
 
-/** A line of the log. */
-export class LazyLog implements LazyValue {
+/** A line of the log, with the version that its event superseded as its companion in the history. */
+export class LazyLog implements CompanionedValue {
   readonly kind: EventKind
   readonly previous: number
   /** The key's latin1 text. */
   readonly text: string
+  private readonly superseded: RowValue | undefined
+  private readonly revision: number
 
-  constructor(kind: EventKind, previous: number, text: string) {
+  constructor(kind: EventKind, revision: number, previous: number, text: string, superseded: RowValue | undefined) {
     this.kind = kind
+    this.revision = revision
     this.previous = previous
     this.text = text
+    this.superseded = superseded
+  }
+
+  /** Whether the version that it superseded is still there. */
+  get isCompanioned(): boolean {
+    return this.superseded !== undefined
+  }
+
+  companion(): Companion | undefined {
+    const { previous, revision, superseded, text } = this
+    if (superseded === undefined) return undefined
+    return { key: historyText(text, previous), value: new LazyHistory(superseded, revision) }
+  }
+
+  /** The line when the history has lost what it superseded. */
+  alone(): LazyLog {
+    return new LazyLog(this.kind, this.revision, this.previous, this.text, undefined)
   }
 
   get sizeBytes(): number {
-    return 9 + this.text.length
+    const { superseded } = this
+    const more = superseded === undefined || superseded instanceof Uint8Array ? 0 : superseded.sizeBytes
+    return 9 + this.text.length + more
   }
 
   bytes(): Uint8Array {

@@ -5,17 +5,8 @@ import { type Engine, keyText, type RowValue, Table, textKey, type View } from "
 import type { Lessor } from "../lease/Lessor.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
 import type { Committer } from "./Committer.ts"
-import {
-  EventKind,
-  HISTORY_HEADER_BYTES,
-  historyKey,
-  historyText,
-  logKey,
-  logText,
-  logValue,
-  writeRevision
-} from "./Layout.ts"
-import { headOf, LazyHistory, LazyLog, LazyRecord, type StoredText } from "./LazyRows.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logText, logValue, writeRevision } from "./Layout.ts"
+import { headOf, LazyLog, LazyRecord, type StoredText } from "./LazyRows.ts"
 import type { Overlay } from "./Overlay.ts"
 import { encodeRecord, readRecord } from "./Record.ts"
 import { Snapshot, type KeyRange } from "./Snapshot.ts"
@@ -91,7 +82,7 @@ export class WriteTxn {
     const { overlay, rows } = this.state
     if (rows === undefined) return this.snapshot().get(textKey(key))
     const pending = overlay.newest(key)
-    return pending === undefined ? rows(Table.Key, key) : pending.record
+    return pending === undefined ? rows.get(Table.Key, key) : pending.record
   }
 
   private putRow(key: string, value: Uint8Array | StoredText, lease: LeaseId, origin: unknown): void {
@@ -107,7 +98,6 @@ export class WriteTxn {
       create = fields.createRevision
       version = fields.version + 1
       previousRevision = fields.modRevision
-      writes.putText(Table.History, historyText(key, previousRevision), new LazyHistory(before, revision))
     }
     const record = new LazyRecord(create, revision, version, lease, value)
     writes.putText(Table.Key, key, record)
@@ -130,12 +120,11 @@ export class WriteTxn {
     const { committer, head, lessor } = this.state
     const { writes } = committer.batch
     const previousRevision = headOf(before).modRevision
-    writes.putText(Table.History, historyText(key, previousRevision), new LazyHistory(before, head + 1))
     writes.removeText(Table.Key, key)
     lessor.attachText(key, 0, writes)
     const isOwn = previousRevision > head
     const previous = isOwn ? copyOf(this.snapshot(head).get(textKey(key))) : before
-    this.note(EventKind.Delete, key, undefined, previous, previousRevision, origin)
+    this.note(EventKind.Delete, key, undefined, previous, previousRevision, origin, before)
   }
 
   /** Notes an event of rows that are not bytes yet. */
@@ -145,11 +134,13 @@ export class WriteTxn {
     record: LazyRecord | undefined,
     previous: RowValue | undefined,
     previousRevision: number,
-    origin: unknown
+    origin: unknown,
+    superseded = previous
   ): void {
     const revision = this.state.head + 1
     const { batch } = this.state.committer
-    batch.writes.putText(Table.Log, logText(revision, this.changes), new LazyLog(kind, previousRevision, key))
+    const line = new LazyLog(kind, revision, previousRevision, key, superseded)
+    batch.writes.putText(Table.Log, logText(revision, this.changes), line)
     batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
     batch.keys.push(key)
     this.state.overlay.add(key, revision, record)

@@ -26,7 +26,7 @@ import { KindResources } from "../KindResources.ts"
 import type { Manager } from "../Manager.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, numberIn, numberOf, textOf } from "../Parts.ts"
 import { podResource } from "../PodControl.ts"
-import { Written } from "../Written.ts"
+import { Freshness } from "../Freshness.ts"
 import { annotatedMetrics, otherwise } from "./AnnotatedMetrics.ts"
 import { AutoscalerStatus } from "./AutoscalerStatus.ts"
 import { askMetric, MetricFailure } from "./MetricReplicas.ts"
@@ -108,7 +108,7 @@ class AutoscalerController {
   readonly #autoscalers: Informer
   readonly #pods: Informer
   readonly #queue: Controller
-  readonly #written = new Written()
+  readonly #written: Freshness
   readonly #selectors = new AutoscalerSelectors()
   readonly #memory = new Map<string, Recommendations>()
   #cancel: Cancel | undefined
@@ -125,6 +125,7 @@ class AutoscalerController {
       source ?? otherwise(servedMetrics(client, this.#kinds), annotatedMetrics(client, clockwork, this.#kinds))
     this.#autoscalers = informers.informer(autoscalers)
     this.#pods = informers.informer(podResource)
+    this.#written = new Freshness([this.#autoscalers])
     this.#queue = makeController({
       name: NAME,
       clockwork,
@@ -168,7 +169,7 @@ class AutoscalerController {
   /** A sync that failed is not hurried either: what it lacks seldom comes sooner. */
   readonly #sync = Effect.fnUntraced(function* (self: AutoscalerController, key: string) {
     const again = { requeueAfterMs: self.#settings.periodMs }
-    if (!self.#written.isShown(key)) return again
+    if (!self.#written.isFresh(key)) return again
     const autoscaler = self.#autoscalers.store.get(key)
     if (autoscaler === undefined) {
       self.#memory.delete(key)
@@ -240,7 +241,8 @@ class AutoscalerController {
       status.count(current, current, statuses, false)
       yield* self.#write(course.key, autoscaler, status)
     } else yield* self.#scale(self, course, desired, reason, statuses)
-    if (problem !== undefined) yield* Effect.fail(Failures.internal(problem))
+    if (problem !== undefined) return yield* Effect.fail(Failures.internal(problem))
+    return undefined
   })
 
   /** What metrics ask for, held back and kept within bounds. */
@@ -380,7 +382,7 @@ class AutoscalerController {
       Effect.tapError(({ message }) =>
         Effect.sync(() => this.#events.event(autoscaler, "Warning", "FailedUpdateStatus", message))
       ),
-      Effect.map((written) => this.#written.wrote(key, this.#autoscalers, written))
+      Effect.map((written) => this.#written.wrote(key, this.#autoscalers, written.metadata.resourceVersion))
     )
   }
 }

@@ -1,6 +1,6 @@
 // The status of an autoscaler during one sync: conditions with their times, replicas, what the metrics said.
 // Owns its form and whether it differs from what is stored; refuses to decide anything.
-import { type Json, type JsonObject, type KubeObject, sameJson } from "#kube"
+import { type JsonObject, type KubeObject, sameJson } from "#kube"
 import { type Fields, fieldsOf, itemsOf, numberOf, present } from "../Parts.ts"
 
 export class AutoscalerStatus {
@@ -55,7 +55,7 @@ export class AutoscalerStatus {
     const { conditions: _old, ...counts } = this.#counts
     const status = present({
       ...counts,
-      conditions: this.#conditions.length === 0 ? undefined : (this.#conditions as Json)
+      conditions: this.#conditions.length === 0 ? undefined : this.#conditions
     })
     return sameJson(withoutNothing(status), withoutNothing(this.#before)) ? undefined : status
   }

@@ -1,9 +1,9 @@
 // What simulated pods use: by their annotations, or else a share of what they request that rises and falls with the hours.
 // Owns these rules; the same seed, pod and time give the same usage. Refuses to serve it, which MetricsApi.ts does.
-import { type KubeObject, quantityOf, QuantityInvalid } from "#kube"
+import { type KubeObject } from "#kube"
 import { hashText } from "../../time/RandomStream.ts"
 import { parseGoDuration } from "../../nodes/GoDuration.ts"
-import { type Fields, fieldsOf, itemsOf, textOf } from "../Parts.ts"
+import { type Fields, fieldsOf, itemsOf, textOf, milliIn } from "../Parts.ts"
 
 /** Annotations that say what a pod, or what all pods of its owner together, use. */
 export const usageAnnotations = {
@@ -27,24 +27,18 @@ const CPU_MILLI = 10
 const MEMORY_MILLI = 32 * 1024 * 1024 * 1000
 const MINUTE_MS = 60_000
 
-const milliOf = (value: unknown): number | undefined => {
-  if (typeof value !== "string" && typeof value !== "number") return undefined
-  const read = quantityOf(value)
-  return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
-}
-
 /** A number in [0, 1) that belongs to a text. */
 const drawn = (seed: number, text: string): number => (hashText(text, seed) >>> 0) / 4_294_967_296
 
 /** The value of steps at a time since the world began; undefined when the text is neither steps nor a quantity. */
 export const steppedValue = (text: string, sinceMs: number): number | undefined => {
-  if (!text.includes("=")) return milliOf(text)
+  if (!text.includes("=")) return milliIn(text)
   let value: number | undefined
   for (const step of text.split(",")) {
     const [from = "", amount = ""] = step.trim().split("=")
     const atMs = parseGoDuration(from)
     if (atMs === undefined) return undefined
-    if (atMs <= sinceMs) value = milliOf(amount) ?? value
+    if (atMs <= sinceMs) value = milliIn(amount) ?? value
   }
   return value ?? 0
 }
@@ -63,7 +57,7 @@ export interface ContainerUsage {
 }
 
 const requestIn = (container: Fields, resource: string): number | undefined =>
-  milliOf(fieldsOf(fieldsOf(container["resources"])["requests"])[resource])
+  milliIn(fieldsOf(fieldsOf(container["resources"])["requests"])[resource])
 
 /** The share of its request that a pod uses at a time. */
 const shareAt = ({ seed }: ProfileSettings, uid: string, nowMs: number): number => {
@@ -86,8 +80,8 @@ export const podUsage = (
   const containers = itemsOf(fieldsOf(pod.spec)["containers"])
   const demand = annotations[usageAnnotations.cpuDemand]
   const share = demand === undefined ? undefined : steppedValue(demand, nowMs - settings.epochMs)
-  const cpu = share === undefined ? milliOf(annotations[usageAnnotations.cpu]) : share / Math.max(1, sharers)
-  const memory = milliOf(annotations[usageAnnotations.memory])
+  const cpu = share === undefined ? milliIn(annotations[usageAnnotations.cpu]) : share / Math.max(1, sharers)
+  const memory = milliIn(annotations[usageAnnotations.memory])
   const natural = shareAt(settings, uid, nowMs)
   const used = (resource: "cpu" | "memory", whole: number | undefined, least: number): ReadonlyArray<number> => {
     const requests = containers.map((container) => requestIn(container, resource) ?? least)

@@ -2,16 +2,9 @@
 // Owns the five types of metrics with their messages; the arithmetic is ReplicaCalculator.ts's. Source: kubernetes
 // pkg/controller/podautoscaler/horizontal.go.
 import { Effect } from "effect"
-import {
-  labelSelectorOf,
-  type LabelSelectorObject,
-  milliQuantity,
-  quantityOf,
-  QuantityInvalid,
-  SelectorInvalid
-} from "#kube"
+import { labelSelectorOf, milliQuantity, SelectorInvalid } from "#kube"
 import { goSelector } from "../GoSelector.ts"
-import { type Fields, fieldsIn, fieldsOf, numberIn, present, textOf } from "../Parts.ts"
+import { type Fields, fieldsIn, fieldsOf, numberIn, present, textOf, milliIn } from "../Parts.ts"
 import { MetricProblem, type Measured, type MetricSource, type PodQuery } from "./MetricSource.ts"
 import {
   averageReplicas,
@@ -55,12 +48,6 @@ export class MetricFailure {
   }
 }
 
-const milliOf = (value: unknown): number | undefined => {
-  if (typeof value !== "string" && typeof value !== "number") return undefined
-  const read = quantityOf(value)
-  return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
-}
-
 const quantityText = (milli: number, resource = ""): string =>
   milliQuantity(milli, resource === "memory" ? "BinarySI" : "DecimalSI").toString()
 
@@ -81,13 +68,13 @@ const calculation = (ask: MetricAsk, metrics: Calculation["metrics"]): Calculati
 const identifier = (metric: Fields): Fields => present({ name: metric["name"], selector: metric["selector"] })
 
 const selectorProblem = (labels: Fields | undefined): MetricProblem | undefined => {
-  const read = labelSelectorOf(labels as unknown as LabelSelectorObject | undefined)
+  const read = labelSelectorOf(labels)
   return read instanceof SelectorInvalid ? new MetricProblem(read.message) : undefined
 }
 
 const podsMetric = (ask: MetricAsk, { metric, target }: Fields): Measured<MetricAnswer> => {
   const { name, selector } = fieldsOf(metric)
-  const wanted = milliOf(fieldsOf(target)["averageValue"]) ?? 0
+  const wanted = milliIn(fieldsOf(target)["averageValue"]) ?? 0
   const labels = fieldsIn(selector)
   return Effect.gen(function* () {
     yield* settled(selectorProblem(labels) ?? true)
@@ -107,7 +94,7 @@ const podsMetric = (ask: MetricAsk, { metric, target }: Fields): Measured<Metric
 const resourceUsage = (ask: MetricAsk, source: Fields, container: string): Measured<Proposal & { unit: string }> => {
   const resource = textOf(source["name"])
   const { averageUtilization, averageValue } = fieldsOf(source["target"])
-  const value = milliOf(averageValue)
+  const value = milliIn(averageValue)
   const utilization = numberIn(averageUtilization)
   const unit = value === undefined ? "utilization" : "usage"
   if (value === undefined && utilization === undefined) {
@@ -149,8 +136,8 @@ const isSpread = (source: Fields): boolean => fieldsOf(source["target"])["averag
 /** A value that all pods share, or that is spread over them. */
 const valueReplicas = (ask: MetricAsk, usage: number, target: Fields, spread: boolean): Proposal | MetricProblem => {
   const { query, specReplicas, statusReplicas, tolerances } = ask
-  if (spread) return spreadReplicas(usage, milliOf(target["averageValue"]) ?? 0, statusReplicas, tolerances)
-  const ratio = usage / (milliOf(target["value"]) ?? 0)
+  if (spread) return spreadReplicas(usage, milliIn(target["averageValue"]) ?? 0, statusReplicas, tolerances)
+  const ratio = usage / (milliIn(target["value"]) ?? 0)
   const replicas = sharedReplicas(query.pods, specReplicas, ratio, tolerances)
   return replicas instanceof MetricProblem ? replicas : { replicas, usage }
 }

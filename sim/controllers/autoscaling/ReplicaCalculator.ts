@@ -2,8 +2,8 @@
 // nothing is known.
 // Owns this arithmetic; refuses to fetch metrics and to scale. Source: kubernetes
 // pkg/controller/podautoscaler/replica_calculator.go, metrics/utilization.go.
-import { type KubeObject, parseRfc3339, quantityOf, QuantityInvalid } from "#kube"
-import { fieldsIn, fieldsOf, itemsOf, textOf } from "../Parts.ts"
+import { type KubeObject, parseRfc3339 } from "#kube"
+import { fieldsIn, fieldsOf, itemsOf, textOf, milliIn } from "../Parts.ts"
 import { conditionOf, isReady, phaseOf } from "../PodFacts.ts"
 import { type PodMetric, type PodMetrics, MetricProblem } from "./MetricSource.ts"
 
@@ -191,23 +191,17 @@ export const utilizationReplicas = (
   )
 }
 
-const milliOf = (value: unknown): number | undefined => {
-  if (typeof value !== "string" && typeof value !== "number") return undefined
-  const read = quantityOf(value)
-  return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
-}
-
 const requestOf = (pod: KubeObject, resource: string, container: string): number | MetricProblem => {
   const spec = fieldsOf(pod.spec)
   const name = pod.metadata.name ?? ""
   const ofPod = fieldsIn(fieldsOf(spec["resources"])["requests"])
-  const whole = container === "" && ofPod !== undefined ? milliOf(ofPod[resource]) : undefined
+  const whole = container === "" && ofPod !== undefined ? milliIn(ofPod[resource]) : undefined
   if (whole !== undefined) return whole
   const sidecars = itemsOf(spec["initContainers"]).filter((one) => one["restartPolicy"] === "Always")
   let request = 0
   for (const one of [...itemsOf(spec["containers"]), ...sidecars]) {
     if (container !== "" && container !== one["name"]) continue
-    const own = milliOf(fieldsOf(fieldsOf(one["resources"])["requests"])[resource])
+    const own = milliIn(fieldsOf(fieldsOf(one["resources"])["requests"])[resource])
     if (own === undefined) {
       return new MetricProblem(
         container === "" && ofPod !== undefined

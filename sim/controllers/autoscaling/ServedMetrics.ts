@@ -11,33 +11,24 @@ import {
   gvr,
   type KubeObject,
   labelSelectorOf,
-  type LabelSelectorObject,
   parseRfc3339,
-  quantityOf,
-  QuantityInvalid,
   SelectorInvalid
 } from "#kube"
 import { parseGoDuration } from "../../nodes/GoDuration.ts"
 import { groupOf, type KindResources } from "../KindResources.ts"
-import { type Fields, fieldsOf, itemsOf, numberIn, textOf } from "../Parts.ts"
-import { MetricProblem, type Measured, type MetricSource, type PodMetric } from "./MetricSource.ts"
+import { type Fields, fieldsOf, itemsOf, numberIn, textOf, milliIn } from "../Parts.ts"
+import { MetricProblem, type Measured, type MetricSource, type PodMetric, type PodMetrics } from "./MetricSource.ts"
 
 const podMetrics = gvr("metrics.k8s.io", "v1beta1", "pods")
 const CUSTOM = { group: "custom.metrics.k8s.io", version: "v1beta2" }
 const EXTERNAL = { group: "external.metrics.k8s.io", version: "v1beta1" }
 const WINDOW_MS = 60_000
 
-const milliOf = (value: unknown): number | undefined => {
-  if (typeof value !== "string" && typeof value !== "number") return undefined
-  const read = quantityOf(value)
-  return read instanceof QuantityInvalid ? undefined : Number(read.milliValue())
-}
+/** The failure of a call; a server that does not have the API at all answers as client-go's callers tell it. */
+const wordsOf = ({ code, message, status }: ApiFailure, unserved: string): string =>
+  code === 404 && status.details?.name === undefined ? unserved : message
 
-/** What a server says that does not have the API at all, as client-go tells it. */
-const wordsOf = ({ code, message, status }: ApiFailure, what: string): string =>
-  code === 404 && status.details?.name === undefined
-    ? `the server could not find the requested resource (get ${what})`
-    : message
+const unserved = (what: string): string => `the server could not find the requested resource (get ${what})`
 
 const timesOf = (metric: KubeObject): Pick<PodMetric, "atMs" | "windowMs"> => ({
   atMs: parseRfc3339(textOf(metric["timestamp"])) ?? 0,
@@ -51,15 +42,35 @@ const usageOf = (metric: KubeObject, resource: string, container: string): numbe
   if (containers.length === 0) return undefined
   let sum = 0
   for (const { usage } of containers) {
-    const own = milliOf(fieldsOf(usage)[resource])
+    const own = milliIn(fieldsOf(usage)[resource])
     if (own === undefined) return undefined
     sum += own
   }
   return sum
 }
 
+const usagesOf = (items: ReadonlyArray<KubeObject>, resource: string, container: string): PodMetrics => {
+  const found = new Map<string, PodMetric>()
+  for (const item of items) {
+    const value = usageOf(item, resource, container)
+    if (value !== undefined) found.set(item.metadata.name ?? "", { value, ...timesOf(item) })
+  }
+  return found
+}
+
+const customOf = (items: ReadonlyArray<KubeObject>): PodMetrics => {
+  const found = new Map<string, PodMetric>()
+  for (const item of items) {
+    const seconds = numberIn(item["windowSeconds"])
+    const windowMs = seconds === undefined ? WINDOW_MS : seconds * 1000
+    const name = textOf(fieldsOf(item["describedObject"])["name"])
+    found.set(name, { ...timesOf(item), windowMs, value: milliIn(item["value"]) ?? 0 })
+  }
+  return found
+}
+
 const labelText = (labels: Fields | undefined): string | MetricProblem => {
-  const read = labelSelectorOf(labels as unknown as LabelSelectorObject | undefined)
+  const read = labelSelectorOf(labels)
   if (read instanceof SelectorInvalid) return new MetricProblem(read.message)
   return labels === undefined ? "" : read.toString()
 }
@@ -73,11 +84,11 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
     collection: Collection,
     labelSelector: string,
     api: string,
-    what: string
+    absent: string
   ): Measured<ReadonlyArray<KubeObject>> =>
     calls.list(collection, labelSelector === "" ? {} : { labelSelector }).pipe(
       Effect.mapError(
-        (failure) => new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${wordsOf(failure, what)}`)
+        (failure) => new MetricProblem(`unable to fetch metrics from ${api} metrics API: ${wordsOf(failure, absent)}`)
       ),
       Effect.flatMap(({ items }) =>
         items.length === 0
@@ -89,33 +100,17 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
   const custom = (namespace: string, path: string, selector: string, labels: Fields | undefined) => {
     if (labels !== undefined) return Effect.fail(noCustomLabels)
     const collection = { resource: gvr(CUSTOM.group, CUSTOM.version, path), namespace }
-    return listed(collection, selector, "custom", `${path}.${CUSTOM.group}`)
+    return listed(collection, selector, "custom", `no custom metrics API (${CUSTOM.group}) registered`)
   }
 
   return {
     resource: ({ namespace, selector }, resource, container) =>
       Effect.map(
-        listed({ resource: podMetrics, namespace }, selector.toString(), "resource", "pods.metrics.k8s.io"),
-        (items) => {
-          const found = new Map<string, PodMetric>()
-          for (const item of items) {
-            const value = usageOf(item, resource, container)
-            if (value !== undefined) found.set(item.metadata.name ?? "", { value, ...timesOf(item) })
-          }
-          return found
-        }
+        listed({ resource: podMetrics, namespace }, selector.toString(), "resource", unserved("pods.metrics.k8s.io")),
+        (items) => usagesOf(items, resource, container)
       ),
     pods: ({ namespace, selector }, metric, labels) =>
-      Effect.map(custom(namespace, `pods/*/${metric}`, selector.toString(), labels), (items) => {
-        const found = new Map<string, PodMetric>()
-        for (const item of items) {
-          const seconds = numberIn(item["windowSeconds"])
-          const windowMs = seconds === undefined ? WINDOW_MS : seconds * 1000
-          const name = textOf(fieldsOf(item["describedObject"])["name"])
-          found.set(name, { ...timesOf(item), windowMs, value: milliOf(item["value"]) ?? 0 })
-        }
-        return found
-      }),
+      Effect.map(custom(namespace, `pods/*/${metric}`, selector.toString(), labels), customOf),
     object: (namespace, reference, metric, labels) => {
       const [group, kind] = [groupOf(textOf(reference["apiVersion"])), textOf(reference["kind"])]
       const isNamespace = group === "" && kind === "Namespace"
@@ -128,14 +123,14 @@ export const servedMetrics = (client: Client, kinds: KindResources): MetricSourc
       const plural = resource.group === "" ? resource.resource : `${resource.resource}.${resource.group}`
       const path = `${plural}/${isNamespace ? namespace : textOf(reference["name"])}/${metric}`
       const items = custom(isNamespace ? "" : namespace, path, "", labels)
-      return Effect.map(items, ([first]) => milliOf(first?.["value"]) ?? 0)
+      return Effect.map(items, ([first]) => milliIn(first?.["value"]) ?? 0)
     },
     external: (namespace, metric, labels) => {
       const text = labelText(labels)
       if (text instanceof MetricProblem) return Effect.fail(text)
       const collection = { resource: gvr(EXTERNAL.group, EXTERNAL.version, metric), namespace }
-      return Effect.map(listed(collection, text, "external", `${metric}.${EXTERNAL.group}`), (items) =>
-        items.map((item) => milliOf(item["value"]) ?? 0)
+      return Effect.map(listed(collection, text, "external", unserved(`${metric}.${EXTERNAL.group}`)), (items) =>
+        items.map((item) => milliIn(item["value"]) ?? 0)
       )
     }
   }

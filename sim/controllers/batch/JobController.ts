@@ -26,7 +26,7 @@ import { indexByOwner, ownedBy, orphansIn } from "../Owned.ts"
 import { claim } from "../Ownership.ts"
 import { fieldsOf, numberIn, textOf } from "../Parts.ts"
 import { PodControl } from "../PodControl.ts"
-import { Written } from "../Written.ts"
+import { Freshness } from "../Freshness.ts"
 import { JobBackoff } from "./JobBackoff.ts"
 import { isJobFinished, managedByOther, setJobCondition, TRACKING_FINALIZER } from "./JobFacts.ts"
 import { completed, deadlineInMs, judgeJob } from "./JobOutcome.ts"
@@ -41,7 +41,7 @@ import { jobOf, jobSelector, OrphanPods } from "./OrphanPods.ts"
 const NAME = "job-controller"
 const BATCH_MS = 1000
 const LIMITS = { baseMs: 1000, maxMs: 60_000, perSecond: Infinity, burst: 1 }
-const MODES: ReadonlyArray<string> = ["", "NonIndexed", "Indexed"]
+const MODES: ReadonlySet<string> = new Set(["", "NonIndexed", "Indexed"])
 const podResource = gvr("", "v1", "pods")
 
 const deadlineOf = ({ spec }: KubeObject): number | undefined => numberIn(fieldsOf(spec)["activeDeadlineSeconds"])
@@ -54,7 +54,7 @@ class JobController {
   readonly #jobs: Informer
   readonly #pods: Informer
   readonly #expectations: Expectations
-  readonly #written = new Written()
+  readonly #written: Freshness
   readonly #backoff = new JobBackoff()
   readonly #work: JobPodWork
   readonly #tracking: JobTracking
@@ -72,6 +72,7 @@ class JobController {
     this.#pods = informers.informer(podResource)
     indexByOwner(this.#pods)
     this.#expectations = new Expectations(clockwork)
+    this.#written = new Freshness([this.#jobs, this.#pods])
     const shared = { jobs: this.#jobs, pods: this.#pods, written: this.#written, backoff: this.#backoff }
     const control = new PodControl(client, this.#events)
     this.#work = new JobPodWork(manager, { ...shared, control, expectations: this.#expectations })
@@ -198,7 +199,7 @@ class JobController {
   }
 
   readonly #sync = Effect.fnUntraced(function* (self: JobController, key: string) {
-    if (!self.#written.isShown(key)) return { requeueAfterMs: BATCH_MS }
+    if (!self.#written.isFresh(key)) return { requeueAfterMs: BATCH_MS }
     const job = self.#jobs.store.get(key)
     if (job === undefined) {
       self.#forget(key)
@@ -213,7 +214,7 @@ class JobController {
       return undefined
     }
     if (self.#over.has(uid)) return undefined
-    if (!MODES.includes(textOf(fieldsOf(job.spec)["completionMode"]))) {
+    if (!MODES.has(textOf(fieldsOf(job.spec)["completionMode"]))) {
       const message = "Skipped Job sync because completion mode is unknown"
       self.#events.event(job, "Warning", "UnknownCompletionMode", message)
       return undefined
@@ -253,7 +254,8 @@ class JobController {
     Object.assign(status, { active, ready, terminating })
     const isOver = yield* self.#tracking.track(state, changed)
     if (isOver) self.#tellEnd(state)
-    if (failure !== undefined) yield* Effect.fail(failure)
+    if (failure !== undefined) return yield* Effect.fail(failure)
+    return undefined
   })
 
   #without(state: JobState, active: number, { count, ready }: Removed): number {

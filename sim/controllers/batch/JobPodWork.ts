@@ -6,7 +6,7 @@ import type { Expectations } from "../Expectations.ts"
 import type { Manager } from "../Manager.ts"
 import { allAtOnce, isNamespaceTerminating, type PodControl, podResource, slowStart } from "../PodControl.ts"
 import { isReady } from "../PodFacts.ts"
-import type { Written } from "../Written.ts"
+import type { Freshness } from "../Freshness.ts"
 import { TRACKING_FINALIZER } from "./JobFacts.ts"
 import { isTracked } from "./JobPods.ts"
 import { type JobState, uidOf } from "./JobState.ts"
@@ -31,7 +31,7 @@ export class JobPodWork {
   readonly #control: PodControl
   readonly #pods: Informer
   readonly #expectations: Expectations
-  readonly #written: Written
+  readonly #written: Freshness
   /** By Job: uids of pods freed, which the informer does not show as free yet. */
   readonly #freed = new Map<string, Set<string>>()
 
@@ -41,7 +41,7 @@ export class JobPodWork {
       readonly control: PodControl
       readonly pods: Informer
       readonly expectations: Expectations
-      readonly written: Written
+      readonly written: Freshness
     }
   ) {
     this.#manager = manager
@@ -69,7 +69,7 @@ export class JobPodWork {
     const { name = "", namespace = "" } = pod.metadata
     this.#manager.client.patch({ resource: podResource, namespace, name }, freeing, {}, (answer) => {
       if (!(answer instanceof ApiFailure)) {
-        if (key !== undefined) this.#written.wrote(key, this.#pods, answer)
+        if (key !== undefined) this.#written.wrote(key, this.#pods, answer.metadata.resourceVersion)
         done(undefined)
       } else done(isGone(answer) ? undefined : answer)
     })
@@ -144,7 +144,7 @@ export class JobPodWork {
     const call = (at: number, done: (failure: ApiFailure | undefined) => void): void =>
       this.#control.createWith(jobPod(state, indexes[at]), job, (answer) => {
         if (!(answer instanceof ApiFailure)) {
-          this.#written.wrote(key, this.#pods, answer)
+          this.#written.wrote(key, this.#pods, answer.metadata.resourceVersion)
           return done(undefined)
         }
         if (isNamespaceTerminating(answer)) return done(undefined)

@@ -1,6 +1,6 @@
 // The pods that a Job makes: its template with the tracking finalizer and, where the Job has indexes, with one of them.
 // Owns names, labels, annotations and environment of such pods; refuses to create them.
-import type { Json, JsonObject, KubeObject } from "#kube"
+import type { JsonObject, KubeObject } from "#kube"
 import { type Fields, fieldsOf, itemsOf } from "../Parts.ts"
 import { podFromTemplate, type PodTemplate } from "../PodControl.ts"
 import { TRACKING_FINALIZER } from "./JobFacts.ts"
@@ -69,7 +69,7 @@ export const jobPod = (state: JobState, index: number | undefined): KubeObject =
         annotations: { ...metadata.annotations, ...own, ...counts },
         finalizers
       },
-      spec: { ...withIndexVariable(podSpec), hostname: `${name}-${index}` } as Record<string, Json>
+      spec: { ...withIndexVariable(podSpec), hostname: `${name}-${index}` }
     },
     job,
     jobKind

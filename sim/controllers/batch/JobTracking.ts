@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { type ApiFailure, type EffectClient, gvr, type Informer, type KubeObject } from "#kube"
 import { phaseOf } from "../PodFacts.ts"
-import type { Written } from "../Written.ts"
+import type { Freshness } from "../Freshness.ts"
 import { IndexSet } from "./IndexSet.ts"
 import type { JobBackoff } from "./JobBackoff.ts"
 import { jobCondition, type JobStatus, setJobCondition, writtenStatus } from "./JobFacts.ts"
@@ -134,14 +134,14 @@ export class JobTracking {
   readonly #work: JobPodWork
   readonly #backoff: JobBackoff
   readonly #jobs: Informer
-  readonly #written: Written
+  readonly #written: Freshness
 
   constructor(parts: {
     readonly client: EffectClient
     readonly work: JobPodWork
     readonly backoff: JobBackoff
     readonly jobs: Informer
-    readonly written: Written
+    readonly written: Freshness
   }) {
     this.#client = parts.client
     this.#work = parts.work
@@ -185,7 +185,7 @@ export class JobTracking {
     const target = { resource: jobResource, namespace, name, subresource: "status" }
     return Effect.map(this.#client.update(target, { ...state.job, status: writtenStatus(state.status) }), (written) => {
       state.job = written
-      this.#written.wrote(state.key, this.#jobs, written)
+      this.#written.wrote(state.key, this.#jobs, written.metadata.resourceVersion)
     })
   }
 }

@@ -1,7 +1,7 @@
 // The status of a disruption budget: how many pods are healthy, how many must be, how many may go.
 // Owns the arithmetic and the condition; evictions spend what it allows. Source: kubernetes pkg/controller/disruption,
 // component-helpers/apps/poddisruptionbudget.
-import { type Json, type JsonObject, type KubeObject, parseRfc3339, sameJson } from "#kube"
+import { type JsonObject, type KubeObject, parseRfc3339, sameJson } from "#kube"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, numberOf, present, textOf } from "../Parts.ts"
 import { isReady } from "../PodFacts.ts"
 
@@ -120,6 +120,6 @@ export const budgetStatus = (budget: KubeObject, counts: Counts, now: string): J
     currentHealthy,
     desiredHealthy,
     expectedPods,
-    conditions: withCondition(status["conditions"], allowedCondition(disruptionsAllowed), generation, now) as Json
+    conditions: withCondition(status["conditions"], allowedCondition(disruptionsAllowed), generation, now)
   })
 }

@@ -12,7 +12,6 @@ import {
   type JsonObject,
   type KubeObject,
   labelSelectorOf,
-  type LabelSelectorObject,
   makeController,
   objectKey,
   rfc3339,
@@ -35,7 +34,7 @@ const budgetResource = gvr("policy", "v1", "poddisruptionbudgets")
 const LATER_MS = 5
 
 const selectorOf = ({ spec }: KubeObject): ReturnType<typeof labelSelectorOf> =>
-  labelSelectorOf(fieldsIn(fieldsOf(spec)["selector"]) as unknown as LabelSelectorObject | undefined)
+  labelSelectorOf(fieldsIn(fieldsOf(spec)["selector"]))
 
 class DisruptionController {
   readonly controllers: ReadonlyArray<Controller>

@@ -29,7 +29,9 @@ const ended = (code: number, now: string): ReadonlyArray<unknown> => [
     imageID: "",
     ready: false,
     restartCount: 0,
-    state: { terminated: { exitCode: code, reason: code === 0 ? "Completed" : "Error", finishedAt: now, startedAt: now } },
+    state: {
+      terminated: { exitCode: code, reason: code === 0 ? "Completed" : "Error", finishedAt: now, startedAt: now }
+    },
     lastState: {}
   }
 ]
@@ -56,7 +58,13 @@ const statusOf = (step: string, pod: KubeObject, now: string): Status => {
     case "ready":
       return { ...before, startTime, phase: "Running", conditions: withReady("True") }
     case "succeed":
-      return { ...before, startTime, phase: "Succeeded", conditions: withReady("False"), containerStatuses: ended(0, now) }
+      return {
+        ...before,
+        startTime,
+        phase: "Succeeded",
+        conditions: withReady("False"),
+        containerStatuses: ended(0, now)
+      }
     case "fail":
       return {
         ...before,
@@ -86,10 +94,15 @@ export const startFakeKubelet = (client: Client, clockwork: Clockwork, namespace
     const target = { resource: pods, namespace, name: pod.metadata.name ?? "", subresource: "status" }
     client.get({ resource: pods, namespace, name: pod.metadata.name ?? "" }, {}, (fresh) => {
       if (fresh instanceof ApiFailure || fresh.metadata.uid !== pod.metadata.uid) return
-      client.update(target, { ...fresh, status: statusOf(step, fresh, rfc3339(clockwork.now())) as never }, {}, (answer) => {
-        if (answer instanceof ApiFailure && answer.code === 409) return patch(pod, step, then)
-        then()
-      })
+      client.update(
+        target,
+        { ...fresh, status: statusOf(step, fresh, rfc3339(clockwork.now())) as never },
+        {},
+        (answer) => {
+          if (answer instanceof ApiFailure && answer.code === 409) return patch(pod, step, then)
+          then()
+        }
+      )
     })
   }
   const live = (pod: KubeObject, steps: ReadonlyArray<string>): void => {
@@ -120,7 +133,12 @@ export const startFakeKubelet = (client: Client, clockwork: Clockwork, namespace
     }
     if (seen.has(uid)) return
     seen.add(uid)
-    live(pod, lifeOf(pod).split(" ").filter((step) => step !== ""))
+    live(
+      pod,
+      lifeOf(pod)
+        .split(" ")
+        .filter((step) => step !== "")
+    )
   }
   informer.addHandler({ added: look, updated: (_, pod) => look(pod) })
   informer.start()

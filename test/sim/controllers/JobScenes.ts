@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { type ApiFailure, type Json, type KubeObject, rfc3339 } from "#kube"
 import { counted, isTrue, Kinds, type Stage } from "./Stage.ts"
 
-type Scene = (stage: Stage) => Effect.Effect<void, ApiFailure>
+export type Scene = (stage: Stage) => Effect.Effect<void, ApiFailure>
 
 interface PodTraits {
   readonly life: string
@@ -119,8 +119,12 @@ const adopting: Scene = (stage) =>
   Effect.gen(function* () {
     const name = "adopting"
     const labels = { adopt: "me" }
-    const orphan = { apiVersion: "v1", kind: "Pod", metadata: { name: "orphan", labels, annotations: { life: "ready" } } }
-    yield* stage.create(Kinds.pods, { ...orphan, spec: template({ life: "" }).spec as unknown as Json })
+    const orphan = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "orphan", labels, annotations: { life: "ready" } }
+    }
+    yield* stage.create(Kinds.pods, { ...orphan, spec: template({ life: "" }).spec })
     const spec = { manualSelector: true, selector: { matchLabels: labels }, parallelism: 1 }
     const made = job(name, { life: "ready" }, spec)
     const pod = template({ life: "ready" })
@@ -196,11 +200,7 @@ export const jobScenes = (nowMs: number): ReadonlyArray<Scene> => [
   toTheEnd("on-node", { life: "ready succeed@200", leave: "fail@100" }, { completions: 2 }),
   toTheEnd("indexed", { life: "index 2 ready succeed@1200|succeed" }, indexed(5)),
   toTheEnd("gives-up", { life: "fail", leave: "fail@100" }, { backoffLimit: 0, parallelism: 2, completions: 2 }),
-  toTheEnd(
-    "gives-up-running",
-    { life: "index 0 fail@1500|ready", leave: "fail@500" },
-    indexed(3, { backoffLimit: 0 })
-  ),
+  toTheEnd("gives-up-running", { life: "index 0 fail@1500|ready", leave: "fail@500" }, indexed(3, { backoffLimit: 0 })),
   toTheEnd("index-fails", { life: "index 1 fail|succeed" }, indexed(3, { backoffLimitPerIndex: 0 })),
   toTheEnd("index-retries", { life: "index 1 fail|succeed" }, indexed(2, { backoffLimitPerIndex: 1 })),
   toTheEnd(
@@ -230,10 +230,12 @@ export const jobScenes = (nowMs: number): ReadonlyArray<Scene> => [
   toTheEnd(
     "enough",
     { life: "index 0 succeed|index 1 succeed|ready", leave: "fail@200" },
-    indexed(4, { successPolicy: { rules: [{ succeededIndexes: "3" }, { succeededIndexes: "0-2", succeededCount: 2 }] } })
+    indexed(4, {
+      successPolicy: { rules: [{ succeededIndexes: "3" }, { succeededIndexes: "0-2", succeededCount: 2 }] }
+    })
   ),
   toTheEnd("too-late", { life: "ready", leave: "fail@200" }, { activeDeadlineSeconds: 2 }),
-  toTheEnd("fails-then-not", { life: "fail" }, { backoffLimit: 1, completions: 1 }),
+  toTheEnd("fails-twice", { life: "fail" }, { backoffLimit: 1, completions: 1 }),
   suspendedThenResumed,
   elastic,
   replaceWhenFailed,

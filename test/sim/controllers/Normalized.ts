@@ -43,11 +43,18 @@ interface Event {
   readonly count?: number
 }
 
+export interface SnapshotOptions {
+  /** Whether the number of a kind of event is the same in every run. */
+  readonly counted: (reason: string) => boolean
+  /** Whether an event's line is there by chance only. */
+  readonly isChance: (line: string) => boolean
+}
+
 /** Events as lines, with how often each was told; the same line of several objects is one line of their sum. */
 const eventLines = (
   events: ReadonlyArray<KubeObject>,
   namespace: string,
-  counted: (reason: string) => boolean
+  { counted, isChance }: SnapshotOptions
 ): ReadonlyArray<string> => {
   const counts = new Map<string, number>()
   for (const one of events) {
@@ -56,12 +63,9 @@ const eventLines = (
     const line = `${source.component} ${about} ${type} ${reason}: ${text(message, namespace)}`
     counts.set(line, (counts.get(line) ?? 0) + (counted(reason) ? count : 0))
   }
-  return Array.from(counts, ([line, count]) => `${line}${count === 0 ? "" : ` x${count}`}`).sort()
-}
-
-export interface SnapshotOptions {
-  /** Whether the number of a kind of event is the same in every run. */
-  readonly counted: (reason: string) => boolean
+  return Array.from(counts, ([line, count]) => `${line}${count === 0 ? "" : ` x${count}`}`)
+    .filter((line) => !isChance(line))
+    .sort()
 }
 
 const events = gvr("", "v1", "events")
@@ -71,7 +75,7 @@ export const snapshot = Effect.fnUntraced(function* (
   client: EffectClient,
   namespace: string,
   resources: ReadonlyArray<GroupVersionResource>,
-  { counted }: SnapshotOptions
+  options: SnapshotOptions
 ) {
   const found: Record<string, unknown> = {}
   for (const resource of resources) {
@@ -81,6 +85,6 @@ export const snapshot = Effect.fnUntraced(function* (
     )
   }
   const { items } = yield* client.list({ resource: events, namespace })
-  found["events"] = eventLines(items, namespace, counted)
+  found["events"] = eventLines(items, namespace, options)
   return found
 })

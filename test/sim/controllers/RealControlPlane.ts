@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
-import { type Client, httpClient, loadAccess, machineClockwork } from "#kube"
+import { type Client, httpClient, type KubeconfigInvalid, loadAccess, machineClockwork } from "#kube"
 import { type NamedController, startControllers } from "#sim"
 import { startApiServer } from "../../kube/RealApiServer.ts"
 
@@ -41,7 +41,7 @@ const writeKubeconfig = (folder: string, url: string, token: string): string => 
 }
 
 /** A control plane without any controller; everything ends with the scope. */
-export const realControlPlane = (programs: Programs): Effect.Effect<RealControlPlane, unknown, Scope.Scope> =>
+export const realControlPlane = (programs: Programs): Effect.Effect<RealControlPlane, KubeconfigInvalid, Scope.Scope> =>
   Effect.gen(function* () {
     const folder = mkdtempSync(join(tmpdir(), "control-plane-"))
     yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))

@@ -1,7 +1,15 @@
 // What scripts of tests do on a control plane: create, patch, delete, wait; the same in real and in virtual time.
 // Owns these steps; refuses to know which control plane it is.
 import { Effect } from "effect"
-import { type ApiFailure, type EffectClient, Failures, gvr, type GroupVersionResource, type Json, type KubeObject } from "#kube"
+import {
+  type ApiFailure,
+  type EffectClient,
+  Failures,
+  gvr,
+  type GroupVersionResource,
+  type Json,
+  type KubeObject
+} from "#kube"
 
 export const Kinds = {
   namespaces: gvr("", "v1", "namespaces"),
@@ -75,7 +83,7 @@ export class Stage {
         if (yield* ask) return
         yield* Effect.sleep(POLL_MS)
       }
-      yield* Effect.fail(Failures.timeout(`waited ${WAIT_MS} ms until ${what}`, 0))
+      return yield* Effect.fail(Failures.timeout(`waited ${WAIT_MS} ms until ${what}`, 0))
     })
   }
 
@@ -96,7 +104,8 @@ type Status = { readonly conditions?: ReadonlyArray<{ readonly type: string; rea
 export const isTrue =
   (...types: ReadonlyArray<string>) =>
   ({ status }: KubeObject): boolean =>
-    ((status ?? {}) as Status).conditions?.some(({ status, type }) => types.includes(type) && status === "True") === true
+    ((status ?? {}) as Status).conditions?.some(({ status, type }) => types.includes(type) && status === "True") ===
+    true
 
 /** A number of the status, 0 when absent. */
 export const counted = ({ status }: KubeObject, field: string): number =>

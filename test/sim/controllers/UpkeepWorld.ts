@@ -10,7 +10,7 @@ import {
   type Patch,
   type DeleteOptions
 } from "#kube"
-import { controllerManager, type NamedController, World, type WorldOptions } from "#sim"
+import { controllerManager, type NamedController, World, type WorldParts } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"
 
 type Draft = KubeObject & { readonly metadata: { readonly name: string } }
@@ -37,8 +37,7 @@ export const Resources = {
   clusterroles: gvr("rbac.authorization.k8s.io", "v1", "clusterroles")
 }
 
-export interface UpkeepWorldOptions extends Partial<WorldOptions> {
-  readonly controllers?: never
+export interface UpkeepWorldOptions extends Omit<Partial<WorldParts>, "controllers"> {
   readonly run: ReadonlyArray<NamedController>
 }
 

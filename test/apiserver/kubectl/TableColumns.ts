@@ -1,19 +1,11 @@
-// Reads how a real kube-apiserver describes the columns of its tables into core/apiserver/resources/gen/columns.json: one list of
-// texts, and for each resource the place of each column's text in it. Run this file to write it anew.
-// Owns the compact form's writing; core/apiserver/resources/ColumnTextsAdapter.ts reads it.
-import { writeFileSync } from "node:fs"
-import { NodeServices } from "@effect/platform-node"
-import { Effect } from "effect"
-import { findAsset } from "#kind"
-import { type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
-
-const FILE = new URL("../../../core/apiserver/resources/gen/columns.json", import.meta.url)
+// How a server says that the tables of its resources look.
+// Owns the asking; refuses to compare.
+import type { RealApiServer } from "../../kube/RealApiServer.ts"
 
 export interface ColumnDefinition {
   readonly name: string
   readonly type: string
   readonly format: string
-  readonly description: string
   readonly priority: number
 }
 
@@ -59,26 +51,3 @@ export const columnsOf = async (call: Call): Promise<ReadonlyMap<string, Readonl
   }
   return found
 }
-
-const generate = async (): Promise<void> => {
-  const path = async (name: "etcd" | "kube-apiserver") =>
-    (await Effect.runPromise(findAsset(name).pipe(Effect.provide(NodeServices.layer)))).path
-  const server = await startApiServer({ etcd: await path("etcd"), "kube-apiserver": await path("kube-apiserver") })
-  try {
-    const texts: Array<string> = []
-    const resources: Record<string, Record<string, number>> = {}
-    for (const [name, columns] of await columnsOf(server.call)) {
-      const places: Record<string, number> = {}
-      for (const column of columns) {
-        if (!texts.includes(column.description)) texts.push(column.description)
-        places[column.name] = texts.indexOf(column.description)
-      }
-      resources[name] = places
-    }
-    writeFileSync(FILE, `${JSON.stringify({ texts, resources })}\n`)
-  } finally {
-    await server.stop()
-  }
-}
-
-if (process.argv[1] === import.meta.filename) await generate()
