@@ -2,11 +2,10 @@
 import { array, assert as check, boolean, constantFrom, integer, nat, property, record, uniqueArray } from "fast-check"
 import { assert, it } from "vitest"
 import type { KubeObject, OwnerReference } from "#kube"
-import { upkeepControllers } from "#sim"
 import { type ModelOwner, OwnershipModel, type Policy } from "./OwnershipModel.ts"
-import { namespace, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
+import { controllersNamed, namespace, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
 
-const run = upkeepControllers.filter(({ name }) => name === "garbage-collector-controller")
+const run = controllersNamed("garbage-collector-controller")
 const { clusterroles, configmaps } = Resources
 const QUIET_MS = 3000
 

@@ -10,8 +10,9 @@ import {
   type Patch,
   type DeleteOptions
 } from "#kube"
-import { controllerManager, type NamedController, World, type WorldParts } from "#sim"
-import { clusterDefinitions } from "../Definitions.ts"
+import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
+import { controllerManager, type NamedController, upkeepControllers, World } from "#sim"
+import type { WorldParts } from "../../../sim/World.ts"
 
 type Draft = KubeObject & { readonly metadata: { readonly name: string } }
 
@@ -37,8 +38,23 @@ export const Resources = {
   clusterroles: gvr("rbac.authorization.k8s.io", "v1", "clusterroles")
 }
 
-export interface UpkeepWorldOptions extends Omit<Partial<WorldParts>, "controllers"> {
+export interface UpkeepWorldOptions extends Partial<Omit<WorldParts, "controllers">> {
   readonly run: ReadonlyArray<NamedController>
+  /** With gates, custom resources and what every cluster begins with; else the bare resources, which start faster. */
+  readonly whole?: boolean
+}
+
+/** All built-in resources; services may have addresses of both families. */
+const definitions = (): Definitions =>
+  makeDefinitions(builtInDefinitions({ ...defaultResourcesContext, serviceCidrs: ["10.0.0.0/24", "fd00:9::/112"] }))
+
+const whole = { server: { plane: {}, bootstrap: { serviceIp: "10.0.0.1", address: "172.16.0.1", port: 6443 } } }
+
+/** Controllers by their names. */
+export const controllersNamed = (...names: ReadonlyArray<string>): ReadonlyArray<NamedController> => {
+  const found = upkeepControllers.filter(({ name }) => names.includes(name))
+  if (found.length !== names.length) throw new Error(`not all of these are controllers: ${names.join(", ")}`)
+  return found
 }
 
 export class UpkeepWorld {
@@ -47,12 +63,12 @@ export class UpkeepWorld {
   readonly client: Client
   private untilMs = 0
 
-  constructor({ run, ...options }: UpkeepWorldOptions) {
+  constructor({ run, whole: isWhole = false, ...options }: UpkeepWorldOptions) {
     this.world = new World({
       seed: 1,
-      definitions: clusterDefinitions,
       nodeGroups: [],
       ...options,
+      ...(isWhole ? whole : { definitions }),
       controllers: [
         controllerManager({
           controllers: run,
