@@ -1,0 +1,91 @@
+// The same write on both servers: what each answers, without what must differ.
+// Owns that normal form; refuses to judge which difference is acceptable.
+import { isDeepStrictEqual } from "node:util"
+import type { RealApiServer } from "../../../kube/RealApiServer.ts"
+
+type Call = RealApiServer["call"]
+
+export interface Answered {
+  readonly code: number
+  readonly reason: string
+  /** Sentences of a refusal, in an order that is nobody's promise. */
+  readonly causes: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<string>
+  readonly object: unknown
+}
+
+interface Status {
+  readonly reason?: string
+  readonly message?: string
+  readonly details?: { readonly causes?: ReadonlyArray<{ field?: string; message?: string; reason?: string }> }
+}
+
+/** What both servers choose by themselves. */
+const CHOSEN = new Set(["uid", "resourceVersion", "creationTimestamp", "managedFields"])
+
+const plain = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== "object" || value === null) {
+    return typeof value === "string" ? value.replace(/kube-api-access-\w{5}/g, "kube-api-access-RANDOM") : value
+  }
+  const entries = Object.entries(value)
+    // What is null says nothing; Go writes it where a time or a list is not set.
+    .filter(([name, inner]) => !CHOSEN.has(name) && inner !== null)
+    .map(([name, inner]) => {
+      if (name.endsWith("controller-uid")) return [name, "UID"]
+      if (name === "clusterIP" && inner !== "None" && inner !== "") return [name, "IP"]
+      if (name === "clusterIPs" && Array.isArray(inner) && inner[0] !== "None") return [name, inner.map(() => "IP")]
+      if (name === "nodePort" || name === "healthCheckNodePort") return [name, "PORT"]
+      return [name, plain(inner)]
+    })
+  return Object.fromEntries(entries)
+}
+
+const plainText = (text: string): string =>
+  text.replace(/kube-api-access-\w{5}/g, "kube-api-access-RANDOM").replace(/\n(@@|\s)[\s\S]*$/, "")
+
+const warningsOf = (warning: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
+  [warning ?? []]
+    .flat()
+    .flatMap((one) => String(one).split(/, (?=299 )/))
+    .sort()
+
+const ask = async (call: Call, method: string, path: string, body: object): Promise<Answered> => {
+  const headers = { "content-type": "application/json", "user-agent": "kinds" }
+  const answer = await call(method, path, { body: JSON.stringify(body), headers })
+  const parsed = JSON.parse(answer.body) as Status
+  const failed = answer.code >= 300
+  const causes = parsed.details?.causes
+  return {
+    code: answer.code,
+    reason: failed ? (parsed.reason ?? "") : "",
+    causes: failed
+      ? (causes === undefined
+          ? [plainText(parsed.message ?? "")]
+          : causes.map(({ field, message, reason }) => plainText(`${field}: ${reason}: ${message}`))
+        ).toSorted()
+      : [],
+    warnings: warningsOf(answer.headers["warning"]),
+    object: failed ? undefined : plain(parsed)
+  }
+}
+
+/** Whether both answers say the same. */
+export const agree = (ours: Answered, real: Answered): boolean => isDeepStrictEqual(ours, real)
+
+/** The answer of one server to a write that changes nothing (dry run). */
+export const tried = (call: Call, method: string, path: string, body: object): Promise<Answered> =>
+  ask(call, method, `${path}?dryRun=All`, body)
+
+/** Writes for good, where later writes need it. */
+export const made = async (call: Call, path: string, body: object): Promise<void> => {
+  const answer = await ask(call, "POST", path, body)
+  if (answer.code !== 201 && answer.code !== 409) throw new Error(`${path}: ${answer.causes.join(", ")}`)
+}
+
+/** An object as a server has it. */
+export const stored = async (call: Call, path: string): Promise<object> => {
+  const { body, code } = await call("GET", path)
+  if (code !== 200) throw new Error(`${path}: ${body}`)
+  return JSON.parse(body) as object
+}
