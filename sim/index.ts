@@ -71,11 +71,12 @@ export {
   type LeaderElectionSettings,
   startControllers
 } from "./controllers/ControllerManager.ts"
+export { serveControllersCommand } from "./controllers/ServeControllersCommand.ts"
 export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
-export { CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
+export { type CaseRunner, CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
 export { firstDifference, type LogDifference, writeEventLog } from "./time/EventLogAdapter.ts"
 export { upkeepControllers, upkeepControllersWith, type UpkeepMeans } from "./controllers/UpkeepControllers.ts"
 export { certificatePort, type Authority } from "./controllers/identity/CertificatePortAdapter.ts"

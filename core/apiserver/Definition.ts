@@ -93,13 +93,11 @@ export type Action = (
 ) => void
 
 export type Subresource =
-  /** The same object; of an update only status (and nothing of spec) is taken. The strategy's hooks replace the resource's. */
-  | {
-      readonly type: "status"
-      readonly strategy?: Strategy
-      /** What of metadata is taken, too; default nothing. */
-      readonly metadata?: ReadonlyArray<"labels" | "annotations" | "finalizers" | "ownerReferences">
-    }
+  /**
+   * The same object; of an update only status is taken, and of metadata what clients may set, unless `keepsMetadata`. The
+   * strategy's hooks replace the resource's.
+   */
+  | { readonly type: "status"; readonly strategy?: Strategy; readonly keepsMetadata?: boolean }
   /** Another part of the same object, with its own rules: `ephemeralcontainers`, `resize`, `approval`, `finalize`. */
   | {
       readonly type: "part"
@@ -141,6 +139,8 @@ export interface Definition {
   readonly custom?: boolean
   /** What OpenAPI says of a custom resource: the words of its definition. */
   readonly published?: CustomSchema
+  /** What every answer warns of when the resource is out of use. */
+  readonly deprecated?: string
   readonly strategy: Strategy
   readonly columns: ReadonlyArray<Column>
   /** Fields of field selectors beyond metadata.name and metadata.namespace. */

@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs"
 import { networkInterfaces } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
-import { type ApiFailure, machineClockwork } from "#kube"
+import { type ApiFailure, type JsonObject, machineClockwork } from "#kube"
 import { listen, type Listening } from "#net"
 import { httpsWebhookCaller } from "./admission/WebhookCallAdapter.ts"
 import type { ApiServer } from "./ApiServer.ts"
+import { signJwt } from "./authn/Jwt.ts"
 import { openIdPaths } from "./authn/FrontIdentity.ts"
 import { type SigningKey, signingKey } from "./authn/SigningKeys.ts"
 import { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
@@ -28,6 +29,10 @@ export interface RunningApiServer {
   readonly url: string
   /** The administrator's kubeconfig. */
   readonly kubeconfig: string
+  /** What controllers of the cluster sign certificates with, in PEM; undefined without TLS. */
+  readonly authority: { readonly cert: string; readonly key: string } | undefined
+  /** Signs a service account's token that never ends, as secrets hold them. */
+  readonly signToken: (claims: JsonObject) => string
 }
 
 const SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -214,6 +219,12 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })
   if (options.kubeconfig !== undefined) yield* writeKept("kubeconfig", options.kubeconfig, kubeconfig)
-  const running: RunningApiServer = { api: plane.api, url, kubeconfig }
+  const running: RunningApiServer = {
+    api: plane.api,
+    url,
+    kubeconfig,
+    authority: certificates && { cert: certificates.ca, key: certificates.caKey },
+    signToken: (claims) => signJwt(claims, key)
+  }
   return running
 })

@@ -6,8 +6,6 @@ import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { apiServerFlags, apiServerOptions, type RunningApiServer } from "#apiserver"
 import { stopAtSecondInterrupt } from "#storage"
-import { allControllers } from "../controllers/Controllers.ts"
-import { controllerManager } from "../controllers/ControllerManager.ts"
 import { fastPodStages, kubeletPodStages } from "../nodes/PodStages.ts"
 import type { Stage } from "../nodes/Stage.ts"
 import { parseStages } from "../nodes/StageFile.ts"
@@ -83,12 +81,11 @@ interface Given {
   readonly zones: number
   readonly pods: "fast" | "kubelet"
   readonly stages: string | undefined
-  readonly noControllers: boolean
   readonly noScheduler: boolean
 }
 
 const populationOf = Effect.fnUntraced(function* (given: Given) {
-  const { noControllers, noScheduler, nodes, zones } = given
+  const { noScheduler, nodes, zones } = given
   if (nodes < 0 || nodes > NODES_MAX) return yield* misuse(`--nodes ${nodes}: must be between 0 and ${NODES_MAX}`)
   if (zones < 1) return yield* misuse(`--zones ${zones}: must be at least 1`)
   const file = given.stages === undefined ? undefined : yield* stagesIn(given.stages)
@@ -106,8 +103,7 @@ const populationOf = Effect.fnUntraced(function* (given: Given) {
     ],
     podStages: file === undefined || file.pods.length === 0 ? usual : file.pods,
     nodeStages: file?.nodes ?? [],
-    bindsPods: !noScheduler,
-    controllers: noControllers ? [] : [controllerManager({ controllers: allControllers })]
+    bindsPods: !noScheduler
   }
   return population
 })
@@ -139,7 +135,7 @@ export const serveClusterCommand = Command.make("cluster", flags, (given) =>
     const stages = Option.getOrUndefined(given.stages)
     const population = yield* populationOf({ ...given, stages })
     const { readyMs } = yield* serveCluster(
-      { server, population, seed: given.seed },
+      { server, population, seed: given.seed, runsControllers: !given.noControllers },
       announce(server.kubeconfig, server.insecure)
     )
     yield* Console.log(`${given.nodes} nodes ready after ${seconds(readyMs)}`)

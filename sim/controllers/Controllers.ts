@@ -14,11 +14,16 @@ import { upkeepControllers } from "./UpkeepControllers.ts"
 
 /** In the order in which they are started. */
 export const allControllers: ReadonlyArray<NamedController> = [
-  { name: "replicationcontroller-controller", make: replicationControllerController, syncs: 5 },
-  { name: "replicaset-controller", make: replicaSetController, syncs: 5 },
-  { name: "deployment-controller", make: deploymentController, syncs: 5 },
-  { name: "statefulset-controller", make: statefulSetController, syncs: 5 },
-  { name: "daemonset-controller", make: daemonSetController, syncs: 2 },
+  {
+    name: "replicationcontroller-controller",
+    make: replicationControllerController,
+    syncs: 5,
+    syncsFlag: "concurrent_rc_syncs"
+  },
+  { name: "replicaset-controller", make: replicaSetController, syncs: 5, syncsFlag: "concurrent-replicaset-syncs" },
+  { name: "deployment-controller", make: deploymentController, syncs: 5, syncsFlag: "concurrent-deployment-syncs" },
+  { name: "statefulset-controller", make: statefulSetController, syncs: 5, syncsFlag: "concurrent-statefulset-syncs" },
+  { name: "daemonset-controller", make: daemonSetController, syncs: 2, syncsFlag: "concurrent-daemonset-syncs" },
   { name: "job-controller", make: jobController, syncs: 5 },
   { name: "cronjob-controller", make: cronJobController, syncs: 5 },
   { name: "ttl-after-finished-controller", make: ttlAfterFinished, syncs: 5 },

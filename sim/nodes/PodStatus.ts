@@ -36,6 +36,12 @@ const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: str
   for (const { message, reason, status, type } of wanted) {
     const old = before.find((one) => one["type"] === type)
     const isSame = old !== undefined && old["status"] === status
+    const says =
+      isSame && old["reason"] === reason && old["message"] === message && old["observedGeneration"] === generation
+    if (says && old["lastProbeTime"] === undefined) {
+      own.push(old)
+      continue
+    }
     const since = isSame ? textOf(old["lastTransitionTime"]) : now
     own.push(condition(type, status, since === "" ? now : since, generation, reason, message))
   }

@@ -64,11 +64,14 @@ const writeCredentials = (folder: string): void => {
   writeFileSync(join(folder, "tokens.csv"), `${token},admin,admin,"system:masters"\n`)
 }
 
-const caller =
+/** Calls an API server on this machine as a member of system:masters. */
+export const caller =
   (port: number, agent: Agent): RealApiServer["call"] =>
   (method, path, options = {}) =>
     new Promise((resolve, reject) => {
-      const headers = { authorization: `Bearer ${token}`, ...options.headers }
+      // Without its length a DELETE's body would be read as the next request.
+      const length = options.body === undefined ? {} : { "content-length": Buffer.byteLength(options.body) }
+      const headers = { authorization: `Bearer ${token}`, ...length, ...options.headers }
       const sent = request({ agent, host: "127.0.0.1", port, method, path, headers }, (response) => {
         const chunks: Array<Buffer> = []
         response.on("data", (chunk: Buffer) => chunks.push(chunk))

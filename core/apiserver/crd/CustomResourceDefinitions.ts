@@ -38,6 +38,9 @@ const checkVersions = (spec: ReturnType<typeof fieldsOf>, problems: Problems): v
   for (const [at, version] of versions.entries()) checkVersion(version, `spec.versions[${at}]`, problems)
 }
 
+const COLUMN_TYPES: ReadonlySet<string> = new Set(["boolean", "date", "integer", "number", "string"])
+const COLUMN_TYPE = `must be one of ${[...COLUMN_TYPES].join(",")}`
+
 const checkVersion = (version: ReturnType<typeof fieldsOf>, path: string, problems: Problems): void => {
   const schema = propsOf(fieldsOf(version["schema"])["openAPIV3Schema"])
   if (schema === undefined) {
@@ -53,7 +56,25 @@ const checkVersion = (version: ReturnType<typeof fieldsOf>, path: string, proble
     if (jsonPath(textOf(printed["jsonPath"])) === undefined) {
       problems.push(invalid(`${place}.jsonPath`, printed["jsonPath"] ?? "", "must be a simple json path"))
     }
-    oneOf(`${place}.type`, printed["type"], ["boolean", "date", "integer", "number", "string"], problems)
+    const type = textOf(printed["type"])
+    if (type === "") problems.push(required(`${place}.type`, COLUMN_TYPE))
+    else if (!COLUMN_TYPES.has(type)) problems.push(invalid(`${place}.type`, type, COLUMN_TYPE))
+  }
+  checkSelectable(version, path, problems)
+}
+
+const SELECTABLE: ReadonlySet<unknown> = new Set(["string", "boolean", "integer"])
+
+/** Fields of selectors must be simple values that the schema knows. */
+const checkSelectable = (version: ReturnType<typeof fieldsOf>, path: string, problems: Problems): void => {
+  const schema = propsOf(fieldsOf(version["schema"])["openAPIV3Schema"])
+  for (const [at, { jsonPath: selected }] of itemsOf(version["selectableFields"]).entries()) {
+    const parts = textOf(selected).split(".").slice(1)
+    const found = parts.reduce((props, part) => propsOf(propsOf(props?.["properties"])?.[part]), schema)
+    if (SELECTABLE.has(found?.["type"])) continue
+    const why =
+      "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+    problems.push(invalid(`${path}.selectableFields[${at}].jsonPath`, textOf(selected), why))
   }
 }
 
@@ -78,7 +99,8 @@ const namesOf = ({ spec }: KubeObject) => fieldsOf(fieldsOf(spec)["names"])
 const servedText = (versions: unknown): string =>
   itemsOf(versions)
     .filter((version) => version["served"] === true)
-    .map((version) => textOf(version["name"]))
+    .map((version) => `${textOf(version["name"])}${version["storage"] === true ? "(storage)" : ""}`)
+    .sort()
     .join(",")
 
 const checkUpdate = (object: KubeObject, old: KubeObject, problems: Problems): void => {

@@ -15,7 +15,7 @@ import type { ApiAnswer, ApiRequest, RequestOptions, Verb } from "../Request.ts"
 import type { Call } from "./Call.ts"
 import type { FrontMetrics } from "./FrontMetrics.ts"
 import { notAcceptable, writeAnswer } from "./ObjectAnswer.ts"
-import { methodNotAllowed, resourceNotFound } from "./PlainAnswers.ts"
+import { methodNotAllowed, resourceNotFound, textNotFound } from "./PlainAnswers.ts"
 import { BODY_BYTES_MAX, decodeObject, decodeYaml, objectFormat, patchTypeOf, tooLargeBody } from "./RequestBody.ts"
 import { deleteQuery, getQuery, isListing, listQuery, writeQuery } from "./RequestQuery.ts"
 import { acceptBody, type Expected } from "./StrictDecoding.ts"
@@ -72,7 +72,10 @@ export class ResourceRoutes {
   answer(call: Call): void {
     const { info } = call
     const definition = this.options.api.definitions.find(info.apiGroup, info.apiVersion, info.resource)
-    if (definition === undefined) return call.fail(resourceNotFound())
+    if (definition === undefined) {
+      const known = this.options.api.definitions.all().some(({ group }) => group === info.apiGroup)
+      return known ? call.fail(resourceNotFound()) : textNotFound(call)
+    }
     const { subresource } = info
     if (subresource !== "") {
       const allowed = connectVerb(definition, subresource, info.verb)
@@ -81,7 +84,12 @@ export class ResourceRoutes {
     }
     const declared = subresource === "" ? undefined : definition.subresources.get(subresource)
     const hidden = declared?.type === "part" && declared.hidden === true
-    if (subresource !== "" && (declared === undefined || hidden)) return call.fail(resourceNotFound())
+    if (subresource !== "" && (declared === undefined || hidden)) {
+      return call.fail(
+        definition.custom === true ? Failures.notFound({ ...definition, name: info.name }) : resourceNotFound()
+      )
+    }
+    if (definition.deprecated !== undefined) call.warn(definition.deprecated)
     const { verb } = info
     const takes =
       isVerb(verb) && (declared === undefined ? definition.verbs.includes(verb) : subresourceTakes(declared, verb))

@@ -153,7 +153,7 @@ const draftForUpdate = (
   if (conforming instanceof ApiFailure) return conforming
   const draft =
     subresource?.type === "status"
-      ? statusDraft(resource.definition, conforming, old, subresource.metadata ?? NO_FIELDS)
+      ? statusDraft(resource.definition, conforming, old, subresource.keepsMetadata === true)
       : draftOf(resource.definition, conforming)
   const namespace = fitNamespace(draft, resource, request.namespace)
   if (namespace !== undefined) return namespace
@@ -164,19 +164,17 @@ const draftForUpdate = (
   return draft
 }
 
-const NO_FIELDS: NonNullable<Extract<Subresource, { type: "status" }>["metadata"]> = []
-
-/** Of an update of status only status is taken, who manages it, and what of metadata the kind lets through. */
+/** Of an update of status only status is taken, and of metadata what it may set; where that is nothing, who manages the status. */
 const statusDraft = (
   definition: Parameters<typeof draftOf>[0],
   body: KubeObject,
   old: KubeObject,
-  taken: typeof NO_FIELDS
+  keepsMetadata: boolean
 ): Draft => {
   const { managedFields, resourceVersion } = body.metadata
-  const kept: { [field: string]: unknown } = { ...old.metadata, resourceVersion, managedFields }
-  for (const field of taken) if (kept[field] !== body.metadata[field]) kept[field] = body.metadata[field]
-  const metadata = kept as KubeObject["metadata"]
+  const metadata = keepsMetadata
+    ? ({ ...old.metadata, resourceVersion, managedFields } as KubeObject["metadata"])
+    : body.metadata
   return draftOf(definition, { ...old, metadata, status: body.status } as KubeObject)
 }
 
@@ -232,8 +230,7 @@ const finish = (
   if (hindered !== undefined) return done(hindered)
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
-  if (change.subresource?.type !== "status")
-    raiseGeneration(generationFieldsIn(writing, change.subresource), draft, old)
+  if (change.subresource?.type !== "status") raiseGeneration(writing, change, draft, old)
   const problems = together(
     metadataProblems(object, old, resource.definition.namespaced),
     metadataUpdateProblems(object, old),
@@ -256,11 +253,9 @@ const together = (...lists: ReadonlyArray<ReadonlyArray<FieldProblem>>): Readonl
   return NONE
 }
 
-/** A part may change the spec without a new generation, as binding does. */
-const generationFieldsIn = (writing: Writing, subresource: Change["subresource"]): ReadonlyArray<string> =>
-  subresource?.type === "part" ? (subresource.strategy.generationFields ?? []) : generationFieldsOf(writing)
-
-const raiseGeneration = (fields: ReadonlyArray<string>, draft: Draft, old: KubeObject): void => {
+const raiseGeneration = (writing: Writing, { subresource }: Change, draft: Draft, old: KubeObject): void => {
+  // A part has its own view of what counts: binding a pod, say, does not.
+  const fields = subresource?.type === "part" ? (writing.strategy.generationFields ?? []) : generationFieldsOf(writing)
   // Parts that say the same are the same by now.
   if (fields.some((field) => draft[field] !== old[field])) {
     draft.metadata.generation = (old.metadata.generation ?? 0) + 1

@@ -117,12 +117,31 @@ export const NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 200
 
 /** Checks an address. */
 export const checkAddress = (text: string, path: string, problems: Problems): void => {
-  if (!isFour(text) && parseAddress(text) === undefined) problems.push(invalid(path, text, NOT_AN_ADDRESS))
+  if (isFour(text)) return
+  const address = parseAddress(text)
+  if (address === undefined) {
+    const sloppy = parseAddress(withoutLeadingZeros(text)) !== undefined
+    problems.push(invalid(path, text, sloppy ? "must not have leading 0s" : NOT_AN_ADDRESS))
+  } else if (isMapped(address)) problems.push(invalid(path, text, "must not be an IPv4-mapped IPv6 address"))
 }
 
-/** Checks a block of addresses. */
+const withoutLeadingZeros = (text: string): string => text.replace(/(^|[./])0+(?=\d)/g, "$1")
+
+/** Checks a block of addresses: one that other programs could read otherwise is refused as well. */
 export const checkCidr = (text: string, path: string, problems: Problems): void => {
-  if (parseCidr(text) === undefined) {
-    problems.push(invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"))
-  }
+  const cidr = parseCidr(text)
+  const address = parseAddress(text.split("/", 1)[0] ?? "")
+  const refuse = (why: string): number => problems.push(invalid(path, text, why))
+  if (cidr === undefined || address === undefined) {
+    const sloppy = parseCidr(withoutLeadingZeros(text)) !== undefined
+    refuse(
+      sloppy
+        ? "must not have leading 0s in IP or prefix length"
+        : "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+    )
+  } else if (isMapped(address)) refuse("must not have an IPv4-mapped IPv6 address")
+  else if (address.value !== cidr.base) refuse("must not have bits set beyond the prefix length")
 }
+
+/** Whether an address of the newer family stands for one of the older. */
+const isMapped = ({ family, value }: Address): boolean => family === "IPv6" && value >> 32n === 0xffffn

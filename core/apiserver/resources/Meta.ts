@@ -41,6 +41,13 @@ export const checkImmutable = (field: string, value: unknown, old: unknown, prob
   }
 }
 
+/** As `checkImmutable`, for fields whose rule the real server has from their type: its message does not show the value. */
+export const checkKept = (field: string, value: unknown, old: unknown, problems: Problems): void => {
+  if (value !== old && !sameJson(value as Json | undefined, old as Json | undefined)) {
+    problems.push(invalid(field, null, IMMUTABLE))
+  }
+}
+
 const DEPRECATED_NODE_LABELS: ReadonlyMap<string, string> = new Map([
   ["beta.kubernetes.io/arch", 'deprecated since v1.14; use "kubernetes.io/arch" instead'],
   ["beta.kubernetes.io/os", 'deprecated since v1.14; use "kubernetes.io/os" instead'],

@@ -91,10 +91,12 @@ const objectVerbs: Readonly<Record<string, Operation>> = {
   delete: { method: "delete", action: "delete", title: "delete", query: deletion }
 }
 
+/** Strategic merges are of built-in kinds: kubectl reads here which patch it may send. */
+const STRATEGIC = "application/strategic-merge-patch+json"
 const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
+  STRATEGIC,
   "application/apply-patch+yaml",
   "application/apply-patch+cbor"
 ]
@@ -118,6 +120,8 @@ interface Spoken {
   /** Names of definitions. */
   readonly body: string | undefined
   readonly answer: string | undefined
+  /** Whether it is a custom resource's. */
+  readonly custom: boolean
 }
 
 const bodySchema = (method: Operation["method"], { body }: Spoken, version: OpenApiVersion): Json | undefined => {
@@ -136,6 +140,7 @@ const operationOf = (
   const body = bodySchema(method, spoken, version)
   const types = ["application/json", "application/yaml"]
   const patch = method === "patch"
+  const patches = spoken.custom ? PATCH_TYPES.filter((type) => type !== STRATEGIC) : PATCH_TYPES
   const ok = version === "v2" ? { schema: answer } : content(types, answer)
   const { group, kind, version: kindVersion } = spoken.kind
   const parameters = query.map(([name, type]) => parameter(name, type, "query", version))
@@ -150,14 +155,14 @@ const operationOf = (
     const inBody = body === undefined ? [] : [{ name: "body", in: "body", schema: body, required: method !== "delete" }]
     return {
       ...out,
-      consumes: patch ? PATCH_TYPES : ["*/*"],
+      consumes: patch ? patches : ["*/*"],
       produces: types,
       schemes: ["https"],
       parameters: [...inBody, ...parameters]
     }
   }
   if (parameters.length > 0) out["parameters"] = parameters
-  if (body !== undefined) out["requestBody"] = content(patch ? PATCH_TYPES : ["*/*"], body)
+  if (body !== undefined) out["requestBody"] = content(patch ? patches : ["*/*"], body)
   return out
 }
 
@@ -188,7 +193,8 @@ export const resourcePaths = (resource: PublishedResource, names: NameOfKind, ve
     }
     if (Object.keys(item).length > 0) paths[path] = { ...item, parameters: pathParameters(path, version) }
   }
-  const spoken = { prefix, subject: `${scope}${kind}`, kind: own, body: name, answer: name }
+  const custom = resource.schema !== undefined
+  const spoken = { prefix, subject: `${scope}${kind}`, kind: own, body: name, answer: name, custom }
   add(place, resource.verbs, collectionVerbs, spoken)
   add(`${place}/{name}`, resource.verbs, objectVerbs, spoken)
   if (namespaced && resource.verbs.includes("list")) {
@@ -200,7 +206,7 @@ export const resourcePaths = (resource: PublishedResource, names: NameOfKind, ve
     const { group, kind: speaks, version: speaksVersion } = subresource
     const sub = { group, version: speaksVersion, kind: speaks }
     const subject = `${scope}${kind}${subresource.name.split("/").map(capital).join("")}`
-    const both = { prefix, subject, kind: sub, body: names(sub), answer: names(sub) }
+    const both = { prefix, subject, kind: sub, body: names(sub), answer: names(sub), custom }
     const table = { ...objectVerbs, ...(collectionVerbs["create"] && { create: collectionVerbs["create"] }) }
     add(`${place}/{name}/${subresource.name}`, subresource.verbs, table, both)
   }

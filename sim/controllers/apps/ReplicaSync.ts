@@ -64,6 +64,8 @@ interface Seen {
   readonly tally: Tally
   /** Pods that have all labels of the template. */
   readonly labeled: number
+  /** The active ones, where they were gone through: the informer may not show yet that some were adopted. */
+  readonly pods?: ReadonlyArray<KubeObject>
 }
 
 const noConditions: ReadonlyArray<Condition> = []
@@ -98,7 +100,7 @@ export class ReplicaSync {
     const { active, ready } = seen.tally
     const available = this.#available(set, seen.tally, now)
     const counts = { ...seen, active, ready, terminating: seen.tally.terminating, available: available.count }
-    const failure = isReady && deletionTimestamp === undefined ? yield* this.#manage(set, active) : undefined
+    const failure = isReady && deletionTimestamp === undefined ? yield* this.#manage(set, active, seen.pods) : undefined
     yield* this.#writeStatus(set, statusOf(set, counts, this.#from.kind.tellsTerminating, failure, now))
     if (failure !== undefined) return yield* Effect.fail(failure)
     return available.nextInMs === undefined ? undefined : { requeueAfterMs: available.nextInMs }
@@ -133,7 +135,7 @@ export class ReplicaSync {
       tally.terminating = leaving.length
       const isRegular = own.every((pod) => selector.matches(pod.metadata.labels ?? {}) && hasLabelsOf(set, pod))
       tallies.setOdd(uid, !isRegular)
-      return { tally, labeled }
+      return { tally, labeled, pods: claimed }
     }
   )
 
@@ -149,10 +151,15 @@ export class ReplicaSync {
   }
 
   /** Answers what went wrong, as the status will tell it. */
-  #manage(set: ReplicaSet, active: number): Effect.Effect<ApiFailure | undefined> {
+  #manage(
+    set: ReplicaSet,
+    active: number,
+    pods: ReadonlyArray<KubeObject> | undefined
+  ): Effect.Effect<ApiFailure | undefined> {
     const missing = replicasOf(set) - active
     if (missing > 0) return this.#create(set, Math.min(missing, BURST))
-    return missing < 0 ? this.#delete(set, Math.min(-missing, BURST)) : Effect.undefined
+    if (missing === 0) return Effect.undefined
+    return this.#delete(set, pods ?? this.#from.ownPods(set).filter(isActive), Math.min(-missing, BURST))
   }
 
   #create(set: ReplicaSet, count: number): Effect.Effect<ApiFailure | undefined> {
@@ -174,10 +181,10 @@ export class ReplicaSync {
     })
   }
 
-  #delete(set: ReplicaSet, count: number): Effect.Effect<ApiFailure | undefined> {
-    const { expectations, now, ownPods, pods, related } = this.#from
+  #delete(set: ReplicaSet, active: ReadonlyArray<KubeObject>, count: number): Effect.Effect<ApiFailure | undefined> {
+    const { expectations, now, pods, related } = this.#from
     const { uid = "" } = set.metadata
-    const first = podsToDelete(ownPods(set).filter(isActive), count, related(set), now()).slice(0, count)
+    const first = podsToDelete(active, count, related(set), now()).slice(0, count)
     expectations.expect(uid, 0, first.map(objectKey))
     const calls = allAtOnce(first.length, (at, done) => {
       const pod = first[at]

@@ -2,11 +2,11 @@
 // kube-controller-manager and with hollow nodes, and kubectl for both.
 // Owns processes and their folder; refuses to judge what anybody answers.
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { Agent, request } from "node:https"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { Agent } from "node:https"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Answer, type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
+import { caller, type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
 import { keepPods } from "./PodKeeper.ts"
 
 export type Side = "ours" | "real"
@@ -104,25 +104,6 @@ const until = async (what: string, done: () => boolean | Promise<boolean>): Prom
   throw new Error(`${what} did not happen within 60 s`)
 }
 
-const callerOf = (url: string, agent: Agent): RealApiServer["call"] => {
-  const { hostname, port } = new URL(url)
-  return (method, path, options = {}) =>
-    new Promise<Answer>((resolve, reject) => {
-      const headers = { authorization: `Bearer ${TOKEN}`, ...options.headers }
-      const sent = request({ agent, host: hostname, port, method, path, headers }, (response) => {
-        const chunks: Array<Buffer> = []
-        response.on("data", (chunk: Buffer) => chunks.push(chunk))
-        response.on("error", reject)
-        response.on("end", () => {
-          const body = Buffer.concat(chunks).toString("utf8")
-          resolve({ code: response.statusCode ?? 0, headers: response.headers, body })
-        })
-      })
-      sent.on("error", reject)
-      sent.end(options.body)
-    })
-}
-
 /** Our API server as its command line starts it, in a process of its own. */
 export const startOurs = async (
   folder: string,
@@ -144,7 +125,7 @@ export const startOurs = async (
     agent.destroy()
     return server.stop()
   }
-  return { url, call: callerOf(url, agent), stop }
+  return { url, call: caller(Number(new URL(url).port), agent), stop }
 }
 
 /** Controllers that need more than an API server, or whose time would be the tour's. */
@@ -221,6 +202,3 @@ export const startRig = async (programs: Programs): Promise<Rig> => {
   }
   return { ...clusters, stop }
 }
-
-/** A file of the tour's folder, for commands that read files. */
-export const readKept = (path: string): string => readFileSync(path, "utf8")

@@ -36,6 +36,8 @@ export interface Step {
 
 export interface Scene {
   readonly name: string
+  /** In the longer form only. */
+  readonly long?: boolean
   readonly steps: ReadonlyArray<Step | string>
 }
 
@@ -175,11 +177,12 @@ export const playAll = async (
   options: { readonly long: boolean; readonly together: number }
 ): Promise<ReadonlyArray<Compared>> => {
   const results: Array<ReadonlyArray<Compared>> = []
+  const played = options.long ? scenes : scenes.filter(({ long }) => long !== true)
   let next = 0
   const worker = async (): Promise<void> => {
-    while (next < scenes.length) {
+    while (next < played.length) {
       const at = next++
-      const scene = scenes[at]
+      const scene = played[at]
       if (scene !== undefined) results[at] = await play(rig, scene, options.long)
     }
   }

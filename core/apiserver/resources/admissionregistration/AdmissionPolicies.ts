@@ -17,6 +17,7 @@ const parameterKind = ({ spec }: KubeObject): string => {
 const policy = (kind: string, heading: string, field: string): Definition =>
   define(GROUP, "v1", kind, {
     generation: ["spec"],
+    status: { keepsMetadata: true },
     columns: [
       nameColumn,
       column(heading, ({ spec }) => itemsOf(fieldsOf(spec)[field]).length, "integer"),

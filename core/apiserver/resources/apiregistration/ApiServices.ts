@@ -16,6 +16,7 @@ const availableText = ({ status }: KubeObject): string => {
 /** The definition of API services. */
 export const apiServices = (): Definition =>
   define("apiregistration.k8s.io", "v1", "APIService", {
+    status: { keepsMetadata: true },
     columns: [
       nameColumn,
       column("Service", ({ spec }) => {
@@ -38,6 +39,7 @@ const phaseText = ({ status }: KubeObject): string =>
 /** The definition of migrations. */
 export const storageVersionMigrations = (): Definition =>
   define("storagemigration.k8s.io", "v1", "StorageVersionMigration", {
+    status: { keepsMetadata: true },
     generation: ["spec"],
     columns: [
       { ...nameColumn, format: "" },

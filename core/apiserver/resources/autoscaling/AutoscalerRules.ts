@@ -198,8 +198,7 @@ const checkBounds = (spec: Fields, problems: Problems): void => {
   const least = numberIn(spec["minReplicas"])
   const most = numberOf(spec["maxReplicas"])
   notNegative("spec.minReplicas", least, problems)
-  if (most === 0) problems.push(required("spec.maxReplicas", "must be set and greater than 0"))
-  else if (most < 0) problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to 1"))
+  if (most < 0) problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to 1"))
   if (least !== undefined && most < least) {
     problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
   }
@@ -241,6 +240,7 @@ export const checkAutoscaler = (autoscaler: KubeObject, old: KubeObject | undefi
   const behavior = fieldsOf(spec["behavior"])
   checkRules(behavior["scaleUp"], "spec.behavior.scaleUp", problems)
   checkRules(behavior["scaleDown"], "spec.behavior.scaleDown", problems)
+  if (numberOf(spec["maxReplicas"]) === 0) problems.push(required("spec.maxReplicas"))
 }
 
 /** Checks the status of a HorizontalPodAutoscaler. */

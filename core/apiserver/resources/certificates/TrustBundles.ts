@@ -50,6 +50,7 @@ export const clusterTrustBundles = (): Definition =>
 /** The definition of pods' requests. */
 export const podCertificateRequests = (): Definition =>
   define(GROUP, "v1", "PodCertificateRequest", {
+    status: { keepsMetadata: true },
     columns: [
       nameColumn,
       column("PodName", (object) => textOf(specOf(object)["podName"])),

@@ -24,6 +24,7 @@ const taintOf = (object: KubeObject): Fields => fieldsOf(specOf(object)["taint"]
 /** The definitions of claims, slices and taint rules. */
 export const devices = (): ReadonlyArray<Definition> => [
   define(GROUP, "v1", "ResourceClaim", {
+    status: { keepsMetadata: true },
     strategy: { returnsDeleted: true },
     columns: [nameColumn, column("State", stateOf), ageColumn]
   }),
@@ -39,6 +40,7 @@ export const devices = (): ReadonlyArray<Definition> => [
     ]
   }),
   define(GROUP, "v1", "DeviceTaintRule", {
+    status: { keepsMetadata: true },
     generation: ["spec"],
     strategy: { returnsDeleted: true },
     columns: [

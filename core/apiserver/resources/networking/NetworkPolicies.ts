@@ -6,7 +6,7 @@ import { addressText, checkCidr, contains, NOT_AN_ADDRESS, parseAddress, parseCi
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, textOf, textsOf, withItems } from "../Fields.ts"
-import { checkImmutable } from "../Meta.ts"
+import { checkKept } from "../Meta.ts"
 import { forbidden, IMMUTABLE, invalid, invalidEach, notSupported, type Problems, required } from "../Problems.ts"
 import { checkSelector, selectorText } from "../Selectors.ts"
 
@@ -174,7 +174,7 @@ export const ipAddresses = (): Definition =>
       else checkParent(parent, "spec.parentRef", problems)
     },
     checkUpdate: (now, old, problems) =>
-      checkImmutable("spec.parentRef", fieldsOf(now.spec)["parentRef"], fieldsOf(old.spec)["parentRef"], problems),
+      checkKept("spec.parentRef", fieldsOf(now.spec)["parentRef"], fieldsOf(old.spec)["parentRef"], problems),
     columns: [nameColumn, column("ParentRef", parentText)]
   })
 
@@ -209,5 +209,6 @@ export const serviceCidrs = (): Definition =>
     initialStatus: () => ({}),
     check: checkBlocks,
     checkUpdate: checkBlocksKept,
+    status: { keepsMetadata: true },
     columns: [nameColumn, column("CIDRs", (object) => blocksOf(object).join(",")), ageColumn]
   })

@@ -6,7 +6,7 @@ import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { checkTolerations } from "../corev1/SchedulingRules.ts"
 import { define } from "../Define.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, mapOf, textOf } from "../Fields.ts"
-import { checkImmutable, checkLabels, deprecatedNodeLabel } from "../Meta.ts"
+import { checkKept, checkLabels, deprecatedNodeLabel } from "../Meta.ts"
 import { duplicate, invalidEach, type Problems, required } from "../Problems.ts"
 import { checkRequirements } from "../Resources.ts"
 
@@ -47,7 +47,7 @@ const warnings = (object: KubeObject): ReadonlyArray<string> =>
 export const runtimeClasses = (): Definition =>
   define("node.k8s.io", "v1", "RuntimeClass", {
     check,
-    checkUpdate: (now, old, problems) => checkImmutable("handler", now["handler"], old["handler"], problems),
+    checkUpdate: (now, old, problems) => checkKept("handler", now["handler"], old["handler"], problems),
     strategy: { createOnUpdate: true, unconditionalUpdate: false, warnings },
     columns: [nameColumn, column("Handler", (object) => textOf(object["handler"])), ageColumn]
   })

@@ -16,7 +16,7 @@ import {
   textsOf,
   withoutField
 } from "../Fields.ts"
-import { checkImmutable } from "../Meta.ts"
+import { checkImmutable, checkKept } from "../Meta.ts"
 import {
   duplicate,
   forbidden,
@@ -41,7 +41,8 @@ const DRIVER: Fields = Object.freeze({
   storageCapacity: false,
   fsGroupPolicy: "ReadWriteOnceWithFSType",
   requiresRepublish: false,
-  seLinuxMount: false
+  seLinuxMount: false,
+  preventPodSchedulingIfMissing: false
 })
 
 const driverDefaults = (draft: Draft): void => {
@@ -184,6 +185,7 @@ export const csiNodes = (): Definition =>
     },
     checkUpdate: checkDriversKept,
     strategy: { unconditionalUpdate: false, returnsDeleted: true },
+    status: { keepsMetadata: true },
     columns: [nameColumn, column("Drivers", (object) => driversOf(object).length, "integer"), ageColumn]
   })
 
@@ -224,9 +226,10 @@ export const volumeAttachments = (): Definition =>
   define(GROUP, "v1", "VolumeAttachment", {
     initialStatus: () => ({ attached: false }),
     check: checkAttachment,
-    checkUpdate: (now, old, problems) => checkImmutable("spec", now.spec, old.spec, problems),
+    checkUpdate: (now, old, problems) => checkKept("spec", now.spec, old.spec, problems),
     strategy: { unconditionalUpdate: false, returnsDeleted: true },
     status: {
+      keepsMetadata: true,
       check: ({ status }, _old, problems) => {
         for (const field of ["attachError", "detachError"]) {
           checkError(fieldsOf(status)[field], `status.${field}`, problems)

@@ -5,7 +5,7 @@ import type { Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { type Fields, fieldsOf, itemsOf, mapOf, textOf, textsOf } from "../Fields.ts"
-import { checkImmutable, deprecatedNodeLabel } from "../Meta.ts"
+import { checkKept, deprecatedNodeLabel } from "../Meta.ts"
 import {
   duplicate,
   forbidden,
@@ -124,7 +124,7 @@ export const storageClasses = (): Definition =>
     defaults: classDefaults,
     check: checkClass,
     checkUpdate: (now, old, problems) => {
-      for (const field of KEPT) checkImmutable(field, now[field], old[field], problems)
+      for (const field of KEPT) checkKept(field, now[field], old[field], problems)
     },
     strategy: { warnings: classWarnings, returnsDeleted: true },
     columns: [

@@ -44,7 +44,7 @@ spec:
             properties:
               replicas: {type: integer}
               selector: {type: string}
-${change}  - name: v2
+${change}  - name: v1beta1
     served: true
     storage: false
     schema:
@@ -69,7 +69,7 @@ export const customKinds: ReadonlyArray<Scene> = [
       "get crontab daily -o yaml",
       "get ct --field-selector=spec.schedule=slow",
       "get ct --field-selector=spec.image=x",
-      "get crontabs.v2.tour.example.com daily -o jsonpath={.apiVersion}",
+      "get crontabs.v1beta1.tour.example.com daily -o jsonpath={.apiVersion}",
       "get all",
       { run: "explain crontabs", until: /table of what/ },
       "explain crontab.spec",
@@ -77,7 +77,7 @@ export const customKinds: ReadonlyArray<Scene> = [
       "api-resources --api-group=tour.example.com -o wide",
       { run: "create -f - (a bad enum)", input: tab("x", "{schedule: x1, mode: Never}") },
       { run: "create -f - (required)", input: tab("x", "{}") },
-      { run: "create -f - (too short and too many)", input: tab("x", "{schedule: x, replicas: 99}") },
+      { run: "create -f - (too short and too many)", sorted: true, input: tab("x", "{schedule: x, replicas: 99}") },
       { run: "create -f - (a wrong type)", input: tab("x", "{schedule: 5}") },
       { run: "create -f - (a rule)", input: tab("x", "{schedule: often, replicas: 6}") },
       { run: "create -f - (unknown fields)", input: tab("x", "{schedule: xx, unknown: 1}") },
@@ -91,13 +91,16 @@ export const customKinds: ReadonlyArray<Scene> = [
       'patch ct daily --type=merge -p \'{"spec":{"replicas":2},"status":{"replicas":9}}\'',
       'patch ct daily -p \'{"spec":{"replicas":2}}\'',
       "get ct daily -o jsonpath='{.spec.replicas} {.status.replicas} {.metadata.generation}'",
+      "scale crontabs.v1beta1.tour.example.com/daily --replicas=4",
       "describe ct daily",
       "label ct --all a=b",
       "wait ct/daily --for=jsonpath={.status.replicas}=4 --timeout=5s",
       { run: "diff -f -", input: tab("daily", "{schedule: yearly}"), only: /^[-+ ]( |\[)|^\[/ },
       {
         run: "apply -f - (a definition that is broken)",
-        input: definition().replaceAll("type: integer", "type: number9").replace("crontabs.tour", "crontabs.tour")
+        input: definition()
+          .replace("type: string, minLength: 2", "type: text, minLength: 2")
+          .replace("type: date", "type: day")
       },
       {
         run: "create -f - (a definition of another name)",

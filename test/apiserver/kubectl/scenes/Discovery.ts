@@ -23,6 +23,7 @@ export const discovery: ReadonlyArray<Scene> = [
   },
   {
     name: "explained",
+    long: true,
     steps: [
       "explain pods",
       "explain pod.spec.containers.resources",

@@ -13,6 +13,7 @@ const csr =
 export const imperative: ReadonlyArray<Scene> = [
   {
     name: "created",
+    long: true,
     steps: [
       "create configmap c --from-literal=a=1 --from-literal=b=2",
       { run: "create configmap files --from-file=data.txt", files: { "data.txt": "one\ntwo\n" } },
@@ -98,7 +99,7 @@ spec: {accessModes: [ReadWriteOnce], storageClassName: none, resources: {request
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: policy, namespace: cluster-kinds}
-spec: {podSelector: {matchLabels: {a: b}}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.5/24}}], ports: [{port: 80}]}]}
+spec: {podSelector: {matchLabels: {a: b}}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 80}]}]}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
@@ -133,7 +134,7 @@ spec: {holderIdentity: me, leaseDurationSeconds: 10}
       "describe networkpolicy policy",
       "get validatingwebhookconfigurations tour-hook -o yaml",
       "describe pv tour-volume",
-      "describe pvc claim",
+      { run: "describe pvc claim", only: /^(?!Events|\s+(Type|----|Warning|Normal)).*$/ },
       "describe limits limits",
       "get lease lease -o wide",
       "get storageclass tour-fast -o yaml",

@@ -78,6 +78,7 @@ export const objects: ReadonlyArray<Scene> = [
   },
   {
     name: "strategic",
+    long: true,
     steps: [
       {
         run: "create -f - --save-config",
@@ -119,7 +120,11 @@ spec:
       - {name: a, image: a:3, ports: [{containerPort: 80, name: web}, {containerPort: 81}]}
 `
       },
-      { run: "get deployment many -o yaml", only: /^(?!\s*(observedGeneration|generation|reason|message|status)).*$/ },
+      {
+        run: "get deployment many -o yaml",
+        until: /revision: "5"/,
+        only: /^(?!\s*(observedGeneration|generation|reason|message|status)).*$/
+      },
       "delete deployment many"
     ]
   },

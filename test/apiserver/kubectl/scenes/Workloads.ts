@@ -26,9 +26,9 @@ export const workloads: ReadonlyArray<Scene> = [
       { run: "rollout status deployment/web --timeout=20s", last: true },
       "rollout history deployment/web",
       "get deployment web -o wide",
-      { run: "get deployment web -o yaml", only: /^(?!.*(RANDOM)).*$/ },
+      { run: "get deployment web -o yaml", only: /^(?!.*(RANDOM)).*$/, until: /io\/revision/ },
       { run: "get rs,pods -o wide", sorted: true, until: /(Running[\s\S]*){2}/ },
-      { run: "describe deployment web", only: /^(?!\s+Normal|NewReplicaSet|OldReplicaSets).*$/ },
+      { run: "describe deployment web", until: /revision: 1/, only: /^(?!\s+Normal|NewReplicaSet|OldReplicaSets).*$/ },
       "set image deployment/web server=registry.example/web:2",
       { run: "rollout status deployment/web --timeout=20s", last: true },
       "annotate deployment/web kubernetes.io/change-cause=second --overwrite",
@@ -81,6 +81,7 @@ export const workloads: ReadonlyArray<Scene> = [
   },
   {
     name: "sets",
+    long: true,
     steps: [
       {
         run: "apply -f -",
@@ -107,16 +108,16 @@ spec:
   selector: {matchLabels: {app: agent}}
   template:
     metadata: {labels: {app: agent}}
-    spec: {containers: [{name: c, image: registry.example/agent:1}]}
+    spec: {nodeSelector: {kubernetes.io/hostname: node-1}, containers: [{name: c, image: registry.example/agent:1}]}
 `
       },
       { run: "rollout status statefulset/db --timeout=20s", last: true },
       { run: "rollout status daemonset/agent --timeout=20s", last: true },
-      { run: "get statefulsets,daemonsets,services -o wide", until: /agent\s+2\s+2\s+2/ },
+      { run: "get statefulsets,daemonsets,services -o wide", until: /agent\s+1\s+1\s+1/ },
       "get pod db-0 -o wide",
       { run: "get pods -l app=db --sort-by=.metadata.name -o name" },
       { run: "describe statefulset db", only: /^(?!\s+Normal).*$/ },
-      { run: "describe daemonset agent", only: /^(?!\s+Normal).*$/ },
+      { run: "describe daemonset agent", until: /1 Running \/ 0 Waiting/, only: /^(?!\s+Normal).*$/ },
       { run: "describe pod db-0", only: /^(?!\s+(Normal|Warning)|\s+kube-api-access).*$/ },
       { run: "get endpointslices -o custom-columns=A:.addressType,P:.ports[*].port", until: /5432/ },
       { run: "get endpoints db", until: /5432/ },
@@ -132,7 +133,7 @@ spec:
       "delete statefulset db --cascade=foreground --timeout=20s",
       { run: "get pods -l app=db", until: /No resources/ },
       "create poddisruptionbudget agents --selector=app=agent --min-available=1",
-      { run: "get pdb agents", until: /agents\s+1\s+N\/A\s+1/ },
+      { run: "get pdb agents", until: /agents\s+1\s+N\/A\s+0/ },
       "describe pdb agents",
       "delete daemonset agent --wait=false"
     ]
@@ -178,6 +179,7 @@ spec: {nodeName: node-2, containers: [{name: c, image: i}], terminationGracePeri
   },
   {
     name: "jobs",
+    long: true,
     steps: [
       "create job once --image=registry.example/job:1 -- echo hello",
       { run: "wait job/once --for=condition=Complete --timeout=20s" },
@@ -200,6 +202,7 @@ spec: {nodeName: node-2, containers: [{name: c, image: i}], terminationGracePeri
   },
   {
     name: "pods",
+    long: true,
     steps: [
       "run one --image=registry.example/one:1 --labels=app=one,tier=front --port=80 --env=A=b",
       "run two --image=registry.example/two:1 --labels=app=two,tier=front --restart=Never --command -- sleep 1000",
