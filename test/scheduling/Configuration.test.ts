@@ -95,6 +95,7 @@ profiles:
     )
     assert.match(refusal("extenders: [{urlPrefix: http://x, prioritizeVerb: p}]\n"), /^extenders\[0\]\.weight: /)
     assert.match(refusal("leaderElection: {leaseDuration: soon}\n"), /^leaderElection\.leaseDuration: /)
-    assert.match(String(parseSchedulerConfiguration("a: [")), /no YAML/)
+    const garbled = parseSchedulerConfiguration("a: [")
+    assert.match(garbled instanceof Error ? garbled.message : "", /no YAML/)
   })
 })
