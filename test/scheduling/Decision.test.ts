@@ -14,7 +14,16 @@ import {
   type Profile,
   Selectors
 } from "#scheduling"
-import { nodeOf, type NodeParts, nodeParts, parameters, podOf, type PodParts, podParts } from "./Generators.ts"
+import {
+  nodeOf,
+  type NodeParts,
+  nodeParts,
+  parameters,
+  podOf,
+  type PodParts,
+  podParts,
+  spreadConstraint
+} from "./Generators.ts"
 import { Reference, type ReferenceOptions, type ReferenceState } from "./Reference.ts"
 
 const namespaces = { default: { team: "a" }, other: { team: "b" } }
@@ -274,6 +283,38 @@ describe("the fast decision", () => {
         }
       ),
       parameters(300) as fc.Parameters<[Array<NodeParts>, Array<Step>]>
+    )
+  })
+
+  it("is the plain one's in long runs of alike pods, where results are kept", () => {
+    const roomy = nodeParts.map((parts): NodeParts => ({ ...parts, cpu: "4", memory: "6000Mi", pods: "110" }))
+    const light = podParts.map((parts): PodParts => ({
+      ...parts,
+      containers: [{ name: "c", image: "small", resources: { requests: { cpu: "100m" } } }],
+      initContainers: undefined,
+      podRequests: undefined
+    }))
+    const spreading = fc
+      .tuple(light, fc.array(spreadConstraint, { minLength: 1, maxLength: 2 }))
+      .map(([parts, spread]): PodParts => ({ ...parts, spread }))
+    const event: fc.Arbitrary<Step> = fc.oneof(
+      { weight: 10, arbitrary: fc.constant<Step>({ kind: "again" }) },
+      { weight: 2, arbitrary: fc.nat().map((which): Step => ({ kind: "end", which })) },
+      { weight: 2, arbitrary: fc.nat().map((which): Step => ({ kind: "remove", which })) }
+    )
+    fc.assert(
+      fc.property(
+        fc.array(roomy, { minLength: 2, maxLength: 6 }),
+        fc.oneof(light, spreading),
+        fc.array(event, { minLength: 10, maxLength: 30 }),
+        (nodes, parts, events) => {
+          const play = new Play()
+          for (const [at, one] of nodes.entries()) play.node(`n${at}`, one)
+          play.play({ kind: "pod", parts })
+          for (const one of events) play.play(one)
+        }
+      ),
+      parameters(200) as fc.Parameters<[Array<NodeParts>, PodParts, Array<Step>]>
     )
   })
 
