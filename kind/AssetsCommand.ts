@@ -24,7 +24,7 @@ const build = Command.make(
   "build",
   {
     names: Argument.String("name").pipe(
-      Argument.withDescription("a program, or a group: default, kubernetes, suites"),
+      Argument.withDescription("a program, or a group: default, kubernetes, suites, e2e"),
       Argument.variadic()
     )
   },
@@ -40,7 +40,8 @@ const build = Command.make(
       description: "etcd, kwok and the Kubernetes control plane (about 12 minutes, once)"
     },
     { command: "wharf assets build etcd etcdctl", description: "only these two" },
-    { command: "wharf assets build suites", description: "etcd's and kube-apiserver's own test suites" }
+    { command: "wharf assets build suites", description: "etcd's and kube-apiserver's own test suites" },
+    { command: "wharf assets build e2e", description: "Kubernetes' conformance tests (about 7 minutes, once)" }
   ])
 )
 

@@ -29,6 +29,7 @@ const etcdVersion = "3.7.3"
 const kubernetesVersion = "1.37.2"
 const kwokVersion = "0.8.0"
 const h2specVersion = "2.2.1"
+const ginkgoVersion = "2.32.0"
 
 // Without these, clients see v0.0.0 and refuse to talk to it.
 const kubernetesFlags = Object.entries({
@@ -60,6 +61,18 @@ const kwokProgram = (name: string): Recipe => ({
   package: `sigs.k8s.io/kwok/cmd/${name}`,
   version: kwokVersion,
   linkerFlags: `-X sigs.k8s.io/kwok/pkg/consts.Version=v${kwokVersion}`
+})
+
+/** scheduler_perf, a test binary for each of its folders; its YAML files lie beside the sources in Go's module cache. */
+const schedulerPerf = (folder: string): Program => ({
+  purpose: `kube-scheduler's own benchmark, the workloads of ${folder}`,
+  build: {
+    module: "kubernetes",
+    package: `k8s.io/kubernetes/test/integration/scheduler_perf/${folder}`,
+    version: kubernetesVersion,
+    linkerFlags: kubernetesFlags,
+    testTags: ""
+  }
 })
 
 /** Every program by name, in the order in which they are listed and built. */
@@ -149,7 +162,26 @@ export const catalog = {
   "apiserver-storage.test": {
     purpose: "the storage suite of kube-apiserver for any endpoint",
     build: { module: "apiserver-storage", package: ".", version: kubernetesVersion, testTags: "" }
-  }
+  },
+  "e2e.test": {
+    purpose: "Kubernetes' own conformance tests, for `wharf conformance`",
+    build: {
+      module: "kubernetes",
+      package: "k8s.io/kubernetes/test/e2e",
+      version: kubernetesVersion,
+      linkerFlags: kubernetesFlags,
+      testTags: ""
+    }
+  },
+  ginkgo: {
+    purpose: "runs e2e.test in several processes",
+    versionArguments: ["version"],
+    build: { module: "kubernetes", package: "github.com/onsi/ginkgo/v2/ginkgo", version: ginkgoVersion }
+  },
+  "scheduler-perf-misc.test": schedulerPerf("misc"),
+  "scheduler-perf-affinity.test": schedulerPerf("affinity"),
+  "scheduler-perf-topology_spreading.test": schedulerPerf("topology_spreading"),
+  "scheduler-perf-default_preemption.test": schedulerPerf("default_preemption")
 } as const satisfies Record<string, Program>
 
 /** The name of a program in the catalog. */
@@ -166,6 +198,13 @@ export const programOf = (name: ProgramName): Program => catalog[name]
 export const buildGroups: Readonly<Record<string, ReadonlyArray<ProgramName>>> = {
   kubernetes: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
   suites: ["etcd-common.test", "apiserver-storage.test"],
+  e2e: ["e2e.test", "ginkgo"],
+  "scheduler-perf": [
+    "scheduler-perf-misc.test",
+    "scheduler-perf-affinity.test",
+    "scheduler-perf-topology_spreading.test",
+    "scheduler-perf-default_preemption.test"
+  ],
   default: [
     "etcd",
     "etcdctl",

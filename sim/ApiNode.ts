@@ -3,9 +3,13 @@
 import {
   type AdmissionPlugin,
   type ApiServer,
+  type BootstrapOptions,
+  type ControlPlane,
+  type ControlPlaneOptions,
   type Definitions,
   inProcessClient,
   makeApiServer,
+  makeControlPlane,
   storageKeyValue
 } from "#apiserver"
 import type { Client } from "#kube"
@@ -14,11 +18,22 @@ import type { SimDiskOptions } from "./faults/SimDisk.ts"
 import { StoreNode } from "./store/StoreNode.ts"
 import type { Kernel } from "./time/Kernel.ts"
 
-export interface ApiNodeOptions {
-  readonly kernel: Kernel
+/** A server of some resources and nothing around them: for worlds that look at one thing. */
+export interface BareServer {
   /** Made anew at each start. */
   readonly definitions: () => Definitions
   readonly admission?: () => ReadonlyArray<AdmissionPlugin>
+}
+
+/** A control plane as a real cluster has it: all resources, gates, and what every cluster begins with. */
+export interface WholeServer {
+  readonly plane: Omit<ControlPlaneOptions, "keyValue" | "clockwork" | "compaction">
+  readonly bootstrap: BootstrapOptions
+}
+
+export interface ApiNodeOptions {
+  readonly kernel: Kernel
+  readonly server: BareServer | WholeServer
   readonly disk?: SimDiskOptions
   /** Milliseconds between compactions of the store's past; default: the API server's own. */
   readonly compactionMs?: number
@@ -26,10 +41,24 @@ export interface ApiNodeOptions {
 
 const ADMIN = { name: "system:simulation", groups: ["system:masters"] }
 
+type Parts = Pick<ControlPlaneOptions, "keyValue" | "clockwork" | "compaction">
+
+/** The server, and what is to be done before it is ready. */
+const planeOf = (server: ApiNodeOptions["server"], parts: Parts): Pick<ControlPlane, "api" | "begin"> => {
+  if ("plane" in server) return makeControlPlane({ ...parts, ...server.plane })
+  const { admission, definitions } = server
+  const api = makeApiServer({ ...parts, definitions: definitions(), ...(admission && { admission: admission() }) })
+  return { api, begin: (_options, done) => done([]) }
+}
+
+const NOTHING: BootstrapOptions = { serviceIp: "", address: "", port: 0 }
+
 export class ApiNode {
   readonly node: StoreNode
   /** Called at each start, once the server can be asked. */
   onStart: ((storage: Storage, client: Client) => void) | undefined
+  /** Called at each start, once what every cluster begins with is there; answers what could not be written. */
+  onReady: ((failures: ReadonlyArray<string>) => void) | undefined
   private readonly options: ApiNodeOptions
   private running: { readonly server: ApiServer; readonly client: Client } | undefined
 
@@ -60,17 +89,18 @@ export class ApiNode {
   }
 
   private serve(storage: Storage): void {
-    const { admission, compactionMs, definitions } = this.options
+    const { compactionMs, server } = this.options
     const { clockwork } = this.process
-    const server = makeApiServer({
+    const plane = planeOf(server, {
       keyValue: storageKeyValue(storage, clockwork),
       clockwork,
-      definitions: definitions(),
-      ...(admission === undefined ? {} : { admission: admission() }),
       ...(compactionMs === undefined ? {} : { compaction: { intervalMs: compactionMs } })
     })
-    const client = inProcessClient(server, ADMIN)
-    this.running = { server, client }
+    const client = inProcessClient(plane.api, ADMIN)
+    this.running = { server: plane.api, client }
     this.onStart?.(storage, client)
+    plane.begin("plane" in server ? server.bootstrap : NOTHING, (failures) =>
+      this.onReady?.(failures.map(({ message }) => message))
+    )
   }
 }

@@ -1,57 +1,25 @@
 // A whole simulated cluster: control plane, machines, pods, binder, controllers, users and misfortunes, on one kernel from one seed.
 // Owns how these are joined and started; refuses to know controllers (functions that are handed in) and resources (definitions).
 // Without a network model every client calls the server in process: no latency, no faults of the way, the fastest world.
-import type { AdmissionPlugin, Definitions } from "#apiserver"
-import type { Cancel, Client, Clockwork } from "#kube"
+import type { Cancel, Client } from "#kube"
 import type { Storage } from "#storage"
-import { ApiNode } from "./ApiNode.ts"
-import { OnePassChooser } from "./binder/OnePassChooser.ts"
-import { PodBindings } from "./binder/PodBindings.ts"
-import type { NodeChooser } from "./binder/NodeChooser.ts"
-import { ChurnPlayer } from "./churn/ChurnPlayer.ts"
+import { ApiNode, type BareServer, type WholeServer } from "./ApiNode.ts"
 import type { ChurnStep } from "./churn/ChurnStep.ts"
 import { FaultInjector, type FaultTargets } from "./faults/FaultInjector.ts"
 import type { FaultPlan } from "./faults/FaultPlan.ts"
 import { Network, type NetworkOptions } from "./faults/Network.ts"
 import type { SimDiskOptions } from "./faults/SimDisk.ts"
 import { makeNetworkClient } from "./NetworkClient.ts"
-import { HollowNodes } from "./nodes/HollowNodes.ts"
-import { HollowPods } from "./nodes/HollowPods.ts"
-import type { NodeGroup } from "./nodes/NodeGroup.ts"
-import { kubeletPodStages } from "./nodes/PodStages.ts"
-import type { Stage } from "./nodes/Stage.ts"
+import { Population, type PopulationOptions } from "./Population.ts"
 import { Kernel } from "./time/Kernel.ts"
+import { hashText } from "./time/RandomStream.ts"
 import type { SimProcess } from "./time/SimProcess.ts"
 
-/** What a controller is started with; it runs in a process of its own. */
-export interface ControllerContext {
-  readonly name: string
-  readonly clockwork: Clockwork
-  readonly client: Client
-}
+export type { ControllerContext, ControllerStart } from "./Population.ts"
 
-/** Starts a controller; the answer, if any, stops it. */
-export interface ControllerStart {
-  readonly name: string
-  readonly start: (context: ControllerContext) => Cancel | undefined
-}
-
-export interface WorldOptions {
+/** What a world is made of beside its server. */
+export interface WorldParts extends PopulationOptions {
   readonly seed: number
-  /** Made anew each time the server starts. */
-  readonly definitions: () => Definitions
-  readonly admission?: () => ReadonlyArray<AdmissionPlugin>
-  readonly nodeGroups: ReadonlyArray<NodeGroup>
-  /** Default: those of a kubelet. */
-  readonly podStages?: ReadonlyArray<Stage>
-  /** Stages of nodes beside what every kubelet does; default none. */
-  readonly nodeStages?: ReadonlyArray<Stage>
-  /** Milliseconds over which the nodes come up; default 0. */
-  readonly registerOverMs?: number
-  /** Who chooses nodes for pods; default the plain one-pass binder. */
-  readonly chooser?: NodeChooser
-  readonly bindingsPerSecond?: number
-  readonly controllers?: ReadonlyArray<ControllerStart>
   readonly network?: NetworkOptions
   readonly disk?: SimDiskOptions
   readonly compactionMs?: number
@@ -61,6 +29,8 @@ export interface WorldOptions {
   readonly wrapClient?: (client: Client, process: SimProcess) => Client
 }
 
+export type WorldOptions = WorldParts & (BareServer | { readonly server: WholeServer })
+
 const NOTE_COMMIT = 40
 const NOISE_TICK_MS = 10
 
@@ -68,15 +38,17 @@ export class World {
   readonly kernel: Kernel
   readonly network: Network
   readonly api: ApiNode
-  readonly nodes: HollowNodes
-  readonly pods: HollowPods
-  readonly bindings: PodBindings
-  readonly player: ChurnPlayer
+  readonly population: Population
+  readonly nodes: Population["nodes"]
+  readonly pods: Population["pods"]
+  readonly bindings: Population["bindings"]
+  readonly player: Population["player"]
   /** Called at each start of the server. */
   onServerStart: ((storage: Storage, client: Client) => void) | undefined
+  /** Called once, when the server has what every cluster begins with and everyone is about to start. */
+  onReady: ((failures: ReadonlyArray<string>) => void) | undefined
   private readonly options: WorldOptions
   private readonly clients = new Map<string, SimProcess>()
-  private readonly stops: Array<Cancel> = []
 
   constructor(options: WorldOptions) {
     const { epochMs, seed } = options
@@ -85,39 +57,25 @@ export class World {
     this.network = new Network(kernel, options.network)
     this.api = new ApiNode({
       kernel,
-      definitions: options.definitions,
+      server: "server" in options ? options.server : options,
       disk: options.disk ?? { flush: { kind: "constant", ms: 0.2 } },
-      ...(options.admission && { admission: options.admission }),
       ...(options.compactionMs === undefined ? {} : { compactionMs: options.compactionMs })
     })
     this.api.onStart = (storage, client) => {
       storage.store.listen({
         committed: (revision, events) => {
-          const [first] = events
-          this.api.process.note(NOTE_COMMIT, revision * 31 + events.length * 7 + (first?.record?.length ?? 0))
+          let digest = revision
+          for (const { kind, text } of events) digest = hashText(text, Math.imul(digest, 31) + kind)
+          this.api.process.note(NOTE_COMMIT, digest)
         }
       })
       this.onServerStart?.(storage, client)
     }
-    const kubelets = kernel.process("kubelets")
-    const kubeletClient = this.client("kubelets")
-    this.nodes = new HollowNodes({
-      kernel,
-      process: kubelets,
-      client: kubeletClient,
-      groups: options.nodeGroups,
-      registerOverMs: options.registerOverMs ?? 0,
-      stages: options.nodeStages ?? []
-    })
-    const stages = options.podStages ?? kubeletPodStages
-    this.pods = new HollowPods({ kernel, process: kubelets, client: kubeletClient, nodes: this.nodes, stages })
-    this.bindings = new PodBindings({
-      process: kernel.process("scheduler"),
-      client: this.client("scheduler"),
-      chooser: options.chooser ?? new OnePassChooser(),
-      ...(options.bindingsPerSecond === undefined ? {} : { perSecond: options.bindingsPerSecond })
-    })
-    this.player = new ChurnPlayer(kernel.process("users"), this.client("users"))
+    const population = (this.population = new Population(kernel, (name) => this.client(name), options))
+    this.nodes = population.nodes
+    this.pods = population.pods
+    this.bindings = population.bindings
+    this.player = population.player
   }
 
   /** A client in a process of this name. */
@@ -132,30 +90,24 @@ export class World {
     return this.options.wrapClient?.(plain, process) ?? plain
   }
 
-  /** Starts everything; time moves when the kernel runs. */
+  /** Starts the server, and everyone else as soon as it is ready; time moves when the kernel runs. */
   start(): void {
-    this.api.start()
-    this.nodes.start()
-    this.pods.start()
-    this.bindings.start()
-    for (const { name, start } of this.options.controllers ?? []) {
-      const { clockwork } = this.kernel.process(name)
-      const stop = start({ name, clockwork, client: this.client(name) })
-      if (stop !== undefined) this.stops.push(stop)
+    this.api.onReady = (failures) => {
+      this.api.onReady = undefined
+      this.onReady?.(failures)
+      this.population.start()
+      new FaultInjector(this.kernel, this.network, this.faultTargets()).schedule(this.options.faults ?? [])
     }
-    new FaultInjector(this.kernel, this.network, this.faultTargets()).schedule(this.options.faults ?? [])
+    this.api.start()
   }
 
   /** Plays steps of users, beside all else. */
   play(steps: Iterable<ChurnStep>): void {
-    this.kernel.closureAt(this.kernel.nowMs, this.kernel.process("users"), () => this.player.play(steps))
+    this.population.play(steps)
   }
 
   stop(): void {
-    for (const stop of this.stops) stop()
-    this.pods.stop()
-    this.nodes.stop()
-    this.bindings.stop()
+    this.population.stop()
   }
 
   private faultTargets(): FaultTargets {

@@ -1,30 +1,25 @@
 // An API server as a process: store, server, identity, certificates, front and listener, and the kubeconfig to use it.
 // Owns the order in which they start and drain; refuses flags, which the command reads, and what runs on top (controllers, nodes).
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs"
+import { networkInterfaces } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
-import { type ApiFailure, machineClockwork } from "#kube"
+import { type ApiFailure, type JsonObject, machineClockwork } from "#kube"
 import { listen, type Listening } from "#net"
-import { admissionPlugins } from "./admission/Plugins.ts"
 import { httpsWebhookCaller } from "./admission/WebhookCallAdapter.ts"
-import { type ApiServer, makeApiServer } from "./ApiServer.ts"
+import type { ApiServer } from "./ApiServer.ts"
+import { signJwt } from "./authn/Jwt.ts"
 import { openIdPaths } from "./authn/FrontIdentity.ts"
 import { type SigningKey, signingKey } from "./authn/SigningKeys.ts"
 import { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
 import type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
-import { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
+import { type ControlPlane, makeControlPlane } from "./ControlPlane.ts"
 import { type ClusterCertificates, clusterCertificates } from "./http/ClusterCertificatesAdapter.ts"
 import { type Front, type FrontAuthenticator, makeFront } from "./http/Front.ts"
 import { kubeconfigText } from "./http/KubeconfigText.ts"
-import { serveCustomResources } from "./crd/CustomResources.ts"
-import { aggregateClusterRoles } from "./rbac/Aggregation.ts"
-import { makeDefinitions } from "./registry/DefinitionRegistry.ts"
-import { schemaManagers } from "./registry/SchemaManagers.ts"
-import { builtInDefinitions } from "./resources/BuiltIns.ts"
-import { defaultResourcesContext } from "./resources/Context.ts"
 import { openAudit, readServerFile, ServerFileInvalid } from "./serve/ServeAudit.ts"
 import { openStore } from "./serve/ServeStore.ts"
-import { makeAccess, makeAuthenticator, type ServerAccess } from "./serve/ServerIdentity.ts"
+import { makeAuthenticator } from "./serve/ServerIdentity.ts"
 import type { ServerOptions } from "./serve/ServerOptions.ts"
 
 /** A server that answers. */
@@ -34,6 +29,10 @@ export interface RunningApiServer {
   readonly url: string
   /** The administrator's kubeconfig. */
   readonly kubeconfig: string
+  /** What controllers of the cluster sign certificates with, in PEM; undefined without TLS. */
+  readonly authority: { readonly cert: string; readonly key: string } | undefined
+  /** Signs a service account's token that never ends, as secrets hold them. */
+  readonly signToken: (claims: JsonObject) => string
 }
 
 const SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -65,6 +64,15 @@ const firstServiceIp = (cidrs: ReadonlyArray<string>): string => {
     : address.replace(/\.(\d+)$/, (_, last: string) => `.${Number(last) + 1}`)
 }
 
+/** Where clients in the cluster find the server: not on a loopback address, which would be their own. */
+const advertised = (reachable: string): string => {
+  if (!/^(127\.|::1$|localhost$)/.test(reachable)) return reachable
+  const outward = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal)
+  return outward?.address ?? reachable
+}
+
 /** Writes a file that only its owner reads, whole or not at all. */
 const writeKept = (option: string, path: string, text: string): Effect.Effect<void, ServerFileInvalid> =>
   Effect.try({
@@ -93,34 +101,31 @@ const everyone: FrontAuthenticator = {
     done({ name: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] })
 }
 
-/** Opens the store and the server on it, with its gates. */
-const openApi = Effect.fnUntraced(function* (options: ServerOptions) {
+/** Opens the store and the control plane on it, with its gates. */
+const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
   const keyValue = yield* openStore(options)
   const webhooks = yield* Effect.acquireRelease(Effect.sync(httpsWebhookCaller), (open) =>
     Effect.sync(() => open.close())
   )
-  const { eventTtlSeconds, serviceCidrs } = options
-  const definitions = makeDefinitions(builtInDefinitions({ ...defaultResourcesContext, eventTtlSeconds, serviceCidrs }))
-  let access: ServerAccess | undefined
-  const api = yield* Effect.acquireRelease(
+  const { disableAdmissionPlugins: disable, enableAdmissionPlugins: enable, eventTtlSeconds, serviceCidrs } = options
+  return yield* Effect.acquireRelease(
     Effect.sync(() =>
-      makeApiServer({
+      makeControlPlane({
         keyValue,
         clockwork: machineClockwork,
-        definitions,
-        managers: schemaManagers,
-        admission: (server) =>
-          admissionPlugins(server, { ...(access = makeAccess(server)), webhooks: { caller: webhooks } })
+        resources: { eventTtlSeconds, serviceCidrs },
+        webhooks: { caller: webhooks },
+        disable,
+        enable
       })
     ),
-    (server) => Effect.sync(() => server.stop())
+    (plane) => Effect.sync(() => plane.stop())
   )
-  return { api, access: access ?? makeAccess(api) }
 })
 
-const bootstrap = Effect.fnUntraced(function* (api: ApiServer, options: BootstrapOptions) {
+const begin = Effect.fnUntraced(function* (plane: ControlPlane, options: BootstrapOptions) {
   const failures = yield* Effect.callback<ReadonlyArray<ApiFailure>>((resume) =>
-    reconcileBootstrap(api, options, (failed) => resume(Effect.succeed(failed)))
+    plane.begin(options, (failed) => resume(Effect.succeed(failed)))
   )
   for (const failure of failures) yield* Effect.logWarning(failure.message).pipe(Effect.annotateLogs(caller))
 })
@@ -140,14 +145,14 @@ const defectLog = Effect.map(Effect.context(), (context) => (defect: unknown): v
 
 interface Served {
   readonly options: ServerOptions
-  readonly api: ApiServer
-  readonly access: ServerAccess
+  readonly plane: ControlPlane
   readonly key: SigningKey
   readonly certificates: ClusterCertificates | undefined
 }
 
 /** Opens the front on a socket; it drains with the scope, its watches first. */
-const openFront = Effect.fnUntraced(function* ({ access, api, certificates, key, options }: Served) {
+const openFront = Effect.fnUntraced(function* ({ certificates, key, options, plane }: Served) {
+  const { access, api } = plane
   const files = yield* readFiles(options)
   const clientCa = `${certificates?.ca ?? ""}${files.clientCa}`
   const { anonymous, host, insecure, limits, port, requestTimeoutMs, streams } = options
@@ -205,20 +210,21 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
     ? undefined
     : yield* clusterCertificates({ directory, hosts: hostsOf(options, serviceIp) })
   const key = yield* tokenKey(options.dataDir)
-  const { access, api } = yield* openApi(options)
-  const { port, reachable, state } = yield* openFront({ options, api, access, key, certificates })
+  const plane = yield* openPlane(options)
+  const { port, reachable, state } = yield* openFront({ options, plane, key, certificates })
   const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
-  yield* bootstrap(api, { serviceIp, address: reachable, port, ...clientCa })
-  for (const start of [aggregateClusterRoles, serveCustomResources]) {
-    yield* Effect.acquireRelease(
-      Effect.sync(() => start(api)),
-      (stop) => Effect.sync(stop)
-    )
-  }
+  const { serviceCidrs } = options
+  yield* begin(plane, { serviceIp, serviceCidrs, address: advertised(reachable), port, ...clientCa })
   state.ready = true
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })
   if (options.kubeconfig !== undefined) yield* writeKept("kubeconfig", options.kubeconfig, kubeconfig)
-  const running: RunningApiServer = { api, url, kubeconfig }
+  const running: RunningApiServer = {
+    api: plane.api,
+    url,
+    kubeconfig,
+    authority: certificates && { cert: certificates.ca, key: certificates.caKey },
+    signToken: (claims) => signJwt(claims, key)
+  }
   return running
 })

@@ -9,7 +9,8 @@ import { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional, Flag.map(Option.getOrUndefined))
 
-const flags = {
+/** The flags of everything that serves a Kubernetes API. */
+export const apiServerFlags = {
   listen: Flag.String("listen").pipe(
     Flag.withDescription("HOST:PORT to serve on; port 0 takes any free one"),
     Flag.withDefault("127.0.0.1:6443")
@@ -31,6 +32,8 @@ const flags = {
     Flag.withDescription("Blocks of cluster IPs, separated by commas"),
     Flag.withDefault("10.0.0.0/16")
   ),
+  disableAdmission: text("disable-admission-plugins", "Admission plugins that are to be off, separated by commas"),
+  enableAdmission: text("enable-admission-plugins", "Admission plugins that are on beside the usual ones"),
   auditPolicy: text("audit-policy-file", "What is recorded; without it nothing is"),
   auditLog: text("audit-log-path", "Where records go; - is the standard output"),
   auditWebhook: text("audit-webhook-url", "Where batches of records are posted")
@@ -62,7 +65,8 @@ const run = Effect.fn("apiserver.command")(function* (options: ServerOptions) {
   return yield* Effect.never
 }, Effect.scoped)
 
-interface Given {
+/** What those flags say. */
+export interface ApiServerFlags {
   readonly listen: string
   readonly dataDir: string | undefined
   readonly kubeconfig: string | undefined
@@ -72,13 +76,15 @@ interface Given {
   readonly tokenAuthFile: string | undefined
   readonly noAnonymous: boolean
   readonly serviceCidr: string
+  readonly disableAdmission: string | undefined
+  readonly enableAdmission: string | undefined
   readonly auditPolicy: string | undefined
   readonly auditLog: string | undefined
   readonly auditWebhook: string | undefined
 }
 
 /** The options that flags mean; fails with a line that names the flag and its rule. */
-const optionsOf = Effect.fnUntraced(function* (given: Given) {
+export const apiServerOptions = Effect.fnUntraced(function* (given: ApiServerFlags) {
   const address = addressOf(given.listen)
   if (address === undefined) {
     const userMessage = `--listen ${given.listen}: must be HOST:PORT, the port between 0 and 65535`
@@ -100,6 +106,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     anonymous: !given.noAnonymous,
     hosts: listOf(given.hosts),
     serviceCidrs: listOf(given.serviceCidr),
+    disableAdmissionPlugins: listOf(given.disableAdmission),
+    enableAdmissionPlugins: listOf(given.enableAdmission),
     audit
   }
   return options
@@ -109,8 +117,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
 const auditBounds = { logMaxBytes: 100 * 2 ** 20, logMaxBackups: 10 }
 
 /** `wharf serve apiserver`. */
-export const serveApiServerCommand = Command.make("apiserver", flags, (given) =>
-  Effect.flatMap(optionsOf(given), run)
+export const serveApiServerCommand = Command.make("apiserver", apiServerFlags, (given) =>
+  Effect.flatMap(apiServerOptions(given), run)
 ).pipe(
   Command.withDescription("Serve a Kubernetes API on our own store: no etcd, no kube-apiserver"),
   Command.withExamples([

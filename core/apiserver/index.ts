@@ -41,6 +41,7 @@ export { tokenRequest, type TokenRequestOptions } from "./authn/TokenRequest.ts"
 export type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
 export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./bootstrap/IdentityDefinitions.ts"
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
+export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
 export type {
   Action,
@@ -53,8 +54,9 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
-export { aggregateClusterRoles } from "./rbac/Aggregation.ts"
+export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
 export { usualChain } from "./rbac/Authorizers.ts"
 export { NodeAuthorizer } from "./rbac/NodeAuthorizer.ts"
 export { RbacAuthorizer } from "./rbac/RbacAuthorizer.ts"
@@ -75,7 +77,25 @@ export type {
   Verb
 } from "./Request.ts"
 export { type RunningApiServer, serveApiServer } from "./ServeApiServer.ts"
-export { serveApiServerCommand } from "./ServeApiServerCommand.ts"
+export {
+  apiServerFlags,
+  type ApiServerFlags,
+  apiServerOptions,
+  serveApiServerCommand
+} from "./ServeApiServerCommand.ts"
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
+export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
+export { TimeZone } from "./resources/batch/TimeZone.ts"
+export {
+  type Fields,
+  fieldsIn,
+  fieldsOf,
+  itemsOf,
+  mapOf,
+  numberIn,
+  numberOf,
+  textOf,
+  textsOf
+} from "./resources/Fields.ts"

@@ -140,6 +140,11 @@ export class Kernel {
     return this.deferredHead < this.deferred.length ? this.nowMs : this.heap.nextTime()
   }
 
+  /** Moves the clock on, at most to the next event: for who follows another clock and lets something happen from outside. */
+  advance(toMs: number): void {
+    this.nowMs = Math.max(this.nowMs, Math.min(toMs, this.nextTime()))
+  }
+
   /** Ends the run after the event under way. */
   stop(): void {
     this.stopping = true

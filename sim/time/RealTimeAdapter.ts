@@ -3,6 +3,7 @@
 // the clock; as fast as possible it runs in slices, so that signals and sockets get their turn.
 import { Effect } from "effect"
 import type { Kernel, RunEnd, RunLimits } from "./Kernel.ts"
+import type { SimProcess } from "./SimProcess.ts"
 
 /** Milliseconds of the machine's monotonic clock. */
 export const wallMs = (): number => performance.now()
@@ -17,41 +18,77 @@ const SLICE_MS = 20
 const SLICE_EVENTS = 512
 const SLEEP_MAX_MS = 1000
 
-/** Keeps the kernel in step with the real clock until the returned function is called. */
-export const followRealTime = (kernel: Kernel): (() => void) => {
-  const startMs = performance.now() - kernel.nowMs
-  let timer: NodeJS.Timeout | undefined
-  let wakesAtMs = Number.POSITIVE_INFINITY
-  let stopped = false
-  let running = false
-  const sleep = (): void => {
-    if (stopped || running) return
-    const next = Math.min(kernel.nextTime(), kernel.nowMs + SLEEP_MAX_MS)
-    if (timer !== undefined && next >= wakesAtMs) return
-    clearTimeout(timer)
-    wakesAtMs = next
-    timer = setTimeout(pump, Math.max(0, startMs + next - performance.now()))
+/** Keeps a kernel in step with the real clock; who is outside enters through it. */
+export class RealTime {
+  private readonly kernel: Kernel
+  private readonly startMs: number
+  private timer: NodeJS.Timeout | undefined
+  private immediate: NodeJS.Immediate | undefined
+  private wakesAtMs = Number.POSITIVE_INFINITY
+  private stopped = false
+  private running = false
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel
+    this.startMs = performance.now() - kernel.nowMs
+    kernel.onEarlier = () => this.sleep()
+    this.sleep()
   }
-  const pump = (): void => {
-    timer = undefined
-    wakesAtMs = Number.POSITIVE_INFINITY
-    running = true
+
+  /** Lets something happen in a process of the kernel now, though not within this call: an answer from outside has come. */
+  enter(process: SimProcess, run: () => void): void {
+    if (this.stopped) return
+    // What is entered must find the time of now, not of the last event.
+    if (!this.running) this.kernel.advance(performance.now() - this.startMs)
+    this.kernel.defer(process, run)
+  }
+
+  stop(): void {
+    this.stopped = true
+    this.kernel.onEarlier = undefined
+    clearTimeout(this.timer)
+    clearImmediate(this.immediate)
+  }
+
+  private sleep(): void {
+    if (this.stopped || this.running || this.immediate !== undefined) return
+    const next = Math.min(this.kernel.nextTime(), this.kernel.nowMs + SLEEP_MAX_MS)
+    if (this.timer !== undefined && next >= this.wakesAtMs) return
+    clearTimeout(this.timer)
+    const waitMs = this.startMs + next - performance.now()
+    this.timer = undefined
+    if (waitMs <= 0) {
+      this.immediate = setImmediate(() => this.pump())
+      return
+    }
+    this.wakesAtMs = next
+    this.timer = setTimeout(() => this.pump(), waitMs)
+  }
+
+  private pump(): void {
+    const { kernel, startMs } = this
+    this.timer = undefined
+    this.immediate = undefined
+    this.wakesAtMs = Number.POSITIVE_INFINITY
+    this.running = true
     const begunMs = performance.now()
     while (
       kernel.run({ untilMs: performance.now() - startMs, maxEvents: SLICE_EVENTS }) === "events" &&
       performance.now() - begunMs < SLICE_MS
     );
-    running = false
-    sleep()
-  }
-  kernel.onEarlier = sleep
-  sleep()
-  return () => {
-    stopped = true
-    kernel.onEarlier = undefined
-    clearTimeout(timer)
+    this.running = false
+    this.sleep()
   }
 }
+
+/** Keeps the kernel in step with the real clock until the returned function is called. */
+export const followRealTime = (kernel: Kernel): (() => void) => {
+  const time = new RealTime(kernel)
+  return () => time.stop()
+}
+
+/** Milliseconds since the epoch by the machine's clock: where a world that follows it begins. */
+export const epochMs = (): number => Date.now()
 
 /** Runs a world as fast as it goes, giving the process its turn every few milliseconds; interruption ends it between events. */
 export const runInSlices = (kernel: Kernel, limits: Omit<RunLimits, "maxEvents"> = {}): Effect.Effect<RunEnd> =>

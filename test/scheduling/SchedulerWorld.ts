@@ -33,7 +33,7 @@ export class SchedulerWorld {
     wrap: (client: Client) => Client = (client) => client
   ) {
     this.kernel = new Kernel({ seed })
-    this.api = new ApiNode({ kernel: this.kernel, definitions: clusterDefinitions })
+    this.api = new ApiNode({ kernel: this.kernel, server: { definitions: clusterDefinitions } })
     this.api.start()
     this.kernel.run({ untilMs: 1000 })
     const client = this.api.local()

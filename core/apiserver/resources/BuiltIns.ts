@@ -3,10 +3,20 @@
 import { builtInResources } from "#kube"
 import { customResourceDefinitions } from "../crd/CustomResourceDefinitions.ts"
 import type { Definition } from "../Definition.ts"
+import { admissionPolicies } from "./admissionregistration/AdmissionPolicies.ts"
+import {
+  mutatingWebhookConfigurations,
+  validatingWebhookConfigurations
+} from "./admissionregistration/WebhookConfigurations.ts"
+import { apiServices, storageVersionMigrations } from "./apiregistration/ApiServices.ts"
 import { deployments, replicaSets } from "./apps/Deployments.ts"
 import { controllerRevisions, daemonSets, replicationControllers, statefulSets } from "./apps/Sets.ts"
+import { horizontalPodAutoscalers, olderHorizontalPodAutoscalers } from "./autoscaling/HorizontalPodAutoscalers.ts"
 import { cronJobs } from "./batch/CronJobs.ts"
 import { jobs } from "./batch/Jobs.ts"
+import { signingRequests } from "./certificates/SigningRequests.ts"
+import { clusterTrustBundles, podCertificateRequests } from "./certificates/TrustBundles.ts"
+import { devices } from "./claims/Devices.ts"
 import type { ResourcesContext } from "./Context.ts"
 import { leases } from "./coordination/Leases.ts"
 import { componentStatuses, configMaps, podTemplates, secrets, serviceAccounts } from "./corev1/Configuration.ts"
@@ -19,8 +29,15 @@ import { services } from "./corev1/Services.ts"
 import { persistentVolumeClaims, persistentVolumes } from "./corev1/Volumes.ts"
 import { define } from "./Define.ts"
 import { endpoints, endpointSlices } from "./discovery/Endpoints.ts"
+import { flowSchemas, priorityLevels } from "./flowcontrol/Priorities.ts"
+import { ingressClasses, ingresses } from "./networking/Ingresses.ts"
+import { ipAddresses, networkPolicies, serviceCidrs } from "./networking/NetworkPolicies.ts"
+import { runtimeClasses } from "./node/RuntimeClasses.ts"
 import { podDisruptionBudgets } from "./policy/Budgets.ts"
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/Roles.ts"
+import { priorityClasses } from "./scheduling/PriorityClasses.ts"
+import { csiDrivers, csiNodes, volumeAttachments } from "./storage/Drivers.ts"
+import { csiStorageCapacities, storageClasses, volumeAttributesClasses } from "./storage/StorageClasses.ts"
 
 const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   bindings(),
@@ -45,6 +62,8 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   deployments(),
   replicaSets(),
   statefulSets(),
+  olderHorizontalPodAutoscalers(),
+  horizontalPodAutoscalers(),
   cronJobs(),
   jobs(),
   leases(),
@@ -55,14 +74,35 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   clusterRoleBindings(),
   clusterRoles(),
   roleBindings(),
-  roles()
+  roles(),
+  ...admissionPolicies(),
+  mutatingWebhookConfigurations(),
+  validatingWebhookConfigurations(),
+  apiServices(),
+  storageVersionMigrations(),
+  signingRequests(),
+  clusterTrustBundles(),
+  podCertificateRequests(),
+  ...devices(),
+  flowSchemas(),
+  priorityLevels(),
+  ingressClasses(),
+  ingresses(),
+  ipAddresses(),
+  networkPolicies(),
+  serviceCidrs(),
+  runtimeClasses(),
+  priorityClasses(),
+  csiDrivers(),
+  csiNodes(),
+  csiStorageCapacities(),
+  storageClasses(),
+  volumeAttachments(),
+  volumeAttributesClasses()
 ]
 
 /** Groups whose kinds are answered, never stored. */
 const REVIEWS: ReadonlySet<string> = new Set(["authentication.k8s.io", "authorization.k8s.io"])
-
-/** The older form of what is stored as autoscaling/v2: it would need a conversion. */
-const UNSERVED: ReadonlySet<string> = new Set(["autoscaling/v1/horizontalpodautoscalers"])
 
 /** Every stable built-in resource of Kubernetes 1.37 but the reviews. */
 export const builtInDefinitions = (context: ResourcesContext): ReadonlyArray<Definition> => {
@@ -71,8 +111,7 @@ export const builtInDefinitions = (context: ResourcesContext): ReadonlyArray<Def
     `${one.group}/${one.version}/${one.resource}`
   const seen = new Set(known.map(nameOf))
   const others = builtInResources().filter(
-    (one) =>
-      /^v\d+$/.test(one.version) && !REVIEWS.has(one.group) && !UNSERVED.has(nameOf(one)) && !seen.has(nameOf(one))
+    (one) => /^v\d+$/.test(one.version) && !REVIEWS.has(one.group) && !seen.has(nameOf(one))
   )
   return [...known, ...others.map(({ group, kind, version }) => define(group, version, kind))]
 }

@@ -48,6 +48,8 @@ export interface Behaviour {
   readonly initialStatus?: (draft: Draft) => Draft["status"]
   /** The status subresource's own rules. */
   readonly status?: {
+    /** Whether an update of the status leaves all metadata as it is; by default it may change labels, annotations and the like. */
+    readonly keepsMetadata?: boolean
     readonly defaults?: (draft: Draft) => void
     readonly prepare?: NonNullable<Strategy["prepareForUpdate"]>
     readonly check?: (object: KubeObject, old: KubeObject, problems: Problems) => void
@@ -55,6 +57,8 @@ export interface Behaviour {
   readonly columns?: ReadonlyArray<Column>
   readonly selectableFields?: Definition["selectableFields"]
   readonly subresources?: Readonly<Record<string, Subresource>>
+  /** What every answer warns of when the resource is out of use. */
+  readonly deprecated?: string
   /** Where it is not stored under "/registry/<resource>/" in its own version. */
   readonly storage?: Partial<NonNullable<Definition["storage"]>>
 }
@@ -152,8 +156,10 @@ const subresourcesOf = (found: BuiltInResource, behaviour: Behaviour): ReadonlyM
   for (const { group, kind, name, verbs, version } of found.subresources) {
     const own = behaviour.subresources?.[name]
     if (own !== undefined) subresources.set(name, own)
-    else if (name === "status") subresources.set(name, { type: "status", strategy: statusStrategy(behaviour) })
-    else {
+    else if (name === "status") {
+      const keeps = behaviour.status?.keepsMetadata === true ? { keepsMetadata: true } : {}
+      subresources.set(name, { type: "status", strategy: statusStrategy(behaviour), ...keeps })
+    } else {
       const kinds = { group, version, kind }
       subresources.set(name, { type: "action", kind: kinds, verbs: verbs as ReadonlyArray<Verb>, run: onlyOverHttp })
     }
@@ -187,6 +193,7 @@ export const define = (group: string, version: string, kind: string, behaviour: 
     columns: behaviour.columns ?? [nameColumn, ageColumn],
     selectableFields: behaviour.selectableFields ?? {},
     subresources,
+    ...(behaviour.deprecated === undefined ? {} : { deprecated: behaviour.deprecated }),
     storage: { prefix: `/registry/${found.resource}/`, group, version, ...behaviour.storage }
   }
 }

@@ -94,7 +94,7 @@ const isObjectCount = (name: string): boolean => name.startsWith("count/")
 
 /** Checks the name of a resource of a quota. */
 export const checkQuotaResource = (name: string, path: string, problems: Problems): void => {
-  if (!checkName(name, path, problems)) return
+  checkName(name, path, problems)
   if (
     !name.includes("/") &&
     !QUOTA_RESOURCES.has(name) &&

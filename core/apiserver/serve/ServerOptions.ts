@@ -27,6 +27,10 @@ export interface ServerOptions {
   readonly limits: InFlightLimits
   readonly requestTimeoutMs: number
   readonly eventTtlSeconds: number
+  /** Admission plugins by kube-apiserver's names that are to be off, like "ServiceAccount". */
+  readonly disableAdmissionPlugins: ReadonlyArray<string>
+  /** Those that are on beside the usual ones, like "NodeRestriction". */
+  readonly enableAdmissionPlugins: ReadonlyArray<string>
   readonly audit: AuditOptions | undefined
   /** Carries logs, exec and their like to nodes. */
   readonly streams: Streams | undefined
@@ -59,6 +63,8 @@ export const defaultServerOptions: ServerOptions = {
   limits: { readOnlyMax: 400, mutatingMax: 200 },
   requestTimeoutMs: 60_000,
   eventTtlSeconds: 3600,
+  disableAdmissionPlugins: [],
+  enableAdmissionPlugins: [],
   audit: undefined,
   streams: undefined
 }

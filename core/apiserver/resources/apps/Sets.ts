@@ -45,12 +45,14 @@ const STATEFUL: TemplateRule = { kind: "StatefulSet", emptyFor: "statefulset" }
 const STATEFUL_SPEC: Fields = Object.freeze({ replicas: 1, revisionHistoryLimit: 10 })
 const RETAIN: Fields = Object.freeze({ whenDeleted: "Retain", whenScaled: "Retain" })
 
+const ROLLING_SET: Fields = Object.freeze({ partition: 0, maxUnavailable: 1 })
+
 const statefulStrategy = (given: unknown): Fields => {
   const strategy = fieldsOf(given)
-  if (textOf(strategy["type"]) === "") return { rollingUpdate: { partition: 0 }, ...strategy, type: "RollingUpdate" }
+  if (textOf(strategy["type"]) === "") return { rollingUpdate: ROLLING_SET, ...strategy, type: "RollingUpdate" }
   const rolling = fieldsIn(strategy["rollingUpdate"])
   if (strategy["type"] !== "RollingUpdate" || rolling === undefined) return strategy
-  return withField(strategy, "rollingUpdate", defaulted(rolling, { partition: 0 }))
+  return withField(strategy, "rollingUpdate", defaulted(rolling, ROLLING_SET))
 }
 
 const claimTemplate = (claim: Fields): Fields => {

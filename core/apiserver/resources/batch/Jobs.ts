@@ -73,6 +73,8 @@ const prepareForCreate = (draft: Draft): ApiFailure | undefined => {
     selector: { ...selector, matchLabels },
     template: { ...template, metadata: { ...metadata, labels } }
   }
+  // A job without labels has those of its pods, as every later reading of a stored one shows.
+  if (Object.keys(draft.metadata.labels ?? {}).length === 0) draft.metadata.labels = labels
   return undefined
 }
 

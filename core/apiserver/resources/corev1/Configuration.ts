@@ -176,6 +176,7 @@ export const componentStatuses = (): Definition => {
     return value === undefined ? "Unknown" : value === "True" ? "Healthy" : "Unhealthy"
   }
   return define("", "v1", "ComponentStatus", {
+    deprecated: "v1 ComponentStatus is deprecated in v1.19+",
     columns: [
       nameColumn,
       column("Status", status),

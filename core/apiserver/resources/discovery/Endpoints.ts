@@ -152,6 +152,7 @@ const endpointsText = (endpoints: KubeObject): string => {
 export const endpoints = (): Definition =>
   define("", "v1", "Endpoints", {
     defaults: endpointsDefaults,
+    deprecated: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     check: checkEndpoints,
     strategy: { createOnUpdate: true },
     columns: [nameColumn, column("Endpoints", endpointsText), ageColumn],

@@ -13,9 +13,6 @@ import { checkSelector } from "../Selectors.ts"
 const GROUP = "rbac.authorization.k8s.io"
 
 const checkRule = (rule: Fields, namespaced: boolean, path: string, problems: Problems): void => {
-  if (textsOf(rule["verbs"]).length === 0) {
-    problems.push(required(`${path}.verbs`, "verbs must contain at least one value"))
-  }
   const urls = textsOf(rule["nonResourceURLs"])
   const resources = ["apiGroups", "resources", "resourceNames"].some((field) => textsOf(rule[field]).length > 0)
   if (urls.length > 0) {
@@ -34,8 +31,13 @@ const checkRule = (rule: Fields, namespaced: boolean, path: string, problems: Pr
   }
 }
 
-const checkRules = (role: KubeObject, namespaced: boolean, problems: Problems): void =>
-  itemsOf(role["rules"]).forEach((rule, at) => checkRule(rule, namespaced, `rules[${at}]`, problems))
+const checkRules = (role: KubeObject, namespaced: boolean, problems: Problems): void => {
+  const rules = itemsOf(role["rules"])
+  rules.forEach((rule, at) => checkRule(rule, namespaced, `rules[${at}]`, problems))
+  rules.forEach((rule, at) => {
+    if (textsOf(rule["verbs"]).length === 0) problems.push(required(`rules[${at}].verbs`))
+  })
+}
 
 const checkAggregation = (role: KubeObject, problems: Problems): void => {
   const rule = fieldsIn(role["aggregationRule"])
