@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config"
 
 const judged = [
   "test/storage/*.test.ts",
-  "test/apiserver/kubectl/*.test.ts",
+  "test/apiserver/kubectl/**/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/package.test.ts"
 ]
