@@ -21,7 +21,18 @@ const serveOf = Command.make("serve").pipe(
   Command.withExamples([
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
-    { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" }
+    { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+  ])
+)
+
+const benchOf = Command.make("bench").pipe(
+  Command.withDescription("Measure one of the systems by its field's own benchmark"),
+  Command.withExamples([
+    {
+      command: "wharf bench scheduler --floors --upstream",
+      description: "kube-scheduler's floors, beside kube-scheduler"
+    }
   ])
 )
 
@@ -30,12 +41,14 @@ const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
-  const { serveClusterCommand } = await import("#sim")
-  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveClusterCommand])
+  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const sim = [serveClusterCommand, serveControllersCommand] as const
+  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, ...sim])
 }
 
 const everything = async () => {
-  const { runCommand, scenarioCommand } = await import("#scenarios")
+  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+    await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -45,9 +58,11 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
+    conformanceCommand,
+    Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,
-    simCommand(),
+    simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])
 }
@@ -78,6 +93,10 @@ const report = (cause: Cause.Cause<unknown>) =>
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const serves = first === "etcd" || first === "serve"
   if (serves && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
+  // Who ends a served report by Ctrl-C has its run's result all the same.
+  const { exitCode } = process
+  if (first === "run" && typeof exitCode === "number" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    return onExit(exitCode)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
   if (misused) onExit(2)

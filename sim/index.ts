@@ -60,6 +60,10 @@ export { World, type WorldOptions, type WorldParts } from "./World.ts"
 export { type RunningCluster, serveCluster, type ServeClusterOptions } from "./cluster/ServeCluster.ts"
 export { serveClusterCommand } from "./cluster/ServeClusterCommand.ts"
 export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"
+export { type AutoscalerSettings, autoscalerController } from "./controllers/autoscaling/AutoscalerController.ts"
+export type { MetricSource } from "./controllers/autoscaling/MetricSource.ts"
+export { metricsDefinitions } from "./controllers/autoscaling/MetricsApi.ts"
+export { usageAnnotations } from "./controllers/autoscaling/LoadProfile.ts"
 export { ControllersInvalid, allControllers, chooseControllers } from "./controllers/Controllers.ts"
 export {
   controllerManager,
@@ -67,9 +71,15 @@ export {
   type LeaderElectionSettings,
   startControllers
 } from "./controllers/ControllerManager.ts"
+export { serveControllersCommand } from "./controllers/ServeControllersCommand.ts"
 export type { ControllerMaker, Manager, NamedController } from "./controllers/Manager.ts"
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
-export { CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
+export { type CaseRunner, CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
 export { firstDifference, type LogDifference, writeEventLog } from "./time/EventLogAdapter.ts"
+export { upkeepControllers, upkeepControllersWith, type UpkeepMeans } from "./controllers/UpkeepControllers.ts"
+export { certificatePort, type Authority } from "./controllers/identity/CertificatePortAdapter.ts"
+export { type NodeLifecycleOptions, nodeLifecycleWith } from "./controllers/nodes/NodeLifecycle.ts"
+export { type PodGarbageOptions, podGarbageWith } from "./controllers/nodes/PodGarbage.ts"
+export { type EndpointSliceOptions, endpointSlicesWith } from "./controllers/network/EndpointSliceController.ts"

@@ -4,6 +4,8 @@ import { defineConfig } from "vitest/config"
 
 const judged = [
   "test/storage/*.test.ts",
+  "test/sim/controllers/Real*.test.ts",
+  "test/sim/controllers/Workloads.test.ts",
   "test/apiserver/kubectl/**/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/package.test.ts"

@@ -1,7 +1,17 @@
 // A resource is one declaration: names, scope, schema, strategy, columns, subresources. The server derives every verb, discovery,
 // OpenAPI, tables and validation from it.
 // Owns the declaration's shape; refuses to declare any resource itself.
-import type { ApiFailure, Clockwork, FieldProblem, GroupVersionKind, Json, KubeObject, ObjectMeta, Schema } from "#kube"
+import type {
+  ApiFailure,
+  Clockwork,
+  CustomSchema,
+  FieldProblem,
+  GroupVersionKind,
+  Json,
+  KubeObject,
+  ObjectMeta,
+  Schema
+} from "#kube"
 import type { Api } from "./Api.ts"
 import type { ApiAnswer, ApiRequest, RequestOptions, UserInfo, Verb } from "./Request.ts"
 
@@ -127,6 +137,8 @@ export interface Definition {
   readonly schema: Schema
   /** A custom resource: nulls are kept, and values of wrong types are validation failures instead of undecodable bodies. */
   readonly custom?: boolean
+  /** What OpenAPI says of a custom resource: the words of its definition. */
+  readonly published?: CustomSchema
   /** What every answer warns of when the resource is out of use. */
   readonly deprecated?: string
   readonly strategy: Strategy

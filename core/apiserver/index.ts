@@ -54,8 +54,9 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
-export { aggregateClusterRoles } from "./rbac/Aggregation.ts"
+export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
 export { usualChain } from "./rbac/Authorizers.ts"
 export { NodeAuthorizer } from "./rbac/NodeAuthorizer.ts"
 export { RbacAuthorizer } from "./rbac/RbacAuthorizer.ts"
@@ -85,3 +86,16 @@ export {
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
+export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
+export { TimeZone } from "./resources/batch/TimeZone.ts"
+export {
+  type Fields,
+  fieldsIn,
+  fieldsOf,
+  itemsOf,
+  mapOf,
+  numberIn,
+  numberOf,
+  textOf,
+  textsOf
+} from "./resources/Fields.ts"

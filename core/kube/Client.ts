@@ -25,9 +25,15 @@ export interface Target extends Collection {
 /** Called exactly once, and never before the call that it answers has returned. */
 export type Done<A> = (answer: A | ApiFailure) => void
 
-export interface GetOptions {
+export interface GetOptions extends Form {
   /** Absent: the newest; "0": whatever is at hand; else at least so new. */
   readonly resourceVersion?: string
+}
+
+/** In which form objects are wanted. */
+export interface Form {
+  /** Names, labels, owners and the like suffice: over HTTP nothing else is sent, in process whole objects are shared all the same. */
+  readonly metadataOnly?: boolean
 }
 
 export interface Selection {
@@ -35,7 +41,7 @@ export interface Selection {
   readonly fieldSelector?: string
 }
 
-export interface ListOptions extends Selection {
+export interface ListOptions extends Selection, Form {
   readonly resourceVersion?: string
   readonly resourceVersionMatch?: "Exact" | "NotOlderThan"
   /** Objects of a page; 0 or absent: all. */
@@ -43,7 +49,7 @@ export interface ListOptions extends Selection {
   readonly continue?: string
 }
 
-export interface WatchOptions extends Selection {
+export interface WatchOptions extends Selection, Form {
   /** Events after this one; absent or "0" starts with the state as ADDED events. */
   readonly resourceVersion?: string
   readonly allowWatchBookmarks?: boolean

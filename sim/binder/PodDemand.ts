@@ -95,16 +95,24 @@ const requiredTerms = (pod: KubeObject): ReadonlyArray<JsonObject> => {
 
 type Labels = Readonly<Record<string, string>>
 
-/** Whether a node's labels are such as a pod asks for, by nodeSelector and required node affinity. */
-export const labelsFit = (pod: KubeObject, labels: Labels): boolean => {
+/**
+ * Whether a node's labels are such as a pod asks for, by nodeSelector and required node affinity. What terms say of a node's fields
+ * counts when its name is given; a term that says nothing fits no node.
+ */
+export const labelsFit = (pod: KubeObject, labels: Labels, name?: string): boolean => {
   const { nodeSelector } = podSpec(pod)
   if (isJsonObject(nodeSelector))
-    for (const [name, value] of Object.entries(nodeSelector)) if (labels[name] !== value) return false
+    for (const [label, value] of Object.entries(nodeSelector)) if (labels[label] !== value) return false
   const terms = requiredTerms(pod)
-  return (
-    terms.length === 0 ||
-    terms.some((term) => objectsOf(term["matchExpressions"]).every((one) => expressionFits(one, labels)))
-  )
+  if (terms.length === 0) return true
+  const fields = name === undefined ? undefined : { "metadata.name": name }
+  return terms.some(({ matchExpressions, matchFields }) => {
+    const byLabel = objectsOf(matchExpressions)
+    const byField = objectsOf(matchFields)
+    if (byLabel.length + byField.length === 0) return false
+    if (fields !== undefined && !byField.every((one) => expressionFits(one, fields))) return false
+    return byLabel.every((one) => expressionFits(one, labels))
+  })
 }
 
 const expressionFits = ({ key, operator, values }: JsonObject, labels: Labels): boolean => {

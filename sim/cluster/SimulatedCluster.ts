@@ -3,11 +3,12 @@
 // Owns the choice of parts and when the cluster counts as ready; refuses how they work and how time moves, which the caller decides
 // (`kernel.run`, `runInSlices`, `followRealTime`).
 import type { ControllerStart } from "../Population.ts"
+import { clusterControllers } from "./ClusterControllers.ts"
 import { World, type WorldParts } from "../World.ts"
 
-export interface SimulatedClusterOptions extends Omit<WorldParts, "controllers"> {
-  /** Who keeps workloads, endpoints, accounts and the rest. */
-  readonly controllers: ReadonlyArray<ControllerStart>
+export interface SimulatedClusterOptions extends WorldParts {
+  /** Who keeps workloads, endpoints, accounts and the rest; default: every controller that there is. */
+  readonly controllers?: ReadonlyArray<ControllerStart>
   /** Admission plugins that are to be off, like "ServiceAccount" where nobody makes the accounts. */
   readonly disableAdmission?: ReadonlyArray<string>
   /** Seconds that an event is kept; default 3600. */
@@ -32,13 +33,14 @@ export class SimulatedCluster extends World {
   constructor(options: SimulatedClusterOptions) {
     const { disableAdmission = [], eventTtlSeconds } = options
     super({
+      controllers: [clusterControllers()],
       ...options,
       server: {
         plane: {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-        bootstrap: { serviceIp: SERVICE_IP, ...API_ADDRESS }
+        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS }
       }
     })
     this.onReady = () => {

@@ -22,7 +22,9 @@ export class Expectations {
 
   /** From now on so many objects will be made for a key, and these (by keys of their own) will go. What was expected is forgotten. */
   expect(key: string, creations: number, deletions: Iterable<string> = []): void {
-    this.#expected.set(key, { creations, deletions: new Set(deletions), sinceMs: this.#clockwork.monotonic() })
+    const expected = { creations, deletions: new Set(deletions), sinceMs: this.#clockwork.monotonic() }
+    this.#expected.set(key, expected)
+    this.#settle(key, expected)
   }
 
   /** One was made: the informer shows it, or it will never come. */

@@ -24,6 +24,8 @@ export interface NamedController {
   readonly make: ControllerMaker
   /** Keys worked on at the same time unless flags say otherwise. Default 1. */
   readonly syncs?: number
+  /** The flag that says so, like "concurrent-deployment-syncs". */
+  readonly syncsFlag?: string
   /** Whether "*" does not include it. */
   readonly offByDefault?: boolean
 }

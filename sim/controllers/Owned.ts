@@ -20,9 +20,13 @@ const byController = (object: KubeObject): ReadonlyArray<string> => {
 /** Indexes what an informer holds by controlling owner; once is enough, however many ask. */
 export const indexByOwner = (informer: Informer): void => informer.store.addIndex(INDEX, byController)
 
-/** What an owner controls, by its uid. */
+/** What an owner controls. */
 export const ownedBy = (informer: Informer, owner: KubeObject): ReadonlyArray<KubeObject> =>
-  informer.store.byIndex(INDEX, owner.metadata.uid ?? "")
+  ownedByUid(informer, owner.metadata.uid ?? "")
+
+/** What the owner of this uid controls. */
+export const ownedByUid = (informer: Informer, uid: string): ReadonlyArray<KubeObject> =>
+  informer.store.byIndex(INDEX, uid)
 
 /** How many objects a uid controls. */
 export const countOwnedBy = (informer: Informer, uid: string): number => informer.store.countByIndex(INDEX, uid)

@@ -7,7 +7,7 @@ import { type BootstrapEntry, bootstrapTable } from "./BootstrapTableAdapter.ts"
 export interface BootstrapOptions {
   /** The virtual address of the service `kubernetes`. */
   readonly serviceIp: string
-  /** The blocks that services' addresses are of. */
+  /** Blocks of cluster IPs; absent: the resource that tells them is not made. */
   readonly serviceCidrs?: ReadonlyArray<string>
   /** Where this server listens for clients in the cluster. */
   readonly address: string
@@ -125,21 +125,6 @@ const kubernetesEndpoints = ({ address, port }: BootstrapOptions): ReadonlyArray
   ]
 }
 
-const serviceBlocks = ({ serviceCidrs = [] }: BootstrapOptions): ReadonlyArray<BootstrapObject> =>
-  serviceCidrs.length === 0
-    ? []
-    : [
-        {
-          resource: gvr("networking.k8s.io", "v1", "servicecidrs"),
-          object: {
-            apiVersion: "networking.k8s.io/v1",
-            kind: "ServiceCIDR",
-            metadata: { name: "kubernetes" },
-            spec: { cidrs: serviceCidrs }
-          }
-        }
-      ]
-
 const configMap = (name: string, data: Readonly<Record<string, string>>): BootstrapObject => ({
   resource: gvr("", "v1", "configmaps"),
   object: { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "kube-system" }, data }
@@ -163,6 +148,22 @@ const authenticationConfig = ({ clientCa, requestHeader }: BootstrapOptions): Re
   }
   return Object.keys(data).length === 0 ? [] : [configMap("extension-apiserver-authentication", data)]
 }
+
+/** The blocks that services' addresses come from, as others read them. */
+const serviceBlocks = ({ serviceCidrs }: BootstrapOptions): ReadonlyArray<BootstrapObject> =>
+  serviceCidrs === undefined
+    ? []
+    : [
+        {
+          resource: gvr("networking.k8s.io", "v1", "servicecidrs"),
+          object: {
+            apiVersion: "networking.k8s.io/v1",
+            kind: "ServiceCIDR",
+            metadata: { name: "kubernetes" },
+            spec: { cidrs: serviceCidrs }
+          }
+        }
+      ]
 
 /** Everything but the namespaces; `now` in milliseconds since the epoch. */
 export const bootstrapObjects = (options: BootstrapOptions, now: number): ReadonlyArray<BootstrapObject> => [

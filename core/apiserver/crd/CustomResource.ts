@@ -172,6 +172,13 @@ export const definitionsOf = (crd: KubeObject): ReadonlyArray<Definition> => {
         verbs: VERBS,
         schema,
         custom: true,
+        published: {
+          props,
+          preserveUnknownFields: spec["preserveUnknownFields"] === true,
+          selectableFields: itemsOf(version["selectableFields"]).map((field) =>
+            textOf(field["jsonPath"]).replace(/^\./, "")
+          )
+        },
         strategy: strategyOf(props, schema, subresources.has("status")),
         columns: columnsOf(version),
         selectableFields: selectableOf(version),

@@ -30,6 +30,7 @@ const published = (definition: Definition): PublishedResource => {
     definition
   // A schema without a name is a custom resource's; Kubernetes' own are known by name.
   const own = definition.custom === true || schema.name === undefined ? { schema } : {}
+  const words = definition.published === undefined ? {} : { custom: definition.published }
   const subresources = subresourcesOf(definition)
   return {
     group,
@@ -43,7 +44,8 @@ const published = (definition: Definition): PublishedResource => {
     shortNames,
     categories,
     subresources,
-    ...own
+    ...own,
+    ...words
   }
 }
 

@@ -98,7 +98,8 @@ export const decodeYaml = (bytes: Uint8Array, kind: string): Decoded | ApiFailur
   const duplicates: Array<string> = []
   for (const error of document.errors) {
     if (error.code !== "DUPLICATE_KEY") return undecodable(kind, `yaml: ${firstLine(error.message)}`)
-    duplicates.push(`line ${error.linePos?.[0].line ?? 0}: key already set in map`)
+    const key = /^[^:\s]*/.exec(text.slice(error.pos[0]))?.[0] ?? ""
+    duplicates.push(`line ${error.linePos?.[0].line ?? 0}: key ${JSON.stringify(key)} already set in map`)
   }
   // Aliases are expanded: bounded, so that a few lines cannot grow without end.
   return { value: document.toJS({ maxAliasCount: 100 }) as Json, duplicates }

@@ -97,6 +97,8 @@ export class ResourceRoutes {
       return call.fail(methodNotAllowed())
     }
     if (call.wanted === undefined && verb !== "watch") return call.fail(notAcceptable())
+    // What is kept nowhere has no columns either.
+    if (definition.storage === undefined && call.wanted?.transform === "Table") return call.fail(notAcceptable())
     this.route(call, definition, verb, declared)
   }
 
@@ -201,8 +203,13 @@ export class ResourceRoutes {
     })
     if (options instanceof ApiFailure) return call.fail(options)
     this.read(call, (bytes) => {
-      const body = patchBody(bytes, type, definition.kind)
-      if (body instanceof ApiFailure) return call.fail(body)
+      const read = patchBody(bytes, type, definition.kind)
+      if (read instanceof ApiFailure) return call.fail(read)
+      const { body, complaints } = read
+      if (complaints !== undefined) {
+        if (options.fieldValidation === "Strict") return call.fail(Failures.badRequest(complaints))
+        if (options.fieldValidation !== "Ignore") call.warn(complaints)
+      }
       call.record.requestObject = body
       this.execute(call, definition, this.request(call, "patch", options, { patch: { type, body } }))
     })
@@ -253,14 +260,24 @@ export class ResourceRoutes {
   }
 }
 
-const patchBody = (bytes: Uint8Array, type: Patch["type"], kind: string): Json | ApiFailure => {
+interface PatchBody {
+  readonly body: Json
+  /** What strict decoding says of an applied configuration; undefined when nothing. */
+  readonly complaints?: string
+}
+
+const patchBody = (bytes: Uint8Array, type: Patch["type"], kind: string): PatchBody | ApiFailure => {
   if (type === "apply") {
     const decoded = decodeYaml(bytes, kind)
     if (decoded instanceof ApiFailure) return Failures.badRequest(`error decoding YAML: ${decoded.message}`)
-    return decoded.value
+    const { duplicates, value } = decoded
+    if (duplicates.length === 0) return { body: value }
+    const lines = duplicates.map((line) => `  ${line}`).join("\n")
+    const head = "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:"
+    return { body: value, complaints: `${head}\n${lines}` }
   }
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")) as Json
+    return { body: JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")) as Json }
   } catch {
     return Failures.badRequest("invalid JSON patch")
   }

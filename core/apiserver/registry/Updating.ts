@@ -1,7 +1,7 @@
 // update: from the object as it is and a new body to the next version, again when somebody else was faster.
 // Owns the loop, preconditions, what an update may not touch, and writes that change nothing; patches come here with another way to
 // the new object. Refuses rules of kinds, which strategies bring.
-import { ApiFailure, Failures, type KubeObject } from "#kube"
+import { ApiFailure, Failures, type FieldProblem, type KubeObject } from "#kube"
 import { isUnchanged } from "../cache/Donors.ts"
 import { type Held, looseHeld } from "../cache/Held.ts"
 import type { Draft, Subresource } from "../Definition.ts"
@@ -231,18 +231,26 @@ const finish = (
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
   if (change.subresource?.type !== "status") raiseGeneration(writing, change, draft, old)
-  const problems = [
-    ...metadataProblems(object, old, resource.definition.namespaced),
-    ...metadataUpdateProblems(object, old),
-    ...(strategy.validate?.(object) ?? []),
-    ...(strategy.validateUpdate?.(object, old) ?? [])
-  ]
+  const problems = together(
+    metadataProblems(object, old, resource.definition.namespaced),
+    metadataUpdateProblems(object, old),
+    strategy.validate?.(object) ?? NONE,
+    strategy.validateUpdate?.(object, old) ?? NONE
+  )
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (strategy.warnings !== undefined) warnings.push(...strategy.warnings(object, old))
   registry.admission.validate(admissionOf(writing, "UPDATE", object, old), warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     store(writing, object, found, old, done)
   })
+}
+
+const NONE: ReadonlyArray<FieldProblem> = []
+
+/** All problems in one list; the usual object has none. */
+const together = (...lists: ReadonlyArray<ReadonlyArray<FieldProblem>>): ReadonlyArray<FieldProblem> => {
+  for (const list of lists) if (list.length > 0) return lists.flat()
+  return NONE
 }
 
 const raiseGeneration = (writing: Writing, { subresource }: Change, draft: Draft, old: KubeObject): void => {

@@ -1,7 +1,7 @@
 // Follows one collection of an API server: a list and the watch after it, again and again, so that what it feeds is never wrong
 // for long (client-go's reflector).
 // Owns resuming, relisting, waiting and streaming the initial state; refuses to keep objects, which its sink does.
-import type { Client, Collection, ListOptions, Selection } from "../Client.ts"
+import type { Client, Collection, Form, ListOptions, Selection } from "../Client.ts"
 import type { Cancel, Clockwork } from "../Clockwork.ts"
 import type { KubeList, KubeObject } from "../KubeObject.ts"
 import { ApiFailure, Failures } from "../Status.ts"
@@ -18,7 +18,7 @@ export interface ReflectorSink {
   readonly failed?: (failure: ApiFailure) => void
 }
 
-export interface ReflectorOptions extends Selection {
+export interface ReflectorOptions extends Selection, Form {
   readonly clockwork: Clockwork
   readonly client: Client
   readonly collection: Collection
@@ -47,7 +47,7 @@ export class Reflector {
   readonly #options: ReflectorOptions
   readonly #sink: ReflectorSink
   readonly #backoff: Backoff
-  readonly #selection: Selection
+  readonly #selection: Selection & Form
   #streaming: boolean
   #paging = true
   #running = false
@@ -64,10 +64,11 @@ export class Reflector {
     this.#sink = sink
     this.#backoff = new Backoff(options.clockwork, reflectorBackoff)
     this.#streaming = options.streaming ?? true
-    const { fieldSelector, labelSelector } = options
+    const { fieldSelector, labelSelector, metadataOnly } = options
     this.#selection = {
       ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector })
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(metadataOnly === undefined ? {} : { metadataOnly })
     }
   }
 

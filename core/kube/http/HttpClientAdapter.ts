@@ -3,7 +3,7 @@
 // adapter's. Everything that goes wrong is an ApiFailure; a connection that fails is one of code 503.
 import { Effect, type Scope } from "effect"
 import type { HttpFields } from "#net"
-import type { Client, Done } from "../Client.ts"
+import type { Client, Done, Form } from "../Client.ts"
 import type { Clockwork } from "../Clockwork.ts"
 import { machineClockwork } from "../ClockworkAdapter.ts"
 import type { KubeObject } from "../KubeObject.ts"
@@ -39,6 +39,10 @@ const impersonationFields = ({ extra, groups, uid, user }: Impersonation): HttpF
 
 const jsonType = "application/json"
 
+/** What is asked for where metadata suffices; a server that does not know it sends whole objects. */
+const acceptOf = ({ metadataOnly }: Form, kind: "PartialObjectMetadata" | "PartialObjectMetadataList") =>
+  metadataOnly === true ? { accept: `${jsonType};as=${kind};g=meta.k8s.io;v=v1,${jsonType}` } : {}
+
 class HttpKubeClient implements Client {
   readonly #calls: HttpCalls
   /** The path of the server's address, without its last slash. */
@@ -66,15 +70,21 @@ class HttpKubeClient implements Client {
     this.#calls.pool.close()
   }
 
-  get: Client["get"] = (target, options, done) => this.#read(pathOf(target) + Queries.get(options), objectOf, done)
+  get: Client["get"] = (target, options, done) =>
+    this.#read(pathOf(target) + Queries.get(options), objectOf, done, acceptOf(options, "PartialObjectMetadata"))
 
   list: Client["list"] = (collection, options, done) =>
-    this.#read(pathOf(collection) + Queries.list(options), listOf, done)
+    this.#read(pathOf(collection) + Queries.list(options), listOf, done, acceptOf(options, "PartialObjectMetadataList"))
 
   watch: Client["watch"] = (collection, options, listener) =>
     watchOnce(
       this.#calls,
-      { method: "GET", path: this.#base + pathOf(collection) + Queries.watch(options), repeatable: true },
+      {
+        method: "GET",
+        path: this.#base + pathOf(collection) + Queries.watch(options),
+        repeatable: true,
+        ...acceptOf(options, "PartialObjectMetadata")
+      },
       listener
     )
 
@@ -92,8 +102,8 @@ class HttpKubeClient implements Client {
   deleteCollection: Client["deleteCollection"] = (collection, options, selection, done) =>
     this.#write("DELETE", pathOf(collection) + Queries.delete(selection), deleteBody(options), done)
 
-  #read<A>(path: string, decode: Decode<A>, done: Done<A>): void {
-    askOnce(this.#calls, { method: "GET", path: this.#base + path, repeatable: true }, decode, done)
+  #read<A>(path: string, decode: Decode<A>, done: Done<A>, accept: Pick<HttpCall, "accept">): void {
+    askOnce(this.#calls, { method: "GET", path: this.#base + path, repeatable: true, ...accept }, decode, done)
   }
 
   #write(method: HttpCall["method"], path: string, body: unknown, done: Done<KubeObject>, type = jsonType): void {

@@ -26,6 +26,8 @@ export interface HttpCall {
   readonly path: string
   /** Whether the server may get it twice. */
   readonly repeatable: boolean
+  /** Other than the client's own. */
+  readonly accept?: string
   readonly content?: { readonly type: string; readonly bytes: Uint8Array }
 }
 
@@ -67,7 +69,9 @@ export const send = (
           method: call.method,
           path: call.path,
           fields: [
-            ...fields,
+            ...(call.accept === undefined
+              ? fields
+              : [...fields.filter(([name]) => name !== "accept"), ["accept", call.accept] as const]),
             ...(credential.authorization === undefined ? [] : [["authorization", credential.authorization] as const]),
             ...(call.content === undefined
               ? []

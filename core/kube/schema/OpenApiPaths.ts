@@ -3,6 +3,7 @@
 import type { Json } from "../Json.ts"
 import type { GroupVersion, GroupVersionKind } from "../Resource.ts"
 import type { Schema } from "../Schema.ts"
+import type { CustomSchema } from "./CustomOpenApi.ts"
 import { type Draft, type OpenApiVersion, refTo } from "./OpenApiSchemas.ts"
 import type { BuiltInResource } from "./SchemaTablesAdapter.ts"
 
@@ -11,6 +12,8 @@ const META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 /** A resource to publish; one of Kubernetes' own needs no schema. */
 export interface PublishedResource extends BuiltInResource {
   readonly schema?: Schema
+  /** What a custom resource's definition says, to be published in its own words. */
+  readonly custom?: CustomSchema
   /** Where it is not the kind with "List". */
   readonly listKind?: string
 }

@@ -46,20 +46,22 @@ const canonicalAmount = (value: Json): Json => {
   return canonical
 }
 
-const pruneValue = (schema: Schema, value: Json, dropNulls: boolean): Json => {
+const pruneValue = (schema: Schema, value: Json, dropNulls: boolean, old: Json | undefined): Json => {
+  if (value === old) return value
   if (typeof value !== "object" || value === null) {
     return dropNulls && schema.format === "quantity" ? canonicalAmount(value) : value
   }
-  if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls)
+  if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls, old)
   if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return value
-  return pruneObject(schema, value as JsonObject, dropNulls)
+  return pruneObject(schema, value as JsonObject, dropNulls, isJsonObject(old) ? old : undefined)
 }
 
-const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean): JsonArray => {
+const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean, old: Json | undefined): JsonArray => {
+  const before = Array.isArray(old) ? (old as JsonArray) : undefined
   let changed: Array<Json> | undefined
   for (let at = 0; at < items.length; at++) {
     const item = items[at]
-    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls)
+    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls, before?.[at])
     if (pruned !== item) (changed ??= [...items])[at] = pruned
   }
   return changed ?? items
@@ -76,7 +78,12 @@ const isEmpty = (value: object): boolean => {
 const saysNothing = (schema: Schema, field: Schema, name: string, value: object): boolean =>
   (field.type === "array" || field.values !== undefined) && schema.required?.includes(name) !== true && isEmpty(value)
 
-const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): JsonObject => {
+const pruneObject = (
+  schema: Schema,
+  object: JsonObject,
+  dropping: boolean,
+  before: JsonObject | undefined
+): JsonObject => {
   const { fields, values } = schema
   const dropNulls = dropping || schema.name === METADATA
   let changed: Record<string, Json | undefined> | undefined
@@ -95,7 +102,7 @@ const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): Jso
       if (fields?.has(name) === true || values === undefined) delete changed[name]
       else changed[name] = zeroOf(values)
     } else if (typeof value === "object") {
-      const pruned = pruneValue(known, value, dropNulls)
+      const pruned = pruneValue(known, value, dropNulls, before?.[name])
       if (
         dropNulls &&
         values === undefined &&
@@ -114,10 +121,13 @@ const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): Jso
   return changed ?? object
 }
 
-/** The value without fields that the schema does not know; the value itself when it has none. */
-export const prune = <A extends Json>(schema: Schema, value: A, options: PruneOptions): A =>
+/**
+ * The value without fields that the schema does not know; the value itself when it has none. Objects that are the very same in
+ * `old` have been through here.
+ */
+export const prune = <A extends Json>(schema: Schema, value: A, options: PruneOptions, old?: Json): A =>
   // SAFETY: pruning takes away what the schema, which A stands for, has not.
-  pruneValue(schema, value, options.nulls === "drop") as A
+  pruneValue(schema, value, options.nulls === "drop", old) as A
 
 const collect = (schema: Schema, value: Json, path: string, found: Array<string>): void => {
   if (Array.isArray(value)) {

@@ -28,6 +28,7 @@ import {
   tooMany
 } from "../Problems.ts"
 import { checkSelector } from "../Selectors.ts"
+import { admissionFault } from "../../admission/AdmissionCel.ts"
 
 const GROUP = "admissionregistration.k8s.io"
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"]
@@ -173,7 +174,14 @@ const checkMatchConditions = (conditions: ReadonlyArray<Fields>, path: string, p
   if (conditions.length > 64) problems.push(tooMany(path, conditions.length, 64))
   conditions.forEach((one, at) => {
     const name = textOf(one["name"])
-    if (textOf(one["expression"]).trim() === "") problems.push(required(`${path}[${at}].expression`))
+    const expression = textOf(one["expression"])
+    if (expression.trim() === "") problems.push(required(`${path}[${at}].expression`))
+    else {
+      const fault = admissionFault(expression)
+      if (fault !== undefined) {
+        problems.push(invalid(`${path}[${at}].expression`, expression, `compilation failed: ${fault}`))
+      }
+    }
     if (name === "") return void problems.push(required(`${path}[${at}].name`))
     invalidEach(`${path}[${at}].name`, name, Names.qualifiedName(name), problems)
     if (names.has(name)) problems.push(duplicate(`${path}[${at}].name`, name))

@@ -43,12 +43,12 @@ const checkPositive = (value: unknown, path: string, problems: Problems): void =
   problems.push(invalid(path, quantity.toString(), "must be positive"))
 }
 
-const TARGET_TYPES = ["Utilization", "Value", "AverageValue"]
+const TARGET_TYPES: ReadonlySet<string> = new Set(["Utilization", "Value", "AverageValue"])
 
 const checkTarget = (target: Fields, path: string, problems: Problems): void => {
   const type = textOf(target["type"])
   if (type === "") problems.push(required(`${path}.type`, "must specify a metric target type"))
-  if (!TARGET_TYPES.includes(type)) {
+  if (!TARGET_TYPES.has(type)) {
     problems.push(invalid(`${path}.type`, type, "must be either Utilization, Value, or AverageValue"))
   }
   checkPositive(target["value"], `${path}.value`, problems)

@@ -1,7 +1,7 @@
 // HorizontalPodAutoscalers: how many replicas a workload shall have, by what is measured. Two versions, stored as the newer one.
 // Owns their defaults, strategies and columns; refuses to scale anything. Source: kubernetes pkg/apis/autoscaling,
 // pkg/registry/autoscaling.
-import { type Json, type JsonObject, type KubeObject, quantityOf, QuantityInvalid, sameJson } from "#kube"
+import { type Json, type KubeObject, quantityOf, QuantityInvalid, sameJson } from "#kube"
 import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
@@ -57,8 +57,7 @@ const olderDefaults = (draft: Draft): void => {
 
 const fromOlder = (older: KubeObject): KubeObject => {
   const newer = autoscalerFromOlder(older)
-  // SAFETY: the spec's fields are JSON as they were.
-  return { ...newer, spec: withDefaults(fieldsOf(newer.spec)) as JsonObject }
+  return { ...newer, spec: withDefaults(fieldsOf(newer.spec)) }
 }
 
 const amount = (value: unknown): string => {
@@ -168,11 +167,10 @@ const checkOlder = (older: KubeObject, old: KubeObject | undefined, problems: Pr
 
 /** A metric in an annotation is part of what is asked for, though it does not stand in the spec. */
 const raiseForAnnotations = (draft: Draft, old: KubeObject): undefined => {
-  // SAFETY: a draft is an object that is being made.
-  const now = fromOlder(draft as unknown as KubeObject)
+  const now = fromOlder(draft)
   const before = fromOlder(old)
-  const isInSpec = !sameJson(draft.spec as Json, old.spec as Json)
-  if (!isInSpec && !sameJson(now.spec as Json, before.spec as Json)) {
+  const isInSpec = !sameJson(draft.spec, old.spec)
+  if (!isInSpec && !sameJson(now.spec, before.spec)) {
     draft.metadata.generation = (old.metadata.generation ?? 0) + 1
   }
   return undefined

@@ -10,6 +10,7 @@ import { invalid, notSupported, oneOf, type Problems, required } from "../Proble
 import { selectorText } from "../Selectors.ts"
 import { checkJobSpec, withJobTemplate } from "./Jobs.ts"
 import { scheduleProblem } from "./Schedule.ts"
+import { TimeZone } from "./TimeZone.ts"
 
 const SPEC: Fields = Object.freeze({ suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 })
 
@@ -19,15 +20,6 @@ const cronDefaults = (draft: Draft): void => {
 }
 
 const ZONE = /^[A-Za-z.\-_][A-Za-z0-9.\-_+]*(\/[A-Za-z.\-_][A-Za-z0-9.\-_+]*)*$/
-
-/** Whether a text names a time zone that this machine's tables know. */
-const isZone = (name: string): boolean => {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== ""
-  } catch {
-    return false
-  }
-}
 
 const checkZone = (zone: unknown, problems: Problems): void => {
   if (zone === undefined) return
@@ -39,7 +31,7 @@ const checkZone = (zone: unknown, problems: Problems): void => {
       invalid(path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
     )
   } else if (!ZONE.test(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
-  else if (!isZone(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
+  else if (TimeZone.named(name) === undefined) problems.push(invalid(path, name, `unknown time zone ${name}`))
 }
 
 const checkSchedule = (spec: Fields, problems: Problems): void => {

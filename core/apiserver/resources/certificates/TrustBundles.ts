@@ -5,6 +5,10 @@ import type { Definition } from "../../Definition.ts"
 import { column, labelsText, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { type Fields, fieldsOf, itemsOf, mapOf, textOf } from "../Fields.ts"
+import { checkImmutable, pathSegmentName } from "../Meta.ts"
+import { invalidEach, type Problems } from "../Problems.ts"
+import { bundleNameProblems, checkBundle } from "./BundleRules.ts"
+import { checkSignerName } from "./PemRules.ts"
 
 const GROUP = "certificates.k8s.io"
 
@@ -18,9 +22,27 @@ const stateOf = ({ status }: KubeObject): string => {
   return state
 }
 
+const checkTrustBundle = (object: KubeObject, problems: Problems): void => {
+  const signerName = textOf(specOf(object)["signerName"])
+  const { name = "", resourceVersion } = object.metadata
+  if (resourceVersion === undefined) {
+    if (name !== "") invalidEach("metadata.name", name, bundleNameProblems(name, signerName), problems)
+    checkBundle(textOf(specOf(object)["trustBundle"]), "spec.trustBundle", problems)
+  }
+  if (signerName !== "") checkSignerName(signerName, "spec.signerName", problems)
+}
+
 /** The definition of trust bundles. */
 export const clusterTrustBundles = (): Definition =>
   define(GROUP, "v1", "ClusterTrustBundle", {
+    name: pathSegmentName,
+    check: checkTrustBundle,
+    checkUpdate: (object, old, problems) => {
+      checkImmutable("spec.signerName", specOf(object)["signerName"], specOf(old)["signerName"], problems)
+      // What was taken once is not read again.
+      const pem = textOf(specOf(object)["trustBundle"])
+      if (pem !== textOf(specOf(old)["trustBundle"])) checkBundle(pem, "spec.trustBundle", problems)
+    },
     columns: [nameColumn, column("SignerName", (object) => textOf(specOf(object)["signerName"]) || "<none>")],
     selectableFields: { "spec.signerName": (object) => textOf(specOf(object)["signerName"]) }
   })

@@ -317,22 +317,24 @@ const checkStates = (now: Fields, before: Fields, field: string, restartPolicy: 
 const checkIps = (status: Fields, problems: Problems): void => {
   const ips = itemsOf(status["podIPs"]).map((one) => textOf(one["ip"]))
   ips.forEach((ip, at) => checkAddress(ip, `status.podIPs[${at}]`, problems))
+  if (ips.length < 2) return
   const families = new Set(ips.map((ip) => parseAddress(ip)?.family))
-  if (ips.length > 1 && families.size !== ips.length) {
+  if (families.size !== ips.length) {
     const why = "may specify no more than one IP for each IP family"
     problems.push(invalid("status.podIPs", itemsOf(status["podIPs"]), why))
   }
 }
+
+const SYSTEM_CONDITIONS: ReadonlySet<string> = new Set(["ContainersReady", "Initialized", "PodScheduled", "Ready"])
 
 /** Checks what a status update says. */
 export const checkPodStatus = (pod: KubeObject, old: KubeObject, problems: Problems): void => {
   const now = fieldsOf(pod.status)
   const before = fieldsOf(old.status)
   const spec = fieldsOf(old.spec)
-  const systemConditions = /^(ContainersReady|Initialized|PodScheduled|Ready)$/
   itemsOf(now["conditions"]).forEach((one, at) => {
     const type = textOf(one["type"])
-    if (systemConditions.test(type)) return
+    if (SYSTEM_CONDITIONS.has(type)) return
     invalidEach(`status.conditions[${at}].type`, type, Names.qualifiedName(type), problems)
   })
   const nominated = textOf(now["nominatedNodeName"])

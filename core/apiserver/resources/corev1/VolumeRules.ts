@@ -13,6 +13,7 @@ import {
   type Problems,
   required
 } from "../Problems.ts"
+import { checkPodCertificateSource, checkTrustBundleSource } from "./CertificateProjections.ts"
 import { checkClaimSpec } from "./ClaimRules.ts"
 import { checkFieldRef, checkResourceRef, VOLUME_FIELDS } from "./EnvironmentRules.ts"
 
@@ -100,7 +101,9 @@ const PROJECTIONS: ReadonlyArray<readonly [string, Check]> = [
   ["secret", named("name", checkKeys)],
   ["configMap", named("name", checkKeys)],
   ["downwardAPI", checkDownward],
-  ["serviceAccountToken", checkToken]
+  ["serviceAccountToken", checkToken],
+  ["clusterTrustBundle", checkTrustBundleSource(checkProjectedPath)],
+  ["podCertificate", checkPodCertificateSource(checkProjectedPath)]
 ]
 
 const checkProjected: Check = (source, path, problems) => {
