@@ -85,8 +85,15 @@ const defaults = (draft: Draft): void => {
   draft.spec = withDefaults(fieldsOf(draft.spec))
 }
 
+/** Where the older version keeps what it has no fields for. */
+const METRICS_ANNOTATION = "autoscaling.alpha.kubernetes.io/metrics"
+
 const olderDefaults = (draft: Draft): void => {
-  draft.spec = defaulted(fieldsOf(draft.spec), { minReplicas: 1 })
+  const measured = draft.metadata.annotations?.[METRICS_ANNOTATION] !== undefined
+  draft.spec = defaulted(fieldsOf(draft.spec), {
+    minReplicas: 1,
+    ...(measured ? {} : { targetCPUUtilizationPercentage: 80 })
+  })
 }
 
 const fromOlder = (older: KubeObject): KubeObject => {
