@@ -2,7 +2,7 @@
 // killed and started anew at any time: what happened is written down for the properties to judge.
 // Owns the case, its run and the record; refuses to judge.
 import * as fc from "fast-check"
-import { type Client, gvr, type Json, type KubeObject, parseRfc3339 } from "#kube"
+import { type Client, type Clockwork, gvr, type Json, type KubeObject, parseRfc3339 } from "#kube"
 import { allControllers, type NetworkOptions, startControllers, World } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"
 import { startFakeKubelet } from "./FakeKubelet.ts"
@@ -221,6 +221,19 @@ const vandal =
     after(Math.floor(draw() * 6000), () => client.delete({ resource: pods, namespace, name }, {}, () => undefined))
   }
 
+/** The same client, but what happens to pods is heard later than anything else: watches of different resources wait for nobody. */
+const latePods = (client: Client, clockwork: Clockwork, lagMs: number): Client => ({
+  ...client,
+  watch: (collection, options, listener) =>
+    client.watch(
+      collection,
+      options,
+      collection.resource.resource !== "pods"
+        ? listener
+        : { ...listener, event: (event) => void clockwork.after(lagMs, () => listener.event(event)) }
+    )
+})
+
 const names = new Set(["job-controller"])
 const controllers = allControllers.filter(({ name }) => names.has(name))
 
@@ -242,7 +255,10 @@ export const runJobCase = (one: JobCase): JobRecord => {
   let incarnation = 0
   const begin = () => {
     const name = `controllers ${incarnation++}`
-    return startControllers({ controllers }, { client: world.client(name), clockwork: kernel.process(name).clockwork })
+    const { clockwork } = kernel.process(name)
+    const client = world.client(name)
+    const late = one.lagMs === 0 ? client : latePods(client, clockwork, one.lagMs)
+    return startControllers({ controllers }, { client: late, clockwork })
   }
   let stop = begin()
   for (const seconds of one.restarts) {
