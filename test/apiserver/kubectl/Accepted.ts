@@ -63,7 +63,8 @@ export const accepted: ReadonlyArray<Accepted> = [
   },
   {
     reason: "Priority and fairness is not part of this server: it has no flow schemas and priority levels of its own.",
-    explains: (_scene, command) => command.startsWith("kubectl get flowschemas")
+    explains: (_scene, command, ours) =>
+      command.startsWith("kubectl get flowschemas") && ours.includes("No resources found")
   },
   {
     reason:

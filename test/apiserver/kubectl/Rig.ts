@@ -53,7 +53,8 @@ const TOKEN = "of-a-test"
 /** Users of the tour beside its administrator. */
 const TOKENS = `${TOKEN},admin,admin,"system:masters"\n`
 
-const kubeconfig = (server: string): string =>
+/** A kubeconfig of the administrator of a server on this machine. */
+export const kubeconfig = (server: string): string =>
   JSON.stringify({
     apiVersion: "v1",
     kind: "Config",
