@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
-import { ApiFailure, type Client, type Done, gvr, type JsonObject, type KubeObject } from "#kube"
+import { ApiFailure, type Client, type Done, gvr, type JsonObject, type KubeList, type KubeObject } from "#kube"
 import { SERVICE_CIDR, SimulatedCluster } from "#sim"
 
 class AskedWorld {
@@ -13,6 +13,7 @@ class AskedWorld {
     nodeGroups: [{ name: "node", count: 1 }],
     controllers: [],
     bindsPods: false,
+    compactionMs: 10_000,
     disableAdmission: ["ServiceAccount"]
   })
   readonly client = this.cluster.client("users")
@@ -170,6 +171,38 @@ describe("what every cluster has", () => {
     assert.deepStrictEqual(block.spec, { cidrs: [SERVICE_CIDR] })
     const { conditions } = block.status as { conditions: ReadonlyArray<object> }
     assert.deepInclude(conditions[0], { type: "Ready", status: "True" })
+  })
+})
+
+describe("pages of a list", () => {
+  it("go on where the last one ended, until the store has forgotten; then at the newest", () => {
+    const world = new AskedWorld()
+    for (const name of ["a", "b", "c"]) {
+      made(
+        world.create("configmaps", { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" } })
+      )
+    }
+    const collection = { resource: gvr("", "v1", "configmaps"), namespace: "default" }
+    const page = (token?: string): KubeList | ApiFailure => {
+      let answer: KubeList | ApiFailure | undefined
+      const { kernel } = world.cluster
+      const options = { limit: 1, ...(token === undefined ? {} : { continue: token }) }
+      kernel.defer(kernel.process("users"), () => world.client.list(collection, options, (got) => (answer = got)))
+      kernel.run({ untilMs: kernel.nowMs + 5000, until: () => answer !== undefined })
+      if (answer === undefined) throw new Error("no answer")
+      return answer
+    }
+    const namesOf = (list: KubeList | ApiFailure) =>
+      list instanceof ApiFailure ? list.reason : list.items.map(({ metadata }) => metadata.name)
+    const first = page() as KubeList
+    assert.deepStrictEqual(namesOf(first), ["a"])
+    assert.deepStrictEqual(namesOf(page(first.metadata.continue)), ["b"])
+    // Two rounds of compaction: the second forgets what was before the first.
+    world.cluster.kernel.run({ untilMs: world.cluster.kernel.nowMs + 25_000 })
+    const expired = page(first.metadata.continue)
+    if (!(expired instanceof ApiFailure)) throw new Error("it was answered")
+    assert.strictEqual(expired.code, 410)
+    assert.deepStrictEqual(namesOf(page(expired.status.metadata?.["continue"] as string)), ["b"])
   })
 })
 
