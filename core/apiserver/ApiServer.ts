@@ -52,7 +52,6 @@ const RING: RingBounds = { events: 16_384, bytes: 64 * 2 ** 20 }
 export const makeApiServer = (options: ApiServerOptions): ApiServer => {
   const { clockwork, definitions, keyValue } = options
   const turn = new TurnQueue(clockwork)
-  const stopCompaction = startCompaction(keyValue, clockwork, options.compaction)
   const server: ApiServer = {
     clockwork,
     definitions,
@@ -89,6 +88,9 @@ export const makeApiServer = (options: ApiServerOptions): ApiServer => {
     admission: chain,
     managers: options.managers,
     ring: options.ring ?? RING
+  })
+  const stopCompaction = startCompaction(keyValue, clockwork, options.compaction, (revision) => {
+    registry.compactedRevision = revision
   })
   if (typeof admission === "function") chain.use(admission(server))
   definitions.onChange(() => dropUnserved(registry, definitions))

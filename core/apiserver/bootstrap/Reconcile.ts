@@ -82,7 +82,8 @@ const READY_MESSAGE = "Kubernetes default Service CIDR is ready"
 /** Says of the server's own blocks that they are ready, where nobody has said anything of them. */
 const declareBlocks = (api: Api, done: () => void): void =>
   askAsServer(api, { verb: "get", resource: BLOCKS, name: "kubernetes" }, (held) => {
-    if (held instanceof ApiFailure || held.status !== undefined) return done()
+    const told = (held as { readonly status?: { readonly conditions?: Json } }).status?.conditions
+    if (held instanceof ApiFailure || told !== undefined) return done()
     const lastTransitionTime = rfc3339(api.clockwork.now())
     const ready = { type: "Ready", status: "True", reason: "", message: READY_MESSAGE, lastTransitionTime }
     const body = { ...held, status: { conditions: [ready] } }

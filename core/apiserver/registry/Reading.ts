@@ -76,7 +76,7 @@ export const listObjects = (registry: Registry, resource: ServedResource, reques
     if (failure !== undefined) return done(failure)
     const { revision } = cache
     if (plan.read !== "exact") return done(pageOf(resource, selected, plan, cache.scan(), revision))
-    const scan = cache.scan(plan.revision)
+    const scan = plan.revision < registry.compactedRevision ? undefined : cache.scan(plan.revision)
     if (scan !== undefined) return done(pageOf(resource, selected, plan, scan, plan.revision))
     pageOfStore(registry, resource, selected, plan, done)
   }

@@ -32,6 +32,8 @@ export class Registry {
   readonly clockwork: Clockwork
   readonly admission: AdmissionChain
   readonly managers: FieldManagers | undefined
+  /** The store has nothing from before this; what caches still know of that time is told to nobody. */
+  compactedRevision = 0
   private readonly options: RegistryOptions
   private readonly clock: WatchClock
   private readonly caches = new Map<string, ResourceCache>()

@@ -11,11 +11,12 @@ export interface Compaction {
 
 const EVERY_FIVE_MINUTES: Compaction = { intervalMs: 300_000 }
 
-/** Starts compacting; the returned function stops it. */
+/** Starts compacting; `compacted` hears of each revision before which there is nothing more. The returned function stops it. */
 export const startCompaction = (
   keyValue: KeyValue,
   clockwork: Clockwork,
-  { intervalMs }: Compaction = EVERY_FIVE_MINUTES
+  { intervalMs }: Compaction = EVERY_FIVE_MINUTES,
+  compacted: (revision: number) => void = () => undefined
 ): Cancel => {
   if (intervalMs === 0) return () => undefined
   let before = 0
@@ -25,6 +26,9 @@ export const startCompaction = (
       if (!(revision instanceof KeyValueFailure)) before = revision
     })
     // A failure means that somebody else compacted further, or that the store is away: the next round sees.
-    if (target > 0) keyValue.compact(target, () => undefined)
+    if (target === 0) return
+    keyValue.compact(target, (failure) => {
+      if (failure === undefined) compacted(target)
+    })
   })
 }

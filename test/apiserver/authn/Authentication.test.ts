@@ -218,6 +218,13 @@ describe("bootstrap tokens", () => {
 })
 
 describe("service-account tokens", () => {
+  it("are bound to nothing when the request says null, as Go clients do", () => {
+    const { issue, tokens } = world()
+    const answer = tokens.authenticateToken(issue({ boundObjectRef: null }), [issuer])
+    assert(answer !== undefined && !(answer instanceof Rejected))
+    assert.strictEqual(answer.user.name, "system:serviceaccount:default:robot")
+  })
+
   it("are issued for a pod and know its node", () => {
     const { issue, tokens } = world()
     const reference = { apiVersion: "v1", kind: "Pod", name: "p" }

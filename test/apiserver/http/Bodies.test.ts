@@ -46,6 +46,18 @@ describe("bodies", () => {
     expect([answer.status, answer.json.message]).toEqual([400, message])
   })
 
+  it("tells keys that stand twice in an applied configuration, by line", () => {
+    const body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  foo: a\n  foo: b\n"
+    const headers = { "content-type": "application/apply-patch+yaml" }
+    const send = (validation: string) =>
+      makeRig().send("PATCH", `${configMaps}/x?fieldManager=m&fieldValidation=${validation}`, { headers, body })
+    const strict = send("Strict")
+    expect(strict.status).toBe(400)
+    expect(strict.json.message).toContain('line 7: key "foo" already set in map')
+    expect(send("Warn").all("warning").join("")).toContain("already set in map")
+    expect(send("Ignore").all("warning")).toEqual([])
+  })
+
   it("is strict when asked, warns by default, and looks away when told to", () => {
     const body = `{"metadata":{"name":"x"},"foo":1,"data":{"a":"b","a":"c"}}`
     const rig = makeRig()
