@@ -7,7 +7,7 @@ const judged = [
   "test/sim/cluster/ServeCluster.test.ts",
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
-  "test/apiserver/kubectl/*.test.ts",
+  "test/apiserver/kubectl/**/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/package.test.ts"

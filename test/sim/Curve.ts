@@ -178,18 +178,18 @@ const { positionals, values } = parseArgs({
 
 const podsOf = (nodes: number): number => Math.min(nodes * Number(values["pods-per-node"]), Number(values["pods-max"]))
 
-const run = <A>(args: ReadonlyArray<string>): A => {
+const run = (args: ReadonlyArray<string>): unknown => {
   const flags = ["--max-old-space-size=8192", "--max-semi-space-size=32"]
   const own = process.argv.slice(2).filter((arg) => arg.startsWith("--pods"))
   const output = execFileSync(process.execPath, [...flags, import.meta.filename, ...args, ...own])
-  // SAFETY: the other process prints the record.
-  return JSON.parse(output.toString()) as A
+  return JSON.parse(output.toString())
 }
 
 const pointAt = (nodes: number): Point => {
-  const point = run<Point>(["--one", String(nodes)])
+  // SAFETY: the other process prints a point.
+  const point = run(["--one", String(nodes)]) as Point
   if (nodes > TWICE_UP_TO) return point
-  const again = run<Point>(["--one", String(nodes)])
+  const again = run(["--one", String(nodes)]) as Point
   if (again.eventLogHash !== point.eventLogHash) throw new Error(`two runs of ${nodes} nodes differ`)
   return point.steadyCpuSeconds < again.steadyCpuSeconds ? point : again
 }
@@ -253,7 +253,7 @@ const main = (): void => {
     loads.push(loadavg()[0] ?? 0)
     process.stderr.write(`${JSON.stringify(points.at(-1))}\n`)
   }
-  const page = pageOf(points, run<FaultRun>(["--faults"]), loads)
+  const page = pageOf(points, run(["--faults"]) as FaultRun, loads)
   console.log(page)
   if (values.out !== "") writeFileSync(values.out, page)
 }

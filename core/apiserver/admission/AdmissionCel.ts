@@ -50,12 +50,15 @@ export const celOf = (value: Json | undefined): unknown => {
   return made
 }
 
+const isTimestamp = (value: unknown): value is { readonly toISOString: () => string } =>
+  typeof value === "object" && value !== null && "toISOString" in value
+
 /** A value of CEL as JSON; what JSON has no form for is its text. */
 export const jsonOf = (value: unknown): Json => {
   if (typeof value === "bigint") return Number(value)
   if (Array.isArray(value)) return value.map(jsonOf)
   if (value instanceof Map) return Object.fromEntries(Array.from(value, ([key, one]) => [String(key), jsonOf(one)]))
-  if (value instanceof Date) return value.toISOString()
+  if (isTimestamp(value)) return value.toISOString()
   if (typeof value === "object" && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, jsonOf(one)]))
   }

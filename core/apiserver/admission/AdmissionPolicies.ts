@@ -213,22 +213,33 @@ const mutated = (object: KubeObject, mutation: Fields, scope: AdmissionScope, me
   return next
 }
 
-/** The request with its object as a policy makes it, for each of its parameters. */
-const changedBy = (match: PolicyMatch, met: Met, admission: AdmissionRequest, nowMs: number): AdmissionRequest => {
+/** The object as a policy makes it of a request's, for each of its parameters. */
+const changedBy = (
+  match: PolicyMatch,
+  met: Met,
+  admission: AdmissionRequest,
+  nowMs: number
+): KubeObject | undefined => {
   const parameters = match.parameters(met, admission)
   if (typeof parameters === "string") throw new Unevaluable(parameters)
-  let now = admission
+  const { definition } = admission
+  const namespace = match.namespaceOf(admission)
+  let held = admission.object
   for (const params of parameters) {
     for (const mutation of itemsOf(fieldsOf(met.policy.spec)["mutations"])) {
-      const scope = scopeOf(met, now, params, match.namespaceOf(admission))
-      const object = inVersion(now.object, admission.definition, met.definition)
-      if (scope === undefined || object === undefined) return now
-      const next = mutated(object, mutation, scope, met, nowMs)
-      now = { ...now, object: inVersion(next, met.definition, admission.definition) }
+      const scope = scopeOf(met, withObject(admission, held), params, namespace)
+      const object = inVersion(held, definition, met.definition)
+      if (scope === undefined || object === undefined) break
+      held = inVersion(mutated(object, mutation, scope, met, nowMs), met.definition, definition)
     }
   }
-  return now
+  return held
 }
+
+const withObject = (admission: AdmissionRequest, object: KubeObject | undefined): AdmissionRequest => ({
+  ...admission,
+  object
+})
 
 /** Changes objects as mutating policies say. */
 export const mutatingPolicies = (api: Api): AdmissionPlugin => {
@@ -237,10 +248,10 @@ export const mutatingPolicies = (api: Api): AdmissionPlugin => {
     name: "MutatingAdmissionPolicy",
     handles: ({ object, operation }) => object !== undefined && operation !== "DELETE" && !match.isEmpty,
     mutate: (admission, done) => {
-      let now = admission
+      let { object } = admission
       for (const met of match.meeting(admission)) {
         try {
-          now = changedBy(match, met, now, api.clockwork.now())
+          object = changedBy(match, met, withObject(admission, object), api.clockwork.now())
         } catch (error) {
           if (!(error instanceof Unevaluable)) throw error
           if (ignores(met)) continue
@@ -253,7 +264,7 @@ export const mutatingPolicies = (api: Api): AdmissionPlugin => {
           )
         }
       }
-      done({ object: now.object })
+      done({ object })
     }
   }
 }

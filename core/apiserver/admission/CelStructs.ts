@@ -10,7 +10,7 @@ const isBlank = (token: string): boolean => /^(?:\s|\/\/)/.test(token)
 
 /** Where the last tokens are the name of a type: its first token's place, else −1. */
 const typeStart = (out: ReadonlyArray<string>): number => {
-  let at = out.length - 1
+  let at = out.findLastIndex((token) => token !== " ")
   if (at < 0 || !isName(out[at])) return -1
   while (at >= 2 && out[at - 1] === "." && isName(out[at - 2])) at -= 2
   const root = out[at]
@@ -29,7 +29,6 @@ export const withoutStructs = (expression: string): string => {
       out.push(" ")
       continue
     }
-    while (token === "{" && out.at(-1) === " ") out.pop()
     const start = token === "{" ? typeStart(out) : -1
     if (start >= 0) {
       out.length = start

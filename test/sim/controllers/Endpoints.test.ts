@@ -1,9 +1,9 @@
 // EndpointSlices and Endpoints in a simulated cluster: after any churn of pods and services they are what a plain count of pods says.
 import { array, assert as check, boolean, constantFrom, integer, nat, property, record } from "fast-check"
 import { assert, describe, it } from "vitest"
-import { isJsonObject, type JsonObject, type KubeObject } from "#kube"
+import { type JsonObject, type KubeObject } from "#kube"
 import { endpointSlicesWith } from "#sim"
-import { controllersNamed, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
+import { controllersNamed, fields, items, Resources, textOf, UpkeepWorld } from "./UpkeepWorld.ts"
 
 const { endpoints, nodes, pods, services, slices } = Resources
 const runs = Number(process.env["UPKEEP_RUNS"] ?? 15)
@@ -14,10 +14,6 @@ const run = [
 ]
 
 type Draft = KubeObject & { metadata: { name: string } }
-
-const items = (value: unknown): ReadonlyArray<JsonObject> =>
-  Array.isArray(value) ? (value as ReadonlyArray<JsonObject>) : []
-const fields = (value: unknown): JsonObject => (isJsonObject(value as never) ? (value as JsonObject) : {})
 
 const node = (name: string, zone: string): Draft => ({
   apiVersion: "v1",
@@ -81,10 +77,10 @@ const expected = (
       const serving = items(conditions)[0]?.["status"] === "True"
       const terminating = one.metadata.deletionTimestamp !== undefined
       const ready = publishes || (serving && !terminating)
-      const zone = `z${Number(String(fields(one.spec)["nodeName"]).slice(1)) % 2}`
-      const web = String(items(container?.["ports"])[0]?.["containerPort"])
+      const zone = `z${Number(textOf(fields(one.spec)["nodeName"]).slice(1)) % 2}`
+      const web = textOf(items(container?.["ports"])[0]?.["containerPort"])
       return items(podIPs)
-        .map(({ ip }) => String(ip))
+        .map(({ ip }) => textOf(ip))
         .filter((ip) => ip.includes(":") === isV6)
         .map((ip) => `${ip} ${ready} ${serving} ${terminating} ${zone} ${web} 9090`)
     })
@@ -98,7 +94,7 @@ const found = (all: ReadonlyArray<KubeObject>, family: string): ReadonlyArray<st
       return items(slice["endpoints"]).map((endpoint) => {
         const { ready, serving, terminating } = fields(endpoint["conditions"])
         const [address] = endpoint["addresses"] as ReadonlyArray<string>
-        return `${address} ${ready} ${serving} ${terminating} ${String(endpoint["zone"])} ${port("web")} ${port("raw")}`
+        return [address, ready, serving, terminating, endpoint["zone"], port("web"), port("raw")].map(textOf).join(" ")
       })
     })
     .sort()
@@ -165,14 +161,14 @@ describe("services with selectors", () => {
           const own = held.filter(({ metadata }) => metadata.labels?.["kubernetes.io/service-name"] === name)
           for (const family of families)
             assert.deepStrictEqual(found(own, family), expected(live, name, publishes, family === "IPv6"), family)
-          assert.deepStrictEqual([...new Set(own.map((slice) => slice["addressType"]))].sort(), [...families])
+          assert.sameMembers([...new Set(own.map((slice) => textOf(slice["addressType"])))], [...families])
           for (const slice of own) {
             assert.isAtMost(items(slice["endpoints"]).length, PER_SLICE)
             assert.strictEqual(slice.metadata.ownerReferences?.[0]?.name, name)
           }
           const addresses = items(world.get(endpoints, "default", name)?.["subsets"]).flatMap((subset) => [
-            ...items(subset["addresses"]).map(({ ip }) => `${String(ip)} true`),
-            ...items(subset["notReadyAddresses"]).map(({ ip }) => `${String(ip)} false`)
+            ...items(subset["addresses"]).map(({ ip }) => `${textOf(ip)} true`),
+            ...items(subset["notReadyAddresses"]).map(({ ip }) => `${textOf(ip)} false`)
           ])
           const wanted = expected(live, name, publishes, false)
             .filter((line) => publishes || line.split(" ")[3] === "false")
@@ -255,7 +251,7 @@ it("mirrors Endpoints that people keep for services without a selector", () => {
     world.list(slices).map((slice) => ({
       family: slice["addressType"],
       addresses: items(slice["endpoints"]).flatMap((one) => [
-        `${String((one["addresses"] as ReadonlyArray<string>)[0])} ${String(fields(one["conditions"])["ready"])}`
+        `${textOf((one["addresses"] as ReadonlyArray<string>)[0])} ${textOf(fields(one["conditions"])["ready"])}`
       ]),
       label: slice.metadata.labels?.["team"],
       note: slice.metadata.annotations?.["note"]

@@ -3,7 +3,7 @@ import { assert as check, constantFrom, nat, property, record, array } from "fas
 import { assert, describe, it } from "vitest"
 import { isJsonObject, type JsonObject, type KubeObject } from "#kube"
 import { upkeepControllersWith } from "#sim"
-import { configMap, controllersNamed, namespace, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
+import { configMap, controllersNamed, namespace, Resources, textOf, UpkeepWorld } from "./UpkeepWorld.ts"
 
 const { configmaps, crds, namespaces, pods, quotas, secrets, serviceaccounts } = Resources
 const runs = Number(process.env["UPKEEP_RUNS"] ?? 8)
@@ -13,7 +13,7 @@ const statusOf = (object: KubeObject | undefined): JsonObject =>
 
 const conditions = (object: KubeObject | undefined): Readonly<Record<string, JsonObject>> =>
   Object.fromEntries(
-    ((statusOf(object)["conditions"] ?? []) as ReadonlyArray<JsonObject>).map((one) => [String(one["type"]), one])
+    ((statusOf(object)["conditions"] ?? []) as ReadonlyArray<JsonObject>).map((one) => [textOf(one["type"]), one])
   )
 
 const pod = (name: string, ns: string, spec: JsonObject = {}): KubeObject & { metadata: { name: string } } => ({

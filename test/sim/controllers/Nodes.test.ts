@@ -1,12 +1,12 @@
 // Nodes that fall silent, what is said of them, and when their pods have to go, in simulated clusters of several zones.
 import { array, assert as check, boolean, constantFrom, integer, property, record } from "fast-check"
 import { assert, describe, it } from "vitest"
-import { isJsonObject, type JsonObject, type KubeObject, parseRfc3339 } from "#kube"
+import { type JsonObject, type KubeObject, parseRfc3339 } from "#kube"
 import type { FaultPlan } from "#sim"
 import { CidrSet } from "../../../sim/controllers/nodes/CidrSet.ts"
 import { ttlStep } from "../../../sim/controllers/nodes/NodeTtl.ts"
 import { nodeIpam } from "../../../sim/controllers/nodes/NodeIpam.ts"
-import { controllersNamed, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
+import { controllersNamed, fields, Resources, textOf, UpkeepWorld } from "./UpkeepWorld.ts"
 
 const { events, nodes, pods } = Resources
 const runs = Number(process.env["UPKEEP_RUNS"] ?? 6)
@@ -19,7 +19,6 @@ interface Taint {
   readonly timeAdded?: string
 }
 
-const fields = (value: unknown): JsonObject => (isJsonObject(value as never) ? (value as JsonObject) : {})
 const taintsOf = (node: KubeObject | undefined): ReadonlyArray<Taint> =>
   (fields(node?.spec)["taints"] ?? []) as unknown as ReadonlyArray<Taint>
 const conditionOf = (object: KubeObject | undefined, type: string): JsonObject | undefined =>
@@ -96,7 +95,7 @@ describe("a node that falls silent", () => {
     assert.isDefined(deletedAt("brief"))
     assert.isUndefined(deletedAt("patient"))
     const told = world.list(events).filter((event) => event["reason"] === "TaintManagerEviction")
-    const messages = told.map((event) => String(event["message"])).sort()
+    const messages = told.map((event) => textOf(event["message"])).sort()
     assert.deepStrictEqual(messages, [
       "Marking for deletion Pod default/brief",
       "Marking for deletion Pod default/none"
@@ -110,7 +109,7 @@ describe("a node that falls silent", () => {
     world.create(pods, pod("p", { nodeSelector, tolerations }))
     world.pass(600_000)
     assert.isUndefined(world.get(pods, "default", "p")?.metadata.deletionTimestamp)
-    const [event] = world.list(events).filter((one) => one["reason"] === "TaintManagerEviction")
+    const event = world.list(events).find((one) => one["reason"] === "TaintManagerEviction")
     assert.strictEqual(event?.["message"], "Cancelling deletion of Pod default/p")
   })
 })
@@ -204,8 +203,8 @@ describe("pods that nobody keeps", () => {
       world.create(pods, pod(name, { nodeSelector: { "topology.kubernetes.io/zone": zone } }))
     world.create(pods, pod("unplaced", { schedulerName: "nobody" }))
     world.pass(15_000)
-    const host = String(fields(world.get(pods, "default", "gone")?.spec)["nodeName"])
-    const other = String(fields(world.get(pods, "default", "here")?.spec)["nodeName"])
+    const host = textOf(fields(world.get(pods, "default", "gone")?.spec)["nodeName"])
+    const other = textOf(fields(world.get(pods, "default", "here")?.spec)["nodeName"])
     assert.notStrictEqual(host, other)
     world.delete(nodes, "", host)
     world.change(pods, ["default", "unplaced"], (object) => ({
@@ -276,11 +275,7 @@ describe("ranges of addresses", () => {
 })
 
 it("tells kubelets to ask less often the more of them there are", () => {
-  assert.deepStrictEqual(
-    [0, 100, 101, 95, 89, 501, 460, 449, 5000].reduce<ReadonlyArray<number>>(
-      (steps, count) => [...steps, ttlStep(steps.at(-1) ?? 0, count)],
-      []
-    ),
-    [0, 0, 1, 1, 0, 2, 2, 1, 4]
-  )
+  const steps: Array<number> = [0]
+  for (const count of [0, 100, 101, 95, 89, 501, 460, 449, 5000]) steps.push(ttlStep(steps.at(-1) ?? 0, count))
+  assert.deepStrictEqual(steps, [0, 0, 0, 1, 1, 0, 2, 2, 1, 4])
 })

@@ -242,9 +242,15 @@ describeWith(
       [
         `--kubeconfig=${cluster.kubeconfig}`,
         `--controllers=${chosen.map(({ name }) => name).join()}`,
-        ...["--leader-elect=false", "--secure-port=0", "--kube-api-qps=500", "--kube-api-burst=500"],
-        ...["--node-monitor-period=1s", "--node-monitor-grace-period=4s", "--node-startup-grace-period=5s"],
-        ...["--node-eviction-rate=10", `--cert-dir=${cluster.kubeconfig}.manager`]
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--kube-api-qps=500",
+        "--kube-api-burst=500",
+        "--node-monitor-period=1s",
+        "--node-monitor-grace-period=4s",
+        "--node-startup-grace-period=5s",
+        "--node-eviction-rate=10",
+        `--cert-dir=${cluster.kubeconfig}.manager`
       ],
       { stdio: ["ignore", "ignore", process.env["CONTROLLERS_LOUD"] === undefined ? "ignore" : "inherit"] }
     )

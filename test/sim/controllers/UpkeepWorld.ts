@@ -2,6 +2,7 @@
 // virtual time has passed.
 import {
   ApiFailure,
+  type JsonObject,
   type Client,
   gvr,
   type GroupVersionResource,
@@ -171,3 +172,14 @@ export const configMap = (name: string, namespace = "default", metadata: KubeObj
   kind: "ConfigMap",
   metadata: { name, namespace, ...metadata }
 })
+
+/** The objects of a list in an object's JSON. */
+export const items = (value: unknown): ReadonlyArray<JsonObject> =>
+  Array.isArray(value) ? (value as ReadonlyArray<JsonObject>) : []
+
+/** A part of an object, or an empty one. */
+export const fields = (value: unknown): JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
+
+/** A value as a text. */
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""))

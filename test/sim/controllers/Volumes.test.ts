@@ -2,9 +2,9 @@
 // nobody gets too little.
 import { array, assert as check, boolean, constantFrom, integer, nat, property, record } from "fast-check"
 import { assert, describe, it } from "vitest"
-import { isJsonObject, type JsonObject, type KubeObject } from "#kube"
+import { type JsonObject, type KubeObject } from "#kube"
 import { upkeepControllersWith } from "#sim"
-import { controllersNamed, Resources, UpkeepWorld } from "./UpkeepWorld.ts"
+import { controllersNamed, fields, Resources, textOf, UpkeepWorld } from "./UpkeepWorld.ts"
 
 const { claims, classes, events, pods, volumes } = Resources
 const runs = Number(process.env["UPKEEP_RUNS"] ?? 12)
@@ -18,9 +18,8 @@ const VOLUME_FINALIZER = "kubernetes.io/pv-protection"
 
 type Draft = KubeObject & { metadata: { name: string } }
 
-const fields = (value: unknown): JsonObject => (isJsonObject(value as never) ? (value as JsonObject) : {})
 const phase = (object: KubeObject | undefined): unknown => fields(object?.status)["phase"]
-const gib = (text: unknown): number => Number(String(text).replace("Gi", ""))
+const gib = (text: unknown): number => Number(textOf(text).replace("Gi", ""))
 
 interface VolumeShape {
   readonly size: number
@@ -104,7 +103,7 @@ describe("static binding", () => {
             assert.strictEqual(phase(one), "Pending")
             continue
           }
-          const name = String(spec["volumeName"])
+          const name = textOf(spec["volumeName"])
           const to = held.get(name)
           const toSpec = fields(to?.spec)
           assert.isFalse(taken.has(name), `${name} is bound twice`)
@@ -118,7 +117,7 @@ describe("static binding", () => {
           assert.deepStrictEqual(fields(one.status)["capacity"], toSpec["capacity"])
         }
         for (const [name, one] of held)
-          assert.include(taken.has(String(name)) ? ["Bound"] : ["Available", "Released"], phase(one), String(name))
+          assert.include(taken.has(textOf(name)) ? ["Bound"] : ["Available", "Released"], phase(one), textOf(name))
         const free = [...held.values()].filter((one) => phase(one) === "Available")
         for (const one of world.list(claims)) {
           if (phase(one) === "Bound" || fields(one.spec)["volumeName"] !== undefined) continue
@@ -155,7 +154,7 @@ describe("static binding", () => {
     world.pass(1000)
     assert.strictEqual(fields(world.get(claims, "default", "c")?.spec)["volumeName"], "v3")
     assert.strictEqual(phase(world.get(claims, "default", "big")), "Pending")
-    const [told] = world.list(events).filter((event) => event["reason"] === "VolumeMismatch")
+    const told = world.list(events).find((event) => event["reason"] === "VolumeMismatch")
     assert.strictEqual(told?.["message"], 'Cannot bind to requested volume "v5": requested PV is too small')
     world.delete(claims, "default", "c")
     world.pass(1000)

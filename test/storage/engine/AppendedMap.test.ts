@@ -39,7 +39,7 @@ describe("AppendedMap", () => {
           else if ("drop" in one) remove([...model.keys()].sort()[0] ?? "")
           else {
             const [start, end] = [keyOf(Math.min(...one.look)), keyOf(Math.max(...one.look))]
-            const wanted = [...model].filter(([key]) => key >= start && key < end).sort()
+            const wanted = [...model].filter(([key]) => key >= start && key < end).sort(([a], [b]) => (a < b ? -1 : 1))
             const seen: Array<[string, number]> = []
             map.scan(start, end, (key, value) => seen.push([key, value]) > 0)
             assert.deepStrictEqual(seen, wanted)

@@ -263,8 +263,7 @@ const groups: ReadonlyArray<Base> = [
   }),
   of(`${rbac}/v1`, "Role", "roles", true, { rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get"] }] }),
   of(`${rbac}/v1`, "ClusterRole", "clusterroles", false, {
-    rules: [{ nonResourceURLs: ["/x"], verbs: ["get"] }],
-    aggregationRule: { clusterRoleSelectors: [selector] }
+    rules: [{ nonResourceURLs: ["/x"], verbs: ["get"] }]
   }),
   of(`${rbac}/v1`, "RoleBinding", "rolebindings", true, {
     roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "view" },
