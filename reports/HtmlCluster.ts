@@ -71,7 +71,7 @@ const clusterBody = (summary: ClusterSummary): string => {
     ["Cost", `${formatCount(cluster.events)} events, ${formatBytes(cluster.residentMaxBytes)} of memory at the most`],
     ["Seed and log", `seed ${record.seed}, event log ${cluster.eventLogHash} (${repeated})`],
     ...(cluster.replay === undefined ? [] : [["Replay it", cluster.replay] as const]),
-    ...cluster.model.map((sentence, at) => [at === 0 ? "Model" : "", sentence] as const)
+    ["Model", cluster.model.join(" ")]
   ])
   return `${scrubberHtml(summary)}${about}${folded(marksTable(summary))}`
 }

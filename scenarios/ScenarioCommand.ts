@@ -4,8 +4,20 @@ import { Console, Effect } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { explain } from "./Explain.ts"
 import { scenarioJsonSchemaText } from "./JsonSchema.ts"
+import type { Scenario } from "./Scenario.ts"
 import { loadScenario } from "./ScenarioFile.ts"
 import { shippedScenarios } from "./Shipped.ts"
+
+/** What a scenario holds, in a few words. */
+const contentsOf = ({ cluster, phases, slo }: Scenario): string => {
+  const nodes = cluster?.nodeGroups.reduce((sum, { count }) => sum + count, 0) ?? 0
+  const parts = [
+    ...(cluster === undefined ? [] : [`a cluster of ${nodes.toLocaleString("en")} nodes`]),
+    ...(phases.length === 0 ? [] : [`${phases.length} phases`]),
+    `${slo.length} targets`
+  ]
+  return parts.join(", ")
+}
 
 const validate = Command.make(
   "validate",
@@ -19,9 +31,7 @@ const validate = Command.make(
   Effect.fn("wharf.scenario.validate")(function* ({ files, set }) {
     for (const file of files) {
       yield* loadScenario(file, set).pipe(
-        Effect.flatMap(({ scenario: { name, phases, slo } }) =>
-          Console.log(`${file}: ${name} is valid: ${phases.length} phases, ${slo.length} targets`)
-        ),
+        Effect.flatMap(({ scenario }) => Console.log(`${file}: ${scenario.name} is valid: ${contentsOf(scenario)}`)),
         Effect.catch(explain)
       )
     }

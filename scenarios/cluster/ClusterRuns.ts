@@ -46,9 +46,11 @@ const keepFinding = (options: ClusterRunsOptions, result: WorldResult, position:
     yield* files.writeFileString(file, `${JSON.stringify(finding.case, undefined, 2)}\n`)
     const replay = replayCommand(paths.relative(".", file))
     const { fromSteps, guarantee, message, runs, toSteps } = finding
-    options.progress.line(
-      `a guarantee is broken: ${guarantee}: ${message}\nshrunk from ${fromSteps} steps to ${toSteps} in ${runs} runs\nreplay it: ${replay}`
-    )
+    const how =
+      runs === 0
+        ? `one run takes longer than shrinking may: kept whole, ${toSteps} steps`
+        : `shrunk from ${fromSteps} steps to ${toSteps} in ${runs} runs`
+    options.progress.line(`a guarantee is broken: ${guarantee}: ${message}\n${how}\nreplay it: ${replay}`)
     return replay
   })
 

@@ -5,7 +5,7 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import { clusterSteps } from "../cluster/ClusterSteps.ts"
 import { faultPlan } from "../cluster/ClusterFault.ts"
 import { ClusterMeasures, plannedMarks } from "./ClusterMeasures.ts"
-import type { WorldCommand, WorldProgress, WorldResult } from "./Protocol.ts"
+import type { ScenarioFinding, WorldCommand, WorldProgress, WorldResult } from "./Protocol.ts"
 import { operatorSteps, scenarioCase } from "./ScenarioCase.ts"
 import { ScenarioWorld } from "./ScenarioWorld.ts"
 import { shrinkScenario } from "./Shrinking.ts"
@@ -91,10 +91,16 @@ export class WorldRun {
     return [...marks, ...late]
   }
 
-  private shrink() {
+  /** The smallest case within the budget; the whole one where a single run takes longer than that. */
+  private shrink(): ScenarioFinding | undefined {
     const { cluster, folder, seed, shrinkMs } = this.command
+    const [first] = this.scenario.violations.list
+    if (shrinkMs <= 0 || first === undefined) return undefined
     this.report(true)
-    return shrinkMs <= 0 ? undefined : shrinkScenario(scenarioCase(cluster, seed, folder), shrinkMs)
+    const drawn = scenarioCase(cluster, seed, folder)
+    if (wallMs() - this.begunMs < shrinkMs) return shrinkScenario(drawn, shrinkMs)
+    const steps = drawn.plan.length + drawn.steps.length
+    return { case: drawn, ...first, fromSteps: steps, toSteps: steps, runs: 0 }
   }
 
   private async runUntil(untilMs: number): Promise<void> {

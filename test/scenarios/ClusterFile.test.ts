@@ -1,7 +1,11 @@
 // Scenario files about clusters: what they mean, and what is refused with its line and column.
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { assert, describe, it } from "vitest"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { churnLine } from "#sim"
+import { afterAll, assert, describe, it } from "vitest"
 import { capacityOf, podsPerMachine } from "../../scenarios/cluster/Capacity.ts"
 import { faultPlan } from "../../scenarios/cluster/ClusterFault.ts"
 import type { Cluster } from "../../scenarios/cluster/Cluster.ts"
@@ -112,6 +116,41 @@ describe("a cluster in a scenario", () => {
     const { faults, watchers } = clusterOf(text)
     const [step] = faultPlan(faults, watchers)
     assert.deepInclude(step, { kind: "partition", side: ["proxy-0", "proxy-1", "proxy-2"], other: ["apiserver"] })
+  })
+})
+
+describe("recorded traces", () => {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-trace-"))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const churned = (churn: string) => {
+    const text = good.replace("  requests:", `  churn:\n    - ${churn}\n  requests:`)
+    return [...clusterSteps(clusterOf(text), 1, folder)].filter(({ of }) => of.namespace === "trace")
+  }
+
+  it("of openb are pods that come and go at their time, none after the end", () => {
+    const header =
+      "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec,qos,pod_phase,creation_time,deletion_time,scheduled_time"
+    const rows = ["p-0,1000,512,0,0,,LS,Running,100,160,101", "p-1,500,256,1,1000,T4,BE,Running,130,99999,131"]
+    writeFileSync(join(folder, "pods.csv"), [header, ...rows].join("\n"))
+    const steps = churned("{ kind: openb, path: pods.csv, at: 1m, speed: 2, namespace: trace }")
+    assert.deepStrictEqual(
+      steps.map(({ atMs, of, verb }) => `${verb} ${of.name} ${atMs}`),
+      ["create p-0 60000", "create p-1 75000", "delete p-0 90000"]
+    )
+  })
+
+  it("of our own are taken as they are, shifted to their start", () => {
+    const of = { apiVersion: "v1", resource: "pods", namespace: "trace", name: "x" }
+    const lines = [
+      churnLine({ atMs: 5000, verb: "delete", of }),
+      churnLine({ atMs: 0, verb: "scale", of, replicas: 3 })
+    ]
+    writeFileSync(join(folder, "log.jsonl"), lines.join("\n"))
+    const steps = churned("{ kind: event-log, path: log.jsonl, at: 10s }")
+    assert.deepStrictEqual(steps, [
+      { atMs: 10_000, verb: "scale", of, replicas: 3 },
+      { atMs: 15_000, verb: "delete", of }
+    ])
   })
 })
 
