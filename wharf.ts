@@ -26,6 +26,16 @@ const serveOf = Command.make("serve").pipe(
   ])
 )
 
+const benchOf = Command.make("bench").pipe(
+  Command.withDescription("Measure one of the systems by its field's own benchmark"),
+  Command.withExamples([
+    {
+      command: "wharf bench scheduler --floors --upstream",
+      description: "kube-scheduler's floors, beside kube-scheduler"
+    }
+  ])
+)
+
 /** The store starts without waiting for what only the others load. */
 const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
@@ -37,7 +47,8 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { runCommand, scenarioCommand } = await import("#scenarios")
+  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+    await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { simCommand } = await import("#sim")
@@ -47,9 +58,11 @@ const everything = async () => {
     compareCommand,
     reportCommand,
     lintCommand,
+    conformanceCommand,
+    Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,
-    simCommand(),
+    simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])
 }
@@ -80,6 +93,10 @@ const report = (cause: Cause.Cause<unknown>) =>
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const serves = first === "etcd" || first === "serve"
   if (serves && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
+  // Who ends a served report by Ctrl-C has its run's result all the same.
+  const { exitCode } = process
+  if (first === "run" && typeof exitCode === "number" && Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+    return onExit(exitCode)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
   if (misused) onExit(2)

@@ -12,4 +12,4 @@ export {
 } from "./Assets.ts"
 export { assetsCommand } from "./AssetsCommand.ts"
 export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
-export { etcdSuiteFolder, FixturesMissing } from "./SuiteFixtures.ts"
+export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"

@@ -1,6 +1,7 @@
 // What a report's charts draw, as plain aligned columns: latency curves from merged histograms, seconds as medians over
 // the runs of a group.
 // Owns the choice and reduction of data. Knows nothing of pixels; the page's script draws, HtmlCharts.ts describes.
+import { isClusterGroup } from "./ClusterSummary.ts"
 import type { RunGroup } from "./Compare.ts"
 import { curvePercentiles, Latency } from "./Latency.ts"
 import { measuredOperations, operationLabel } from "./Metrics.ts"
@@ -9,7 +10,7 @@ import type { RunRecord } from "./RunRecord.ts"
 import { median } from "./Statistics.ts"
 
 /** What a chart’s values count. */
-export type ChartUnit = "us" | "ops/s" | "%" | "bytes"
+export type ChartUnit = "us" | "ops/s" | "%" | "bytes" | "count" | "ms"
 
 /** One line; `slot` picks its colour and dash: 0 is the baseline, candidates count from 1. */
 export interface ChartSeries {
@@ -25,15 +26,20 @@ export interface ChartMark {
   readonly slot: number
 }
 
-/** For `percentile` charts x holds percentiles, for `time` charts seconds since the start of the run. */
+/**
+ * For `percentile` charts x holds percentiles, for `time` charts seconds since the start of the run, for `clock` charts seconds of
+ * virtual time, for `scale` charts numbers of nodes.
+ */
 export interface Chart {
   readonly id: string
-  readonly kind: "percentile" | "time"
+  readonly kind: "percentile" | "time" | "clock" | "scale"
   readonly title: string
   readonly unit: ChartUnit
   readonly x: ReadonlyArray<number>
   readonly series: ReadonlyArray<ChartSeries>
   readonly marks: ReadonlyArray<ChartMark>
+  /** Values on a logarithmic axis; a zero is a gap there. */
+  readonly isLogarithmic?: boolean
 }
 
 /** A heading's charts: one operation, the watchers, or the resources. */
@@ -52,17 +58,22 @@ export const slug = (text: string): string =>
 /** Which colour a group has on every chart of the page. */
 export const slotOf = (report: Report, name: string): number => {
   if (name === report.baseline) return 0
-  return 1 + report.groups.filter((group) => group.name !== report.baseline).findIndex((group) => group.name === name)
+  const others = report.groups.filter((group) => group.name !== report.baseline)
+  // Clusters are drawn on charts of their own: they take no colour from the stores.
+  const ordered = [...others.filter((group) => !isClusterGroup(group)), ...others.filter(isClusterGroup)]
+  return 1 + ordered.findIndex((group) => group.name === name)
 }
 
 const round = (value: number): number => +value.toPrecision(4)
 
-const curveSeries = (name: string, slot: number, latency: Latency): ChartSeries => {
+/** A latency curve as a line. */
+export const curveSeries = (name: string, slot: number, latency: Latency): ChartSeries => {
   const curve = new Map(latency.curve().map((point) => [point.percentile, point.us]))
   return { name, slot, values: curvePercentiles.map((percentile) => curve.get(percentile) ?? null) }
 }
 
-const percentileChart = (id: string, title: string, series: ReadonlyArray<ChartSeries>): Chart => {
+/** Latency curves on one chart, up to the highest percentile that one of them reaches. */
+export const percentileChart = (id: string, title: string, series: ReadonlyArray<ChartSeries>): Chart => {
   const last = curvePercentiles.findLastIndex((_, index) =>
     series.some(({ values }) => (values[index] ?? null) !== null)
   )

@@ -64,3 +64,20 @@ export const formatMetric = (value: number | null, unit: "ops/s" | "us" | "%" | 
 /** "1 run", "2 runs". */
 export const formatPlural = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`
+
+/** How many times as fast: "166×", "2.4×". */
+export const formatTimes = (times: number): string => `${times >= 100 ? grouped.format(times) : digits(times)}×`
+
+/** Virtual time as hours, minutes and seconds: "1:30:00", "05:12". */
+export const formatClock = (ms: number): string => {
+  const seconds = Math.round(ms / 1000)
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  const rest = `${String(minutes).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}`
+  return hours > 0 ? `${hours}:${rest}` : rest
+}
+
+/** A span of virtual time in words: "30 min", "24 h". */
+export const formatVirtual = (ms: number): string => {
+  if (ms >= 2 * 3_600_000) return `${digits(ms / 3_600_000).replace(/\.?0+$/, "")} h`
+  return ms >= 120_000 ? `${digits(ms / 60_000).replace(/\.?0+$/, "")} min` : `${digits(ms / 1000)} s`
+}

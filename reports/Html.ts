@@ -3,6 +3,8 @@
 // HtmlSections.ts, the first screen in HtmlOverview.ts.
 import { createHash } from "node:crypto"
 import { type Chart, operationPanels, resourceCharts, watchCharts } from "./Charts.ts"
+import { clusterCharts } from "./ClusterCharts.ts"
+import { clustersOf, isClusterGroup } from "./ClusterSummary.ts"
 import { exitCodeMeaning } from "./ExitCode.ts"
 import { formatPlural } from "./Format.ts"
 import { overviewHtml } from "./HtmlOverview.ts"
@@ -16,6 +18,7 @@ const chartsOf = (report: Report): Readonly<Record<string, Chart>> => {
   const charts = [
     ...operationPanels(report).flatMap(({ charts }) => charts),
     ...watchCharts(report),
+    ...clusterCharts(report),
     ...resourceCharts(report)
   ]
   return Object.fromEntries(charts.map((chart) => [chart.id, chart]))
@@ -29,13 +32,14 @@ const policyFor = (...scripts: ReadonlyArray<string>): string => {
 
 /** The page for one run, several backends, or a comparison. Offline and complete in itself. */
 export const renderHtml = (report: Report): string => {
-  const { script, style, uplot } = pageAssets()
+  const { cluster, script, style, uplot } = pageAssets()
+  const more = clustersOf(report.groups).length > 0 ? [cluster] : []
   const sections = sectionsOf(report)
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policyFor(uplot, script)}">
+<meta http-equiv="Content-Security-Policy" content="${policyFor(uplot, script, ...more)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(report.title)} · wharf report</title>
@@ -52,13 +56,23 @@ ${overviewHtml(report)}
 </section>
 ${sections.map(sectionHtml).join("\n")}
 </main>
-<footer><p>Exit code ${report.judgement.exitCode}: ${escapeHtml(exitCodeMeaning[report.judgement.outcome])}. Latency runs from the planned send time, so waiting behind a slow answer counts. This page is complete in itself and loads nothing.</p></footer>
+<footer><p>Exit code ${report.judgement.exitCode}: ${escapeHtml(exitCodeMeaning[report.judgement.outcome])}. ${latencyNote(report)} This page is complete in itself and loads nothing.</p></footer>
 <script type="application/json" id="chart-data">${scriptJson(chartsOf(report))}</script>
 <script>${uplot}</script>
-<script type="module">${script}</script>
+<script type="module">${script}</script>${more.map((own) => `\n<script type="module">${own}</script>`).join("")}
 </body>
 </html>
 `
+}
+
+const latencyNote = ({ groups }: Report): string => {
+  const stores = "Latency of stores runs from the planned send time, so waiting behind a slow answer counts."
+  const clusters = "Latency in a simulated cluster is virtual time, on the modelled network and disk."
+  const notes = [
+    groups.some((group) => !isClusterGroup(group)) ? stores : "",
+    groups.some(isClusterGroup) ? clusters : ""
+  ]
+  return notes.filter((note) => note !== "").join(" ")
 }
 
 const outcomeTone = (report: Report): Tone => (report.judgement.outcome === "pass" ? "good" : "bad")
@@ -71,7 +85,7 @@ const headerHtml = (report: Report): string => {
     first?.startedAt.slice(0, 16).replace("T", " ").concat(" UTC") ?? "",
     formatPlural(records.length, "run"),
     machine,
-    first === undefined ? "" : `target ${first.target}`
+    `target ${[...new Set(records.map(({ target }) => target))].join(" and ")}`
   ].filter((text) => text !== "")
   const tone = outcomeTone(report)
   return `<header>

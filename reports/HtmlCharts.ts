@@ -2,7 +2,7 @@
 // data as a table, so that nothing depends on sight or script.
 // Owns the description of charts. Data comes from Charts.ts, pixels from page/Page.js.
 import type { Chart, ChartPanel, ChartUnit } from "./Charts.ts"
-import { formatBytes, formatPercent, formatRate, formatUs, nothing } from "./Format.ts"
+import { formatBytes, formatClock, formatCount, formatPercent, formatRate, formatUs, nothing } from "./Format.ts"
 import { escapeHtml, tableHtml } from "./HtmlText.ts"
 import type { Table } from "./Tables.ts"
 
@@ -10,14 +10,34 @@ const formatValue = (value: number | null, unit: ChartUnit): string => {
   if (value === null) return nothing
   if (unit === "us") return formatUs(value)
   if (unit === "bytes") return formatBytes(Math.round(value))
+  if (unit === "count") return formatCount(value)
+  if (unit === "ms") return formatUs(value * 1000)
   return unit === "%" ? formatPercent(value) : formatRate(value)
 }
 
 const tablePercentiles = new Set([0, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99])
 
+const clockRowsMax = 48
+
+// A day's samples would be a long table; every few of them tell the same, and the last one is always there.
+const everyFew = (length: number): ReadonlyArray<number> => {
+  const step = Math.max(1, Math.ceil(length / clockRowsMax))
+  return Array.from({ length }, (_, index) => index).filter((index) => index % step === 0 || index === length - 1)
+}
+
+const xTitles = { percentile: "percentile", time: "second", clock: "virtual time", scale: "nodes" } as const
+
+const xText = ({ kind, x }: Chart, index: number): string => {
+  const value = x[index] ?? 0
+  if (kind === "percentile") return percentileName(value)
+  if (kind === "clock") return formatClock(value * 1000)
+  return kind === "scale" ? formatCount(value) : String(value)
+}
+
 // Every second of a time chart, but of a curve only the rows nearest to the percentiles that people ask for.
 const shownRows = (chart: Chart): ReadonlyArray<number> => {
-  if (chart.kind === "time") return chart.x.map((_, index) => index)
+  if (chart.kind === "clock") return everyFew(chart.x.length)
+  if (chart.kind !== "percentile") return chart.x.map((_, index) => index)
   const nearest = [...tablePercentiles].map((wanted) => {
     let best = 0
     for (const [index, percentile] of chart.x.entries()) {
@@ -34,11 +54,11 @@ const dataTable = (chart: Chart): Table => ({
   id: `${chart.id}-data`,
   caption: `${chart.title}: data`,
   columns: [
-    { title: chart.kind === "time" ? "second" : "percentile", numeric: false },
+    { title: xTitles[chart.kind], numeric: false },
     ...chart.series.map(({ name }) => ({ title: name, numeric: true }))
   ],
   rows: shownRows(chart).map((index) => [
-    { text: chart.kind === "time" ? String(chart.x[index]) : percentileName(chart.x[index] ?? 0) },
+    { text: xText(chart, index) },
     ...chart.series.map(({ values }) => ({ text: formatValue(values[index] ?? null, chart.unit) }))
   ])
 })
@@ -48,7 +68,7 @@ const spoken = (chart: Chart): string => {
   const lines = chart.series.map(({ name, values }) => {
     const known = values.filter((value) => value !== null)
     if (known.length === 0) return `${name}: no data`
-    if (chart.kind === "time") {
+    if (chart.kind !== "percentile") {
       const [low, high] = [Math.min(...known), Math.max(...known)].map((value) => formatValue(value, chart.unit))
       return `${name}: between ${low} and ${high}`
     }

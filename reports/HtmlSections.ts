@@ -4,6 +4,7 @@
 import { operationPanels, resourceCharts, watchCharts } from "./Charts.ts"
 import { formatBytes, formatCount, formatPercent, formatRate, nothing } from "./Format.ts"
 import { chartHtml, tabsHtml } from "./HtmlCharts.ts"
+import { clusterSections } from "./HtmlCluster.ts"
 import { comparisonHtml } from "./HtmlOverview.ts"
 import { escapeHtml, facts, type Section, tableHtml } from "./HtmlText.ts"
 import type { Report } from "./Report.ts"
@@ -33,6 +34,7 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
   const watching = watchTable(report)
   const resources = componentsTable(report)
   const all: ReadonlyArray<Section> = [
+    ...clusterSections(report),
     { id: "comparison", title: "Comparison", body: report.comparisons.map(comparisonHtml).join("\n") },
     { id: "operations", title: "Operations", body: operationsBody(report) },
     {
@@ -45,7 +47,7 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
       title: "Resources",
       body: resources === undefined ? "" : chartsAnd(resourceCharts(report).map(chartHtml), maybe(resources))
     },
-    { id: "counts", title: "Counts and errors", short: "Counts", body: tableHtml(countsTable(report)) },
+    { id: "counts", title: "Counts and errors", short: "Counts", body: maybe(countsTable(report)) },
     { id: "targets", title: "Targets", body: maybe(sloTable(report)) || `<p>The scenario sets no targets.</p>` },
     { id: "counters", title: "Deterministic counters", short: "Counters", body: countersBody(report) },
     { id: "linter", title: "Linter", body: linterBody(report) },
@@ -59,8 +61,11 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
 const chartsAnd = (charts: ReadonlyArray<string>, table: string): string =>
   `<div class="charts">${charts.join("\n")}</div>${table}`
 
-const operationsBody = (report: Report): string =>
-  tabsHtml("operation-tabs", "Charts by operation", operationPanels(report)) + tableHtml(operationsTable(report))
+const operationsBody = (report: Report): string => {
+  const table = operationsTable(report)
+  if (table === undefined) return ""
+  return tabsHtml("operation-tabs", "Charts by operation", operationPanels(report)) + tableHtml(table)
+}
 
 const countersBody = (report: Report): string => {
   const compared = report.comparisons.map(countersTable).map(maybe).join("")
@@ -171,7 +176,9 @@ const environmentFacts = (record: RunRecord): string => {
     ["Boot", machine.bootIdHash.slice(0, 12)],
     [
       "Load generator’s ceiling",
-      `${formatRate(generator.ceilingPerS)}/s against an empty handler, at ${formatPercent(generator.ceilingCpuPercent)} of a core`
+      generator.ceilingPerS === null
+        ? "not measured"
+        : `${formatRate(generator.ceilingPerS)}/s against an empty handler, at ${formatPercent(generator.ceilingCpuPercent)} of a core`
     ],
     ["wharf", `${versions.wharf}, commit ${versions.gitCommit ?? "unknown"}`]
   ])

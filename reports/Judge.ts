@@ -1,6 +1,8 @@
 // Judges a set of runs: broken promises first, because they are true however badly the timing went; then whether the
 // measurement may be used at all; then targets; then differences from the baseline.
 // Owns the order, the one outcome that becomes the exit code, and the sentences of a report's first screen.
+import { clusterAnswers } from "./ClusterAnswers.ts"
+import { clustersOf, isClusterGroup } from "./ClusterSummary.ts"
 import type { Comparison, RunGroup } from "./Compare.ts"
 import { ExitCode, type Outcome } from "./ExitCode.ts"
 import { formatMetric, formatP, formatPlural, formatRatio } from "./Format.ts"
@@ -55,7 +57,13 @@ export const judge = (input: JudgeInput, options: { readonly failOnRegression?: 
   return {
     outcome,
     exitCode: ExitCode[outcome],
-    answers: [...(correctness === undefined ? [] : [correctness]), validity, targets, ...differences]
+    answers: [
+      ...(correctness === undefined ? [] : [correctness]),
+      validity,
+      targets,
+      ...clustersOf(input.groups).flatMap(clusterAnswers),
+      ...differences
+    ]
   }
 }
 
@@ -110,7 +118,9 @@ const validityOf = ({ comparisons, findings, groups }: JudgeInput): Answer => {
   const suspicious = new Set(findings.map(({ rule, subject }) => `${rule} ${subject}`)).size
   const note =
     suspicious === 0 ? [] : [`${formatPlural(suspicious, "figure")} should be looked at, see the linter's findings`]
-  const kept = "nothing lost, nothing impossible, and the load generator kept pace"
+  const kept = groups.every(isClusterGroup)
+    ? "nothing impossible, and every cluster lived to its end"
+    : "nothing lost, nothing impossible, and the load generator kept pace"
   return {
     question: "Valid?",
     answer: `Yes, ${formatPlural(runs.length, "run")}`,
@@ -162,6 +172,7 @@ export const headlineMetric = (comparison: Comparison): MetricComparison | undef
 
 const factorOf = (headline: MetricComparison | undefined): string => {
   if (headline === undefined || headline.ratio === null) return ""
+  if (headline.id === "cluster.cost") return `: ${formatRatio(headline.ratio)} the real time`
   return headline.unit === "ops/s"
     ? `: ${formatRatio(headline.ratio)} the throughput`
     : `: ${formatRatio(headline.ratio)} the p99 latency`

@@ -1,5 +1,6 @@
 // A report as GitHub-flavoured Markdown, short enough for a comment on a pull request.
 // Owns the markup; what is said comes from Judge.ts and Tables.ts.
+import { clusterTables } from "./ClusterTables.ts"
 import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
 import {
@@ -23,6 +24,7 @@ export const renderMarkdown = (report: Report): string => {
   const { answers, exitCode, outcome } = report.judgement
   const open = [...report.comparisons.map(comparisonTable), sloTable(report)]
   const folded = [
+    ...clusterTables(report),
     operationsTable(report),
     watchTable(report),
     ...report.comparisons.map(countersTable),

@@ -2,6 +2,7 @@
 // delivery and lag, what the server used.
 // Owns how a record is reduced to one value per run (only `measure` phases count) and which direction is better. Does
 // not compare.
+import { clusterCostId, clusterMetrics } from "./ClusterMetrics.ts"
 import { Latency } from "./Latency.ts"
 import type { RecordedHistogram, RecordedOperation } from "./RecordedLoad.ts"
 import type { RecordedPhase, RunRecord } from "./RunRecord.ts"
@@ -52,7 +53,8 @@ export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
   ...overallMetrics(record),
   ...measuredOperations(record).flatMap((operation) => operationMetrics(record, operation)),
   ...watchMetrics(record),
-  ...serverMetrics(record)
+  ...serverMetrics(record),
+  ...clusterMetrics(record)
 ]
 
 const operationMetrics = (record: RunRecord, operation: RecordedOperation): ReadonlyArray<Metric> => {
@@ -73,6 +75,7 @@ const inClosedLoop = (record: RunRecord, operation: RecordedOperation): boolean 
 
 /** The metric that sums a comparison up: throughput where the server sets the pace, otherwise p99. */
 export const headlineId = (record: RunRecord): string => {
+  if (record.cluster !== undefined) return clusterCostId
   const operations = measuredOperations(record)
   const [first] = operations
   const kind = operations.some((operation) => inClosedLoop(record, operation)) ? "throughput" : "p99"

@@ -10,6 +10,10 @@ export interface PageAssets {
   readonly uplot: string
   /** A module; it draws with `uPlot`. */
   readonly script: string
+  /** A module that only pages with simulated clusters carry. */
+  readonly cluster: string
+  /** A module that pages of running runs carry, and nothing else. */
+  readonly live: string
 }
 
 let cached: PageAssets | undefined
@@ -17,9 +21,14 @@ let cached: PageAssets | undefined
 /** Style and script of a page. Throws when the installation lacks them. */
 export const pageAssets = (): PageAssets => {
   cached ??= {
-    style: [uplot("uPlot.min.css"), ...["Page.css", "Parts.css", "Charts.css", "Media.css"].map(own)].join("\n"),
+    style: [
+      uplot("uPlot.min.css"),
+      ...["Page.css", "Parts.css", "Charts.css", "Cluster.css", "Media.css"].map(own)
+    ].join("\n"),
     uplot: uplot("uPlot.iife.min.js"),
-    script: own("Page.js")
+    script: own("Page.js"),
+    cluster: own("Cluster.js"),
+    live: own("Live.js")
   }
   return cached
 }

@@ -1,6 +1,7 @@
 // Everything a report shows, computed once from the records: groups, summaries, comparisons with the baseline, the
 // linter's findings and the judgement. Every renderer takes this one value.
 // Owns grouping and the choice of the baseline. Does no I/O.
+import { isClusterGroup } from "./ClusterSummary.ts"
 import { compare, type Comparison, type RunGroup } from "./Compare.ts"
 import { judge, type Judgement } from "./Judge.ts"
 import { lintGroups } from "./Linter.ts"
@@ -37,11 +38,14 @@ export const groupByBackend = (records: ReadonlyArray<RunRecord>): ReadonlyArray
 /** Computes a report; the linter runs here, before anything is shown. */
 export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptions = {}): Report => {
   const summaries = groups.map(summarize)
-  const baseline = groups.length < 2 ? undefined : baselineOf(groups, options.baseline)
+  // A simulated cluster and a load on stores have nothing in common that could be compared.
+  const [clusters, stores] = [groups.filter(isClusterGroup), groups.filter((group) => !isClusterGroup(group))]
+  const alike = stores.length > 1 ? stores : clusters
+  const baseline = alike.length < 2 ? undefined : baselineOf(alike, options.baseline)
   const comparisons =
     baseline === undefined
       ? []
-      : groups.filter((group) => group !== baseline).map((group) => compare(baseline, group, options.compare))
+      : alike.filter((group) => group !== baseline).map((group) => compare(baseline, group, options.compare))
   const findings = lintGroups(groups)
   const failOnRegression = options.failOnRegression ?? true
   return {

@@ -2,6 +2,7 @@
 // report says is computed from such documents.
 // Owns the document's top level, its id and version, and its published JSON Schema. Does not measure, judge or render.
 import { Schema } from "effect"
+import { RecordedCluster } from "./RecordedCluster.ts"
 import { Count, RecordedOperation, RecordedSeries, RecordedWatch } from "./RecordedLoad.ts"
 import { Backend, Component, Generator, Machine, Versions } from "./RecordedPlatform.ts"
 
@@ -110,6 +111,9 @@ export const RunRecord = Schema.Struct({
   series: RecordedSeries,
   components: Schema.Array(Component),
   annotations: Schema.Array(Annotation),
+  cluster: Schema.optionalKey(RecordedCluster).annotate({
+    description: "Of a run of a simulated cluster, which has no operations and watches of a load generator"
+  }),
   slos: Schema.Array(SloVerdict),
   validity: Validity,
   violations: Schema.Array(Violation)

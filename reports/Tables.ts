@@ -51,8 +51,13 @@ const byLabel = <Item>(
   return [...Map.groupBy(all, ({ item }) => label(item)).values()].flat()
 }
 
-/** Throughput and latency of each operation. */
-export const operationsTable = (report: Report): Table => ({
+const hasOperations = (report: Report): boolean => report.summaries.some(({ operations }) => operations.length > 0)
+
+/** Throughput and latency of each operation; undefined when there was no load generator. */
+export const operationsTable = (report: Report): Table | undefined =>
+  hasOperations(report) ? operationRows(report) : undefined
+
+const operationRows = (report: Report): Table => ({
   id: "operations",
   caption: "Throughput and latency of each operation (latency from the planned send time)",
   columns: [
@@ -73,8 +78,11 @@ export const operationsTable = (report: Report): Table => ({
   ])
 })
 
-/** What was planned, sent, answered, refused and lost. */
-export const countsTable = (report: Report): Table => ({
+/** What was planned, sent, answered, refused and lost; undefined when there was no load generator. */
+export const countsTable = (report: Report): Table | undefined =>
+  hasOperations(report) ? countRows(report) : undefined
+
+const countRows = (report: Report): Table => ({
   id: "counts",
   caption: "Operation counts and errors in the measured phases, all runs together",
   columns: [

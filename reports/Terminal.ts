@@ -1,5 +1,6 @@
 // A report for a person at a terminal: the answers first, then the tables that fit its width.
 // Owns characters, colours and widths; what is said comes from Judge.ts and Tables.ts. Writes nothing itself.
+import { clusterTables } from "./ClusterTables.ts"
 import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
 import {
@@ -45,6 +46,7 @@ export const renderTerminal = (report: Report, options: TerminalOptions = { widt
     lines.push(...details.flatMap((detail) => wrap(detail, options.width - 4)).map((line) => `    ${line}`))
   }
   const tables = [
+    ...clusterTables(report),
     operationsTable(report),
     watchTable(report),
     ...report.comparisons.map(comparisonTable),

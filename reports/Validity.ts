@@ -76,7 +76,8 @@ const clockTrouble = (record: RunRecord): ReadonlyArray<Reason> => {
 }
 
 const noSamples = (record: RunRecord): ReadonlyArray<Reason> =>
-  measuredOperations(record).some((operation) => operation.completed > 0)
+  measuredOperations(record).some((operation) => operation.completed > 0) ||
+  record.cluster?.calls.some(({ answered }) => answered > 0) === true
     ? []
     : [reason("no-samples", "no call was answered in a measured phase")]
 

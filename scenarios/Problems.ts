@@ -68,6 +68,37 @@ const unexpected = (ast: SchemaAST.AST, path: FieldPath): Problem => {
   return { path, onKey: true, rule: "is not a known field", hint }
 }
 
+/** The field whose literal tells the members of a union of mappings apart, with the literals that there are. */
+const discriminant = (
+  ast: SchemaAST.AST
+): { readonly name: string; readonly known: ReadonlyArray<string> } | undefined => {
+  if (!SchemaAST.isUnion(ast)) return undefined
+  const members = ast.types.map((member) =>
+    SchemaAST.isObjects(member)
+      ? new Map(
+          member.propertySignatures.flatMap(({ name, type }) =>
+            SchemaAST.isLiteral(type) ? [[String(name), String(type.literal)] as const] : []
+          )
+        )
+      : new Map<string, string>()
+  )
+  const name = [...(members[0]?.keys() ?? [])].find((each) => members.every((member) => member.has(each)))
+  return name === undefined ? undefined : { name, known: members.map((member) => member.get(name) ?? "") }
+}
+
+/** A mapping that is no member of its union: the field that tells them apart says which, and does not. */
+const wrongMember = (issue: SchemaIssue.Issue, path: FieldPath, data: unknown): Problem | undefined => {
+  const value = valueAt(data, path)
+  const told = "ast" in issue && kindOf(value) === "a mapping" ? discriminant(issue.ast) : undefined
+  if (told === undefined) return undefined
+  const { known, name } = told
+  const written = valueAt(value, [name])
+  if (written === undefined) return { path: [...path, name], rule: `is required: one of ${known.join(", ")}` }
+  const near = typeof written === "string" ? nearest(written, known) : undefined
+  const hint = near === undefined ? {} : { hint: `did you mean "${near}"?` }
+  return { path: [...path, name], rule: `must be one of ${known.join(", ")}`, ...hint }
+}
+
 const walk = (issue: SchemaIssue.Issue, path: FieldPath, data: unknown, out: Array<Problem>): void => {
   switch (issue._tag) {
     case "Pointer": {
@@ -82,7 +113,7 @@ const walk = (issue: SchemaIssue.Issue, path: FieldPath, data: unknown, out: Arr
       return void out.push(unexpected(issue.ast, path))
     case "Composite":
     case "AnyOf":
-      if (issue.issues.length === 0) return void out.push(leaf(issue, path, data))
+      if (issue.issues.length === 0) return void out.push(wrongMember(issue, path, data) ?? leaf(issue, path, data))
       for (const inner of issue.issues) walk(inner, path, data, out)
       return
     default:

@@ -2,8 +2,10 @@
 // pipe) one line per finished run and nothing else. Everything goes to standard error, so that standard output stays
 // for results.
 import type { RunRecord } from "#reports"
+import { clusterLine } from "./cluster/ClusterProgress.ts"
 import type { Second } from "./generator/Protocol.ts"
 import type { Phase } from "./Scenario.ts"
+import type { WorldProgress } from "./world/Protocol.ts"
 
 /** Where progress is written. */
 export interface ProgressSink {
@@ -59,10 +61,17 @@ export const finishedLine = (run: RunLabel, record: RunRecord): string => {
   return `${label(run)} done in ${(record.durationMs / 1000).toFixed(0)} s: ${parts.join(", ")}`
 }
 
+/** What a listener hears of a run: a step that takes a while, a line that stays, the cluster as it is now. */
+export type ProgressEvent =
+  | { readonly type: "step" | "line"; readonly text: string }
+  | { readonly type: "cluster"; readonly text: string; readonly now: WorldProgress }
+
 /** Writes progress; quiet outside a terminal. */
 export class Progress {
   readonly #sink: ProgressSink
   readonly #live: boolean
+  /** Hears everything, whether it is written or not. */
+  listener: ((event: ProgressEvent) => void) | undefined
   #seconds = 0
   #shown = false
 
@@ -74,6 +83,14 @@ export class Progress {
   /** A step that takes a while, shown only live. */
   step(text: string): void {
     this.#seconds = 0
+    this.listener?.({ type: "step", text })
+    this.#rewrite(text)
+  }
+
+  /** A simulated cluster as it is now. */
+  cluster(run: RunLabel, now: WorldProgress): void {
+    const text = clusterLine(run, now)
+    this.listener?.({ type: "cluster", text, now })
     this.#rewrite(text)
   }
 
@@ -82,11 +99,14 @@ export class Progress {
   }
 
   second(run: RunLabel, phase: Phase, second: Second): void {
-    this.#rewrite(progressLine(run, phase, ++this.#seconds, second))
+    const text = progressLine(run, phase, ++this.#seconds, second)
+    this.listener?.({ type: "step", text })
+    this.#rewrite(text)
   }
 
   /** A line that stays. */
   line(text: string): void {
+    this.listener?.({ type: "line", text })
     this.clear()
     this.#sink.write(`${text}\n`)
   }

@@ -164,7 +164,7 @@ export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRe
     seed: scenario.seed,
     startedAt: new Date(startedAt).toISOString(),
     durationMs: endedAt - startedAt,
-    target: scenario.target,
+    target: "process",
     backend: {
       name: backend.name,
       version: backend.version,

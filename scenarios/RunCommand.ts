@@ -1,14 +1,16 @@
 // `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
 // Refuses to run anything itself (Runner.ts) and to word its errors (they word themselves; Explain.ts prints them).
 import { renderTerminal, terminalOptions } from "#reports"
-import { Console, Effect, Option } from "effect"
+import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
 import { explain } from "./Explain.ts"
 import { Progress } from "./Progress.ts"
 import { Count } from "./Quantity.ts"
-import { runScenario } from "./Runner.ts"
+import { type RunnerOptions, type RunnerResult, runScenario } from "./Runner.ts"
+import { targets } from "./Scenario.ts"
 import { loadScenario } from "./ScenarioFile.ts"
+import { openRunServer } from "./ui/RunServer.ts"
 
 const flags = {
   file: Argument.String("file").pipe(Argument.withDescription("The scenario file (YAML)")),
@@ -28,8 +30,14 @@ const flags = {
     Flag.withDescription("Runs per backend, interleaved ABBA"),
     Flag.optional
   ),
-  target: Flag.Literals("target", ["process"]).pipe(
-    Flag.withDescription("Where the servers live, instead of the file's: process, as processes of this machine"),
+  target: Flag.Literals("target", targets).pipe(
+    Flag.withDescription(
+      "Where the cluster lives, instead of the file's: sim, in virtual time; process, for a load on stores alone; kind and kubeconfig come later"
+    ),
+    Flag.optional
+  ),
+  curve: Flag.String("curve").pipe(
+    Flag.withDescription("Also measure what clusters of these sizes cost: numbers of nodes, separated by commas"),
     Flag.optional
   ),
   out: Flag.String("out").pipe(
@@ -38,6 +46,12 @@ const flags = {
   ),
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print the run records as JSON and nothing else"),
+    Flag.withDefault(false)
+  ),
+  ui: Flag.Boolean("ui").pipe(
+    Flag.withDescription(
+      "Serve the running report on 127.0.0.1, and the finished one until Ctrl-C; the address is printed"
+    ),
     Flag.withDefault(false)
   ),
   junit: Flag.String("junit").pipe(Flag.withDescription("Also write a JUnit file"), Flag.optional)
@@ -59,54 +73,128 @@ const backendsOf = (text: string): ReadonlyArray<string> =>
     .map((name) => name.trim())
     .filter((name) => name !== "")
 
+/** What cannot be asked of this scenario; says why. */
+class Misplaced extends Schema.TaggedError<Misplaced>()("Misplaced", { reason: Schema.String }) {
+  override get message(): string {
+    return this.reason
+  }
+}
+
+const NODES_MAX = 100_000
+
+/** Sizes of "100,1000,5000"; undefined when one is not a number of nodes. */
+const sizesOf = (text: string): ReadonlyArray<number> | undefined => {
+  const sizes = backendsOf(text).map(Number)
+  return sizes.length > 0 && sizes.every((size) => Number.isInteger(size) && size > 0 && size <= NODES_MAX)
+    ? sizes
+    : undefined
+}
+
+const curveOf = (curve: Option.Option<string>, hasCluster: boolean) => {
+  if (Option.isNone(curve)) return Effect.succeed([])
+  const sizes = sizesOf(curve.value)
+  if (sizes === undefined) {
+    return new Misplaced({
+      reason: `--curve ${curve.value}: must be numbers of nodes from 1 to 100,000, such as 100,1000`
+    })
+  }
+  if (!hasCluster) return new Misplaced({ reason: "--curve measures clusters, and this scenario has none" })
+  return Effect.succeed(sizes)
+}
+
 const quoted = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 const commandLine = (
   file: string,
   sets: ReadonlyArray<string>,
   backends: ReadonlyArray<string>,
-  repeats: number
+  repeats: number,
+  curve: ReadonlyArray<number>
 ): string =>
   [
     "wharf",
     "run",
     file,
     ...sets.flatMap((set) => ["--set", set]),
-    "--backend",
-    backends.join(","),
+    ...(backends.length === 0 ? [] : ["--backend", backends.join(",")]),
     "--repeat",
-    `${repeats}`
+    `${repeats}`,
+    ...(curve.length === 0 ? [] : ["--curve", curve.join(",")])
   ]
     .map(quoted)
     .join(" ")
+
+type Input = Command.Command.Config.Infer<typeof flags>
+
+/** What the command line and the file ask for together. */
+const planOf = Effect.fnUntraced(function* ({
+  backend,
+  curve,
+  file,
+  json,
+  junit,
+  out,
+  repeat,
+  seed,
+  set,
+  target
+}: Input) {
+  const sets = overridesOf(set, { seed, target })
+  const loaded = yield* loadScenario(file, sets)
+  const { scenario } = loaded
+  const hasStores = scenario.phases.length > 0
+  if (Option.isSome(backend) && !hasStores) {
+    return yield* new Misplaced({ reason: "--backend names stores, and this scenario puts no load on stores" })
+  }
+  const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
+  const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
+  const backends = hasStores ? named : []
+  const repeats = Option.getOrElse(repeat, () => scenario.repeats)
+  const planned: RunnerOptions = {
+    loaded,
+    backends,
+    typedBackends: Option.isSome(backend),
+    repeats,
+    curve: sizes,
+    out: Option.getOrUndefined(out),
+    junit: Option.getOrUndefined(junit),
+    command: commandLine(file, sets, backends, repeats, sizes),
+    progress: new Progress(process.stderr, json)
+  }
+  return planned
+})
+
+/** Prints what the runs came to, and sets the exit code. */
+const ended = Effect.fnUntraced(function* ({ json }: Input, { page, records, report }: RunnerResult) {
+  if (json) yield* Console.log(JSON.stringify(records))
+  else {
+    yield* Console.log(renderTerminal(report, terminalOptions(process.stdout, process.env)))
+    yield* Console.log(`report: ${page}`)
+  }
+  process.exitCode = report.judgement.exitCode
+})
 
 /** `wharf run`. */
 export const runCommand = Command.make(
   "run",
   flags,
-  Effect.fn("wharf.run")(function* ({ backend, file, json, junit, out, repeat, seed, set, target }) {
-    const sets = overridesOf(set, { seed, target })
-    const loaded = yield* loadScenario(file, sets)
-    const { scenario } = loaded
-    const backends = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
-    const repeats = Option.getOrElse(repeat, () => scenario.repeats)
-    const result = yield* runScenario({
-      loaded,
-      backends,
-      typedBackends: Option.isSome(backend),
-      repeats,
-      out: Option.getOrUndefined(out),
-      junit: Option.getOrUndefined(junit),
-      command: commandLine(file, sets, backends, repeats),
-      progress: new Progress(process.stderr, json)
-    })
-    if (json) yield* Console.log(JSON.stringify(result.records))
-    else {
-      yield* Console.log(renderTerminal(result.report, terminalOptions(process.stdout, process.env)))
-      yield* Console.log(`report: ${result.page}`)
-    }
-    process.exitCode = result.report.judgement.exitCode
-  }, Effect.catch(explain))
+  Effect.fn("wharf.run")(
+    function* (input) {
+      const planned = yield* planOf(input)
+      if (!input.ui) return yield* ended(input, yield* runScenario(planned))
+      const server = yield* openRunServer(planned.loaded.scenario.name)
+      planned.progress.listener = server.tell
+      yield* Console.error(`live report: ${server.url}`)
+      const result = yield* runScenario(planned)
+      const files = yield* FileSystem.FileSystem
+      server.finish(yield* files.readFileString(result.page).pipe(Effect.orDie))
+      yield* ended(input, result)
+      yield* Console.error(`still served at ${server.url}, until Ctrl-C`)
+      return yield* Effect.never
+    },
+    Effect.scoped,
+    Effect.catch(explain)
+  )
 ).pipe(
   Command.withDescription("Run a scenario against one or more backends and write a report"),
   Command.withExamples([
@@ -114,6 +202,10 @@ export const runCommand = Command.make(
     {
       command: "wharf run scenarios/kube-30x10.yaml --backend lmdb,etcd --repeat 5",
       description: "Compare our store with a real etcd, interleaved"
+    },
+    {
+      command: "wharf run scenarios/cluster-100.yaml --ui",
+      description: "Live through a simulated cluster, and watch it in a browser"
     },
     {
       command: "wharf run scenarios/lease-10k.yaml --set params.nodes=1000 --seed 7 --json",

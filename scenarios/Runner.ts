@@ -4,6 +4,7 @@ import { groupByBackend, makeReport, renderHtml, renderJUnit, type Report, type 
 import { DateTime, Effect, FileSystem, Path, Result, Schema } from "effect"
 import { type Backend, BackendMissing } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"
+import { clusterRuns } from "./cluster/ClusterRuns.ts"
 import { measureCeiling } from "./Ceiling.ts"
 import type { CeilingResult } from "./generator/Protocol.ts"
 import { describeMachine, describeVersions, loadNow } from "./Machine.ts"
@@ -20,6 +21,8 @@ export interface RunnerOptions {
   readonly backends: ReadonlyArray<string>
   readonly typedBackends: boolean
   readonly repeats: number
+  /** Sizes of the cost curve of simulated clusters; empty for none. */
+  readonly curve: ReadonlyArray<number>
   readonly out: string | undefined
   readonly junit: string | undefined
   readonly command: string
@@ -109,13 +112,14 @@ const oneRun = (
     readonly of: number
     readonly order: string
     readonly ceiling: CeilingResult | undefined
+    /** Runs that went before. */
+    readonly before: number
   }
 ) =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const paths = yield* Path.Path
     const { loaded, progress, repeats } = options
-    const { backend, position, repeat } = planned
+    const { backend, repeat } = planned
+    const position = setting.before + planned.position
     const label: RunLabel = { position, of: setting.of, backend: backend.name }
     progress.step(`[${position + 1}/${setting.of}] ${backend.name} ${backend.version}  starting …`)
     const loadBefore = loadNow()
@@ -134,26 +138,56 @@ const oneRun = (
       versions: describeVersions(),
       ceiling: setting.ceiling
     })
-    const file = paths.join(
-      directory,
-      `${String(position + 1).padStart(3, "0")}-${backend.name.replaceAll(/[^\w.-]/g, "-")}.json`
-    )
-    yield* files.writeFileString(file, `${JSON.stringify(record)}\n`).pipe(Effect.mapError(unusable(file)))
+    yield* writeRecord(directory, record)
     progress.line(finishedLine(label, record))
     return record
+  })
+
+const writeRecord = (directory: string, record: RunRecord) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const paths = yield* Path.Path
+    const name = `${String(record.repeat.position + 1).padStart(3, "0")}-${record.backend.name.replaceAll(/[^\w.-]/g, "-")}`
+    const file = paths.join(directory, `${name}.json`)
+    yield* files.writeFileString(file, `${JSON.stringify(record)}\n`).pipe(Effect.mapError(unusable(file)))
+  })
+
+/** The runs of the scenario's cluster, where it has one. */
+const allClusterRuns = (options: RunnerOptions, directory: string, of: number) =>
+  Effect.gen(function* () {
+    const { command, curve, loaded, progress, repeats } = options
+    const { cluster } = loaded.scenario
+    if (cluster === undefined) return []
+    const records = yield* clusterRuns({ loaded, cluster, repeats, of, command, directory, curve, progress }).pipe(
+      Effect.catchTag("PlatformError", (cause) => Effect.fail(unusable(directory)(cause)))
+    )
+    yield* Effect.forEach(records, (record) => writeRecord(directory, record))
+    return records
+  })
+
+/** The runs of the load on stores, interleaved. */
+const allStoreRuns = (options: RunnerOptions, backends: ReadonlyArray<Backend>, directory: string, before: number) =>
+  Effect.gen(function* () {
+    if (backends.length === 0) return []
+    const { repeats } = options
+    const ceiling = yield* ceilingOf(options)
+    const order = runOrder(backends, repeats)
+    const setting = { of: before + order.length, order: orderLetters(backends, repeats), ceiling, before }
+    return yield* Effect.forEach(order, (planned) => oneRun(options, planned, directory, setting))
   })
 
 /** Runs everything and writes the records, the page and, when asked for, the JUnit file. */
 export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  const { repeats } = options
-  const backends = yield* chooseBackends(options)
+  const { cluster, phases } = options.loaded.scenario
+  const backends = phases.length === 0 ? [] : yield* chooseBackends(options)
   const directory = yield* outputDirectory(options)
-  const ceiling = yield* ceilingOf(options)
-  const order = runOrder(backends, repeats)
-  const setting = { of: order.length, order: orderLetters(backends, repeats), ceiling }
-  const records = yield* Effect.forEach(order, (planned) => oneRun(options, planned, directory, setting))
+  const before = cluster === undefined ? 0 : options.repeats
+  const records = [
+    ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats)),
+    ...(yield* allStoreRuns(options, backends, directory, before))
+  ]
   // Backends of one run are unlike systems: a slower one is shown, and `wharf compare` is where it fails.
   const report = makeReport(groupByBackend(records), { failOnRegression: false })
   const page = paths.join(directory, "index.html")

@@ -1,6 +1,8 @@
 // The scenario file's schema: one YAML document, apiVersion wharf/v1. Owns names, defaults and bounds of every field.
 // Refuses to know positions in the file (ScenarioFile.ts), rules across fields (ScenarioRules.ts) and how anything runs.
 import { Effect, Schema } from "effect"
+import { Cluster } from "./cluster/Cluster.ts"
+import { clusterSloMetrics } from "./cluster/ClusterSloMetric.ts"
 import { LoadShape } from "./LoadShape.ts"
 import { KeySpace, Operation } from "./Operation.ts"
 import { Count, Name, Size, Span } from "./Quantity.ts"
@@ -79,8 +81,8 @@ export const Phase = Schema.Struct({
 
 export type Phase = typeof Phase.Type
 
-/** What a target may judge. Latencies, lag, pause and start time are in ms; memory in bytes; percentages in percent. */
-export const sloMetrics = [
+/** What a target may judge of a store. Latencies, lag, pause and start time are in ms; memory in bytes; percentages in percent. */
+export const storeSloMetrics = [
   "throughput",
   "latency.mean",
   "latency.p50",
@@ -99,19 +101,30 @@ export const sloMetrics = [
   "startTime"
 ] as const
 
+/** Everything that a target may judge, of a store or of a cluster. */
+export const sloMetrics = [...storeSloMetrics, ...clusterSloMetrics] as const
+
+export type StoreSloMetric = (typeof storeSloMetrics)[number]
+
 export type SloMetric = (typeof sloMetrics)[number]
 
-/** A target: one number of one load, watch or server, with a bound. */
+/** A target: one number of one load, watch, server or cluster, with a bound. */
 export const Slo = Schema.Struct({
-  of: Schema.optionalKey(Name).annotate({ description: "Name of the load, operation or watch; without it every one" }),
+  of: Schema.optionalKey(Name).annotate({
+    description: "Name of the load, operation or watch, or a resource of the cluster; without it every one"
+  }),
   metric: Schema.Literals(sloMetrics).annotate({
-    description: "latency, lag, pause, startTime: ms; throughput: actions/s; errors, watch.delivered: %; memory: bytes"
+    description:
+      "latency, lag, pause, startTime, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
 })
 
 export type Slo = typeof Slo.Type
+
+/** Where a cluster may live, of which this release can do sim, and stores process. */
+export const targets = ["sim", "process", "kind", "kubeconfig"] as const
 
 const ParameterName = Schema.String.check(
   Schema.isPattern(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, {
@@ -129,9 +142,10 @@ export const Scenario = Schema.Struct({
   seed: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 4_294_967_295 }))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(1)))
     .annotate({ description: "Decides every key, value, choice and planned time" }),
-  target: Schema.Literals(["process"])
-    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("process" as const)))
-    .annotate({ description: "Where the servers live; process: as processes of this machine" }),
+  target: Schema.optionalKey(Schema.Literals(targets)).annotate({
+    description:
+      "Where the cluster lives: sim (the default); where there is none, where the stores live: process. kind and kubeconfig are names for later"
+  }),
   params: Schema.Record(ParameterName, Parameter)
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
     .annotate({ description: "Defaults of ${name}, overridable with --set params.name=value" }),
@@ -152,9 +166,17 @@ export const Scenario = Schema.Struct({
   ceiling: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))).annotate({
     description: "Measure the load generator's own ceiling against an empty handler first"
   }),
-  keySpaces: Schema.Array(KeySpace).check(Schema.isMinLength(1), Schema.isMaxLength(256)),
-  phases: Schema.Array(Phase).check(Schema.isMinLength(1), Schema.isMaxLength(64)),
+  cluster: Schema.optionalKey(Cluster).annotate({
+    description: "A whole cluster, simulated in virtual time, beside or instead of the load on stores"
+  }),
+  keySpaces: Schema.Array(KeySpace)
+    .check(Schema.isMaxLength(256))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  phases: Schema.Array(Phase)
+    .check(Schema.isMaxLength(64))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+    .annotate({ description: "The load on stores; every backend takes it" }),
   slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
-}).annotate({ title: "Wharf scenario", description: "A load, its backends, its phases and its targets" })
+}).annotate({ title: "Wharf scenario", description: "A cluster, a load on stores, or both, and their targets" })
 
 export type Scenario = typeof Scenario.Type

@@ -1,31 +1,16 @@
 // Rules that no single field can check: names that must exist, bounds that depend on another field, loads without an
 // end. Owns only such rules; what one field may hold is said by Scenario.ts.
+import { clusterProblems } from "./cluster/ClusterRules.ts"
+import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import type { FieldPath } from "./Diagnostic.ts"
 import { shapeName } from "./LoadShape.ts"
 import type { KeySpace, Operation } from "./Operation.ts"
+import { duplicates, unknownName } from "./NameRules.ts"
 import type { Problem } from "./Problems.ts"
 import type { Load, Phase, Scenario, Slo } from "./Scenario.ts"
-import { nearest } from "./Suggest.ts"
 
 /** Bytes that a key needs after its prefix so that the seed and the key's number both fit. */
 export const keySuffixBytes = 16
-
-const unknownName = (path: FieldPath, kind: string, name: string, known: ReadonlyArray<string>): Problem => {
-  const near = nearest(name, known)
-  const hint = near === undefined ? `known: ${known.join(", ") || "none"}` : `did you mean "${near}"?`
-  return { path, rule: `there is no ${kind} named ${name}`, hint }
-}
-
-const duplicates = (items: ReadonlyArray<{ readonly name: string }>, path: FieldPath): ReadonlyArray<Problem> => {
-  const seen = new Set<string>()
-  return items.flatMap(({ name }, index) => {
-    if (!seen.has(name)) {
-      seen.add(name)
-      return []
-    }
-    return [{ path: [...path, index, "name"], rule: `the name ${name} is already taken here` }]
-  })
-}
 
 const keySpaceProblems = (spaces: ReadonlyArray<KeySpace>): ReadonlyArray<Problem> =>
   spaces.flatMap(({ keyBytes, prefix }, index) => {
@@ -96,16 +81,42 @@ const phaseProblems = (phase: Phase, index: number, spaces: ReadonlyArray<string
   return problems
 }
 
-const sloProblems = (slo: Slo, index: number, names: ReadonlyArray<string>): ReadonlyArray<Problem> => {
+const sloProblems = (
+  slo: Slo,
+  index: number,
+  names: ReadonlyArray<string>,
+  hasCluster: boolean
+): ReadonlyArray<Problem> => {
   const path: FieldPath = ["slo", index]
   const problems: Array<Problem> = []
   if ((slo.atMost === undefined) === (slo.atLeast === undefined)) {
     problems.push({ path, rule: "needs exactly one of atMost and atLeast" })
   }
+  if (isClusterMetric(slo.metric)) return [...problems, ...clusterSloProblems(slo, path, hasCluster)]
   if (slo.of !== undefined && !names.includes(slo.of)) {
     problems.push(unknownName([...path, "of"], "load, operation, watch or phase", slo.of, names))
   }
   return problems
+}
+
+const clusterSloProblems = ({ metric, of }: Slo, path: FieldPath, hasCluster: boolean): ReadonlyArray<Problem> => {
+  if (!hasCluster) return [{ path: [...path, "metric"], rule: `${metric} is about a cluster, and there is none` }]
+  if (of === undefined || /^(api|informer)[.]/.test(metric)) return []
+  return [{ path: [...path, "of"], rule: `${metric} is about the cluster as a whole and takes no name` }]
+}
+
+const laterTargets: ReadonlySet<string> = new Set(["kind", "kubeconfig"])
+
+const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> => {
+  if (target === undefined) return []
+  const path = ["target"]
+  if (cluster === undefined) {
+    if (target === "process") return []
+    return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
+  }
+  if (target === "sim") return []
+  const when = laterTargets.has(target) ? "comes with a later release" : "comes with a later release for clusters"
+  return [{ path, rule: `${target} ${when}; a cluster runs with target sim, from the same file` }]
 }
 
 /** Every broken rule across fields, with the path of the field to change. */
@@ -121,8 +132,15 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     ...keySpaceProblems(scenario.keySpaces),
     ...duplicates(scenario.phases, ["phases"]),
     ...scenario.phases.flatMap((phase, index) => phaseProblems(phase, index, spaces)),
-    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged))
+    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario.cluster !== undefined)),
+    ...targetProblems(scenario),
+    ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster))
   ]
+  if (scenario.phases.length === 0) {
+    if (scenario.cluster === undefined) problems.push({ path: ["phases"], rule: "is required, or a cluster instead" })
+    return problems
+  }
+  if (scenario.keySpaces.length === 0) problems.push({ path: ["keySpaces"], rule: "is required by the phases" })
   if (!scenario.phases.some(({ kind }) => kind === "measure" || kind === "restart")) {
     problems.push({ path: ["phases"], rule: "needs at least one phase of kind measure or restart" })
   }

@@ -3,7 +3,8 @@
 import { Latency, type RecordedOperation, type RecordedPhase, type RecordedWatch, type SloVerdict } from "#reports"
 import type { PhaseFacts } from "./generator/Protocol.ts"
 import { recordedName } from "./Operation.ts"
-import type { Scenario, Slo, SloMetric } from "./Scenario.ts"
+import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
+import type { Scenario, Slo, StoreSloMetric } from "./Scenario.ts"
 
 /** What a run measured, as far as targets can ask for it. */
 export interface Measured {
@@ -16,7 +17,7 @@ export interface Measured {
   readonly startMs: number | undefined
 }
 
-const unitOf = (metric: SloMetric): string => {
+const unitOf = (metric: StoreSloMetric): string => {
   if (metric === "throughput") return "/s"
   if (metric === "errors" || metric === "watch.delivered") return "%"
   return metric === "memory" ? "bytes" : "ms"
@@ -39,7 +40,7 @@ const means = (scenario: Scenario, of: string | undefined, { name, phase }: Reco
 
 const ms = (us: number | null): number | undefined => (us === null ? undefined : us / 1000)
 
-const latencyOf = (operation: RecordedOperation, metric: SloMetric, measured: Measured): number | undefined => {
+const latencyOf = (operation: RecordedOperation, metric: StoreSloMetric, measured: Measured): number | undefined => {
   const { latency, name, phase } = operation
   const stddev = measured.facts.get(phase)?.stddevMs[name]
   switch (metric) {
@@ -60,7 +61,7 @@ const latencyOf = (operation: RecordedOperation, metric: SloMetric, measured: Me
   }
 }
 
-const ofOperation = (operation: RecordedOperation, metric: SloMetric, measured: Measured): number | undefined => {
+const ofOperation = (operation: RecordedOperation, metric: StoreSloMetric, measured: Measured): number | undefined => {
   if (metric === "throughput") {
     const phase = measured.phases.find(({ name }) => name === operation.phase)
     const seconds = phase === undefined ? 0 : (phase.endMs - phase.startMs) / 1000
@@ -74,14 +75,19 @@ const ofOperation = (operation: RecordedOperation, metric: SloMetric, measured: 
   return latencyOf(operation, metric, measured)
 }
 
-const ofWatch = ({ delivered, expected, lag }: RecordedWatch, metric: SloMetric): number | undefined => {
+const ofWatch = ({ delivered, expected, lag }: RecordedWatch, metric: StoreSloMetric): number | undefined => {
   if (metric === "watch.delivered") return expected === 0 ? undefined : (delivered * 100) / expected
   if (metric === "watch.lag.p50") return ms(lag.p50)
   return ms(metric === "watch.lag.p99" ? lag.p99 : lag.max)
 }
 
-const verdict = ({ atLeast, atMost, metric }: Slo, name: string, observed: number | undefined): SloVerdict => {
-  const unit = unitOf(metric)
+/** The verdict on one target, given what was seen. */
+export const sloVerdict = (
+  { atLeast, atMost, metric }: Slo,
+  name: string,
+  observed: number | undefined,
+  unit: string
+): SloVerdict => {
   const threshold = atMost ?? atLeast ?? 0
   const holds = observed !== undefined && (atMost === undefined ? observed >= threshold : observed <= threshold)
   return {
@@ -98,6 +104,9 @@ const verdict = ({ atLeast, atMost, metric }: Slo, name: string, observed: numbe
 export const checkSlos = (scenario: Scenario, measured: Measured): ReadonlyArray<SloVerdict> =>
   scenario.slo.flatMap((slo) => {
     const { metric, of } = slo
+    if (isClusterMetric(metric)) return []
+    const verdict = (target: Slo, name: string, observed: number | undefined) =>
+      sloVerdict(target, name, observed, unitOf(metric))
     if (metric === "memory") return [verdict(slo, "server", measured.memoryBytes)]
     if (metric === "startTime") return [verdict(slo, "server", measured.startMs)]
     if (metric.startsWith("watch.")) {

@@ -12,6 +12,7 @@ import type { SimDiskOptions } from "./faults/SimDisk.ts"
 import { makeNetworkClient } from "./NetworkClient.ts"
 import { Population, type PopulationOptions } from "./Population.ts"
 import { Kernel } from "./time/Kernel.ts"
+import { hashText } from "./time/RandomStream.ts"
 import type { SimProcess } from "./time/SimProcess.ts"
 
 export type { ControllerContext, ControllerStart } from "./Population.ts"
@@ -63,8 +64,9 @@ export class World {
     this.api.onStart = (storage, client) => {
       storage.store.listen({
         committed: (revision, events) => {
-          const [first] = events
-          this.api.process.note(NOTE_COMMIT, revision * 31 + events.length * 7 + (first?.record?.length ?? 0))
+          let digest = revision
+          for (const { kind, text } of events) digest = hashText(text, Math.imul(digest, 31) + kind)
+          this.api.process.note(NOTE_COMMIT, digest)
         }
       })
       this.onServerStart?.(storage, client)

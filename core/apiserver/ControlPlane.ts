@@ -2,6 +2,7 @@
 // Owns how definitions, access, admission, bootstrap objects, custom resources and aggregated roles are joined, the same in a process and
 // in a simulated world; refuses the store, the clock and the wire, which it is handed or which come on top.
 import type { ApiFailure, Cancel, Clockwork } from "#kube"
+import { matchCondition } from "./admission/AdmissionCel.ts"
 import { admissionPlugins } from "./admission/Plugins.ts"
 import type { WebhookOptions } from "./admission/Webhooks.ts"
 import { type ApiServer, makeApiServer } from "./ApiServer.ts"
@@ -52,7 +53,7 @@ export const makeControlPlane = (options: ControlPlaneOptions): ControlPlane => 
     admission: (server) =>
       admissionPlugins(server, {
         ...(access = makeAccess(server)),
-        ...(webhooks === undefined ? {} : { webhooks }),
+        ...(webhooks === undefined ? {} : { webhooks: { condition: matchCondition, ...webhooks } }),
         ...(disable === undefined ? {} : { disable }),
         ...(enable === undefined ? {} : { enable })
       }),

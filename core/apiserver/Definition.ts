@@ -1,7 +1,17 @@
 // A resource is one declaration: names, scope, schema, strategy, columns, subresources. The server derives every verb, discovery,
 // OpenAPI, tables and validation from it.
 // Owns the declaration's shape; refuses to declare any resource itself.
-import type { ApiFailure, Clockwork, FieldProblem, GroupVersionKind, Json, KubeObject, ObjectMeta, Schema } from "#kube"
+import type {
+  ApiFailure,
+  Clockwork,
+  CustomSchema,
+  FieldProblem,
+  GroupVersionKind,
+  Json,
+  KubeObject,
+  ObjectMeta,
+  Schema
+} from "#kube"
 import type { Api } from "./Api.ts"
 import type { ApiAnswer, ApiRequest, RequestOptions, UserInfo, Verb } from "./Request.ts"
 
@@ -67,7 +77,12 @@ export interface Column {
   readonly format?: string
   /** 0: always shown; 1: with -o wide. */
   readonly priority: number
-  readonly value: (object: KubeObject, nowMs: number) => string | number | boolean | undefined
+  /** The cell; `listed` are all objects of the answer when it is a list. */
+  readonly value: (
+    object: KubeObject,
+    nowMs: number,
+    listed?: ReadonlyArray<KubeObject>
+  ) => string | number | boolean | undefined
 }
 
 /** A request that is answered by code of its own: binding, eviction, token, reviews. */
@@ -78,13 +93,11 @@ export type Action = (
 ) => void
 
 export type Subresource =
-  /** The same object; of an update only status (and nothing of spec) is taken. The strategy's hooks replace the resource's. */
-  | {
-      readonly type: "status"
-      readonly strategy?: Strategy
-      /** What of metadata is taken, too; default nothing. */
-      readonly metadata?: ReadonlyArray<"labels" | "annotations" | "finalizers" | "ownerReferences">
-    }
+  /**
+   * The same object; of an update only status is taken, and of metadata what clients may set, unless `keepsMetadata`. The
+   * strategy's hooks replace the resource's.
+   */
+  | { readonly type: "status"; readonly strategy?: Strategy; readonly keepsMetadata?: boolean }
   /** Another part of the same object, with its own rules: `ephemeralcontainers`, `resize`, `approval`, `finalize`. */
   | {
       readonly type: "part"
@@ -124,6 +137,10 @@ export interface Definition {
   readonly schema: Schema
   /** A custom resource: nulls are kept, and values of wrong types are validation failures instead of undecodable bodies. */
   readonly custom?: boolean
+  /** What OpenAPI says of a custom resource: the words of its definition. */
+  readonly published?: CustomSchema
+  /** What every answer warns of when the resource is out of use. */
+  readonly deprecated?: string
   readonly strategy: Strategy
   readonly columns: ReadonlyArray<Column>
   /** Fields of field selectors beyond metadata.name and metadata.namespace. */

@@ -54,8 +54,11 @@ export const inProcessClient = (api: Api, user: UserInfo): Client => {
 
 const IGNORE: RequestOptions = { fieldValidation: "Ignore" }
 
-const writeOptions = (options: RequestOptions): RequestOptions =>
-  options.fieldValidation === undefined ? { ...IGNORE, ...options } : options
+const writeOptions = (options: RequestOptions): RequestOptions => {
+  if (options.fieldValidation !== undefined) return options
+  for (const _ in options) return { ...IGNORE, ...options }
+  return IGNORE
+}
 
 /** A WatchList asks for a state that is not older than its resourceVersion, which HTTP has to say and this port does not. */
 const watchOptions = (options: WatchOptions): RequestOptions =>

@@ -1,12 +1,14 @@
 // An API server as a process: store, server, identity, certificates, front and listener, and the kubeconfig to use it.
 // Owns the order in which they start and drain; refuses flags, which the command reads, and what runs on top (controllers, nodes).
 import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs"
+import { networkInterfaces } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
-import { type ApiFailure, machineClockwork } from "#kube"
+import { type ApiFailure, type JsonObject, machineClockwork } from "#kube"
 import { listen, type Listening } from "#net"
 import { httpsWebhookCaller } from "./admission/WebhookCallAdapter.ts"
 import type { ApiServer } from "./ApiServer.ts"
+import { signJwt } from "./authn/Jwt.ts"
 import { openIdPaths } from "./authn/FrontIdentity.ts"
 import { type SigningKey, signingKey } from "./authn/SigningKeys.ts"
 import { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
@@ -27,6 +29,10 @@ export interface RunningApiServer {
   readonly url: string
   /** The administrator's kubeconfig. */
   readonly kubeconfig: string
+  /** What controllers of the cluster sign certificates with, in PEM; undefined without TLS. */
+  readonly authority: { readonly cert: string; readonly key: string } | undefined
+  /** Signs a service account's token that never ends, as secrets hold them. */
+  readonly signToken: (claims: JsonObject) => string
 }
 
 const SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -56,6 +62,15 @@ const firstServiceIp = (cidrs: ReadonlyArray<string>): string => {
   return address.includes(":")
     ? `${address}1`
     : address.replace(/\.(\d+)$/, (_, last: string) => `.${Number(last) + 1}`)
+}
+
+/** Where clients in the cluster find the server: not on a loopback address, which would be their own. */
+const advertised = (reachable: string): string => {
+  if (!/^(127\.|::1$|localhost$)/.test(reachable)) return reachable
+  const outward = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal)
+  return outward?.address ?? reachable
 }
 
 /** Writes a file that only its owner reads, whole or not at all. */
@@ -198,11 +213,18 @@ export const serveApiServer = Effect.fn("apiserver.serve")(function* (options: S
   const plane = yield* openPlane(options)
   const { port, reachable, state } = yield* openFront({ options, plane, key, certificates })
   const clientCa = certificates === undefined ? {} : { clientCa: certificates.ca }
-  yield* begin(plane, { serviceIp, address: reachable, port, ...clientCa })
+  const { serviceCidrs } = options
+  yield* begin(plane, { serviceIp, serviceCidrs, address: advertised(reachable), port, ...clientCa })
   state.ready = true
   const url = `${options.insecure ? "http" : "https"}://${reachable}:${port}`
   const kubeconfig = kubeconfigText({ server: url, name: options.clusterName, certificates })
   if (options.kubeconfig !== undefined) yield* writeKept("kubeconfig", options.kubeconfig, kubeconfig)
-  const running: RunningApiServer = { api: plane.api, url, kubeconfig }
+  const running: RunningApiServer = {
+    api: plane.api,
+    url,
+    kubeconfig,
+    authority: certificates && { cert: certificates.ca, key: certificates.caKey },
+    signToken: (claims) => signJwt(claims, key)
+  }
   return running
 })

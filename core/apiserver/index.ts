@@ -54,6 +54,7 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
 export { usualChain } from "./rbac/Authorizers.ts"
@@ -85,6 +86,8 @@ export {
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
+export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
+export { TimeZone } from "./resources/batch/TimeZone.ts"
 export {
   type Fields,
   fieldsIn,

@@ -132,8 +132,9 @@ export {
   schemaOfKind
 } from "./schema/BuiltIns.ts"
 export { cannotBeHandled, decodeProblem } from "./schema/Decode.ts"
-export { fillDefaults } from "./schema/Defaults.ts"
+export { fillDefaults, hasOwnDefaults } from "./schema/Defaults.ts"
 export { duplicateFields } from "./schema/DuplicateFields.ts"
+export type { CustomSchema } from "./schema/CustomOpenApi.ts"
 export { customDefinitionName, type OpenApi, type OpenApiDocument, openApiOf } from "./schema/OpenApi.ts"
 export type { PublishedResource } from "./schema/OpenApiPaths.ts"
 export {
@@ -155,5 +156,5 @@ export {
   type Status,
   type StatusCause
 } from "./Status.ts"
-export { parseRfc3339, rfc3339, rfc3339Micro } from "./Timestamp.ts"
+export { type CivilDay, civilDay, daysFromCivil, parseRfc3339, rfc3339, rfc3339Micro } from "./Timestamp.ts"
 export { INITIAL_EVENTS_END, type WatchEvent } from "./WatchEvent.ts"

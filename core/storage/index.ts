@@ -1,12 +1,13 @@
 // The door of the store: the engine port and its engines, the store with its services, and the command that serves it.
 // Everything else in this room is reached through these.
-export { type CommitOutcome, type Engine, type View, WriteBatch, Table } from "./engine/Engine.ts"
+export { type CommitOutcome, type Engine, type View, valueBytes, WriteBatch, Table } from "./engine/Engine.ts"
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
+export type { StoredText } from "./mvcc/LazyRows.ts"
 export { SortedMap } from "./engine/SortedMap.ts"
 export {
   DirectConflict,
-  type DirectEvent,
+  DirectEvent,
   type DirectPage,
   DirectStore,
   type DirectValue,

@@ -2,7 +2,7 @@
 // The page is complete without it: every chart's data stands in a table, every tab's panel is shown.
 
 /** @typedef {{ name: string, slot: number, values: Array<number | null> }} Line */
-/** @typedef {{ id: string, kind: "percentile" | "time", title: string, unit: string, x: number[], series: Line[], marks: Array<{ atS: number, text: string, slot: number }> }} Chart */
+/** @typedef {{ id: string, kind: "percentile" | "time" | "clock" | "scale", title: string, unit: string, x: number[], series: Line[], marks: Array<{ atS: number, text: string, slot: number }>, isLogarithmic?: boolean }} Chart */
 
 const root = document.documentElement
 // uPlot's type is an enum that exists at compile time only.
@@ -42,7 +42,15 @@ const format = (value, unit) => {
     const step = value < 1 ? 0 : Math.min(4, Math.floor(Math.log2(value) / 10))
     return `${short(value / 1024 ** step)} ${["B", "KiB", "MiB", "GiB", "TiB"][step]}`
   }
+  if (unit === "ms") return format(value * 1000, "us")
   return unit === "%" ? `${short(value)} %` : short(value, 6)
+}
+
+/** Seconds of virtual time as a clock shows them. @param {number} seconds */
+const clock = (seconds) => {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  const rest = `${String(minutes).padStart(2, "0")}:${String(Math.round(seconds % 60)).padStart(2, "0")}`
+  return hours > 0 ? `${hours}:${rest}` : rest
 }
 
 // On the axis of a latency curve equal steps are equal factors of the share that is slower still.
@@ -56,8 +64,17 @@ const percentileName = (percentile) =>
 /** @param {Chart} chart @param {number} index */
 const xName = (chart, index) => {
   const x = chart.x[index] ?? 0
+  if (chart.kind === "clock") return `at ${clock(x)}`
+  if (chart.kind === "scale") return `${short(x, 6)} nodes`
   return chart.kind === "time" ? `second ${x}` : percentileName(x)
 }
+
+/** The names of the x axis. @param {Chart} chart @param {number} tick */
+const tickName = (chart, tick) =>
+  chart.kind === "clock" ? clock(tick) : chart.kind === "scale" ? short(tick) : `${tick} s`
+
+// Steps that a clock is read by: from seconds to days.
+const clockSteps = [1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400]
 
 // On a logarithmic axis lines at 1, 2 and 5 of every decade are enough to read by.
 /** @param {number} low @param {number} high */
@@ -89,12 +106,16 @@ const axesOf = (chart, ink, line) => {
       size: 32,
       ...(isCurve
         ? { splits: () => namedPercentiles.map(depth), values: () => namedPercentiles.map(percentileName) }
-        : { values: (_, ticks) => ticks.map((tick) => `${tick} s`) })
+        : {
+            ...(chart.kind === "clock" ? { incrs: clockSteps } : {}),
+            ...(chart.kind === "scale" ? { splits: () => chart.x, filter: (_, splits) => splits } : {}),
+            values: (_, ticks) => ticks.map((tick) => tickName(chart, tick))
+          })
     },
     {
       ...look,
       size: 76,
-      ...(isCurve
+      ...(isCurve || chart.isLogarithmic
         ? { splits: (_, __, low, high) => decadeSplits(low, high), filter: (_, splits) => splits }
         : chart.unit === "bytes"
           ? { incrs: binarySteps }
@@ -135,6 +156,16 @@ const markLines = (chart, ink) => (/** @type {import("uplot")} */ plot) => {
   ctx.restore()
 }
 
+/** @param {Chart} chart @param {number} low @param {number} high @returns {[number, number]} */
+const xRange = (chart, low, high) =>
+  chart.kind === "scale" ? [low * 0.9, high * 1.1] : chart.kind === "clock" ? [0, high] : [low, Math.max(high, low + 1)]
+
+/** Whether a mark belongs to the sample at this place. @param {Chart} chart @param {number} atS @param {number} index */
+const isMarkOf = (chart, atS, index) =>
+  chart.kind === "clock"
+    ? atS <= (chart.x[index] ?? 0) && atS > (chart.x[index - 1] ?? -1)
+    : Math.floor(atS) === chart.x[index]
+
 /** @param {HTMLElement} host */
 const draw = (host) => {
   const chart = charts[host.dataset.chart ?? ""]
@@ -153,11 +184,13 @@ const draw = (host) => {
       scales: {
         x: {
           time: false,
-          range: (_, low, high) => (isCurve ? [0, Math.max(high, 1)] : [low, Math.max(high, low + 1)])
+          ...(chart.kind === "scale" ? { distr: logarithmic } : {}),
+          range: (_, low, high) => (isCurve ? [0, Math.max(high, 1)] : xRange(chart, low, high))
         },
-        y: isCurve
-          ? { distr: logarithmic, range: (_, low, high) => [low * 0.8, high * 1.25] }
-          : { range: (_, __, high) => [0, (high || 1) * 1.08] }
+        y:
+          isCurve || chart.isLogarithmic
+            ? { distr: logarithmic, range: (_, low, high) => [low * 0.8, high * 1.25] }
+            : { range: (_, __, high) => [0, (high || 1) * 1.08] }
       },
       axes: axesOf(chart, ink, line),
       series: [
@@ -177,13 +210,13 @@ const draw = (host) => {
             const index = plot.cursor.idx
             if (readout === null || index === null || index === undefined) return
             const values = chart.series.map(({ name, values }) => `${name} ${format(values[index], chart.unit)}`)
-            const marks = chart.marks.filter(({ atS }) => Math.floor(atS) === chart.x[index]).map(({ text }) => text)
+            const marks = chart.marks.filter(({ atS }) => isMarkOf(chart, atS, index)).map(({ text }) => text)
             readout.textContent = `${xName(chart, index)}: ${[...values, ...marks].join(", ")}`
           }
         ]
       }
     },
-    [xs, ...chart.series.map(({ values }) => values)],
+    [xs, ...chart.series.map(({ values }) => (chart.isLogarithmic ? values.map((value) => value || null) : values))],
     host
   )
   drawn.set(host, plot)

@@ -96,7 +96,9 @@ export const selectWorkloads = (
   config: PerfConfig,
   pattern: string | undefined
 ): ReadonlyArray<{ readonly perfCase: PerfCase; readonly workload: PerfWorkload }> => {
-  const [caseText = "*", workloadText = "*"] = (pattern ?? "*").split("/")
+  // Names of workloads may have slashes of their own.
+  const [caseText = "*", ...rest] = (pattern ?? "*").split("/")
+  const workloadText = rest.length === 0 ? "*" : rest.join("/")
   const like = (text: string) =>
     new RegExp(`^${text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".*")}$`)
   const isCase = like(caseText)

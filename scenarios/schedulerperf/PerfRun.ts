@@ -5,6 +5,7 @@ import { Effect, FileSystem, Scope } from "effect"
 import { defaultServerOptions, inProcessClient, LOOPBACK, serveApiServer } from "#apiserver"
 import { type Client, InformerFactory, machineClockwork } from "#kube"
 import { RandomStream } from "#sim"
+import { bareClient } from "./BareClient.ts"
 import type { PerfConfig, PerfCase, PerfWorkload } from "./PerfConfig.ts"
 import { PerfExecutor, type PerfProbe } from "./PerfExecutor.ts"
 import { PerfWorkloadInvalid, unsupported } from "./PerfParams.ts"
@@ -22,14 +23,15 @@ export interface PerfRunOptions {
   readonly perfCase: PerfCase
   readonly workload: PerfWorkload
   readonly seed: number
-  /** Whether the store keeps everything in memory, or on disk with a flush for each group of commits. */
-  readonly store: "memory" | "lmdb"
+  /** The API server's store: in memory, or on disk with a flush for each group of commits; "none": no API server either. */
+  readonly store: "memory" | "lmdb" | "none"
   readonly timeoutMs: number
 }
 
 const withoutControllers = ["ServiceAccount", "TaintNodesByCondition", "Priority"]
 
 const openServer = Effect.fnUntraced(function* (store: PerfRunOptions["store"]) {
+  if (store === "none") return bareClient(machineClockwork)
   const files = yield* FileSystem.FileSystem
   const dataDir =
     store === "memory" ? undefined : yield* files.makeTempDirectoryScoped({ prefix: "wharf-scheduler-perf-" })

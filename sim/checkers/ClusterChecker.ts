@@ -28,12 +28,15 @@ export class ClusterChecker {
   follow(server: ApiServer): void {
     this.server = server
     this.usage = new Map()
-    server.view("", "pods").onChange((before, after) => {
+    const pods = server.view("", "pods")
+    pods.onChange((before, after) => {
       if (before !== undefined && isActive(before)) this.charge(before, -1)
       if (after === undefined || !isActive(after)) return
       this.charge(after, 1)
       if (before === undefined) this.checkQuota(after.metadata.namespace ?? "")
     })
+    // A view that was filled at once has told nobody of what a server finds when it comes back.
+    for (const pod of pods.list("")) if (isActive(pod)) this.charge(pod, 1)
     server.view("", "resourcequotas").list("")
   }
 

@@ -4,15 +4,20 @@
 import { Effect } from "effect"
 import { inProcessClient, type RunningApiServer, serveApiServer, type ServerOptions } from "#apiserver"
 import type { Client } from "#kube"
+import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
+import { certificatePort } from "../controllers/identity/CertificatePortAdapter.ts"
 import { Population, type PopulationOptions } from "../Population.ts"
 import { Kernel } from "../time/Kernel.ts"
 import { epochMs, RealTime, wallMs } from "../time/RealTimeAdapter.ts"
+import { clusterControllers } from "./ClusterControllers.ts"
 import { enteringClient } from "./EnteringClient.ts"
 import { managingClient } from "./ManagingClient.ts"
 
 export interface ServeClusterOptions {
   readonly server: ServerOptions
-  readonly population: PopulationOptions
+  readonly population: Omit<PopulationOptions, "controllers">
+  /** False leaves workloads and the rest to controllers that come from elsewhere. */
+  readonly runsControllers: boolean
   readonly seed: number
 }
 
@@ -33,6 +38,18 @@ const userOf = (name: string) => ({
   groups: ["system:masters", "system:authenticated"]
 })
 
+/** The controllers with what the server has. */
+const controllersFor = ({ authority, signToken }: RunningApiServer) => {
+  const certificates = authority && { port: certificatePort(authority) }
+  const rootCa = authority && { rootCa: authority.cert }
+  return clusterControllers({
+    ...rootCa,
+    ...(certificates && { certificates }),
+    tokens: { sign: signToken, ...rootCa },
+    storage: {}
+  })
+}
+
 const clientFor =
   (running: RunningApiServer, kernel: Kernel, time: RealTime) =>
   (name: string): Client => {
@@ -50,6 +67,8 @@ export const serveCluster = Effect.fn("sim.serveCluster")(function* (
 ) {
   const begunMs = wallMs()
   const running = yield* serveApiServer(options.server)
+  const metrics = metricsDefinitions({ seed: options.seed, epochMs: epochMs() })
+  for (const definition of metrics) running.api.definitions.register(definition)
   const servingMs = wallMs() - begunMs
   yield* onServing(running)
   const kernel = new Kernel({ seed: options.seed, epochMs: epochMs() })
@@ -59,7 +78,8 @@ export const serveCluster = Effect.fn("sim.serveCluster")(function* (
   )
   const population = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const all = new Population(kernel, clientFor(running, kernel, time), options.population)
+      const controllers = options.runsControllers ? [controllersFor(running)] : []
+      const all = new Population(kernel, clientFor(running, kernel, time), { ...options.population, controllers })
       all.start()
       return all
     }),

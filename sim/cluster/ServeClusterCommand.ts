@@ -2,16 +2,15 @@
 // Owns its flags and what it prints; refuses to open anything, which ServeCluster.ts does. Flags of the server are those of
 // `wharf serve apiserver`.
 import { readFileSync } from "node:fs"
-import { Console, Effect } from "effect"
+import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { apiServerFlags, apiServerOptions, type RunningApiServer } from "#apiserver"
 import { stopAtSecondInterrupt } from "#storage"
-import { allControllers } from "../controllers/Controllers.ts"
-import { controllerManager } from "../controllers/ControllerManager.ts"
 import { fastPodStages, kubeletPodStages } from "../nodes/PodStages.ts"
 import type { Stage } from "../nodes/Stage.ts"
 import { parseStages } from "../nodes/StageFile.ts"
 import type { PopulationOptions } from "../Population.ts"
+import { hollowStreams } from "./HollowStreams.ts"
 import { serveCluster } from "./ServeCluster.ts"
 import { SERVICE_CIDR } from "./SimulatedCluster.ts"
 
@@ -34,6 +33,14 @@ const flags = {
   ),
   stages: Flag.String("stages").pipe(
     Flag.withDescription("File of kwok Stages for pods and nodes, instead"),
+    Flag.optional
+  ),
+  logs: Flag.String("logs").pipe(
+    Flag.withDescription("File whose text every container has logged; without it a line says that it is hollow"),
+    Flag.optional
+  ),
+  exec: Flag.String("exec").pipe(
+    Flag.withDescription("Program of this machine that answers kubectl exec, given the command as its arguments"),
     Flag.optional
   ),
   noControllers: Flag.Boolean("no-controllers").pipe(
@@ -63,17 +70,22 @@ const stagesIn = (path: string) =>
     catch: (error) => misuse(`--stages ${path}: ${error instanceof Error ? error.message : String(error)}`)
   })
 
+const logIn = (path: string) =>
+  Effect.try({
+    try: () => readFileSync(path, "utf8"),
+    catch: (error) => misuse(`--logs ${path}: ${error instanceof Error ? error.message : String(error)}`)
+  })
+
 interface Given {
   readonly nodes: number
   readonly zones: number
   readonly pods: "fast" | "kubelet"
   readonly stages: string | undefined
-  readonly noControllers: boolean
   readonly noScheduler: boolean
 }
 
 const populationOf = Effect.fnUntraced(function* (given: Given) {
-  const { noControllers, noScheduler, nodes, zones } = given
+  const { noScheduler, nodes, zones } = given
   if (nodes < 0 || nodes > NODES_MAX) return yield* misuse(`--nodes ${nodes}: must be between 0 and ${NODES_MAX}`)
   if (zones < 1) return yield* misuse(`--zones ${zones}: must be at least 1`)
   const file = given.stages === undefined ? undefined : yield* stagesIn(given.stages)
@@ -91,8 +103,7 @@ const populationOf = Effect.fnUntraced(function* (given: Given) {
     ],
     podStages: file === undefined || file.pods.length === 0 ? usual : file.pods,
     nodeStages: file?.nodes ?? [],
-    bindsPods: !noScheduler,
-    controllers: noControllers ? [] : [controllerManager({ controllers: allControllers })]
+    bindsPods: !noScheduler
   }
   return population
 })
@@ -115,11 +126,16 @@ const announce =
 export const serveClusterCommand = Command.make("cluster", flags, (given) =>
   Effect.gen(function* () {
     yield* stopAtSecondInterrupt
-    const server = yield* apiServerOptions(given)
-    const stages = given.stages._tag === "Some" ? given.stages.value : undefined
+    const logText = Option.isSome(given.logs) ? yield* logIn(given.logs.value) : undefined
+    const streams = hollowStreams({
+      ...(logText === undefined ? {} : { logText }),
+      ...(Option.isSome(given.exec) ? { execProgram: given.exec.value } : {})
+    })
+    const server = { ...(yield* apiServerOptions(given)), streams }
+    const stages = Option.getOrUndefined(given.stages)
     const population = yield* populationOf({ ...given, stages })
     const { readyMs } = yield* serveCluster(
-      { server, population, seed: given.seed },
+      { server, population, seed: given.seed, runsControllers: !given.noControllers },
       announce(server.kubeconfig, server.insecure)
     )
     yield* Console.log(`${given.nodes} nodes ready after ${seconds(readyMs)}`)

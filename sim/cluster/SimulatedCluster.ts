@@ -2,12 +2,15 @@
 // hollow machines and pods, the binder and the controllers, on one kernel from one seed.
 // Owns the choice of parts and when the cluster counts as ready; refuses how they work and how time moves, which the caller decides
 // (`kernel.run`, `runInSlices`, `followRealTime`).
+import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import type { ControllerStart } from "../Population.ts"
+import { DEFAULT_EPOCH_MS } from "../time/Kernel.ts"
+import { clusterControllers } from "./ClusterControllers.ts"
 import { World, type WorldParts } from "../World.ts"
 
-export interface SimulatedClusterOptions extends Omit<WorldParts, "controllers"> {
-  /** Who keeps workloads, endpoints, accounts and the rest. */
-  readonly controllers: ReadonlyArray<ControllerStart>
+export interface SimulatedClusterOptions extends WorldParts {
+  /** Who keeps workloads, endpoints, accounts and the rest; default: every controller that there is. */
+  readonly controllers?: ReadonlyArray<ControllerStart>
   /** Admission plugins that are to be off, like "ServiceAccount" where nobody makes the accounts. */
   readonly disableAdmission?: ReadonlyArray<string>
   /** Seconds that an event is kept; default 3600. */
@@ -30,15 +33,17 @@ export class SimulatedCluster extends World {
   private begun = false
 
   constructor(options: SimulatedClusterOptions) {
-    const { disableAdmission = [], eventTtlSeconds } = options
+    const { disableAdmission = [], epochMs = DEFAULT_EPOCH_MS, eventTtlSeconds, seed } = options
     super({
+      controllers: [clusterControllers()],
       ...options,
       server: {
         plane: {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-        bootstrap: { serviceIp: SERVICE_IP, ...API_ADDRESS }
+        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS },
+        aggregated: metricsDefinitions({ seed, epochMs })
       }
     })
     this.onReady = () => {

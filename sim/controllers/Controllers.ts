@@ -4,6 +4,11 @@ import { daemonSetController } from "./apps/DaemonSets.ts"
 import { deploymentController } from "./apps/Deployments.ts"
 import { replicaSetController, replicationControllerController } from "./apps/Replicas.ts"
 import { statefulSetController } from "./apps/StatefulSets.ts"
+import { autoscalerController } from "./autoscaling/AutoscalerController.ts"
+import { cronJobController } from "./batch/CronJobController.ts"
+import { jobController } from "./batch/JobController.ts"
+import { ttlAfterFinished } from "./batch/TtlAfterFinished.ts"
+import { disruptionController } from "./disruption/DisruptionController.ts"
 import type { NamedController } from "./Manager.ts"
 import { upkeepControllers } from "./UpkeepControllers.ts"
 
@@ -19,6 +24,21 @@ export const allControllers: ReadonlyArray<NamedController> = [
   { name: "deployment-controller", make: deploymentController, syncs: 5, syncsFlag: "concurrent-deployment-syncs" },
   { name: "statefulset-controller", make: statefulSetController, syncs: 5, syncsFlag: "concurrent-statefulset-syncs" },
   { name: "daemonset-controller", make: daemonSetController, syncs: 2, syncsFlag: "concurrent-daemonset-syncs" },
+  { name: "job-controller", make: jobController, syncs: 5, syncsFlag: "concurrent-job-syncs" },
+  { name: "cronjob-controller", make: cronJobController, syncs: 5, syncsFlag: "concurrent-cron-job-syncs" },
+  {
+    name: "ttl-after-finished-controller",
+    make: ttlAfterFinished,
+    syncs: 5,
+    syncsFlag: "concurrent-ttl-after-finished-syncs"
+  },
+  { name: "disruption-controller", make: disruptionController, syncsFlag: "concurrent-disruption-syncs" },
+  {
+    name: "horizontal-pod-autoscaler-controller",
+    make: (manager) => autoscalerController(manager),
+    syncs: 5,
+    syncsFlag: "concurrent-horizontal-pod-autoscaler-syncs"
+  },
   ...upkeepControllers
 ]
 

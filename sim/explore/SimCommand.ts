@@ -65,17 +65,25 @@ const explore = Effect.fn("sim.explore")(function* <Case extends SteppedCase<unk
   yield* Console.log(`${to - from + 1} runs, every guarantee kept`)
 })
 
-const readCase = (file: string): Effect.Effect<StoreCase | ClusterCase, CaseUnreadable> =>
+/** Runs a case of a kind that another room makes, given its file's data. */
+export type CaseRunner = (data: unknown, hooks: { readonly onKernel: (kernel: Kernel) => void }) => RunResult
+
+interface CaseFile {
+  readonly kind: string
+  readonly data: unknown
+}
+
+const readCase = (file: string, kinds: ReadonlyArray<string>): Effect.Effect<CaseFile, CaseUnreadable> =>
   Effect.try({
     try: () => {
       const data: { readonly kind?: unknown; readonly plan?: unknown; readonly steps?: unknown } = JSON.parse(
         readFileSync(file, "utf8")
       )
+      const { kind } = data
       const isCase =
-        (data.kind === "store" || data.kind === "cluster") && Array.isArray(data.plan) && Array.isArray(data.steps)
+        typeof kind === "string" && kinds.includes(kind) && Array.isArray(data.plan) && Array.isArray(data.steps)
       if (!isCase) throw new Error("it holds no case: kind, plan and steps must be there")
-      // SAFETY: our own format, checked as far as a user may have mixed up files.
-      return data as unknown as StoreCase | ClusterCase
+      return { kind, data }
     },
     catch: (error) =>
       new CaseUnreadable({ message: `${file}: ${error instanceof Error ? error.message : String(error)}` })
@@ -106,8 +114,34 @@ const reported = <R>(program: Effect.Effect<void, CaseUnreadable, R>) =>
     Effect.catch(({ message }) => Effect.andThen(Console.error(`error: ${message}`), endWith(EXIT_UNREADABLE)))
   )
 
-/** The commands; the cluster is by default one of the built-in resources, without controllers. */
-export const simCommand = (cluster: ClusterParts = { definitions: builtIns }) => {
+/** Runs the case of a file again, its log written down where a file is named for it. */
+const replayed = (
+  file: string,
+  log: string | undefined,
+  cluster: ClusterParts,
+  others: Readonly<Record<string, CaseRunner>>
+) =>
+  Effect.gen(function* () {
+    const { data, kind } = yield* readCase(file, ["store", "cluster", ...Object.keys(others)])
+    const written = yield* Effect.acquireRelease(
+      Effect.sync(() => logging(log)),
+      ({ close }) => Effect.sync(close)
+    )
+    const run = others[kind]
+    if (run !== undefined) return yield* tell(run(data, written))
+    // SAFETY: our own format, checked as far as a user may have mixed up files.
+    if (kind === "store") return yield* tell(runStoreCase(data as StoreCase, written))
+    return yield* tell(runClusterCase(data as ClusterCase, { ...cluster, ...written }))
+  }).pipe(Effect.scoped)
+
+/**
+ * The commands; the cluster is by default one of the built-in resources, without controllers. `others` run cases of kinds that rooms
+ * to the right of this one make.
+ */
+export const simCommand = (
+  cluster: ClusterParts = { definitions: builtIns },
+  others: Readonly<Record<string, CaseRunner>> = {}
+) => {
   const seeds = Flag.String("seeds").pipe(
     Flag.withDescription("How many seeds, or a range like 100-199"),
     Flag.withDefault("100")
@@ -154,19 +188,7 @@ export const simCommand = (cluster: ClusterParts = { definitions: builtIns }) =>
     Flag.optional
   )
   const replay = Command.make("replay", { file: Argument.String("file"), log }, ({ file, log }) =>
-    reported(
-      Effect.gen(function* () {
-        const one = yield* readCase(file)
-        const written = yield* Effect.acquireRelease(
-          Effect.sync(() => logging(Option.getOrUndefined(log))),
-          ({ close }) => Effect.sync(close)
-        )
-        if (one.kind === "store") return yield* tell(runStoreCase(one, written))
-        if (cluster === undefined)
-          return yield* new CaseUnreadable({ message: `${file}: a cluster cannot be run here` })
-        return yield* tell(runClusterCase(one, { ...cluster, ...written }))
-      }).pipe(Effect.scoped)
-    )
+    reported(replayed(file, Option.getOrUndefined(log), cluster, others))
   ).pipe(
     Command.withDescription("Run a case from its file and show what it breaks"),
     Command.withExamples([{ command: "wharf sim replay violation-42.json", description: "what seed 42 broke" }])

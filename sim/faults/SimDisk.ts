@@ -1,7 +1,7 @@
 // A disk that lives on when its process dies, and an engine on it: what is acknowledged is durable, unless the disk lies.
 // Owns the time that a flush takes, stalls, full disks, failing writes and what a crash loses; refuses to order keys, which the memory
 // engine below does. A commit that was under way at a crash is there or not, as the seed decides: nobody was told.
-import { type CommitOutcome, type Engine, makeMemoryEngine, type Table, WriteBatch } from "#storage"
+import { type CommitOutcome, type Engine, makeMemoryEngine, type Table, valueBytes, WriteBatch } from "#storage"
 import type { Kernel } from "../time/Kernel.ts"
 import type { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
@@ -59,6 +59,7 @@ export class SimDisk {
       name: "memory",
       durable: true,
       read: content.read,
+      rows: content.rows,
       commit: (batch, done) => this.commit(process, batch, done),
       partitions: content.partitions,
       clock: process.clockwork.now,
@@ -111,6 +112,11 @@ export class SimDisk {
         }
       }
     )
+    for (const [row, text] of batch.texts.entries()) {
+      const table = batch.textTables[row]
+      const value = this.content.rows?.get(table, text)
+      undo.push({ table, key: Buffer.from(text, "latin1"), value: value && Uint8Array.from(valueBytes(value)) })
+    }
     return undo.reverse()
   }
 

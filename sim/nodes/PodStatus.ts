@@ -32,40 +32,84 @@ interface Wanted {
 const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: string): ReadonlyArray<JsonObject> => {
   const before = conditionsOf(pod)
   const { generation } = pod.metadata
-  const own = wanted.map(({ message, reason, status, type }): JsonObject => {
+  const own: Array<JsonObject> = []
+  for (const { message, reason, status, type } of wanted) {
     const old = before.find((one) => one["type"] === type)
-    const same = old?.["status"] === status
-    return {
-      type,
-      ...(generation === undefined ? {} : { observedGeneration: generation }),
-      status,
-      lastProbeTime: null,
-      lastTransitionTime: same ? (old["lastTransitionTime"] ?? now) : now,
-      ...(reason === undefined ? {} : { reason }),
-      ...(message === undefined ? {} : { message })
+    const isSame = old !== undefined && old["status"] === status
+    const says =
+      isSame && old["reason"] === reason && old["message"] === message && old["observedGeneration"] === generation
+    if (says && old["lastProbeTime"] === undefined) {
+      own.push(old)
+      continue
     }
-  })
-  return [...own, ...before.filter((one) => !wanted.some(({ type }) => type === one["type"]))]
+    const since = isSame ? textOf(old["lastTransitionTime"]) : now
+    own.push(condition(type, status, since === "" ? now : since, generation, reason, message))
+  }
+  for (const one of before) if (!wanted.some(({ type }) => type === one["type"])) own.push(one)
+  return own
+}
+
+const conditions = new Map<string, JsonObject>()
+const CONDITIONS_MAX = 4096
+
+/** One object for all pods that say the same since the same second: they come and go together by the thousand. */
+const condition = (
+  type: string,
+  status: string,
+  lastTransitionTime: string,
+  generation: number | undefined,
+  reason: string | undefined,
+  message: string | undefined
+): JsonObject => {
+  const id = `${type} ${status} ${lastTransitionTime} ${generation} ${reason} ${message}`
+  let made = conditions.get(id)
+  if (made !== undefined) return made
+  if (conditions.size >= CONDITIONS_MAX) conditions.clear()
+  made = {
+    type,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    status,
+    lastTransitionTime,
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message })
+  }
+  conditions.set(id, made)
+  return made
 }
 
 const base = (pod: KubeObject, place: StagePlace): JsonObject => {
   const { generation } = pod.metadata
   const status = podStatus(pod)
+  const isOnHost = status["hostIP"] === place.nodeIp && status["hostIPs"] !== undefined
   return {
     ...status,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     hostIP: place.nodeIp,
-    hostIPs: [{ ip: place.nodeIp }],
+    hostIPs: isOnHost ? (status["hostIPs"] ?? []) : [{ ip: place.nodeIp }],
     startTime: status["startTime"] ?? place.now
   }
 }
 
 const unready = (pod: KubeObject): Pick<Wanted, "reason" | "message"> => ({
   reason: "ContainersNotReady",
-  message: `containers with unready status: [${containersOf(pod)
-    .map(({ name }) => textOf(name))
-    .join(" ")}]`
+  message: unreadyMessage(
+    containersOf(pod)
+      .map(({ name }) => textOf(name))
+      .join(" ")
+  )
 })
+
+const unreadyMessages = new Map<string, string>()
+
+/** One text for all pods whose containers have these names. */
+const unreadyMessage = (names: string): string => {
+  let message = unreadyMessages.get(names)
+  if (message === undefined) {
+    if (unreadyMessages.size >= IMAGES_MAX) unreadyMessages.clear()
+    unreadyMessages.set(names, (message = `containers with unready status: [${names}]`))
+  }
+  return message
+}
 
 const container = (name: Json | undefined, image: Json | undefined): JsonObject => ({
   name: textOf(name),
@@ -178,7 +222,7 @@ export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject =>
   const gatesHold = gates.every((gate) =>
     conditionsOf(pod).some(({ status, type }) => type === gate && status === "True")
   )
-  const conditions = gatesHold
+  const wanted = gatesHold
     ? readyConditions
     : readyConditions.map((one): Wanted =>
         one.type === "Ready" ? { type: "Ready", status: "False", reason: "ReadinessGatesNotReady" } : one
@@ -187,7 +231,7 @@ export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject =>
   return {
     ...base(pod, place),
     phase: "Running",
-    conditions: withConditions(pod, conditions, place.now),
+    conditions: withConditions(pod, wanted, place.now),
     podIP: address,
     podIPs: [{ ip: address }],
     ...(inits.length === 0

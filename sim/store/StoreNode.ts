@@ -48,7 +48,9 @@ export class StoreNode {
     const { disk, options, process } = this
     process.start()
     const opened = disk.open(process)
-    const engine = options.wrapEngine?.(opened, process, disk) ?? opened
+    // A wrapper looks into batches, so the rows of a wrapped engine are bytes.
+    const engine =
+      options.wrapEngine === undefined ? opened : { ...options.wrapEngine(opened, process, disk), rows: undefined }
     const storage = new Storage(engine, process.clockwork, {
       limits: {
         txnOpsMax: 128,

@@ -64,11 +64,14 @@ const writeCredentials = (folder: string): void => {
   writeFileSync(join(folder, "tokens.csv"), `${token},admin,admin,"system:masters"\n`)
 }
 
-const caller =
+/** Calls an API server on this machine as a member of system:masters. */
+export const caller =
   (port: number, agent: Agent): RealApiServer["call"] =>
   (method, path, options = {}) =>
     new Promise((resolve, reject) => {
-      const headers = { authorization: `Bearer ${token}`, ...options.headers }
+      // Without its length a DELETE's body would be read as the next request.
+      const length = options.body === undefined ? {} : { "content-length": Buffer.byteLength(options.body) }
+      const headers = { authorization: `Bearer ${token}`, ...length, ...options.headers }
       const sent = request({ agent, host: "127.0.0.1", port, method, path, headers }, (response) => {
         const chunks: Array<Buffer> = []
         response.on("data", (chunk: Buffer) => chunks.push(chunk))
@@ -97,7 +100,9 @@ const ready = async (call: RealApiServer["call"]): Promise<void> => {
 /** Starts both and waits until the API server is ready; the folder and the processes are gone after `stop`. */
 export const startApiServer = async (
   programs: { readonly etcd: string; readonly "kube-apiserver": string },
-  flags: ReadonlyArray<string> = []
+  flags: ReadonlyArray<string> = [],
+  /** Pods need service accounts: for those who also run the controller that makes them. */
+  serviceAccounts = false
 ): Promise<RealApiServer> => {
   const folder = mkdtempSync(join(tmpdir(), "apiserver-"))
   writeCredentials(folder)
@@ -116,7 +121,7 @@ export const startApiServer = async (
     [`--service-account-signing-key-file=${join(folder, "sa.key")}`],
     [`--token-auth-file=${join(folder, "tokens.csv")}`, "--authorization-mode=RBAC"],
     ["--service-cluster-ip-range=10.0.0.0/16", "--endpoint-reconciler-type=none"],
-    ["--disable-admission-plugins=ServiceAccount", ...flags]
+    [...(serviceAccounts ? [] : ["--disable-admission-plugins=ServiceAccount"]), ...flags]
   ])
   // SAFETY of refusing no certificate: the server made its own a moment ago, and nothing secret is sent.
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxSockets: 8 })

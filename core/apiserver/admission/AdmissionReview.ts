@@ -40,38 +40,46 @@ export const inVersion = (object: KubeObject | undefined, from: Definition, to: 
   return { ...converted, apiVersion: to.group === "" ? to.version : `${to.group}/${to.version}`, kind: to.kind }
 }
 
-/** The review of a request as JSON, in the version of the definition that the webhook's rule names. */
-export const reviewOf = (admission: AdmissionRequest, matched: Definition, uid: string): string => {
-  const { definition, object, oldObject, operation, request } = admission
+/** What a review and an expression are told of a request, but for the objects, in the version of a definition. */
+export const requestFields = (admission: AdmissionRequest, matched: Definition): JsonObject => {
+  const { definition, object, operation, request } = admission
   const kindOf = ({ group, kind, version }: Definition): Json => ({ group, version, kind })
   const resourceOf = ({ group, resource, version }: Definition): Json => ({ group, version, resource })
   const { extra, groups, name: username, uid: userUid } = request.user
   const name = request.name === "" ? (object?.metadata.name ?? "") : request.name
   const sub =
     request.subresource === "" ? {} : { subResource: request.subresource, requestSubResource: request.subresource }
+  return {
+    kind: kindOf(matched),
+    resource: resourceOf(matched),
+    requestKind: kindOf(definition),
+    requestResource: resourceOf(definition),
+    ...sub,
+    ...(name === "" ? {} : { name }),
+    ...(request.namespace === "" ? {} : { namespace: request.namespace }),
+    operation,
+    userInfo: {
+      username,
+      ...(userUid === undefined ? {} : { uid: userUid }),
+      groups,
+      ...(extra === undefined ? {} : { extra })
+    },
+    dryRun: request.options.dryRun === true,
+    options: optionsOf(admission)
+  }
+}
+
+/** The review of a request as JSON, in the version of the definition that the webhook's rule names. */
+export const reviewOf = (admission: AdmissionRequest, matched: Definition, uid: string): string => {
+  const { definition, object, oldObject } = admission
   return JSON.stringify({
     kind: "AdmissionReview",
     apiVersion: API_VERSION,
     request: {
       uid,
-      kind: kindOf(matched),
-      resource: resourceOf(matched),
-      requestKind: kindOf(definition),
-      requestResource: resourceOf(definition),
-      ...sub,
-      ...(name === "" ? {} : { name }),
-      ...(request.namespace === "" ? {} : { namespace: request.namespace }),
-      operation,
-      userInfo: {
-        username,
-        ...(userUid === undefined ? {} : { uid: userUid }),
-        groups,
-        ...(extra === undefined ? {} : { extra })
-      },
+      ...requestFields(admission, matched),
       object: inVersion(object, definition, matched) ?? null,
-      oldObject: inVersion(oldObject, definition, matched) ?? null,
-      dryRun: request.options.dryRun === true,
-      options: optionsOf(admission)
+      oldObject: inVersion(oldObject, definition, matched) ?? null
     }
   })
 }

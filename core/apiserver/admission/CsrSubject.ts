@@ -1,4 +1,4 @@
-// The organizations that a certificate signing request (PKCS#10, RFC 2986) names in its subject.
+// What a certificate signing request (PKCS#10, RFC 2986) says: whether it is one, and the organizations of its subject.
 // Owns a walk through so much of its DER and no more; a library that reads all of it costs the server 50 ms at each start.
 
 interface Element {
@@ -70,4 +70,11 @@ export const csrOrganizations = (pem: string): ReadonlyArray<string> | undefined
     }
   }
   return found
+}
+
+/** Why a text is no request in PEM; undefined when it is one. Its signature is for the signer to check. */
+export const csrProblem = (pem: string): string | undefined => {
+  const type = /-----BEGIN ([^-]+)-----/.exec(pem)?.[1]
+  if (type !== "CERTIFICATE REQUEST") return "PEM block type must be CERTIFICATE REQUEST"
+  return csrOrganizations(pem) === undefined ? "x509: malformed certificate request" : undefined
 }

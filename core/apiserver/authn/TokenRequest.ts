@@ -7,7 +7,7 @@ import { readObject } from "../Loopback.ts"
 import { randomUid } from "../registry/SystemFields.ts"
 import type { ApiRequest } from "../Request.ts"
 import { answered } from "../resources/Answers.ts"
-import { fieldsOf, numberIn, textOf, textsOf } from "../resources/Fields.ts"
+import { fieldsIn, fieldsOf, numberIn, textOf, textsOf } from "../resources/Fields.ts"
 import { signJwt } from "./Jwt.ts"
 import type { SigningKey } from "./SigningKeys.ts"
 import { type BoundClaims, type ClaimedObject, serviceAccountUser } from "./ServiceAccountTokens.ts"
@@ -74,7 +74,7 @@ const wantedOf = (options: TokenRequestOptions, request: ApiRequest, account: Ku
   const max = options.maxExpirationSeconds
   const short = max !== undefined && asked > max
   const audiences = textsOf(spec["audiences"])
-  const reference = spec["boundObjectRef"] === undefined ? undefined : fieldsOf(spec["boundObjectRef"])
+  const reference = fieldsIn(spec["boundObjectRef"])
   return {
     account,
     audiences: audiences.length === 0 ? options.apiAudiences : audiences,

@@ -7,6 +7,8 @@ import { type BootstrapEntry, bootstrapTable } from "./BootstrapTableAdapter.ts"
 export interface BootstrapOptions {
   /** The virtual address of the service `kubernetes`. */
   readonly serviceIp: string
+  /** Blocks of cluster IPs; absent: the resource that tells them is not made. */
+  readonly serviceCidrs?: ReadonlyArray<string>
   /** Where this server listens for clients in the cluster. */
   readonly address: string
   readonly port: number
@@ -147,12 +149,29 @@ const authenticationConfig = ({ clientCa, requestHeader }: BootstrapOptions): Re
   return Object.keys(data).length === 0 ? [] : [configMap("extension-apiserver-authentication", data)]
 }
 
+/** The blocks that services' addresses come from, as others read them. */
+const serviceBlocks = ({ serviceCidrs }: BootstrapOptions): ReadonlyArray<BootstrapObject> =>
+  serviceCidrs === undefined
+    ? []
+    : [
+        {
+          resource: gvr("networking.k8s.io", "v1", "servicecidrs"),
+          object: {
+            apiVersion: "networking.k8s.io/v1",
+            kind: "ServiceCIDR",
+            metadata: { name: "kubernetes" },
+            spec: { cidrs: serviceCidrs }
+          }
+        }
+      ]
+
 /** Everything but the namespaces; `now` in milliseconds since the epoch. */
 export const bootstrapObjects = (options: BootstrapOptions, now: number): ReadonlyArray<BootstrapObject> => [
   ...rbacObjects(),
   ...bootstrapTable().priorityclasses.map((entry) =>
     ofEntry("scheduling.k8s.io", "priorityclasses", "PriorityClass", entry)
   ),
+  ...serviceBlocks(options),
   ...kubernetesService(options),
   configMap("kube-apiserver-legacy-service-account-token-tracking", { since: rfc3339(now).slice(0, 10) }),
   ...authenticationConfig(options)

@@ -1,6 +1,6 @@
 // Brings what every cluster has into being, or up to date, at each start; doing it again changes nothing.
 // Owns the order and what of an existing object is touched: missing rules and subjects come back, what was added stays.
-import { ApiFailure, type Json, type KubeObject, sameJson } from "#kube"
+import { ApiFailure, gvr, type Json, type KubeObject, rfc3339, sameJson } from "#kube"
 import type { Api } from "../Api.ts"
 import { askAsServer } from "../Loopback.ts"
 import { notCovered, rulesOf } from "../rbac/PolicyRule.ts"
@@ -76,6 +76,21 @@ const ensureAll = (
     })
 }
 
+const BLOCKS = gvr("networking.k8s.io", "v1", "servicecidrs")
+const READY_MESSAGE = "Kubernetes default Service CIDR is ready"
+
+/** Says of the server's own blocks that they are ready, where nobody has said anything of them. */
+const declareBlocks = (api: Api, done: () => void): void =>
+  askAsServer(api, { verb: "get", resource: BLOCKS, name: "kubernetes" }, (held) => {
+    if (held instanceof ApiFailure || held.status !== undefined) return done()
+    const lastTransitionTime = rfc3339(api.clockwork.now())
+    const ready = { type: "Ready", status: "True", reason: "", message: READY_MESSAGE, lastTransitionTime }
+    const body = { ...held, status: { conditions: [ready] } }
+    askAsServer(api, { verb: "update", resource: BLOCKS, name: "kubernetes", subresource: "status", body }, () =>
+      done()
+    )
+  })
+
 /** `done` hears, once, what could not be written; resources that this server does not serve are among it. */
 export const reconcileBootstrap = (
   api: Api,
@@ -83,5 +98,7 @@ export const reconcileBootstrap = (
   done: (failures: ReadonlyArray<ApiFailure>) => void
 ): void =>
   ensureAll(api, bootstrapNamespaces(), (ofNamespaces) =>
-    ensureAll(api, bootstrapObjects(options, api.clockwork.now()), (failures) => done([...ofNamespaces, ...failures]))
+    ensureAll(api, bootstrapObjects(options, api.clockwork.now()), (failures) =>
+      declareBlocks(api, () => done([...ofNamespaces, ...failures]))
+    )
   )

@@ -3,19 +3,23 @@
 // Refuses to hold a text twice: what is kept beside the store's own bytes is bounded for the whole process.
 import type { KubeObject } from "#kube"
 import type { HeldObject } from "../Request.ts"
-import { hasLayout, served, type TextLayout } from "../store/StoredJson.ts"
+import type { StoredText } from "#storage"
+import { hasLayout, served, storedText, type TextLayout } from "../store/StoredJson.ts"
 
 /** Served texts that are kept: enough for the watchers of recent events and the readers of one page. */
 const KEPT_MAX = 2048
 /** A longer text is not kept. */
 const KEPT_TEXT_BYTES_MAX = 64 * 1024
 
-export class Held implements HeldObject {
+/** What an object takes of which no bytes are held: its parts that it shares with nobody. */
+const UNSTORED_BYTES = 1024
+
+export class Held implements HeldObject, StoredText {
   readonly object: KubeObject
   private readonly layout: TextLayout | undefined
   revision: number
   private stored: Uint8Array | undefined
-  private text: Uint8Array | undefined
+  private kept: Uint8Array | undefined
 
   /** `stored` are bytes of the layout, or undefined when the object has to be encoded itself. */
   constructor(object: KubeObject, revision: number, layout: TextLayout | undefined, stored: Uint8Array | undefined) {
@@ -23,12 +27,12 @@ export class Held implements HeldObject {
     this.layout = layout
     this.revision = revision
     this.stored = stored
-    this.text = undefined
+    this.kept = undefined
   }
 
   /** Bytes that this object keeps alive, roughly. */
   get sizeBytes(): number {
-    return this.stored?.length ?? 512
+    return this.stored?.length ?? UNSTORED_BYTES
   }
 
   /** Tells the object the revision that wrote it, and the store's bytes; only before anyone else sees it. */
@@ -52,9 +56,18 @@ export class Held implements HeldObject {
     return new Held(object, this.revision, layout, this.stored)
   }
 
+  /** What the store keeps: the text without a resourceVersion. */
+  text(): string {
+    const { object } = this
+    const { metadata } = object
+    if (metadata.resourceVersion === undefined) return storedText(object)
+    // SAFETY: a resourceVersion that is undefined is no part of the text.
+    return storedText({ ...object, metadata: { ...metadata, resourceVersion: undefined } } as unknown as KubeObject)
+  }
+
   encoded(): Uint8Array {
     const { layout, stored } = this
-    if (this.text !== undefined) return this.text
+    if (this.kept !== undefined) return this.kept
     const text =
       layout !== undefined && stored !== undefined && hasLayout(layout, stored)
         ? served(layout, stored, this.revision)
@@ -65,11 +78,11 @@ export class Held implements HeldObject {
 
   /** Gives the kept text up. */
   static release(held: Held): void {
-    held.text = undefined
+    held.kept = undefined
   }
 
   static keep(held: Held, text: Uint8Array): void {
-    held.text = text
+    held.kept = text
   }
 }
 

@@ -167,10 +167,11 @@ export class ResourceCache {
     return new Held(object, revision, this.layout, hasLayout(this.layout, value) ? value : undefined)
   }
 
-  private heldOf({ origin, revision, value }: KeyEvent, before: Held | undefined): Held | undefined {
-    if (value === undefined) return undefined
-    if (!(origin instanceof Held)) return this.decode({ revision, value }, before)
-    origin.settle(revision, value)
+  private heldOf(event: KeyEvent, before: Held | undefined): Held | undefined {
+    if (!event.isPut) return undefined
+    const { origin } = event
+    if (!(origin instanceof Held)) return this.decode(event, before)
+    origin.settle(event.revision, event.hasBytes ? event.value : undefined)
     return origin
   }
 

@@ -1,6 +1,14 @@
 // One version of a custom resource as a Definition: what a CustomResourceDefinition says, in the server's own terms.
 // Owns the translation; refuses to register it, which CustomResources.ts does.
-import { type FieldProblem, isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
+import {
+  type FieldProblem,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  type Schema,
+  schemaProblems
+} from "#kube"
 import type { Column, Definition, Draft, Strategy, Subresource } from "../Definition.ts"
 import { ageColumn, nameColumn, sinceText } from "../resources/Columns.ts"
 import { fieldsIn, fieldsOf, itemsOf, textOf, textsOf } from "../resources/Fields.ts"
@@ -55,8 +63,28 @@ const keepStatus = (draft: Draft, old: KubeObject | undefined): void => {
   else draft.status = status
 }
 
+/** What is said beside other problems: rules are only asked of what has the right shape. */
+const RULES_NOT_ASKED: FieldProblem = {
+  type: "FieldValueInvalid",
+  field: "<nil>",
+  value: null,
+  detail:
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
+}
+
+const BLOCKING: ReadonlySet<FieldProblem["type"]> = new Set([
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
+  "FieldValueTypeInvalid"
+])
+
+/** Whether a value has not even the shape that rules are written for. */
+const isBlocking = ({ type }: FieldProblem): boolean => BLOCKING.has(type)
+
 /** The strategy of a custom resource: what may be written where, and the rules of its schema. */
-const strategyOf = (props: SchemaProps | undefined, hasStatus: boolean): Strategy => {
+const strategyOf = (props: SchemaProps | undefined, schema: Schema, hasStatus: boolean): Strategy => {
   const values = props && valueRules(props)
   const rules = props && celRules(props)
   const fields = Object.keys(propsOf(props?.["properties"]) ?? { spec: {} })
@@ -71,23 +99,30 @@ const strategyOf = (props: SchemaProps | undefined, hasStatus: boolean): Strateg
         }
       : {}),
     validate: (object) => {
-      const found: Array<FieldProblem> = []
+      const found: Array<FieldProblem> = [...schemaProblems(schema, asJson(object))]
       values?.(asJson(object), "", found)
       // An object that has a version is compared with what it was, by validateUpdate.
       const isNew = object.metadata.resourceVersion === undefined
-      return found.length > 0 || rules === undefined || !isNew ? found : rules(asJson(object), undefined)
+      if (rules === undefined) return found
+      if (found.some(isBlocking)) return [...found, RULES_NOT_ASKED]
+      return isNew ? [...found, ...rules(asJson(object), undefined)] : found
     },
     ...(rules === undefined ? {} : { validateUpdate: (object, old) => rules(asJson(object), asJson(old)) })
   }
 }
 
-const subresourcesOf = (version: JsonObject, props: SchemaProps | undefined): ReadonlyMap<string, Subresource> => {
+const subresourcesOf = (
+  version: JsonObject,
+  props: SchemaProps | undefined,
+  schema: Schema
+): ReadonlyMap<string, Subresource> => {
   const asked = fieldsOf(version["subresources"])
   const found = new Map<string, Subresource>()
   if (asked["status"] !== undefined) {
-    const { validate, validateUpdate } = strategyOf(props, false)
+    const { validate, validateUpdate } = strategyOf(props, schema, false)
     found.set("status", {
       type: "status",
+      keepsMetadata: true,
       strategy: {
         generationFields: [],
         ...(validate === undefined ? {} : { validate }),
@@ -122,7 +157,8 @@ export const definitionsOf = (crd: KubeObject): ReadonlyArray<Definition> => {
     .filter((version) => version["served"] === true)
     .map((version): Definition => {
       const props = propsOf(fieldsOf(version["schema"])["openAPIV3Schema"])
-      const subresources = subresourcesOf(version, props)
+      const schema = resourceSchema(props, spec["preserveUnknownFields"] === true || !isJsonObject(props))
+      const subresources = subresourcesOf(version, props, schema)
       return {
         group,
         version: textOf(version["name"]),
@@ -134,9 +170,16 @@ export const definitionsOf = (crd: KubeObject): ReadonlyArray<Definition> => {
         categories: textsOf(names["categories"]),
         namespaced: spec["scope"] === "Namespaced",
         verbs: VERBS,
-        schema: resourceSchema(props, spec["preserveUnknownFields"] === true || !isJsonObject(props)),
+        schema,
         custom: true,
-        strategy: strategyOf(props, subresources.has("status")),
+        published: {
+          props,
+          preserveUnknownFields: spec["preserveUnknownFields"] === true,
+          selectableFields: itemsOf(version["selectableFields"]).map((field) =>
+            textOf(field["jsonPath"]).replace(/^\./, "")
+          )
+        },
+        strategy: strategyOf(props, schema, subresources.has("status")),
         columns: columnsOf(version),
         selectableFields: selectableOf(version),
         subresources,

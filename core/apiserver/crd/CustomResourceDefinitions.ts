@@ -2,9 +2,9 @@
 // Owns what a definition may say; refuses to serve what it defines, which CustomResources.ts does.
 import { isJsonObject, type JsonArray, type KubeObject } from "#kube"
 import type { Definition, Draft } from "../Definition.ts"
-import { column, nameColumn } from "../resources/Columns.ts"
+import { column, nameColumn, wide } from "../resources/Columns.ts"
 import { define } from "../resources/Define.ts"
-import { fieldsIn, fieldsOf, itemsOf, textOf } from "../resources/Fields.ts"
+import { fieldsIn, fieldsOf, itemsOf, textOf, textsOf } from "../resources/Fields.ts"
 import { IMMUTABLE, invalid, oneOf, type Problems, required } from "../resources/Problems.ts"
 import { celProblems } from "./CelRules.ts"
 import { jsonPath } from "./JsonPath.ts"
@@ -38,6 +38,9 @@ const checkVersions = (spec: ReturnType<typeof fieldsOf>, problems: Problems): v
   for (const [at, version] of versions.entries()) checkVersion(version, `spec.versions[${at}]`, problems)
 }
 
+const COLUMN_TYPES: ReadonlySet<string> = new Set(["boolean", "date", "integer", "number", "string"])
+const COLUMN_TYPE = `must be one of ${[...COLUMN_TYPES].join(",")}`
+
 const checkVersion = (version: ReturnType<typeof fieldsOf>, path: string, problems: Problems): void => {
   const schema = propsOf(fieldsOf(version["schema"])["openAPIV3Schema"])
   if (schema === undefined) {
@@ -53,7 +56,25 @@ const checkVersion = (version: ReturnType<typeof fieldsOf>, path: string, proble
     if (jsonPath(textOf(printed["jsonPath"])) === undefined) {
       problems.push(invalid(`${place}.jsonPath`, printed["jsonPath"] ?? "", "must be a simple json path"))
     }
-    oneOf(`${place}.type`, printed["type"], ["boolean", "date", "integer", "number", "string"], problems)
+    const type = textOf(printed["type"])
+    if (type === "") problems.push(required(`${place}.type`, COLUMN_TYPE))
+    else if (!COLUMN_TYPES.has(type)) problems.push(invalid(`${place}.type`, type, COLUMN_TYPE))
+  }
+  checkSelectable(version, path, problems)
+}
+
+const SELECTABLE: ReadonlySet<unknown> = new Set(["string", "boolean", "integer"])
+
+/** Fields of selectors must be simple values that the schema knows. */
+const checkSelectable = (version: ReturnType<typeof fieldsOf>, path: string, problems: Problems): void => {
+  const schema = propsOf(fieldsOf(version["schema"])["openAPIV3Schema"])
+  for (const [at, { jsonPath: selected }] of itemsOf(version["selectableFields"]).entries()) {
+    const parts = textOf(selected).split(".").slice(1)
+    const found = parts.reduce((props, part) => propsOf(propsOf(props?.["properties"])?.[part]), schema)
+    if (SELECTABLE.has(found?.["type"])) continue
+    const why =
+      "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+    problems.push(invalid(`${path}.selectableFields[${at}].jsonPath`, textOf(selected), why))
   }
 }
 
@@ -70,14 +91,23 @@ const check = (object: KubeObject, problems: Problems): void => {
   checkVersions(spec, problems)
 }
 
+const isEstablished = (object: KubeObject): boolean =>
+  itemsOf(fieldsOf(object.status)["conditions"]).some(({ status, type }) => type === "Established" && status === "True")
+
+const namesOf = ({ spec }: KubeObject) => fieldsOf(fieldsOf(spec)["names"])
+
+const servedText = (versions: unknown): string =>
+  itemsOf(versions)
+    .filter((version) => version["served"] === true)
+    .map((version) => `${textOf(version["name"])}${version["storage"] === true ? "(storage)" : ""}`)
+    .sort()
+    .join(",")
+
 const checkUpdate = (object: KubeObject, old: KubeObject, problems: Problems): void => {
   const now = fieldsOf(object.spec)
   const before = fieldsOf(old.spec)
   if (now["group"] !== before["group"]) problems.push(invalid("spec.group", now["group"], IMMUTABLE))
-  const established = itemsOf(fieldsOf(old.status)["conditions"]).some(
-    ({ status, type }) => type === "Established" && status === "True"
-  )
-  if (!established) return
+  if (!isEstablished(old)) return
   if (now["scope"] !== before["scope"]) problems.push(invalid("spec.scope", now["scope"], IMMUTABLE))
   for (const name of ["kind", "plural"]) {
     const value = fieldsOf(now["names"])[name]
@@ -116,5 +146,14 @@ export const customResourceDefinitions = (): Definition =>
     check,
     checkUpdate,
     generation: ["spec"],
-    columns: [nameColumn, column("Created At", ({ metadata }) => metadata.creationTimestamp, "date")]
+    columns: [
+      nameColumn,
+      column("Scope", ({ spec }) => textOf(fieldsOf(spec)["scope"])),
+      column("Versions", ({ spec }) => servedText(fieldsOf(spec)["versions"])),
+      column("Created At", ({ metadata }) => metadata.creationTimestamp, "date"),
+      wide("Group", ({ spec }) => textOf(fieldsOf(spec)["group"])),
+      wide("Kind", (object) => textOf(namesOf(object)["kind"])),
+      wide("ShortNames", (object) => textsOf(namesOf(object)["shortNames"]).join(",")),
+      wide("Established", isEstablished, "boolean")
+    ]
   })

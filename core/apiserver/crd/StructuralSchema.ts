@@ -117,6 +117,8 @@ export const structuralProblems = (props: SchemaProps, path: string): ReadonlyAr
   ...childProblems(props, path)
 ]
 
+const TYPES = ["array", "boolean", "integer", "number", "object", "string"]
+
 const typeProblems = (props: SchemaProps, path: string): ReadonlyArray<FieldProblem> => {
   const needsNone =
     props["x-kubernetes-int-or-string"] === true || props["x-kubernetes-preserve-unknown-fields"] === true
@@ -127,6 +129,10 @@ const typeProblems = (props: SchemaProps, path: string): ReadonlyArray<FieldProb
       field: `${path}.type`,
       detail: "must not be empty for specified object fields"
     })
+  }
+  if (typeof props["type"] === "string" && props["type"] !== "" && !TYPES.includes(props["type"])) {
+    const detail = `supported values: ${TYPES.map((type) => JSON.stringify(type)).join(", ")}`
+    problems.push({ type: "FieldValueNotSupported", field: `${path}.type`, value: props["type"], detail })
   }
   if (props["x-kubernetes-embedded-resource"] === true && props["type"] !== "object") {
     const detail = "must be object if x-kubernetes-embedded-resource is true"

@@ -26,6 +26,8 @@ export interface KeyPair {
 export interface ClusterCertificates {
   /** PEM of the authority that signed all others. */
   readonly ca: string
+  /** PKCS#8 PEM of the authority's key: whoever has it makes members of the cluster. */
+  readonly caKey: string
   readonly server: KeyPair
   /** CN kubernetes-admin, O system:masters. */
   readonly admin: KeyPair
@@ -204,7 +206,7 @@ const makeAll = async ({ directory, hosts }: CertificateOptions): Promise<Cluste
     (pair) => isGood(pair, caPair.cert, []),
     () => makeLeaf(authority, { subject: "O=system:masters, CN=kubernetes-admin", usage: CLIENT_AUTH, hosts: [] })
   )
-  return { ca: caPair.cert, server, admin }
+  return { ca: caPair.cert, caKey: caPair.key, server, admin }
 }
 
 /** The certificates of a server under these names. */

@@ -167,8 +167,11 @@ export class Discovery {
   }
 }
 
+/** Of custom resources in the order in which their server names them, of all others sorted. */
+const verbsOf = ({ custom, verbs }: Definition): ReadonlyArray<string> => (custom === true ? verbs : [...verbs].sort())
+
 const legacyEntries = (definition: Definition): ReadonlyArray<unknown> => {
-  const { categories, group, kind, namespaced, resource, shortNames, singular, verbs, version } = definition
+  const { categories, group, kind, namespaced, resource, shortNames, singular, version } = definition
   const hash = storageHash(definition)
   return [
     {
@@ -176,7 +179,7 @@ const legacyEntries = (definition: Definition): ReadonlyArray<unknown> => {
       singularName: singular,
       namespaced,
       kind,
-      verbs: [...verbs].sort(),
+      verbs: verbsOf(definition),
       ...(shortNames.length === 0 ? {} : { shortNames }),
       ...(categories.length === 0 ? {} : { categories }),
       ...(hash === undefined ? {} : { storageVersionHash: hash })
@@ -193,14 +196,14 @@ const legacyEntries = (definition: Definition): ReadonlyArray<unknown> => {
 }
 
 const aggregatedEntry = (definition: Definition): unknown => {
-  const { categories, group, kind, namespaced, resource, shortNames, singular, verbs, version } = definition
+  const { categories, group, kind, namespaced, resource, shortNames, singular, version } = definition
   const subresources = subresourcesOf(definition)
   return {
     resource,
     responseKind: { group: "", version: "", kind },
     scope: namespaced ? "Namespaced" : "Cluster",
     singularResource: singular,
-    verbs: [...verbs].sort(),
+    verbs: verbsOf(definition),
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
     ...(subresources.length === 0

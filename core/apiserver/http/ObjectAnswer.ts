@@ -106,7 +106,7 @@ const transformed = (call: Call, wanted: Wanted, definition: Definition, answer:
   if (transform === "Table") {
     const form = tableForm(call, wanted)
     if (form instanceof ApiFailure) return form
-    if (answer.kind === "list") return tableOf(definition, objects, listMeta(answer), form)
+    if (answer.kind === "list") return tableOf(definition, objects, listMeta(answer), { ...form, listed: objects })
     if (first !== undefined && isStatus(first)) return statusTable(first, form)
     return tableOf(definition, objects, { resourceVersion: first?.metadata.resourceVersion ?? "" }, form)
   }

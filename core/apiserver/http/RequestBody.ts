@@ -1,9 +1,10 @@
 // The body of a write: read up to a bound, decoded by its content type, with what strict decoding complains of.
 // Owns media types in and the wording of refusals; refuses unknown fields, which the schema tells, and the object's rules.
-import { type ApiFailure, duplicateFieldProblem, duplicateFields, Failures, type Json, type Patch } from "#kube"
+import { ApiFailure, duplicateFieldProblem, duplicateFields, Failures, type Json, type Patch } from "#kube"
 import { parseDocument } from "yaml"
 import { hasDuplicates } from "./KeyCount.ts"
 import { objectMediaTypes } from "./Negotiation.ts"
+import { decodeProtobuf } from "./ProtobufBody.ts"
 
 /** Bytes of the largest body, as kube-apiserver's. */
 export const BODY_BYTES_MAX = 3 * 1024 * 1024
@@ -13,6 +14,8 @@ export interface Decoded {
   /** Complaints of strict decoding, like `duplicate field "data.a"`. */
   readonly duplicates: ReadonlyArray<string>
 }
+
+const NONE: ReadonlyArray<string> = []
 
 const mediaType = (contentType: string | undefined): string =>
   (contentType ?? "").split(";")[0]?.trim().toLowerCase() ?? ""
@@ -28,10 +31,14 @@ const patchTypes: Readonly<Record<string, Patch["type"]>> = {
 export const patchTypeOf = (contentType: string | undefined): Patch["type"] | ApiFailure =>
   patchTypes[mediaType(contentType)] ?? Failures.generic(415, "UnsupportedMediaType", "415: Unsupported Media Type")
 
+/** How a body is written. */
+export type BodyFormat = "json" | "yaml" | "protobuf"
+
 /** Whether a content type is one of objects; a failure with code 415 otherwise. Absent means JSON. */
-export const objectFormat = (contentType: string | undefined): "json" | "yaml" | ApiFailure => {
+export const objectFormat = (contentType: string | undefined): BodyFormat | ApiFailure => {
   const type = mediaType(contentType)
   if (type === "" || type === "application/json") return "json"
+  if (type === "application/vnd.kubernetes.protobuf") return "protobuf"
   return type === "application/yaml" ? "yaml" : Failures.unsupportedMediaType(objectMediaTypes)
 }
 
@@ -91,7 +98,8 @@ export const decodeYaml = (bytes: Uint8Array, kind: string): Decoded | ApiFailur
   const duplicates: Array<string> = []
   for (const error of document.errors) {
     if (error.code !== "DUPLICATE_KEY") return undecodable(kind, `yaml: ${firstLine(error.message)}`)
-    duplicates.push(`line ${error.linePos?.[0].line ?? 0}: key already set in map`)
+    const key = /^[^:\s]*/.exec(text.slice(error.pos[0]))?.[0] ?? ""
+    duplicates.push(`line ${error.linePos?.[0].line ?? 0}: key ${JSON.stringify(key)} already set in map`)
   }
   // Aliases are expanded: bounded, so that a few lines cannot grow without end.
   return { value: document.toJS({ maxAliasCount: 100 }) as Json, duplicates }
@@ -99,7 +107,11 @@ export const decodeYaml = (bytes: Uint8Array, kind: string): Decoded | ApiFailur
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? ""
 
-export const decodeObject = (bytes: Uint8Array, format: "json" | "yaml", kind: string): Decoded | ApiFailure =>
-  format === "json" ? decodeJson(bytes, kind) : decodeYaml(bytes, kind)
+export const decodeObject = (bytes: Uint8Array, format: BodyFormat, kind: string): Decoded | ApiFailure => {
+  if (format === "json") return decodeJson(bytes, kind)
+  if (format === "yaml") return decodeYaml(bytes, kind)
+  const decoded = decodeProtobuf(bytes, kind)
+  return decoded instanceof ApiFailure ? decoded : { ...decoded, duplicates: NONE }
+}
 
 export const tooLargeBody = (): ApiFailure => Failures.tooLarge(`Request entity too large: limit is ${BODY_BYTES_MAX}`)

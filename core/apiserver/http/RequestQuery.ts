@@ -138,7 +138,7 @@ const managerOf = (userAgent: string | undefined): string => {
     if (Buffer.byteLength(manager) + Buffer.byteLength(character) > FIELD_MANAGER_MAX) break
     manager += character
   }
-  return manager
+  return manager === "" ? "unknown" : manager
 }
 
 /** What a write says besides its query. */
@@ -170,7 +170,7 @@ export const writeQuery = (query: Query, { applies, userAgent, verb }: Writer): 
   if (problems.length > 0) return invalid(kinds[verb], problems)
   const manager = fieldManager === "" ? managerOf(userAgent) : fieldManager
   return {
-    ...(manager === "" ? {} : { fieldManager: manager }),
+    fieldManager: manager,
     ...(fieldValidation === "" ? {} : { fieldValidation: fieldValidation as "Ignore" | "Warn" | "Strict" }),
     ...(dryRun.length === 0 ? {} : { dryRun: true }),
     ...(force === undefined ? {} : { force })

@@ -15,7 +15,7 @@ import type { ApiAnswer, ApiRequest, RequestOptions, Verb } from "../Request.ts"
 import type { Call } from "./Call.ts"
 import type { FrontMetrics } from "./FrontMetrics.ts"
 import { notAcceptable, writeAnswer } from "./ObjectAnswer.ts"
-import { methodNotAllowed, resourceNotFound } from "./PlainAnswers.ts"
+import { methodNotAllowed, resourceNotFound, textNotFound } from "./PlainAnswers.ts"
 import { BODY_BYTES_MAX, decodeObject, decodeYaml, objectFormat, patchTypeOf, tooLargeBody } from "./RequestBody.ts"
 import { deleteQuery, getQuery, isListing, listQuery, writeQuery } from "./RequestQuery.ts"
 import { acceptBody, type Expected } from "./StrictDecoding.ts"
@@ -72,7 +72,10 @@ export class ResourceRoutes {
   answer(call: Call): void {
     const { info } = call
     const definition = this.options.api.definitions.find(info.apiGroup, info.apiVersion, info.resource)
-    if (definition === undefined) return call.fail(resourceNotFound())
+    if (definition === undefined) {
+      const known = this.options.api.definitions.all().some(({ group }) => group === info.apiGroup)
+      return known ? call.fail(resourceNotFound()) : textNotFound(call)
+    }
     const { subresource } = info
     if (subresource !== "") {
       const allowed = connectVerb(definition, subresource, info.verb)
@@ -81,7 +84,12 @@ export class ResourceRoutes {
     }
     const declared = subresource === "" ? undefined : definition.subresources.get(subresource)
     const hidden = declared?.type === "part" && declared.hidden === true
-    if (subresource !== "" && (declared === undefined || hidden)) return call.fail(resourceNotFound())
+    if (subresource !== "" && (declared === undefined || hidden)) {
+      return call.fail(
+        definition.custom === true ? Failures.notFound({ ...definition, name: info.name }) : resourceNotFound()
+      )
+    }
+    if (definition.deprecated !== undefined) call.warn(definition.deprecated)
     const { verb } = info
     const takes =
       isVerb(verb) && (declared === undefined ? definition.verbs.includes(verb) : subresourceTakes(declared, verb))
@@ -89,6 +97,8 @@ export class ResourceRoutes {
       return call.fail(methodNotAllowed())
     }
     if (call.wanted === undefined && verb !== "watch") return call.fail(notAcceptable())
+    // What is kept nowhere has no columns either.
+    if (definition.storage === undefined && call.wanted?.transform === "Table") return call.fail(notAcceptable())
     this.route(call, definition, verb, declared)
   }
 
@@ -193,8 +203,13 @@ export class ResourceRoutes {
     })
     if (options instanceof ApiFailure) return call.fail(options)
     this.read(call, (bytes) => {
-      const body = patchBody(bytes, type, definition.kind)
-      if (body instanceof ApiFailure) return call.fail(body)
+      const read = patchBody(bytes, type, definition.kind)
+      if (read instanceof ApiFailure) return call.fail(read)
+      const { body, complaints } = read
+      if (complaints !== undefined) {
+        if (options.fieldValidation === "Strict") return call.fail(Failures.badRequest(complaints))
+        if (options.fieldValidation !== "Ignore") call.warn(complaints)
+      }
       call.record.requestObject = body
       this.execute(call, definition, this.request(call, "patch", options, { patch: { type, body } }))
     })
@@ -245,14 +260,24 @@ export class ResourceRoutes {
   }
 }
 
-const patchBody = (bytes: Uint8Array, type: Patch["type"], kind: string): Json | ApiFailure => {
+interface PatchBody {
+  readonly body: Json
+  /** What strict decoding says of an applied configuration; undefined when nothing. */
+  readonly complaints?: string
+}
+
+const patchBody = (bytes: Uint8Array, type: Patch["type"], kind: string): PatchBody | ApiFailure => {
   if (type === "apply") {
     const decoded = decodeYaml(bytes, kind)
     if (decoded instanceof ApiFailure) return Failures.badRequest(`error decoding YAML: ${decoded.message}`)
-    return decoded.value
+    const { duplicates, value } = decoded
+    if (duplicates.length === 0) return { body: value }
+    const lines = duplicates.map((line) => `  ${line}`).join("\n")
+    const head = "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:"
+    return { body: value, complaints: `${head}\n${lines}` }
   }
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")) as Json
+    return { body: JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8")) as Json }
   } catch {
     return Failures.badRequest("invalid JSON patch")
   }

@@ -11,6 +11,8 @@ export interface TableForm {
   readonly apiVersion: string
   /** Milliseconds since the epoch; ages are counted to it. */
   readonly nowMs: number
+  /** All objects of the answer when it is a list. */
+  readonly listed?: ReadonlyArray<KubeObject>
 }
 
 export interface Table {
@@ -75,7 +77,7 @@ export const partialMetadata = (object: KubeObject, apiVersion: string): unknown
 })
 
 const rowOf = (columns: ReadonlyArray<Column>, object: KubeObject, form: TableForm): unknown => {
-  const cells = columns.map((column) => column.value(object, form.nowMs) ?? null)
+  const cells = columns.map((column) => column.value(object, form.nowMs, form.listed) ?? null)
   if (form.includeObject === "None") return { cells, object: null }
   return { cells, object: form.includeObject === "Object" ? object : partialMetadata(object, form.apiVersion) }
 }

@@ -5,6 +5,7 @@ import {
   applyJsonPatch,
   applyMergePatch,
   applyStrategicMergePatch,
+  decodeProblem,
   Failures,
   type FieldProblem,
   isJsonObject,
@@ -82,11 +83,31 @@ export const patched = (writing: Writing, patch: Patch, old: KubeObject): KubeOb
       : patch.type === "merge"
         ? applyMergePatch(document, patch.body)
         : applyStrategicMergePatch(writing.resource.definition.schema, document, patch.body)
-  if (made instanceof ApiFailure) return made
+  if (made instanceof ApiFailure) return patch.type === "json" ? withoutCauses(made) : made
+  const broken = undecodable(writing, made)
+  if (broken !== undefined) return broken
   if (!isJsonObject(made) || !isJsonObject(made["metadata"])) {
     return Failures.badRequest("the patched object is no object with metadata")
   }
   return made as unknown as KubeObject
+}
+
+/** Operations that do not fit say only that they do not. */
+const withoutCauses = (failure: ApiFailure): ApiFailure => {
+  const { details, ...status } = failure.status
+  if (failure.code !== 422 || details?.causes?.some(({ field }) => field !== undefined) === true) return failure
+  return new ApiFailure({ ...status, details: {} })
+}
+
+/** What a patch made of an object must still be one of its kind. */
+const undecodable = ({ resource }: Writing, made: Json): ApiFailure | undefined => {
+  const { custom, schema } = resource.definition
+  const wrong = custom === true ? undefined : decodeProblem(schema, made)
+  return wrong === undefined
+    ? undefined
+    : Failures.invalid({ group: "", kind: "" }, "", [
+        { type: "FieldValueInvalid", field: "patch", value: JSON.stringify(made), detail: wrong }
+      ])
 }
 
 const jsonPatched = ({ request, warnings }: Writing, document: Json, patch: Json): Json | ApiFailure => {

@@ -11,7 +11,6 @@ import {
   type JsonObject,
   type KubeObject,
   prune,
-  schemaProblems,
   strictDecodingMessage,
   unknownFieldProblem,
   unknownFields
@@ -30,9 +29,11 @@ export const conform = (
 ): KubeObject | ApiFailure => {
   const { custom, kind, schema, version } = definition
   let pruned: Record<string, unknown> | undefined
+  const nulls = custom === true ? KEEP_NULLS : DROP_NULLS
   for (const name in body) {
     const value = body[name] as Json | undefined
-    if (value === undefined || (old !== undefined && value === old[name])) continue
+    const before = old?.[name] as Json | undefined
+    if (value === undefined || value === before) continue
     const field = schema.fields?.get(name)
     if (field === undefined) {
       if (schema.fields === undefined || schema.preserveUnknownFields === true || HEAD.has(name)) continue
@@ -41,10 +42,13 @@ export const conform = (
       continue
     }
     if (custom !== true) {
-      const problem = decodeProblem(schema, { [name]: value })
-      if (problem !== undefined) return Failures.badRequest(cannotBeHandled(kind, version, problem))
+      const problem = decodeProblem(field, value, before)
+      // In its place the problem is told with the whole path.
+      if (problem !== undefined) {
+        return Failures.badRequest(cannotBeHandled(kind, version, decodeProblem(schema, { [name]: value }) ?? problem))
+      }
     }
-    const kept = prune(field, value, { nulls: custom === true ? "keep" : "drop" })
+    const kept = prune(field, value, nulls, before)
     if (kept !== value) (pruned ??= { ...body })[name] = kept
   }
   if (pruned !== undefined && validation !== "Ignore") {
@@ -52,10 +56,11 @@ export const conform = (
     if (unknown.length > 0 && validation === "Strict") return Failures.badRequest(strictDecodingMessage(unknown))
     warnings.push(...unknown)
   }
-  const object = fillDefaults(schema, (pruned ?? body) as JsonObject) as unknown as KubeObject
-  if (custom !== true) return object
-  const problems = schemaProblems(schema, object as unknown as Json)
-  return problems.length > 0 ? Failures.invalid(definition, object.metadata.name ?? "", problems) : object
+  // What the stored object holds has its defaults; custom resources' schemas may have gained some since.
+  const filled = custom === true ? undefined : (old as JsonObject | undefined)
+  return fillDefaults(schema, (pruned ?? body) as JsonObject, filled) as unknown as KubeObject
 }
 
+const KEEP_NULLS = { nulls: "keep" } as const
+const DROP_NULLS = { nulls: "drop" } as const
 const HEAD: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])

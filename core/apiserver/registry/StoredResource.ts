@@ -1,6 +1,6 @@
 // A stored resource and the versions in which it is served: one cache for all of them, keys, and the way between versions.
 // Owns which cache belongs to which definition; refuses verbs. Versions that differ only in apiVersion share bytes with the store.
-import { apiVersionOf, type FailureTarget, type KubeObject } from "#kube"
+import { apiVersionOf, type FailureTarget, fillDefaults, hasOwnDefaults, type JsonObject, type KubeObject } from "#kube"
 import { Held } from "../cache/Held.ts"
 import { ResourceCache } from "../cache/ResourceCache.ts"
 import type { Definition } from "../Definition.ts"
@@ -14,6 +14,8 @@ export class ServedResource {
   readonly apiVersion: string
   /** Whether objects are served as they are stored. */
   readonly isStoredVersion: boolean
+  /** Whether stored objects may lack defaults that their schema has now. */
+  private readonly defaulted: boolean
   private readonly layout: TextLayout
   private readonly converted = new WeakMap<Held, Held>()
 
@@ -22,8 +24,12 @@ export class ServedResource {
     this.storage = storage
     this.cache = cache
     this.apiVersion = apiVersionOf(definition)
+    this.defaulted = definition.custom === true && hasOwnDefaults(definition.schema)
     this.isStoredVersion =
-      storage.convert === undefined && storage.group === definition.group && storage.version === definition.version
+      storage.convert === undefined &&
+      storage.group === definition.group &&
+      storage.version === definition.version &&
+      !this.defaulted
     this.layout = textLayout(definition.kind, storage, definition)
   }
 
@@ -47,14 +53,22 @@ export class ServedResource {
     if (this.isStoredVersion) return held
     const known = this.converted.get(held)
     if (known !== undefined) return known
-    const { convert } = this.storage
-    const { kind } = this.definition
-    const made =
-      convert === undefined
-        ? held.in(this.layout, ordered(kind, this.apiVersion, held.object))
-        : new Held(ordered(kind, this.apiVersion, convert.fromStored(held.object)), held.revision, undefined, undefined)
+    const made = this.inThisVersion(held)
     this.converted.set(held, made)
     return made
+  }
+
+  private inThisVersion(held: Held): Held {
+    const { convert } = this.storage
+    const { kind, schema } = this.definition
+    const converted = convert === undefined ? held.object : convert.fromStored(held.object)
+    // SAFETY: objects are JSON, and filling in defaults keeps kind and metadata.
+    const object = this.defaulted
+      ? (fillDefaults(schema, converted as unknown as JsonObject) as unknown as KubeObject)
+      : converted
+    return object === held.object
+      ? held.in(this.layout, ordered(kind, this.apiVersion, object))
+      : new Held(ordered(kind, this.apiVersion, object), held.revision, undefined, undefined)
   }
 
   /** An object of this version as it is stored; fresh at the top and in metadata. */

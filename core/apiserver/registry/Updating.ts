@@ -1,7 +1,7 @@
 // update: from the object as it is and a new body to the next version, again when somebody else was faster.
 // Owns the loop, preconditions, what an update may not touch, and writes that change nothing; patches come here with another way to
 // the new object. Refuses rules of kinds, which strategies bring.
-import { ApiFailure, Failures, type KubeObject } from "#kube"
+import { ApiFailure, Failures, type FieldProblem, type KubeObject } from "#kube"
 import { isUnchanged } from "../cache/Donors.ts"
 import { type Held, looseHeld } from "../cache/Held.ts"
 import type { Draft, Subresource } from "../Definition.ts"
@@ -153,7 +153,7 @@ const draftForUpdate = (
   if (conforming instanceof ApiFailure) return conforming
   const draft =
     subresource?.type === "status"
-      ? statusDraft(resource.definition, conforming, old, subresource.metadata ?? NO_FIELDS)
+      ? statusDraft(resource.definition, conforming, old, subresource.keepsMetadata === true)
       : draftOf(resource.definition, conforming)
   const namespace = fitNamespace(draft, resource, request.namespace)
   if (namespace !== undefined) return namespace
@@ -164,19 +164,17 @@ const draftForUpdate = (
   return draft
 }
 
-const NO_FIELDS: NonNullable<Extract<Subresource, { type: "status" }>["metadata"]> = []
-
-/** Of an update of status only status is taken, who manages it, and what of metadata the kind lets through. */
+/** Of an update of status only status is taken, and of metadata what it may set; where that is nothing, who manages the status. */
 const statusDraft = (
   definition: Parameters<typeof draftOf>[0],
   body: KubeObject,
   old: KubeObject,
-  taken: typeof NO_FIELDS
+  keepsMetadata: boolean
 ): Draft => {
   const { managedFields, resourceVersion } = body.metadata
-  const kept: { [field: string]: unknown } = { ...old.metadata, resourceVersion, managedFields }
-  for (const field of taken) if (kept[field] !== body.metadata[field]) kept[field] = body.metadata[field]
-  const metadata = kept as KubeObject["metadata"]
+  const metadata = keepsMetadata
+    ? ({ ...old.metadata, resourceVersion, managedFields } as KubeObject["metadata"])
+    : body.metadata
   return draftOf(definition, { ...old, metadata, status: body.status } as KubeObject)
 }
 
@@ -232,13 +230,13 @@ const finish = (
   if (hindered !== undefined) return done(hindered)
   const object = draft as unknown as KubeObject
   resource.cache.donors.lend(object, old)
-  if (change.subresource?.type !== "status") raiseGeneration(writing, draft, old)
-  const problems = [
-    ...metadataProblems(object, old, resource.definition.namespaced),
-    ...metadataUpdateProblems(object, old),
-    ...(strategy.validate?.(object) ?? []),
-    ...(strategy.validateUpdate?.(object, old) ?? [])
-  ]
+  if (change.subresource?.type !== "status") raiseGeneration(writing, change, draft, old)
+  const problems = together(
+    metadataProblems(object, old, resource.definition.namespaced),
+    metadataUpdateProblems(object, old),
+    strategy.validate?.(object) ?? NONE,
+    strategy.validateUpdate?.(object, old) ?? NONE
+  )
   if (problems.length > 0) return done(invalidObject(writing, object, problems))
   if (strategy.warnings !== undefined) warnings.push(...strategy.warnings(object, old))
   registry.admission.validate(admissionOf(writing, "UPDATE", object, old), warnings, (failure) => {
@@ -247,9 +245,19 @@ const finish = (
   })
 }
 
-const raiseGeneration = (writing: Writing, draft: Draft, old: KubeObject): void => {
+const NONE: ReadonlyArray<FieldProblem> = []
+
+/** All problems in one list; the usual object has none. */
+const together = (...lists: ReadonlyArray<ReadonlyArray<FieldProblem>>): ReadonlyArray<FieldProblem> => {
+  for (const list of lists) if (list.length > 0) return lists.flat()
+  return NONE
+}
+
+const raiseGeneration = (writing: Writing, { subresource }: Change, draft: Draft, old: KubeObject): void => {
+  // A part has its own view of what counts: binding a pod, say, does not.
+  const fields = subresource?.type === "part" ? (writing.strategy.generationFields ?? []) : generationFieldsOf(writing)
   // Parts that say the same are the same by now.
-  if (generationFieldsOf(writing).some((field) => draft[field] !== old[field])) {
+  if (fields.some((field) => draft[field] !== old[field])) {
     draft.metadata.generation = (old.metadata.generation ?? 0) + 1
   }
 }

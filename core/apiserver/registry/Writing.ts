@@ -6,7 +6,7 @@ import { Held } from "../cache/Held.ts"
 import type { Draft, Strategy, StrategyContext, Subresource } from "../Definition.ts"
 import type { ApiAnswer, ApiRequest } from "../Request.ts"
 import { KeyValueFailure, WriteConflict } from "../store/KeyValue.ts"
-import { decodeStored, storedText } from "../store/StoredJson.ts"
+import { decodeStored } from "../store/StoredJson.ts"
 import { fieldManagerProblems } from "./MetadataRules.ts"
 import { type Registry, storeFailure } from "./Registry.ts"
 import type { FieldValidation } from "./SchemaPass.ts"
@@ -142,11 +142,10 @@ export const writeObject = (
     ;(stored.metadata as { resourceVersion?: string | undefined }).resourceVersion = undefined
   }
   const { metadata } = stored
-  const text = storedText(stored)
   const held = new Held(stored, 0, cache.layout, undefined)
   const write = {
     key: resource.storeKey(metadata.namespace ?? "", metadata.name ?? ""),
-    value: text,
+    value: held,
     expected,
     ttlSeconds: storage.ttlSeconds ?? 0,
     origin: held

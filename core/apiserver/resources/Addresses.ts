@@ -16,6 +16,21 @@ export interface Cidr {
   readonly size: bigint
 }
 
+/** The length of a plain IPv4 address is checked by hand: every status of every pod has some. */
+const isFour = (text: string): boolean => {
+  let parts = 1
+  let value = -1
+  for (let at = 0; at < text.length; at++) {
+    const letter = text.charCodeAt(at)
+    if (letter === 0x2e) {
+      if (value < 0 || ++parts > 4) return false
+      value = -1
+    } else if (letter < 0x30 || letter > 0x39 || value === 0) return false
+    else if ((value = (value < 0 ? 0 : value * 10) + letter - 0x30) > 255) return false
+  }
+  return parts === 4 && value >= 0
+}
+
 const parse4 = (text: string): bigint | undefined => {
   const parts = text.split(".")
   if (parts.length !== 4) return undefined
@@ -102,12 +117,31 @@ export const NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 200
 
 /** Checks an address. */
 export const checkAddress = (text: string, path: string, problems: Problems): void => {
-  if (parseAddress(text) === undefined) problems.push(invalid(path, text, NOT_AN_ADDRESS))
+  if (isFour(text)) return
+  const address = parseAddress(text)
+  if (address === undefined) {
+    const sloppy = parseAddress(withoutLeadingZeros(text)) !== undefined
+    problems.push(invalid(path, text, sloppy ? "must not have leading 0s" : NOT_AN_ADDRESS))
+  } else if (isMapped(address)) problems.push(invalid(path, text, "must not be an IPv4-mapped IPv6 address"))
 }
 
-/** Checks a block of addresses. */
+const withoutLeadingZeros = (text: string): string => text.replace(/(^|[./])0+(?=\d)/g, "$1")
+
+/** Checks a block of addresses: one that other programs could read otherwise is refused as well. */
 export const checkCidr = (text: string, path: string, problems: Problems): void => {
-  if (parseCidr(text) === undefined) {
-    problems.push(invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"))
-  }
+  const cidr = parseCidr(text)
+  const address = parseAddress(text.split("/", 1)[0] ?? "")
+  const refuse = (why: string): number => problems.push(invalid(path, text, why))
+  if (cidr === undefined || address === undefined) {
+    const sloppy = parseCidr(withoutLeadingZeros(text)) !== undefined
+    refuse(
+      sloppy
+        ? "must not have leading 0s in IP or prefix length"
+        : "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+    )
+  } else if (isMapped(address)) refuse("must not have an IPv4-mapped IPv6 address")
+  else if (address.value !== cidr.base) refuse("must not have bits set beyond the prefix length")
 }
+
+/** Whether an address of the newer family stands for one of the older. */
+const isMapped = ({ family, value }: Address): boolean => family === "IPv6" && value >> 32n === 0xffffn

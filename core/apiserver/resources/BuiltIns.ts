@@ -3,11 +3,20 @@
 import { builtInResources } from "#kube"
 import { customResourceDefinitions } from "../crd/CustomResourceDefinitions.ts"
 import type { Definition } from "../Definition.ts"
+import { admissionPolicies } from "./admissionregistration/AdmissionPolicies.ts"
+import {
+  mutatingWebhookConfigurations,
+  validatingWebhookConfigurations
+} from "./admissionregistration/WebhookConfigurations.ts"
+import { apiServices, storageVersionMigrations } from "./apiregistration/ApiServices.ts"
 import { deployments, replicaSets } from "./apps/Deployments.ts"
 import { controllerRevisions, daemonSets, replicationControllers, statefulSets } from "./apps/Sets.ts"
 import { horizontalPodAutoscalers, olderHorizontalPodAutoscalers } from "./autoscaling/HorizontalPodAutoscalers.ts"
 import { cronJobs } from "./batch/CronJobs.ts"
 import { jobs } from "./batch/Jobs.ts"
+import { signingRequests } from "./certificates/SigningRequests.ts"
+import { clusterTrustBundles, podCertificateRequests } from "./certificates/TrustBundles.ts"
+import { devices } from "./claims/Devices.ts"
 import type { ResourcesContext } from "./Context.ts"
 import { leases } from "./coordination/Leases.ts"
 import { componentStatuses, configMaps, podTemplates, secrets, serviceAccounts } from "./corev1/Configuration.ts"
@@ -20,8 +29,15 @@ import { services } from "./corev1/Services.ts"
 import { persistentVolumeClaims, persistentVolumes } from "./corev1/Volumes.ts"
 import { define } from "./Define.ts"
 import { endpoints, endpointSlices } from "./discovery/Endpoints.ts"
+import { flowSchemas, priorityLevels } from "./flowcontrol/Priorities.ts"
+import { ingressClasses, ingresses } from "./networking/Ingresses.ts"
+import { ipAddresses, networkPolicies, serviceCidrs } from "./networking/NetworkPolicies.ts"
+import { runtimeClasses } from "./node/RuntimeClasses.ts"
 import { podDisruptionBudgets } from "./policy/Budgets.ts"
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from "./rbac/Roles.ts"
+import { priorityClasses } from "./scheduling/PriorityClasses.ts"
+import { csiDrivers, csiNodes, volumeAttachments } from "./storage/Drivers.ts"
+import { csiStorageCapacities, storageClasses, volumeAttributesClasses } from "./storage/StorageClasses.ts"
 
 const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   bindings(),
@@ -58,7 +74,31 @@ const withRules = (context: ResourcesContext): ReadonlyArray<Definition> => [
   clusterRoleBindings(),
   clusterRoles(),
   roleBindings(),
-  roles()
+  roles(),
+  ...admissionPolicies(),
+  mutatingWebhookConfigurations(),
+  validatingWebhookConfigurations(),
+  apiServices(),
+  storageVersionMigrations(),
+  signingRequests(),
+  clusterTrustBundles(),
+  podCertificateRequests(),
+  ...devices(),
+  flowSchemas(),
+  priorityLevels(),
+  ingressClasses(),
+  ingresses(),
+  ipAddresses(),
+  networkPolicies(),
+  serviceCidrs(),
+  runtimeClasses(),
+  priorityClasses(),
+  csiDrivers(),
+  csiNodes(),
+  csiStorageCapacities(),
+  storageClasses(),
+  volumeAttachments(),
+  volumeAttributesClasses()
 ]
 
 /** Groups whose kinds are answered, never stored. */

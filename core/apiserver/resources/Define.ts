@@ -48,6 +48,8 @@ export interface Behaviour {
   readonly initialStatus?: (draft: Draft) => Draft["status"]
   /** The status subresource's own rules. */
   readonly status?: {
+    /** Whether an update of the status leaves all metadata as it is; by default it may change labels, annotations and the like. */
+    readonly keepsMetadata?: boolean
     readonly defaults?: (draft: Draft) => void
     readonly prepare?: NonNullable<Strategy["prepareForUpdate"]>
     readonly check?: (object: KubeObject, old: KubeObject, problems: Problems) => void
@@ -55,6 +57,8 @@ export interface Behaviour {
   readonly columns?: ReadonlyArray<Column>
   readonly selectableFields?: Definition["selectableFields"]
   readonly subresources?: Readonly<Record<string, Subresource>>
+  /** What every answer warns of when the resource is out of use. */
+  readonly deprecated?: string
   /** Where it is not stored under "/registry/<resource>/" in its own version. */
   readonly storage?: Partial<NonNullable<Definition["storage"]>>
 }
@@ -143,30 +147,6 @@ const statusStrategy = ({ status }: Behaviour): Strategy => {
   }
 }
 
-/** Kinds of which an update of status changes status alone; the older ones let metadata through, and their controllers count on it. */
-const sealed = new Set([
-  "CSINode",
-  "FlowSchema",
-  "PodCertificateRequest",
-  "PriorityLevelConfiguration",
-  "ResourceClaim",
-  "ServiceCIDR",
-  "StorageVersion",
-  "StorageVersionMigration",
-  "ValidatingAdmissionPolicy",
-  "VolumeAttachment"
-])
-
-type StatusMetadata = NonNullable<Extract<Subresource, { type: "status" }>["metadata"]>
-
-const statusMetadata = (kind: string): StatusMetadata => {
-  if (sealed.has(kind)) return []
-  if (kind === "Deployment") return ["annotations", "finalizers", "ownerReferences"]
-  return kind === "Pod"
-    ? ["labels", "annotations", "finalizers"]
-    : ["labels", "annotations", "finalizers", "ownerReferences"]
-}
-
 // Streams are opened by the HTTP front before an action would run: what arrives here came by another way.
 const onlyOverHttp: Action = (_context, { resource, subresource }, done) =>
   done(Failures.badRequest(`${resource.resource}/${subresource} is a stream: it is opened over HTTP`))
@@ -177,8 +157,8 @@ const subresourcesOf = (found: BuiltInResource, behaviour: Behaviour): ReadonlyM
     const own = behaviour.subresources?.[name]
     if (own !== undefined) subresources.set(name, own)
     else if (name === "status") {
-      const metadata = statusMetadata(found.kind)
-      subresources.set(name, { type: "status", strategy: statusStrategy(behaviour), metadata })
+      const keeps = behaviour.status?.keepsMetadata === true ? { keepsMetadata: true } : {}
+      subresources.set(name, { type: "status", strategy: statusStrategy(behaviour), ...keeps })
     } else {
       const kinds = { group, version, kind }
       subresources.set(name, { type: "action", kind: kinds, verbs: verbs as ReadonlyArray<Verb>, run: onlyOverHttp })
@@ -213,6 +193,7 @@ export const define = (group: string, version: string, kind: string, behaviour: 
     columns: behaviour.columns ?? [nameColumn, ageColumn],
     selectableFields: behaviour.selectableFields ?? {},
     subresources,
+    ...(behaviour.deprecated === undefined ? {} : { deprecated: behaviour.deprecated }),
     storage: { prefix: `/registry/${found.resource}/`, group, version, ...behaviour.storage }
   }
 }

@@ -40,3 +40,23 @@ export const checkImmutable = (field: string, value: unknown, old: unknown, prob
     problems.push(invalid(field, value as Json | undefined, IMMUTABLE))
   }
 }
+
+/** As `checkImmutable`, for fields whose rule the real server has from their type: its message does not show the value. */
+export const checkKept = (field: string, value: unknown, old: unknown, problems: Problems): void => {
+  if (value !== old && !sameJson(value as Json | undefined, old as Json | undefined)) {
+    problems.push(invalid(field, null, IMMUTABLE))
+  }
+}
+
+const DEPRECATED_NODE_LABELS: ReadonlyMap<string, string> = new Map([
+  ["beta.kubernetes.io/arch", 'deprecated since v1.14; use "kubernetes.io/arch" instead'],
+  ["beta.kubernetes.io/os", 'deprecated since v1.14; use "kubernetes.io/os" instead'],
+  ["failure-domain.beta.kubernetes.io/region", 'deprecated since v1.17; use "topology.kubernetes.io/region" instead'],
+  ["failure-domain.beta.kubernetes.io/zone", 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead'],
+  ["beta.kubernetes.io/instance-type", 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead'],
+  ["app.kubernetes.io/created-by", "deprecated since v1.9"],
+  ["scheduler.alpha.kubernetes.io/preferAvoidPods", "deprecated since v1.22; use Taints and Tolerations instead"]
+])
+
+/** Since when a label of nodes is out of use, and what to use instead; undefined for all others. */
+export const deprecatedNodeLabel = (key: string): string | undefined => DEPRECATED_NODE_LABELS.get(key)

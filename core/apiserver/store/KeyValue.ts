@@ -2,6 +2,7 @@
 // Owns the port; StorageKeyValue.ts fills it in this process, EtcdKeyValueAdapter.ts over gRPC with any etcd.
 // Refuses to know objects: values are JSON texts, keys are paths like "/registry/pods/default/web-0".
 import type { Cancel } from "#kube"
+import type { StoredText } from "#storage"
 
 /** A version of a key. */
 export interface Entry {
@@ -45,8 +46,8 @@ export class WriteConflict {
 
 export interface Write {
   readonly key: string
-  /** JSON text; undefined removes the key. */
-  readonly value: string | undefined
+  /** JSON text, made when the store needs it; undefined removes the key. */
+  readonly value: StoredText | undefined
   /** The revision that the key must be at; 0: it must be absent. */
   readonly expected: number
   /** Seconds after which the key goes by itself; 0: never. */
@@ -58,11 +59,15 @@ export interface Write {
 /** The revision of the write once it is durable, or why nothing was written. */
 export type WriteOutcome = number | WriteConflict | KeyValueFailure
 
-/** A put, or (without a value) a deletion. */
+/** A put or a deletion. */
 export interface KeyEvent {
   readonly key: string
   readonly revision: number
-  readonly value: Uint8Array | undefined
+  readonly isPut: boolean
+  /** Whether the value is there as bytes; otherwise asking for it makes them, each time. */
+  readonly hasBytes: boolean
+  /** Empty for a deletion. */
+  readonly value: Uint8Array
   readonly origin: unknown
 }
 

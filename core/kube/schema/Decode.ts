@@ -1,8 +1,8 @@
 // Whether a JSON value can be read into one of Kubernetes' own types, and the words in which a kube-apiserver says that it cannot.
 // Owns JSON's types against a schema's; refuses unknown fields (Prune.ts) and every rule beyond types, which strategies know.
-import type { Json, JsonArray, JsonObject } from "../Json.ts"
+import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
 import type { Schema } from "../Schema.ts"
-import { parseRfc3339 } from "../Timestamp.ts"
+import { isRfc3339 } from "../Timestamp.ts"
 
 /** Where a wrong value stands: the struct that holds it and the names of fields that lead there. */
 interface Place {
@@ -52,10 +52,22 @@ const TIME = "2006-01-02T15:04:05Z07:00"
 const QUANTITY = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
-const wrongText = (text: string, { format }: Schema): string | undefined => {
-  if (format === "date-time" && parseRfc3339(text) === undefined) {
+const MICRO = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
+const MICRO_TIME = "2006-01-02T15:04:05.000000Z07:00"
+
+/** A MicroTime has exactly six digits behind the point. */
+const wrongMicroTime = (text: string): string | undefined => {
+  const [, rest = ""] = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(.*)$/.exec(text) ?? []
+  return /^\.\d{6}(?!\d)/.test(rest)
+    ? undefined
+    : `parsing time ${JSON.stringify(text)} as ${JSON.stringify(MICRO_TIME)}: cannot parse ${JSON.stringify(rest)} as ".000000"`
+}
+
+const wrongText = (text: string, { format, name }: Schema): string | undefined => {
+  if (format === "date-time" && !isRfc3339(text)) {
     return `parsing time ${JSON.stringify(text)} as ${JSON.stringify(TIME)}: cannot parse ${JSON.stringify(text)} as "2006"`
   }
+  if (name === MICRO) return wrongMicroTime(text)
   if (format === "quantity" && !QUANTITY.test(text)) {
     return "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
   }
@@ -130,11 +142,36 @@ const wrongValue = (schema: Schema, value: Json, place: Place | undefined): stri
   return wrongFields(schema, value as JsonObject, place)
 }
 
+/** Whether a value can be read. It builds no words; what is the very same in the version before has been read already. */
+const isReadable = (schema: Schema, value: Json, old: Json | undefined): boolean => {
+  if (value === null || value === old) return true
+  if (schema.type === "array") return Array.isArray(value) && areReadable(schema, value, old)
+  if (schema.type !== "object") return wrongScalar(schema, value, undefined) === undefined
+  if (!isJsonObject(value)) return schema.preserveUnknownFields === true
+  const { fields, values } = schema
+  const before = isJsonObject(old) ? old : undefined
+  for (const name in value) {
+    const one = value[name]
+    const field = fields?.get(name) ?? values
+    if (one !== undefined && field !== undefined && !isReadable(field, one, before?.[name])) return false
+  }
+  return true
+}
+
+const areReadable = ({ items }: Schema, values: JsonArray, old: Json | undefined): boolean => {
+  if (items === undefined) return true
+  const before = Array.isArray(old) ? (old as JsonArray) : undefined
+  for (let at = 0; at < values.length; at++) if (!isReadable(items, values[at], before?.[at])) return false
+  return true
+}
+
 /**
  * Why a value cannot be read as the schema's type, in the words of Go's decoder and with the first place where it cannot; undefined
- * when it can. For Kubernetes' own kinds; custom resources are validated instead (Validate.ts).
+ * when it can. What is the very same in `old` is passed over. For Kubernetes' own kinds; custom resources are validated instead
+ * (Validate.ts).
  */
-export const decodeProblem = (schema: Schema, value: Json): string | undefined => wrongValue(schema, value, undefined)
+export const decodeProblem = (schema: Schema, value: Json, old?: Json): string | undefined =>
+  isReadable(schema, value, old) ? undefined : wrongValue(schema, value, undefined)
 
 /** The message of the 400 answer for a body that cannot be read: `Pod in version "v1" cannot be handled as a Pod: why`. */
 export const cannotBeHandled = (kind: string, version: string, why: string): string =>

@@ -1,7 +1,7 @@
 // Fills in the defaults that a schema names.
 // Owns which values are missing; refuses defaults that depend on other fields, which strategies know. Each schema is compiled once
 // into the list of its fields that have a default somewhere below, so that all others cost nothing.
-import type { Json, JsonArray, JsonObject } from "../Json.ts"
+import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
 import type { Schema } from "../Schema.ts"
 
 interface FieldPlan {
@@ -44,22 +44,29 @@ const planOf = (schema: Schema): Plan | undefined => {
   return entry.plan
 }
 
-const fill = (plan: Plan | undefined, value: Json): Json => {
-  if (plan === undefined || typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return plan.list ? fillItems(plan, value) : value
-  return plan.list ? value : fillObject(plan, value as JsonObject)
+/** Whether a custom resource's own fields have a default anywhere: its stored objects may lack what its schema has gained. */
+export const hasOwnDefaults = ({ fields }: Schema): boolean =>
+  [...(fields ?? [])].some(
+    ([name, field]) => name !== "metadata" && (field.default !== undefined || planOf(field) !== undefined)
+  )
+
+const fill = (plan: Plan | undefined, value: Json, old?: Json): Json => {
+  if (plan === undefined || typeof value !== "object" || value === null || value === old) return value
+  if (Array.isArray(value)) return plan.list ? fillItems(plan, value, old) : value
+  return plan.list ? value : fillObject(plan, value as JsonObject, isJsonObject(old) ? old : undefined)
 }
 
-const fillItems = (plan: Plan, items: JsonArray): JsonArray => {
+const fillItems = (plan: Plan, items: JsonArray, old: Json | undefined): JsonArray => {
+  const before = Array.isArray(old) ? (old as JsonArray) : undefined
   let changed: Array<Json> | undefined
   for (let at = 0; at < items.length; at++) {
-    const filled = fill(plan.each, items[at])
+    const filled = fill(plan.each, items[at], before?.[at])
     if (filled !== items[at]) (changed ??= [...items])[at] = filled
   }
   return changed ?? items
 }
 
-const fillObject = (plan: Plan, object: JsonObject): JsonObject => {
+const fillObject = (plan: Plan, object: JsonObject, before: JsonObject | undefined): JsonObject => {
   let changed: Record<string, Json | undefined> | undefined
   for (const { below, missing, name, nullable } of plan.fields) {
     const value = object[name]
@@ -68,14 +75,14 @@ const fillObject = (plan: Plan, object: JsonObject): JsonObject => {
         ? missing
         : below === undefined
           ? value
-          : fill(below, value)
+          : fill(below, value, before?.[name])
     if (filled !== value) (changed ??= { ...object })[name] = filled
   }
   if (plan.each === undefined) return changed ?? object
   for (const name in object) {
     const value = object[name]
     if (value === undefined || plan.named?.has(name) === true) continue
-    const filled = fill(plan.each, value)
+    const filled = fill(plan.each, value, before?.[name])
     if (filled !== value) (changed ??= { ...object })[name] = filled
   }
   return changed ?? object
@@ -83,8 +90,8 @@ const fillObject = (plan: Plan, object: JsonObject): JsonObject => {
 
 /**
  * The value with the schema's defaults where fields are missing, or null although they may not be. What has all its fields is
- * shared; a value that lacks nothing is answered itself.
+ * shared; a value that lacks nothing is answered itself. Objects that are the very same in `old` lack nothing.
  */
-export const fillDefaults = <A extends Json>(schema: Schema, value: A): A =>
+export const fillDefaults = <A extends Json>(schema: Schema, value: A, old?: Json): A =>
   // SAFETY: filling adds fields and takes none away.
-  fill(planOf(schema), value) as A
+  fill(planOf(schema), value, old) as A

@@ -5,6 +5,7 @@ import type { Json } from "../Json.ts"
 import type { GroupVersion, GroupVersionKind } from "../Resource.ts"
 import type { Schema } from "../Schema.ts"
 import { builtInVersion, schemaNamed, schemaOfKind } from "./BuiltIns.ts"
+import { customDefinition, type CustomSchema } from "./CustomOpenApi.ts"
 import { groupVersionPath, type NameOfKind, type PublishedResource, resourcePaths } from "./OpenApiPaths.ts"
 import { collectDefinitions, definitionOf, type Draft, type OpenApiVersion } from "./OpenApiSchemas.ts"
 
@@ -58,6 +59,8 @@ const customList = (kind: GroupVersionKind, item: Schema): Schema => ({
 interface Definitions {
   readonly found: Map<string, Schema>
   readonly kinds: Map<string, GroupVersionKind>
+  /** By name: those that are written in the words of their definition. */
+  readonly customs: Map<string, CustomSchema>
   readonly names: NameOfKind
 }
 
@@ -67,13 +70,15 @@ const definitionsOf = (resources: ReadonlyArray<PublishedResource>): Definitions
   const found = new Map<string, Schema>()
   const kinds = new Map<string, GroupVersionKind>()
   const custom = new Map<string, string>()
+  const customs = new Map<string, CustomSchema>()
   const add = (schema: Schema, kind: GroupVersionKind): void => {
     const name = customDefinitionName(kind)
     custom.set(keyOf(kind), name)
     kinds.set(name, kind)
     collectDefinitions({ ...schema, name }, found)
   }
-  for (const { group, kind, listKind = `${kind}List`, schema, subresources, version } of resources) {
+  for (const published of resources) {
+    const { group, kind, listKind = `${kind}List`, schema, subresources, version } = published
     const builtIn = schemaOfKind(group, version, kind)
     if (builtIn !== undefined) {
       collectDefinitions(builtIn, found)
@@ -82,6 +87,7 @@ const definitionsOf = (resources: ReadonlyArray<PublishedResource>): Definitions
       const own = { group, version, kind }
       const item = { ...customRoot(schema ?? { type: "object", preserveUnknownFields: true }) }
       add(item, own)
+      if (published.custom !== undefined) customs.set(customDefinitionName(own), published.custom)
       const list = { group, version, kind: listKind }
       add(customList(list, { ...item, name: customDefinitionName(own) }), list)
     }
@@ -89,7 +95,7 @@ const definitionsOf = (resources: ReadonlyArray<PublishedResource>): Definitions
   }
   for (const name of COMMON) collectDefinitions(schemaNamed(name), found)
   const names: NameOfKind = (kind) => custom.get(keyOf(kind)) ?? schemaOfKind(kind.group, kind.version, kind.kind)?.name
-  return { found, kinds, names }
+  return { found, kinds, customs, names }
 }
 
 /** Kinds that every group version has, so that clients find them whatever they ask. */
@@ -97,13 +103,18 @@ const everywhere = (groups: ReadonlyArray<GroupVersion>, kind: string): Json =>
   groups.map(({ group, version }) => ({ group, kind, version }))
 
 const written = (
-  { found, kinds }: Definitions,
+  { customs, found, kinds }: Definitions,
   groups: ReadonlyArray<GroupVersion>,
   version: OpenApiVersion
 ): Draft => {
   const out: Draft = {}
   for (const [name, schema] of [...found].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     const kind = kinds.get(name)
+    const custom = customs.get(name)
+    if (custom !== undefined && kind !== undefined) {
+      out[name] = customDefinition(custom, kind, version)
+      continue
+    }
     const body = definitionOf(schema, version, kind && { group: kind.group, kind: kind.kind, version: kind.version })
     const shared =
       name === `${META}.DeleteOptions` || name === `${META}.WatchEvent` ? name.split(".").at(-1) : undefined

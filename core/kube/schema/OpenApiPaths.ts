@@ -3,6 +3,7 @@
 import type { Json } from "../Json.ts"
 import type { GroupVersion, GroupVersionKind } from "../Resource.ts"
 import type { Schema } from "../Schema.ts"
+import type { CustomSchema } from "./CustomOpenApi.ts"
 import { type Draft, type OpenApiVersion, refTo } from "./OpenApiSchemas.ts"
 import type { BuiltInResource } from "./SchemaTablesAdapter.ts"
 
@@ -11,6 +12,8 @@ const META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 /** A resource to publish; one of Kubernetes' own needs no schema. */
 export interface PublishedResource extends BuiltInResource {
   readonly schema?: Schema
+  /** What a custom resource's definition says, to be published in its own words. */
+  readonly custom?: CustomSchema
   /** Where it is not the kind with "List". */
   readonly listKind?: string
 }
@@ -88,10 +91,12 @@ const objectVerbs: Readonly<Record<string, Operation>> = {
   delete: { method: "delete", action: "delete", title: "delete", query: deletion }
 }
 
+/** Strategic merges are of built-in kinds: kubectl reads here which patch it may send. */
+const STRATEGIC = "application/strategic-merge-patch+json"
 const PATCH_TYPES = [
   "application/json-patch+json",
   "application/merge-patch+json",
-  "application/strategic-merge-patch+json",
+  STRATEGIC,
   "application/apply-patch+yaml",
   "application/apply-patch+cbor"
 ]
@@ -115,6 +120,8 @@ interface Spoken {
   /** Names of definitions. */
   readonly body: string | undefined
   readonly answer: string | undefined
+  /** Whether it is a custom resource's. */
+  readonly custom: boolean
 }
 
 const bodySchema = (method: Operation["method"], { body }: Spoken, version: OpenApiVersion): Json | undefined => {
@@ -133,6 +140,7 @@ const operationOf = (
   const body = bodySchema(method, spoken, version)
   const types = ["application/json", "application/yaml"]
   const patch = method === "patch"
+  const patches = spoken.custom ? PATCH_TYPES.filter((type) => type !== STRATEGIC) : PATCH_TYPES
   const ok = version === "v2" ? { schema: answer } : content(types, answer)
   const { group, kind, version: kindVersion } = spoken.kind
   const parameters = query.map(([name, type]) => parameter(name, type, "query", version))
@@ -147,14 +155,14 @@ const operationOf = (
     const inBody = body === undefined ? [] : [{ name: "body", in: "body", schema: body, required: method !== "delete" }]
     return {
       ...out,
-      consumes: patch ? PATCH_TYPES : ["*/*"],
+      consumes: patch ? patches : ["*/*"],
       produces: types,
       schemes: ["https"],
       parameters: [...inBody, ...parameters]
     }
   }
   if (parameters.length > 0) out["parameters"] = parameters
-  if (body !== undefined) out["requestBody"] = content(patch ? PATCH_TYPES : ["*/*"], body)
+  if (body !== undefined) out["requestBody"] = content(patch ? patches : ["*/*"], body)
   return out
 }
 
@@ -185,7 +193,8 @@ export const resourcePaths = (resource: PublishedResource, names: NameOfKind, ve
     }
     if (Object.keys(item).length > 0) paths[path] = { ...item, parameters: pathParameters(path, version) }
   }
-  const spoken = { prefix, subject: `${scope}${kind}`, kind: own, body: name, answer: name }
+  const custom = resource.schema !== undefined
+  const spoken = { prefix, subject: `${scope}${kind}`, kind: own, body: name, answer: name, custom }
   add(place, resource.verbs, collectionVerbs, spoken)
   add(`${place}/{name}`, resource.verbs, objectVerbs, spoken)
   if (namespaced && resource.verbs.includes("list")) {
@@ -197,7 +206,7 @@ export const resourcePaths = (resource: PublishedResource, names: NameOfKind, ve
     const { group, kind: speaks, version: speaksVersion } = subresource
     const sub = { group, version: speaksVersion, kind: speaks }
     const subject = `${scope}${kind}${subresource.name.split("/").map(capital).join("")}`
-    const both = { prefix, subject, kind: sub, body: names(sub), answer: names(sub) }
+    const both = { prefix, subject, kind: sub, body: names(sub), answer: names(sub), custom }
     const table = { ...objectVerbs, ...(collectionVerbs["create"] && { create: collectionVerbs["create"] }) }
     add(`${place}/{name}/${subresource.name}`, subresource.verbs, table, both)
   }

@@ -1,8 +1,9 @@
 // Schemas as OpenAPI documents write them, in version 2 (Swagger) and version 3.
 // Owns the form of one definition and which definitions a set of schemas needs; refuses paths and documents (OpenApi.ts).
 // No descriptions: the tables carry facts alone.
-import { type Json, sameJson } from "../Json.ts"
+import { isJsonObject, type Json, sameJson } from "../Json.ts"
 import type { Schema } from "../Schema.ts"
+import { METADATA_WORDS } from "./MetaWords.ts"
 import { kindOfDefinition, schemaNamed } from "./BuiltIns.ts"
 
 export type OpenApiVersion = "v2" | "v3"
@@ -11,6 +12,9 @@ export type OpenApiVersion = "v2" | "v3"
 export type Draft = Record<string, Json>
 
 export const QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+
+/** The definition of what every object's metadata is. */
+export const OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 /** Where references point to. */
 export const refTo = (name: string, version: OpenApiVersion): string =>
@@ -81,6 +85,17 @@ const written = (schema: Schema, version: OpenApiVersion): Json => {
   return Object.keys(beside).length === 0 ? { $ref } : { allOf: [{ $ref }], ...beside }
 }
 
+/** With our own words for each field of metadata. */
+const described = (body: Draft): Draft => {
+  const { properties } = body
+  if (!isJsonObject(properties)) return body
+  const fields = Object.entries(properties).map(([name, field]) => {
+    const description = METADATA_WORDS[name]
+    return [name, isJsonObject(field) && description !== undefined ? { description, ...field } : field] as const
+  })
+  return { ...body, properties: Object.fromEntries(fields) as Draft }
+}
+
 /** A definition as a document lists it: with the kind that it is, where it is one. */
 export const definitionOf = (
   schema: Schema,
@@ -88,7 +103,7 @@ export const definitionOf = (
   kind: Json | undefined = kindJson(schema)
 ): Json => {
   const { default: _, ...own } = schema
-  const body = inline(own, version)
+  const body = schema.name === OBJECT_META ? described(inline(own, version)) : inline(own, version)
   return kind === undefined ? body : { ...body, "x-kubernetes-group-version-kind": [kind] }
 }
 

@@ -2,6 +2,8 @@
 // Owns unknown fields and nulls; refuses to judge values, which Decode.ts and Validate.ts do. The paths are only looked for when
 // something was found: the usual object is walked once, without building any text.
 import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
+import { quantityOf } from "../Quantity.ts"
+import { QuantityInvalid } from "../QuantityText.ts"
 import type { Schema } from "../Schema.ts"
 
 /** How many problems strict decoding lists at most. */
@@ -17,21 +19,49 @@ export interface PruneOptions {
 
 const EMBEDDED: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])
 
-const zeroOf = ({ type }: Schema): Json =>
-  type === "string" ? "" : type === "boolean" ? false : type === "integer" || type === "number" ? 0 : null
-
-const pruneValue = (schema: Schema, value: Json, dropNulls: boolean): Json => {
-  if (typeof value !== "object" || value === null) return value
-  if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls)
-  if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return value
-  return pruneObject(schema, value as JsonObject, dropNulls)
+const ZEROS: { readonly [Type in Schema["type"]]?: Json } = {
+  string: "",
+  boolean: false,
+  integer: 0,
+  number: 0,
+  object: {},
+  array: []
 }
 
-const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean): JsonArray => {
+const zeroOf = ({ type }: Schema): Json => ZEROS[type] ?? null
+
+/** Canonical forms of the amounts seen last; forgotten all at once when there are this many. */
+const AMOUNTS_MAX = 4096
+const amounts = new Map<Json, Json>()
+
+/** Amounts are kept as Kubernetes writes them: "1.5" is "1500m". */
+const canonicalAmount = (value: Json): Json => {
+  const known = amounts.get(value)
+  if (known !== undefined) return known
+  if (typeof value !== "string" && typeof value !== "number") return value
+  const read = quantityOf(value)
+  const canonical = read instanceof QuantityInvalid ? value : read.toString()
+  if (amounts.size >= AMOUNTS_MAX) amounts.clear()
+  amounts.set(value, canonical)
+  return canonical
+}
+
+const pruneValue = (schema: Schema, value: Json, dropNulls: boolean, old: Json | undefined): Json => {
+  if (value === old) return value
+  if (typeof value !== "object" || value === null) {
+    return dropNulls && schema.format === "quantity" ? canonicalAmount(value) : value
+  }
+  if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls, old)
+  if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return value
+  return pruneObject(schema, value as JsonObject, dropNulls, isJsonObject(old) ? old : undefined)
+}
+
+const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean, old: Json | undefined): JsonArray => {
+  const before = Array.isArray(old) ? (old as JsonArray) : undefined
   let changed: Array<Json> | undefined
   for (let at = 0; at < items.length; at++) {
     const item = items[at]
-    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls)
+    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls, before?.[at])
     if (pruned !== item) (changed ??= [...items])[at] = pruned
   }
   return changed ?? items
@@ -48,7 +78,12 @@ const isEmpty = (value: object): boolean => {
 const saysNothing = (schema: Schema, field: Schema, name: string, value: object): boolean =>
   (field.type === "array" || field.values !== undefined) && schema.required?.includes(name) !== true && isEmpty(value)
 
-const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): JsonObject => {
+const pruneObject = (
+  schema: Schema,
+  object: JsonObject,
+  dropping: boolean,
+  before: JsonObject | undefined
+): JsonObject => {
   const { fields, values } = schema
   const dropNulls = dropping || schema.name === METADATA
   let changed: Record<string, Json | undefined> | undefined
@@ -67,7 +102,7 @@ const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): Jso
       if (fields?.has(name) === true || values === undefined) delete changed[name]
       else changed[name] = zeroOf(values)
     } else if (typeof value === "object") {
-      const pruned = pruneValue(known, value, dropNulls)
+      const pruned = pruneValue(known, value, dropNulls, before?.[name])
       if (
         dropNulls &&
         values === undefined &&
@@ -78,15 +113,21 @@ const pruneObject = (schema: Schema, object: JsonObject, dropping: boolean): Jso
         changed ??= { ...object }
         delete changed[name]
       } else if (pruned !== value) (changed ??= { ...object })[name] = pruned
+    } else if (dropNulls && known.format === "quantity") {
+      const canonical = canonicalAmount(value)
+      if (canonical !== value) (changed ??= { ...object })[name] = canonical
     }
   }
   return changed ?? object
 }
 
-/** The value without fields that the schema does not know; the value itself when it has none. */
-export const prune = <A extends Json>(schema: Schema, value: A, options: PruneOptions): A =>
+/**
+ * The value without fields that the schema does not know; the value itself when it has none. Objects that are the very same in
+ * `old` have been through here.
+ */
+export const prune = <A extends Json>(schema: Schema, value: A, options: PruneOptions, old?: Json): A =>
   // SAFETY: pruning takes away what the schema, which A stands for, has not.
-  pruneValue(schema, value, options.nulls === "drop") as A
+  pruneValue(schema, value, options.nulls === "drop", old) as A
 
 const collect = (schema: Schema, value: Json, path: string, found: Array<string>): void => {
   if (Array.isArray(value)) {

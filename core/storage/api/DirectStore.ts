@@ -1,11 +1,12 @@
 // The store as code of the same process uses it: plain calls on one key or a run of keys, without messages.
 // Owns compare-and-write on one key, pages at a revision, watches of a prefix and leases for keys that go by themselves.
 // Refuses whole transactions, users and limits, which the gRPC services have. Reads answer at once: the engine is embedded.
-import { textKey, keyText } from "../engine/Engine.ts"
+import { keyText, textKey, valueBytes } from "../engine/Engine.ts"
 import { revokeLease } from "../lease/Revocation.ts"
 import type { Compactor } from "../mvcc/Compactor.ts"
 import { EventKind } from "../mvcc/Layout.ts"
-import { readRecord, valueOf } from "../mvcc/Record.ts"
+import { contentOf, headOf, type StoredText } from "../mvcc/LazyRows.ts"
+import { readRecord } from "../mvcc/Record.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
 import type { Store } from "../mvcc/Store.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
@@ -31,20 +32,49 @@ export interface DirectPage {
   readonly revision: number
 }
 
-/** A put or a deletion; the bytes are the store's own and are never changed. */
-export interface DirectEvent {
-  readonly key: string
-  readonly revision: number
-  /** Undefined: deleted. */
-  readonly value: Uint8Array | undefined
+/** A put or a deletion. */
+export class DirectEvent {
+  private readonly event: StoredEvent
+
+  constructor(event: StoredEvent) {
+    this.event = event
+  }
+
+  get key(): string {
+    return this.event.text
+  }
+
+  get revision(): number {
+    return this.event.revision
+  }
+
+  get isPut(): boolean {
+    return this.event.kind === EventKind.Put
+  }
+
+  /** Whether the value is there as bytes; otherwise asking for it makes them, each time. */
+  get hasBytes(): boolean {
+    return this.event.row instanceof Uint8Array
+  }
+
+  /** The value that was put, never to be changed; empty for a deletion. */
+  get value(): Uint8Array {
+    const { row } = this.event
+    return row === undefined ? NOTHING : contentOf(row)
+  }
+
   /** What the writer gave along, when it was one of this process; lost when the event is read from the log. */
-  readonly origin: unknown
+  get origin(): unknown {
+    return this.event.origin
+  }
 }
+
+const NOTHING = new Uint8Array(0)
 
 export interface DirectWrite {
   readonly key: string
-  /** UTF-8; undefined removes the key. */
-  readonly value: string | undefined
+  /** Undefined removes the key. */
+  readonly value: StoredText | undefined
   /** The revision that the key must be at; 0: it must be absent. */
   readonly expected: number
   readonly lease: LeaseId
@@ -128,15 +158,14 @@ export class DirectStore {
     this.store.write<undefined>(
       NO_NEEDS,
       (txn) => {
-        const key = textKey(write.key)
-        const before = txn.snapshot().get(key)
-        const revision = before === undefined ? 0 : readRecord(before).modRevision
+        const before = txn.newest(write.key)
+        const revision = before === undefined ? 0 : headOf(before).modRevision
         if (revision !== write.expected) {
-          conflict = new DirectConflict(before && valueAt(write.key, before))
+          conflict = new DirectConflict(before && valueAt(write.key, valueBytes(before)))
           return undefined
         }
-        if (write.value === undefined) txn.deleteRange({ start: key, end: undefined, single: true }, write.origin)
-        else txn.put(key, Buffer.from(write.value), write.lease, write.origin)
+        if (write.value === undefined) txn.deleteText(write.key, write.origin)
+        else txn.putText(write.key, write.value, write.lease, write.origin)
         written = txn.revision
         return undefined
       },
@@ -158,7 +187,11 @@ export class DirectStore {
       progressNotify: false
     }
     const watcher = this.hub.watch(options, {
-      events: (_watcher, events, revision) => listener.events(events.map(directEvent), revision),
+      events: (_watcher, events, revision) =>
+        listener.events(
+          events.map((event) => new DirectEvent(event)),
+          revision
+        ),
       compacted: () => listener.compacted(),
       isBlocked: () => false
     })
@@ -198,10 +231,3 @@ const valueAt = (key: string, record: Uint8Array): DirectValue => {
   const { modRevision, valueEnd, valueStart } = readRecord(record)
   return { key, value: Buffer.from(record.subarray(valueStart, valueEnd)), revision: modRevision }
 }
-
-const directEvent = (event: StoredEvent): DirectEvent => ({
-  key: keyText(event.key),
-  revision: event.revision,
-  value: event.kind === EventKind.Put && event.record !== undefined ? valueOf(event.record) : undefined,
-  origin: event.origin
-})

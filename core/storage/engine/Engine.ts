@@ -21,6 +21,19 @@ export interface View {
   readonly count: (table: Table, start: Uint8Array, end: Uint8Array | undefined) => number
 }
 
+/** A value that becomes bytes only when somebody reads it: what an engine in memory may hold instead of them. It never changes. */
+export interface LazyValue {
+  /** About what its bytes would take. */
+  readonly sizeBytes: number
+  readonly bytes: () => Uint8Array
+}
+
+/** A row's value as it was put. */
+export type RowValue = Uint8Array | LazyValue
+
+/** The bytes of a value as it was put. */
+export const valueBytes = (value: RowValue): Uint8Array => (value instanceof Uint8Array ? value : value.bytes())
+
 /** What a read will touch, so that a remote engine can fetch it before the synchronous part runs. */
 export interface Need {
   readonly table: Table
@@ -41,7 +54,7 @@ export type CommitOutcome =
   | { readonly kind: "failed"; readonly reason: "no-space" | "read-only" | "corrupt" | "io"; readonly detail: string }
   | { readonly kind: "uncertain"; readonly detail: string }
 
-/** Rows written or removed together. Keys and values are kept by reference until the commit is done: do not reuse them. */
+/** Rows written or removed together. Keys and values are kept by reference, an engine in memory for good: never change them. */
 export class WriteBatch {
   readonly tables: Array<Table> = []
   readonly keys: Array<Uint8Array> = []
@@ -53,7 +66,31 @@ export class WriteBatch {
     readonly key: Uint8Array
     readonly value: Uint8Array | undefined
   }> = []
+  /** Rows by the latin1 text of their keys, for engines that take them so. */
+  readonly texts: Array<string> = []
+  readonly textTables: Array<Table> = []
+  readonly textValues: Array<LazyValue | undefined> = []
   sizeBytes = 0
+
+  get isEmpty(): boolean {
+    return this.keys.length === 0 && this.texts.length === 0
+  }
+
+  /** Puts a row into an engine that has `rows`. */
+  putText(table: Table, key: string, value: LazyValue): void {
+    this.textTables.push(table)
+    this.texts.push(key)
+    this.textValues.push(value)
+    this.sizeBytes += key.length + value.sizeBytes
+  }
+
+  /** Removes a row from an engine that has `rows`. */
+  removeText(table: Table, key: string): void {
+    this.textTables.push(table)
+    this.texts.push(key)
+    this.textValues.push(undefined)
+    this.sizeBytes += key.length
+  }
 
   /** `created` says that the table has no such row yet: what is counted (the Key table) must say it rightly. */
   put(table: Table, key: Uint8Array, value: Uint8Array, created = false): void {
@@ -79,6 +116,18 @@ export class WriteBatch {
   }
 }
 
+/** Rows as they were put, by the latin1 texts of their keys. */
+export interface RowStore {
+  readonly get: (table: Table, key: string) => RowValue | undefined
+  /** Visits [start, end) in key order until the visitor returns false. */
+  readonly scan: (
+    table: Table,
+    start: string,
+    end: string | undefined,
+    visit: (key: string, value: RowValue) => boolean
+  ) => void
+}
+
 /** A contiguous part of a table that one scan worker can take; embedded engines have one. */
 export interface Partition {
   readonly start: Uint8Array
@@ -94,6 +143,8 @@ export interface Engine {
    * the caller must then let rows changed since by its own commits win over the View.
    */
   readonly read: (needs: () => ReadonlyArray<Need>, use: (view: View) => void) => void
+  /** Rows as they were put: only engines in memory have this, and take rows by text. */
+  readonly rows?: RowStore | undefined
   /** Commits atomically, in the order of calls; at most one commit may be under way. `done` is never called re-entrantly. */
   readonly commit: (batch: WriteBatch, done: (outcome: CommitOutcome) => void) => void
   /** The parts that [start, end) of a table falls into. */

@@ -1,88 +1,88 @@
-// An ordered map from latin1 strings to values: sorted runs of bounded length, found by binary search.
+// An ordered map from latin1 strings to values: a hash map, and beside it the keys in sorted runs while order is in demand.
 // Owns order and neighbourhood; refuses durability. Latin1 strings compare as their bytes do and hash natively, which
-// makes them the cheapest byte keys that JavaScript has.
+// makes them the cheapest byte keys that JavaScript has. Most writers never ask for order, so it is made when somebody does, kept up
+// from then on, and given up when the map has changed as much as it is large without anyone asking again.
 
 const RUN_MAX = 256
-
-interface Run<V> {
-  readonly keys: Array<string>
-  readonly values: Array<V>
-}
+/** Smaller maps keep their order. */
+const CHANGES_MIN = 1024
 
 export class SortedMap<V> {
-  private readonly exact = new Map<string, V>()
-  private runs: Array<Run<V>> = [{ keys: [], values: [] }]
+  private readonly values = new Map<string, V>()
+  private runs: Array<Array<string>> | undefined
+  /** Keys that came or went since order was last asked for. */
+  private changes = 0
 
   /** An ordered map of a map's entries, sorted at once. */
   static of<V>(entries: ReadonlyMap<string, V>): SortedMap<V> {
     const made = new SortedMap<V>()
-    const keys = [...entries.keys()].sort()
-    for (const [key, value] of entries) made.exact.set(key, value)
-    made.runs = []
-    for (let at = 0; at < keys.length; at += RUN_MAX / 2) {
-      const run = keys.slice(at, at + RUN_MAX / 2)
-      made.runs.push({ keys: run, values: run.map((key) => entries.get(key) as V) })
-    }
-    if (made.runs.length === 0) made.runs = [{ keys: [], values: [] }]
+    for (const [key, value] of entries) made.values.set(key, value)
+    made.order()
     return made
   }
 
   /** A cursor at the first key not before `start`; valid until the map changes. */
   cursor(start: string): SortedCursor<V> {
-    const index = this.runOf(start)
-    return new SortedCursor(this.runs, index, lowerBound(this.runs[index].keys, start))
+    const runs = this.order()
+    const index = runOf(runs, start)
+    return new SortedCursor(this.values, runs, index, lowerBound(runs[index], start))
   }
 
   get size(): number {
-    return this.exact.size
+    return this.values.size
   }
 
   get(key: string): V | undefined {
-    return this.exact.get(key)
+    return this.values.get(key)
   }
 
   set(key: string, value: V): void {
-    const fresh = !this.exact.has(key)
-    this.exact.set(key, value)
-    const index = this.runOf(key)
-    const run = this.runs[index]
-    const at = lowerBound(run.keys, key)
-    if (!fresh) {
-      run.values[at] = value
+    const { runs, values } = this
+    if (runs === undefined) return void values.set(key, value)
+    const before = values.size
+    values.set(key, value)
+    if (values.size === before || !this.isKept()) return
+    const last = runs[runs.length - 1]
+    const isLast = last.length === 0 || last[last.length - 1] < key
+    const index = isLast ? runs.length - 1 : runOf(runs, key)
+    const run = runs[index]
+    if (isLast) {
+      if (run.length < RUN_MAX) run.push(key)
+      else runs.push([key])
       return
     }
-    run.keys.splice(at, 0, key)
-    run.values.splice(at, 0, value)
-    if (run.keys.length > RUN_MAX) {
-      const half = run.keys.length >> 1
-      this.runs.splice(index + 1, 0, { keys: run.keys.splice(half), values: run.values.splice(half) })
-    }
+    run.splice(lowerBound(run, key), 0, key)
+    if (run.length > RUN_MAX) runs.splice(index + 1, 0, run.splice(run.length >> 1))
   }
 
   delete(key: string): void {
-    if (!this.exact.delete(key)) return
-    const index = this.runOf(key)
-    const run = this.runs[index]
-    const at = lowerBound(run.keys, key)
-    run.keys.splice(at, 1)
-    run.values.splice(at, 1)
-    if (run.keys.length === 0 && this.runs.length > 1) this.runs.splice(index, 1)
+    const { runs } = this
+    if (!this.values.delete(key) || runs === undefined || !this.isKept()) return
+    const index = runOf(runs, key)
+    const run = runs[index]
+    if (run[0] === key) run.shift()
+    else run.splice(lowerBound(run, key), 1)
+    if (run.length === 0 && runs.length > 1) runs.splice(index, 1)
   }
 
   clear(): void {
-    this.exact.clear()
-    this.runs = [{ keys: [], values: [] }]
+    this.values.clear()
+    this.runs = undefined
   }
 
   /** Visits [start, end) in order until the visitor returns false. */
   scan(start: string, end: string | undefined, visit: (key: string, value: V) => boolean): void {
-    let index = this.runOf(start)
-    let at = lowerBound(this.runs[index].keys, start)
-    for (; index < this.runs.length; index++, at = 0) {
-      const { keys, values } = this.runs[index]
-      for (; at < keys.length; at++) {
-        if (end !== undefined && keys[at] >= end) return
-        if (!visit(keys[at], values[at])) return
+    const runs = this.order()
+    const { values } = this
+    let index = runOf(runs, start)
+    let at = lowerBound(runs[index], start)
+    for (; index < runs.length; index++, at = 0) {
+      const run = runs[index]
+      for (; at < run.length; at++) {
+        const key = run[at]
+        if (end !== undefined && key >= end) return
+        // SAFETY: the runs have the keys of the map.
+        if (!visit(key, values.get(key) as V)) return
       }
     }
   }
@@ -90,35 +90,56 @@ export class SortedMap<V> {
   /** How many keys lie in [start, end): whole runs are counted by their length. */
   count(start: string, end: string | undefined): number {
     if (end !== undefined && end <= start) return 0
-    const first = this.runOf(start)
-    const from = lowerBound(this.runs[first].keys, start)
-    const last = end === undefined ? this.runs.length - 1 : this.runOf(end)
-    const to = end === undefined ? this.runs[last].keys.length : lowerBound(this.runs[last].keys, end)
+    if (start === "" && end === undefined) return this.values.size
+    const runs = this.order()
+    const first = runOf(runs, start)
+    const from = lowerBound(runs[first], start)
+    const last = end === undefined ? runs.length - 1 : runOf(runs, end)
+    const to = end === undefined ? runs[last].length : lowerBound(runs[last], end)
     let total = to - from
-    for (let index = first; index < last; index++) total += this.runs[index].keys.length
+    for (let index = first; index < last; index++) total += runs[index].length
     return total
   }
 
-  /** The run that holds the key, or would: the last one that does not start after it. */
-  private runOf(key: string): number {
-    let low = 0
-    let high = this.runs.length - 1
-    while (low < high) {
-      const middle = (low + high + 1) >> 1
-      if (this.runs[middle].keys[0] <= key) low = middle
-      else high = middle - 1
-    }
-    return low
+  /** The keys in order; made anew when they were given up. */
+  private order(): Array<Array<string>> {
+    this.changes = 0
+    if (this.runs !== undefined) return this.runs
+    const keys = [...this.values.keys()].sort()
+    const runs: Array<Array<string>> = []
+    for (let at = 0; at < keys.length; at += RUN_MAX / 2) runs.push(keys.slice(at, at + RUN_MAX / 2))
+    return (this.runs = runs.length === 0 ? [[]] : runs)
   }
+
+  /** Counts a change; false when order is given up with it. */
+  private isKept(): boolean {
+    if (++this.changes <= CHANGES_MIN || this.changes <= this.values.size) return true
+    this.runs = undefined
+    return false
+  }
+}
+
+/** The run that holds the key, or would: the last one that does not start after it. */
+const runOf = (runs: ReadonlyArray<ReadonlyArray<string>>, key: string): number => {
+  let low = 0
+  let high = runs.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (runs[middle][0] <= key) low = middle
+    else high = middle - 1
+  }
+  return low
 }
 
 /** A place in a SortedMap: `key` is undefined past the end. */
 export class SortedCursor<V> {
-  private readonly runs: ReadonlyArray<Run<V>>
+  private readonly values: ReadonlyMap<string, V>
+  private readonly runs: ReadonlyArray<ReadonlyArray<string>>
   private run: number
   private at: number
 
-  constructor(runs: ReadonlyArray<Run<V>>, run: number, at: number) {
+  constructor(values: ReadonlyMap<string, V>, runs: ReadonlyArray<ReadonlyArray<string>>, run: number, at: number) {
+    this.values = values
     this.runs = runs
     this.run = run
     this.at = at
@@ -126,11 +147,12 @@ export class SortedCursor<V> {
   }
 
   get key(): string | undefined {
-    return this.run < this.runs.length ? this.runs[this.run].keys[this.at] : undefined
+    return this.run < this.runs.length ? this.runs[this.run][this.at] : undefined
   }
 
   get value(): V | undefined {
-    return this.run < this.runs.length ? this.runs[this.run].values[this.at] : undefined
+    const { key } = this
+    return key === undefined ? undefined : this.values.get(key)
   }
 
   next(): void {
@@ -139,16 +161,16 @@ export class SortedCursor<V> {
   }
 
   private settle(): void {
-    while (this.run < this.runs.length && this.at >= this.runs[this.run].keys.length) {
+    while (this.run < this.runs.length && this.at >= this.runs[this.run].length) {
       this.run++
       this.at = 0
     }
   }
 }
 
-/** The first index whose key is not before the given one. */
-export const lowerBound = (keys: ReadonlyArray<string>, key: string): number => {
-  let low = 0
+/** The first index, from one on, whose key is not before the given one. */
+export const lowerBound = (keys: ReadonlyArray<string>, key: string, from = 0): number => {
+  let low = from
   let high = keys.length
   while (low < high) {
     const middle = (low + high) >> 1

@@ -30,6 +30,7 @@ const idRow = (id: LeaseId): Buffer => {
   row.writeBigUInt64BE(BigInt.asUintN(64, BigInt(id)))
   return row
 }
+const leaseKey = (id: LeaseId, text: string): Buffer => Buffer.concat([idRow(id), Buffer.from(text, "latin1")])
 const idOfRow = (row: Uint8Array): Int64 => int64(BigInt.asIntN(64, Buffer.from(row).readBigUInt64BE(0)))
 
 export class Lessor {
@@ -94,19 +95,23 @@ export class Lessor {
 
   /** Attaches a key to a lease, and thereby detaches it from another; 0 only detaches. */
   attach(key: Uint8Array, id: LeaseId, writes: WriteBatch): void {
+    if (id !== 0 || this.leaseOfKey.size > 0) this.attachText(keyText(key), id, writes)
+  }
+
+  /** Like `attach`, of a key's text. */
+  attachText(text: string, id: LeaseId, writes: WriteBatch): void {
     if (id === 0 && this.leaseOfKey.size === 0) return
-    const text = keyText(key)
     const before = this.leaseOfKey.get(text)
     if (before === id || (before === undefined && id === 0)) return
     if (before !== undefined) {
       this.leases.get(before)?.keys.delete(text)
       this.leaseOfKey.delete(text)
-      writes.remove(Table.LeaseKey, Buffer.concat([idRow(before), key]))
+      writes.remove(Table.LeaseKey, leaseKey(before, text))
     }
     if (id === 0) return
     this.leases.get(id)?.keys.add(text)
     this.leaseOfKey.set(text, id)
-    writes.put(Table.LeaseKey, Buffer.concat([idRow(id), key]), Buffer.alloc(0))
+    writes.put(Table.LeaseKey, leaseKey(id, text), Buffer.alloc(0))
   }
 
   /** Leases whose time has passed, at most `max`: to be revoked now, and offered again after a second if they are not. */

@@ -59,7 +59,7 @@ export class Committer {
   }
 
   get isIdle(): boolean {
-    return this.underWay === undefined && this.open.writes.keys.length === 0
+    return this.underWay === undefined && this.open.writes.isEmpty
   }
 
   /** Answers that wait for a commit. */
@@ -96,7 +96,7 @@ export class Committer {
     if (batch.revision > 0) batch.writes.put(Table.Meta, MetaKey.revision, revisionRow(batch.revision))
     this.stats.commits++
     this.stats.answers += batch.answers.length
-    if (batch.writes.keys.length === 0) return this.settle(batch, { kind: "committed" })
+    if (batch.writes.isEmpty) return this.settle(batch, { kind: "committed" })
     if (batch.revision === 0) batch.writes.put(Table.Meta, MetaKey.rowBatches, revisionRow(++this.rowBatches))
     const { monotonic } = this.hooks
     const startedMs = monotonic()

@@ -2,11 +2,19 @@
 // Owns the compacted revision, the cursor of the removal and its pace; refuses to scan keys: the log names what is dead.
 // An event at revision r with previous revision p means that version p ended at r, so History[key, p] goes with r.
 // Of a version that lives on, the log row stays when it alone knows the version's place in its revision (not the first).
-import type { View } from "../engine/Engine.ts"
-import { Table } from "../engine/Engine.ts"
+import {
+  keyText,
+  type RowStore,
+  type RowValue,
+  Table,
+  valueBytes,
+  type View,
+  type WriteBatch
+} from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { HashMemory } from "./HashMemory.ts"
-import { historyKey, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import { historyKey, historyText, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import { LazyLog } from "./LazyRows.ts"
 import type { Store } from "./Store.ts"
 import { keepsPlace, keptRow } from "./VersionWalk.ts"
 
@@ -106,7 +114,11 @@ export class Compactor {
     const started = this.options.now()
     this.store.engine.read(
       () => [{ table: Table.Log, start: this.from, end: revisionRow(target + 1), limit: ROWS_PER_STEP + 1 }],
-      (view) => this.remove(view, target, started)
+      (view) => {
+        const { rows } = this.store.engine
+        if (rows === undefined) this.remove(view, target, started)
+        else this.removeRows(rows, view, target, started)
+      }
     )
   }
 
@@ -129,12 +141,58 @@ export class Compactor {
           if (old !== undefined) writes.remove(Table.Log, old)
           if (readRevision(row, 0) < target && !keepsPlace(view, row, value, target)) writes.remove(Table.Log, row)
         }
-        const cursor = next === undefined ? target : readRevision(next, 0)
-        writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
+        this.putCursor(writes, next, target)
         return undefined
       },
       (failure) => this.stepped(failure, next, doomed.length, target, started)
     )
+  }
+
+  /** The same where rows are not bytes: a version goes with the line of the log that it is the companion of. */
+  private removeRows(rows: RowStore, view: View, target: number, started: number): void {
+    const texts: Array<string> = []
+    const lines: Array<RowValue> = []
+    let next: Buffer | undefined
+    rows.scan(Table.Log, keyText(this.from), keyText(revisionRow(target + 1)), (text, line) => {
+      if (texts.length === ROWS_PER_STEP) next = Buffer.from(text, "latin1")
+      else {
+        texts.push(text)
+        lines.push(line)
+      }
+      return next === undefined
+    })
+    const kept = this.hasKeptRows(view)
+    const targetText = keyText(revisionRow(target))
+    this.store.writeRows<undefined>(
+      ({ batch: { writes } }) => {
+        for (let at = 0; at < texts.length; at++) {
+          const text = texts[at]
+          const line = lines[at]
+          const log = line instanceof LazyLog ? line : lineOf(valueBytes(line))
+          const { previous } = log
+          const isCompanion = line instanceof LazyLog && line.isCompanioned
+          if (previous > 0 && !isCompanion) writes.removeText(Table.History, historyText(log.text, previous))
+          const old =
+            kept && previous > 0 && previous < this.cursor
+              ? keptRow(view, Buffer.from(log.text, "latin1"), previous)
+              : undefined
+          if (old !== undefined) writes.removeText(Table.Log, keyText(old))
+          const isFirst = text.endsWith(FIRST)
+          const goes =
+            text < targetText && (isFirst || !keepsPlace(view, Buffer.from(text, "latin1"), valueBytes(line), target))
+          if (goes) writes.removeText(Table.Log, text)
+          else if (isCompanion) writes.putText(Table.Log, text, line.alone())
+        }
+        this.putCursor(writes, next, target)
+        return undefined
+      },
+      (failure) => this.stepped(failure, next, texts.length, target, started)
+    )
+  }
+
+  private putCursor(writes: WriteBatch, next: Buffer | undefined, target: number): void {
+    const cursor = next === undefined ? target : readRevision(next, 0)
+    writes.put(Table.Meta, MetaKey.compactionCursor, revisionRow(cursor))
   }
 
   /** Whether an earlier compaction left log rows behind. */
@@ -173,3 +231,11 @@ export class Compactor {
     for (const waiter of done) waiter.done()
   }
 }
+
+/** How the text of a log row ends that is the first of its revision. */
+const FIRST = "\0\0\0\0"
+
+const lineOf = (value: Uint8Array): { readonly previous: number; readonly text: string } => ({
+  previous: readRevision(value, 1),
+  text: keyText(value.subarray(LOG_HEADER_BYTES))
+})

@@ -83,6 +83,28 @@ export const historyKey = (key: Uint8Array, modRevision: number): Buffer => {
   return row
 }
 
+/** The text of `historyKey`, of a key's latin1 text. */
+export const historyText = (key: string, modRevision: number): string =>
+  `${key.includes("\0") ? key.replaceAll("\0", "\0\u00ff") : key}\0\0${revisionText(modRevision)}`
+
+/** The text of `logKey`. */
+export const logText = (revision: number, sub: number): string => revisionText(revision) + wordText(sub)
+
+const wordText = (word: number): string =>
+  String.fromCharCode(word >>> 24, (word >>> 16) & 0xff, (word >>> 8) & 0xff, word & 0xff)
+
+let lastHigh = 0
+let lastHighText = "\0\0\0\0"
+
+const revisionText = (revision: number): string => {
+  const high = Math.floor(revision / TWO_32)
+  if (high !== lastHigh) {
+    lastHigh = high
+    lastHighText = wordText(high)
+  }
+  return lastHighText + wordText(revision % TWO_32)
+}
+
 /** The modRevision of a History row. */
 export const historyRevision = (row: Uint8Array): number => readRevision(row, row.length - 8)
 

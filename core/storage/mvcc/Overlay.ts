@@ -2,13 +2,14 @@
 // Owns their order and their release after a commit; refuses durability. Transactions are decided on it, readers never see it.
 // Its size is bounded by what the committer accepts before it pushes back.
 import { SortedMap } from "../engine/SortedMap.ts"
-import { keyText } from "../engine/Engine.ts"
+import { keyText, type RowValue } from "../engine/Engine.ts"
 
 /** One uncommitted version of a key; an undefined record means that the key was deleted at `revision`. */
 export interface PendingVersion {
   readonly revision: number
-  readonly key: Uint8Array
-  readonly record: Uint8Array | undefined
+  /** The key's latin1 text. */
+  readonly text: string
+  readonly record: RowValue | undefined
   readonly older: PendingVersion | undefined
 }
 
@@ -21,22 +22,20 @@ export class Overlay {
   }
 
   /** The newest pending version; undefined when the key has none. */
-  newest(key: Uint8Array): PendingVersion | undefined {
-    return this.versions.size === 0 ? undefined : this.versions.get(keyText(key))
+  newest(text: string): PendingVersion | undefined {
+    return this.versions.size === 0 ? undefined : this.versions.get(text)
   }
 
   /** The newest pending version at or before a revision. */
   at(key: Uint8Array, revision: number): PendingVersion | undefined {
-    return atOrBefore(this.newest(key), revision)
+    return this.versions.size === 0 ? undefined : atOrBefore(this.versions.get(keyText(key)), revision)
   }
 
-  /** Adds a version and returns the text of its key, by which it is released later. */
-  add(key: Uint8Array, revision: number, record: Uint8Array | undefined): string {
-    const text = keyText(key)
-    const version: PendingVersion = { revision, key, record, older: this.versions.get(text) }
+  /** Adds a version of the key with a text, by which it is released later. */
+  add(text: string, revision: number, record: RowValue | undefined): void {
+    const version: PendingVersion = { revision, text, record, older: this.versions.get(text) }
     this.versions.set(text, version)
     this.sorted?.set(text, version)
-    return text
   }
 
   /** Pending keys in [start, end), each with its newest version at or before the revision, in key order. */

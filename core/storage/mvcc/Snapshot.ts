@@ -1,7 +1,7 @@
 // What is visible at one revision: a key's record, the records of a range, how many there are.
 // Owns the three ways to see: the latest committed state, an older revision through History, and the uncommitted overlay
 // that a transaction is decided on. Refuses options, limits and encodings, which are the request's.
-import { compareBytes, Table, type View } from "../engine/Engine.ts"
+import { compareBytes, Table, valueBytes, type View } from "../engine/Engine.ts"
 import {
   escapeKey,
   HISTORY_HEADER_BYTES,
@@ -12,7 +12,7 @@ import {
   revisionRow,
   unescapeKey
 } from "./Layout.ts"
-import type { Overlay } from "./Overlay.ts"
+import type { Overlay, PendingVersion } from "./Overlay.ts"
 import { modRevisionOf } from "./Record.ts"
 
 /** A half-open interval of keys; an undefined `end` means all keys from `start` on. */
@@ -75,7 +75,7 @@ export class Snapshot {
   get(key: Uint8Array): Uint8Array | undefined {
     if (this.revision > this.committed) {
       const pending = this.overlay.at(key, this.revision)
-      if (pending !== undefined) return pending.record
+      if (pending !== undefined) return pending.record && valueBytes(pending.record)
     }
     const record = this.view.get(Table.Key, key)
     if (this.revision >= this.committed) return record
@@ -97,7 +97,7 @@ export class Snapshot {
     }
     if (isEmptyRange(range)) return
     if (this.revision > this.committed && !this.overlay.isEmpty) {
-      this.merge(range, this.overlay.range(range.start, range.end, this.revision), visit)
+      this.merge(range, this.overlay.range(range.start, range.end, this.revision).map(correctionOf), visit)
     } else if (this.revision >= this.committed) this.view.scan(Table.Key, range.start, range.end, visit)
     else this.scanOlder(range, visit)
   }
@@ -172,5 +172,10 @@ export class Snapshot {
     while (!stopped && next < corrections.length) stopped = !emit(corrections[next++])
   }
 }
+
+const correctionOf = ({ record, text }: PendingVersion): Correction => ({
+  key: Buffer.from(text, "latin1"),
+  record: record && valueBytes(record)
+})
 
 const followingKey = (key: Uint8Array): Buffer => Buffer.concat([key, Buffer.alloc(1)])

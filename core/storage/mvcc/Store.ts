@@ -105,7 +105,15 @@ export class Store {
     this.engine.read(needs, (view) => {
       if (this.committer.isFull) return answer(Failure.tooManyRequests, this.revision)
       const { committer, head, lessor, overlay } = this
-      const txn = new WriteTxn({ view, overlay, committer, lessor, head, committed: this.revision })
+      const txn = new WriteTxn({
+        view,
+        rows: this.engine.rows,
+        overlay,
+        committer,
+        lessor,
+        head,
+        committed: this.revision
+      })
       const result = run(txn)
       const revision = (this.head = txn.revision)
       committer.whenDurable((failure) => answer(failure ?? result, revision))

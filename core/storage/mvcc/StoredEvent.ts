@@ -1,8 +1,9 @@
 // One event of the store: a key put or deleted at a revision, with what was there before.
 // Owns its encoding as mvccpb.Event, made once however many watchers take it; refuses to know who they are.
 import { varintSize, writeVarint } from "#net"
+import { keyText, type RowValue, valueBytes } from "../engine/Engine.ts"
 import { EventKind } from "./Layout.ts"
-import { readRecord } from "./Record.ts"
+import { headOf } from "./LazyRows.ts"
 
 const TYPE = 0x08
 const KV = 0x12
@@ -13,42 +14,62 @@ const MOD = 0x18
 export class StoredEvent {
   readonly kind: EventKind
   readonly revision: number
-  readonly key: Uint8Array
-  /** The record that was put; undefined for a deletion. */
-  readonly record: Uint8Array | undefined
-  /** The record before the event; undefined when there was none or it has been compacted. */
-  readonly previous: Uint8Array | undefined
+  /** The key's latin1 text. */
+  readonly text: string
+  /** The version that was put, as it is in the store; undefined for a deletion. */
+  readonly row: RowValue | undefined
   /** What the writer gave along; undefined in events that are read from the log. */
   readonly origin: unknown
+  private readonly previousRow: RowValue | undefined
+  private keyBytes: Uint8Array | undefined
   private plain: Buffer | undefined
   private full: Buffer | undefined
 
   constructor(
     kind: EventKind,
     revision: number,
-    key: Uint8Array,
-    record: Uint8Array | undefined,
-    previous: Uint8Array | undefined,
+    key: Uint8Array | string,
+    row: RowValue | undefined,
+    previous: RowValue | undefined,
     origin?: unknown
   ) {
     this.kind = kind
     this.revision = revision
-    this.key = key
-    this.record = record
-    this.previous = previous
+    this.text = typeof key === "string" ? key : keyText(key)
+    this.row = row
     this.origin = origin
+    this.previousRow = previous
+    this.keyBytes = typeof key === "string" ? undefined : key
+    this.plain = undefined
+    this.full = undefined
+  }
+
+  get key(): Uint8Array {
+    return (this.keyBytes ??= Buffer.from(this.text, "latin1"))
+  }
+
+  /** The record that was put; undefined for a deletion. */
+  get record(): Uint8Array | undefined {
+    return this.row && valueBytes(this.row)
+  }
+
+  /** The record before the event; undefined when there was none or it has been compacted. */
+  get previous(): Uint8Array | undefined {
+    return this.previousRow && valueBytes(this.previousRow)
   }
 
   /** Whether the event created its key: etcd then sends no previous version. */
   get isCreate(): boolean {
-    if (this.record === undefined) return false
-    const { createRevision, modRevision } = readRecord(this.record)
+    if (this.row === undefined) return false
+    const { createRevision, modRevision } = headOf(this.row)
     return createRevision === modRevision
   }
 
   /** The encoded mvccpb.Event, with or without prev_kv. */
   encoded(withPrevious: boolean): Buffer {
-    if (withPrevious && this.previous !== undefined && !this.isCreate) return (this.full ??= this.encode(this.previous))
+    if (withPrevious && this.previousRow !== undefined && !this.isCreate) {
+      return (this.full ??= this.encode(valueBytes(this.previousRow)))
+    }
     return (this.plain ??= this.encode(undefined))
   }
 

@@ -1,11 +1,12 @@
 // One transaction's writes: puts and deletes that share a revision, appended to the open batch as they are made.
 // Owns versions, superseded versions, log rows and events of its writes; refuses to check requests, for by then it is too late.
 // It sees what all earlier transactions wrote, committed or not, and its own writes.
-import { Table, type View } from "../engine/Engine.ts"
+import { type Engine, keyText, type RowValue, Table, textKey, type View } from "../engine/Engine.ts"
 import type { Lessor } from "../lease/Lessor.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
 import type { Committer } from "./Committer.ts"
-import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logValue, writeRevision } from "./Layout.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logText, logValue, writeRevision } from "./Layout.ts"
+import { headOf, LazyLog, LazyRecord, type StoredText } from "./LazyRows.ts"
 import type { Overlay } from "./Overlay.ts"
 import { encodeRecord, readRecord } from "./Record.ts"
 import { Snapshot, type KeyRange } from "./Snapshot.ts"
@@ -13,6 +14,8 @@ import { StoredEvent } from "./StoredEvent.ts"
 
 export interface WriteTxnState {
   readonly view: View
+  /** The engine's rows as they were put, where it has them: such an engine is given rows that are not bytes yet. */
+  readonly rows: Engine["rows"]
   readonly overlay: Overlay
   readonly committer: Committer
   readonly lessor: Lessor
@@ -47,6 +50,7 @@ export class WriteTxn {
 
   /** Puts a key; key and value are copied. Watchers of this process are handed `origin` with the event. */
   put(key: Uint8Array, value: Uint8Array, lease: LeaseId, origin?: unknown): void {
+    if (this.state.rows !== undefined) return this.putRow(keyText(key), Buffer.from(value), lease, origin)
     const revision = this.state.head + 1
     const before = this.snapshot().get(key)
     const owned = Buffer.from(key)
@@ -67,6 +71,83 @@ export class WriteTxn {
     this.record(EventKind.Put, owned, record, superseded, previousRevision, origin)
   }
 
+  /** Puts a key by its text; where the engine takes values that are not bytes yet, the value's text is not made. */
+  putText(key: string, value: StoredText, lease: LeaseId, origin: unknown): void {
+    if (this.state.rows === undefined) this.put(textKey(key), Buffer.from(value.text()), lease, origin)
+    else this.putRow(key, value, lease, origin)
+  }
+
+  /** The newest version of a key by its text, as it is in the store or waits for it; the next call may overwrite bytes. */
+  newest(key: string): RowValue | undefined {
+    const { overlay, rows } = this.state
+    if (rows === undefined) return this.snapshot().get(textKey(key))
+    const pending = overlay.newest(key)
+    return pending === undefined ? rows.get(Table.Key, key) : pending.record
+  }
+
+  private putRow(key: string, value: Uint8Array | StoredText, lease: LeaseId, origin: unknown): void {
+    const { committer, head, lessor } = this.state
+    const { writes } = committer.batch
+    const revision = head + 1
+    const before = this.newest(key)
+    let create = revision
+    let version = 1
+    let previousRevision = 0
+    if (before !== undefined) {
+      const fields = headOf(before)
+      create = fields.createRevision
+      version = fields.version + 1
+      previousRevision = fields.modRevision
+    }
+    const record = new LazyRecord(create, revision, version, lease, value)
+    writes.putText(Table.Key, key, record)
+    lessor.attachText(key, lease, writes)
+    this.note(EventKind.Put, key, record, before, previousRevision, origin)
+  }
+
+  /** Deletes a key by its text; false when there is none. */
+  deleteText(key: string, origin: unknown): boolean {
+    if (this.state.rows === undefined) {
+      return this.deleteRange({ start: textKey(key), end: undefined, single: true }, origin) > 0
+    }
+    const before = this.newest(key)
+    if (before === undefined) return false
+    this.deleteRow(key, before, origin)
+    return true
+  }
+
+  private deleteRow(key: string, before: RowValue, origin: unknown): void {
+    const { committer, head, lessor } = this.state
+    const { writes } = committer.batch
+    const previousRevision = headOf(before).modRevision
+    writes.removeText(Table.Key, key)
+    lessor.attachText(key, 0, writes)
+    const isOwn = previousRevision > head
+    const previous = isOwn ? copyOf(this.snapshot(head).get(textKey(key))) : before
+    this.note(EventKind.Delete, key, undefined, previous, previousRevision, origin, before)
+  }
+
+  /** Notes an event of rows that are not bytes yet. */
+  private note(
+    kind: EventKind,
+    key: string,
+    record: LazyRecord | undefined,
+    previous: RowValue | undefined,
+    previousRevision: number,
+    origin: unknown,
+    superseded = previous
+  ): void {
+    const revision = this.state.head + 1
+    const { batch } = this.state.committer
+    const line = new LazyLog(kind, revision, previousRevision, key, superseded)
+    batch.writes.putText(Table.Log, logText(revision, this.changes), line)
+    batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
+    batch.keys.push(key)
+    this.state.overlay.add(key, revision, record)
+    batch.revision = revision
+    this.changes++
+  }
+
   /** Deletes every key of a range and says how many there were. */
   deleteRange(range: KeyRange, origin?: unknown): number {
     const doomed: Array<readonly [Buffer, Buffer]> = []
@@ -74,7 +155,10 @@ export class WriteTxn {
       doomed.push([Buffer.from(key), Buffer.from(record)])
       return true
     })
-    for (const [key, record] of doomed) this.delete(key, record, origin)
+    for (const [key, record] of doomed) {
+      if (this.state.rows === undefined) this.delete(key, record, origin)
+      else this.deleteText(keyText(key), origin)
+    }
     return doomed.length
   }
 
@@ -111,7 +195,9 @@ export class WriteTxn {
     const { batch } = this.state.committer
     batch.writes.put(Table.Log, logKey(revision, this.changes), logValue(kind, previousRevision, key))
     batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
-    batch.keys.push(this.state.overlay.add(key, revision, record))
+    const text = keyText(key)
+    batch.keys.push(text)
+    this.state.overlay.add(text, revision, record)
     batch.revision = revision
     this.changes++
   }

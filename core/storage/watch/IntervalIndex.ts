@@ -10,8 +10,8 @@ interface Entry<T> {
   readonly item: T
 }
 
-/** New ranges are compared one by one up to this many; then the tree is rebuilt. */
-const FRESH_MAX = 32
+/** New ranges are compared one by one up to this many, or a quarter of all; then the tree is rebuilt. */
+const FRESH_MIN = 4
 
 export class IntervalIndex<T> {
   private readonly exact = new Map<string, T>()
@@ -35,7 +35,7 @@ export class IntervalIndex<T> {
     const entry = { start: keyText(range.start), end: range.end && keyText(range.end), item }
     this.ranges.set(rangeId(range), entry)
     this.fresh.push(entry)
-    if (this.fresh.length > FRESH_MAX) this.stale = true
+    if (this.fresh.length > FRESH_MIN && this.fresh.length * 4 > this.ranges.size) this.stale = true
   }
 
   delete(range: KeyRange): void {
@@ -44,9 +44,8 @@ export class IntervalIndex<T> {
   }
 
   /** Calls back with the item of every range that contains the key. */
-  stab(key: Uint8Array, hit: (item: T) => void): void {
+  stab(text: string, hit: (item: T) => void): void {
     if (this.exact.size === 0 && this.ranges.size === 0) return
-    const text = keyText(key)
     const item = this.exact.get(text)
     if (item !== undefined) hit(item)
     if (this.ranges.size === 0) return

@@ -71,7 +71,7 @@ export class WatchHub {
 
   private publish(revision: number, events: ReadonlyArray<StoredEvent>): void {
     if (this.count === 0) return
-    for (const event of events) this.index.stab(event.key, (group) => this.gather(group, event))
+    for (const event of events) this.index.stab(event.text, (group) => this.gather(group, event))
     const { touched } = this
     this.touched = []
     for (const watcher of touched) {
@@ -138,7 +138,7 @@ export class WatchHub {
     this.stats.catchUpTurns++
     const { events, next } = read(from, revision)
     for (const event of events) {
-      this.index.stab(event.key, (group) => {
+      this.index.stab(event.text, (group) => {
         for (const watcher of group) {
           if (!watcher.synced && watcher.wants(event) && !watcher.sink.isBlocked())
             (watcher.gathered ??= []).push(event)

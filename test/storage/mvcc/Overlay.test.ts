@@ -1,5 +1,6 @@
 import { assert, describe, it } from "vitest"
 import * as fc from "fast-check"
+import { valueBytes } from "../../../core/storage/engine/Engine.ts"
 import { Overlay } from "../../../core/storage/mvcc/Overlay.ts"
 
 type Step = { readonly write: string; readonly gone: boolean } | { readonly release: number } | { readonly look: true }
@@ -29,14 +30,14 @@ describe("the overlay", () => {
           for (let revision = committed + 1; revision <= head; revision++) {
             const seen = overlay
               .range(latin1("a"), undefined, revision)
-              .map(({ key, record }) => [Buffer.from(key).toString("latin1"), record && Buffer.from(record).toString()])
+              .map(({ record, text }) => [text, record && Buffer.from(valueBytes(record)).toString()])
             const wanted = ["a", "a\0", "b", "c", "\xff"]
               .flatMap((key) => at(key, revision) ?? [])
               .map(({ key, text }) => [key, text])
             assert.deepStrictEqual(seen, wanted)
             for (const key of ["a", "\xff"]) {
               const found = overlay.at(latin1(key), revision)
-              assert.strictEqual(found?.record && String(found.record), at(key, revision)?.text)
+              assert.strictEqual(found?.record && String(valueBytes(found.record)), at(key, revision)?.text)
             }
           }
         }
@@ -44,7 +45,7 @@ describe("the overlay", () => {
           if ("write" in one) {
             head++
             const text = one.gone ? undefined : `${head}`
-            overlay.add(latin1(one.write), head, text === undefined ? undefined : Buffer.from(text))
+            overlay.add(one.write, head, text === undefined ? undefined : Buffer.from(text))
             versions.push({ key: one.write, revision: head, text })
           } else if ("release" in one) {
             const upTo = Math.min(head, committed + one.release)

@@ -112,6 +112,10 @@ export const deployments = (): Definition =>
     checkUpdate: checkSelectorKept,
     generation: ["spec"],
     status: {
+      prepare: (draft, old) => {
+        draft.metadata.labels = old.metadata.labels as NonNullable<typeof old.metadata.labels>
+        return undefined
+      },
       check: ({ status }, old, problems) => {
         checkReplicaStatus(fieldsOf(status), "readyReplicas", problems)
         checkCollisions(fieldsOf(status), fieldsOf(old.status), problems)

@@ -22,7 +22,7 @@ import {
   zeroDefaulted
 } from "../Fields.ts"
 import { checkImmutable, labelName } from "../Meta.ts"
-import { invalid, invalidEach, notNegative, notSupported, type Problems, required } from "../Problems.ts"
+import { forbidden, invalid, invalidEach, notNegative, notSupported, type Problems, required } from "../Problems.ts"
 import { selectorText } from "../Selectors.ts"
 import { checkSelectorKept, replicaColumns, scale, templateColumns } from "./Deployments.ts"
 import {
@@ -45,12 +45,14 @@ const STATEFUL: TemplateRule = { kind: "StatefulSet", emptyFor: "statefulset" }
 const STATEFUL_SPEC: Fields = Object.freeze({ replicas: 1, revisionHistoryLimit: 10 })
 const RETAIN: Fields = Object.freeze({ whenDeleted: "Retain", whenScaled: "Retain" })
 
+const ROLLING_SET: Fields = Object.freeze({ partition: 0, maxUnavailable: 1 })
+
 const statefulStrategy = (given: unknown): Fields => {
   const strategy = fieldsOf(given)
-  if (textOf(strategy["type"]) === "") return { rollingUpdate: { partition: 0 }, ...strategy, type: "RollingUpdate" }
+  if (textOf(strategy["type"]) === "") return { rollingUpdate: ROLLING_SET, ...strategy, type: "RollingUpdate" }
   const rolling = fieldsIn(strategy["rollingUpdate"])
   if (strategy["type"] !== "RollingUpdate" || rolling === undefined) return strategy
-  return withField(strategy, "rollingUpdate", defaulted(rolling, { partition: 0 }))
+  return withField(strategy, "rollingUpdate", defaulted(rolling, ROLLING_SET))
 }
 
 const claimTemplate = (claim: Fields): Fields => {
@@ -284,6 +286,10 @@ const checkController = (controller: KubeObject, problems: Problems): void => {
     problems.push(invalid("spec.template.metadata.labels", { ...labels }, why))
   }
   checkTemplate(template, "spec.template", problems)
+  if (fieldsOf(template["spec"])["activeDeadlineSeconds"] !== undefined) {
+    const why = "activeDeadlineSeconds in ReplicationController is not Supported"
+    problems.push(forbidden("spec.template.spec.activeDeadlineSeconds", why))
+  }
   const policy = textOf(fieldsOf(template["spec"])["restartPolicy"])
   if (policy !== "Always") problems.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]))
 }

@@ -43,12 +43,12 @@ const checkPositive = (value: unknown, path: string, problems: Problems): void =
   problems.push(invalid(path, quantity.toString(), "must be positive"))
 }
 
-const TARGET_TYPES = ["Utilization", "Value", "AverageValue"]
+const TARGET_TYPES: ReadonlySet<string> = new Set(["Utilization", "Value", "AverageValue"])
 
 const checkTarget = (target: Fields, path: string, problems: Problems): void => {
   const type = textOf(target["type"])
   if (type === "") problems.push(required(`${path}.type`, "must specify a metric target type"))
-  if (!TARGET_TYPES.includes(type)) {
+  if (!TARGET_TYPES.has(type)) {
     problems.push(invalid(`${path}.type`, type, "must be either Utilization, Value, or AverageValue"))
   }
   checkPositive(target["value"], `${path}.value`, problems)
@@ -144,8 +144,7 @@ const checkMetric = (metric: Fields, path: string, rule: ReferenceRule, problems
   const [first] = present
   if (first !== undefined) first[2](fieldsOf(metric[first[1]]), `${path}.${first[1]}`, rule, problems)
   const expected = SOURCES.find(([known]) => known === type)?.[1]
-  if (expected === undefined) problems.push(notSupported(`${path}.type`, type, TYPES))
-  else if (fieldsIn(metric[expected]) === undefined) {
+  if (expected !== undefined && fieldsIn(metric[expected]) === undefined) {
     problems.push(required(`${path}.${expected}`, "must populate information for the given metric source"))
   }
   if (present.length === 1) return
@@ -198,8 +197,7 @@ const checkBounds = (spec: Fields, problems: Problems): void => {
   const least = numberIn(spec["minReplicas"])
   const most = numberOf(spec["maxReplicas"])
   notNegative("spec.minReplicas", least, problems)
-  if (most === 0) problems.push(required("spec.maxReplicas", "must be set and greater than 0"))
-  else if (most < 0) problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to 1"))
+  if (most < 0) problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to 1"))
   if (least !== undefined && most < least) {
     problems.push(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
   }
@@ -241,6 +239,7 @@ export const checkAutoscaler = (autoscaler: KubeObject, old: KubeObject | undefi
   const behavior = fieldsOf(spec["behavior"])
   checkRules(behavior["scaleUp"], "spec.behavior.scaleUp", problems)
   checkRules(behavior["scaleDown"], "spec.behavior.scaleDown", problems)
+  if (numberOf(spec["maxReplicas"]) === 0) problems.push(required("spec.maxReplicas"))
 }
 
 /** Checks the status of a HorizontalPodAutoscaler. */

@@ -6,10 +6,11 @@ import { ageColumn, column, containerColumns, nameColumn, sinceText, wide } from
 import { checkCounts } from "../apps/WorkloadRules.ts"
 import { define } from "../Define.ts"
 import { defaulted, type Fields, fieldsOf, itemsOf, textOf, zeroDefaulted } from "../Fields.ts"
-import { invalid, oneOf, type Problems, required } from "../Problems.ts"
+import { invalid, notSupported, oneOf, type Problems, required } from "../Problems.ts"
 import { selectorText } from "../Selectors.ts"
 import { checkJobSpec, withJobTemplate } from "./Jobs.ts"
 import { scheduleProblem } from "./Schedule.ts"
+import { TimeZone } from "./TimeZone.ts"
 
 const SPEC: Fields = Object.freeze({ suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 })
 
@@ -19,15 +20,6 @@ const cronDefaults = (draft: Draft): void => {
 }
 
 const ZONE = /^[A-Za-z.\-_][A-Za-z0-9.\-_+]*(\/[A-Za-z.\-_][A-Za-z0-9.\-_+]*)*$/
-
-/** Whether a text names a time zone that this machine's tables know. */
-const isZone = (name: string): boolean => {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== ""
-  } catch {
-    return false
-  }
-}
 
 const checkZone = (zone: unknown, problems: Problems): void => {
   if (zone === undefined) return
@@ -39,7 +31,7 @@ const checkZone = (zone: unknown, problems: Problems): void => {
       invalid(path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")
     )
   } else if (!ZONE.test(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
-  else if (!isZone(name)) problems.push(invalid(path, name, `unknown time zone ${name}`))
+  else if (TimeZone.named(name) === undefined) problems.push(invalid(path, name, `unknown time zone ${name}`))
 }
 
 const checkSchedule = (spec: Fields, problems: Problems): void => {
@@ -63,7 +55,10 @@ const checkCron = (cron: KubeObject, problems: Problems): void => {
   const job = fieldsOf(fieldsOf(spec["jobTemplate"])["spec"])
   checkJobSpec(job, "spec.jobTemplate.spec", problems)
   if (job["manualSelector"] === true) {
-    problems.push(invalid("spec.jobTemplate.spec.manualSelector", true, "must not be set"))
+    problems.push(notSupported("spec.jobTemplate.spec.manualSelector", true, ["nil", "false"]))
+  }
+  if (job["selector"] !== undefined) {
+    problems.push(invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated"))
   }
   const name = cron.metadata.name ?? ""
   if (cron.metadata.resourceVersion === undefined && name.length > 52) {

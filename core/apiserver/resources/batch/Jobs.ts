@@ -73,6 +73,8 @@ const prepareForCreate = (draft: Draft): ApiFailure | undefined => {
     selector: { ...selector, matchLabels },
     template: { ...template, metadata: { ...metadata, labels } }
   }
+  // A job without labels has those of its pods, as every later reading of a stored one shows.
+  if (Object.keys(draft.metadata.labels ?? {}).length === 0) draft.metadata.labels = labels
   return undefined
 }
 
@@ -203,9 +205,10 @@ export const checkJobSpec = (spec: Fields, path: string, problems: Problems): vo
   if (spec["maxFailedIndexes"] !== undefined && spec["backoffLimitPerIndex"] === undefined) {
     problems.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"))
   }
-  const mode = textOf(spec["completionMode"])
+  const mode = spec["completionMode"]
   const modes = ["NonIndexed", "Indexed"]
-  if (mode !== "" && !modes.includes(mode)) problems.push(notSupported(`${path}.completionMode`, mode, modes))
+  if (typeof mode === "string" && !modes.includes(mode))
+    problems.push(notSupported(`${path}.completionMode`, mode, modes))
   checkIndexed(spec, path, problems)
   const policy = fieldsIn(spec["podFailurePolicy"])
   const pod = fieldsOf(fieldsOf(spec["template"])["spec"])
@@ -216,8 +219,8 @@ export const checkJobSpec = (spec: Fields, path: string, problems: Problems): vo
   if (rules.length > 20) problems.push(tooMany(`${path}.podFailurePolicy.rules`, rules.length, 20))
   rules.forEach((rule, at) => checkFailureRule(rule, spec, names, `${path}.podFailurePolicy.rules[${at}]`, problems))
   const replacements = policy === undefined ? ["Failed", "TerminatingOrFailed"] : ["Failed"]
-  const replacement = textOf(spec["podReplacementPolicy"])
-  if (replacement !== "" && !replacements.includes(replacement)) {
+  const replacement = spec["podReplacementPolicy"]
+  if (typeof replacement === "string" && !replacements.includes(replacement)) {
     problems.push(notSupported(`${path}.podReplacementPolicy`, replacement, replacements))
   }
   checkTemplate(fieldsOf(spec["template"]), `${path}.template`, problems)

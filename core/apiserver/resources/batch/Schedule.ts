@@ -1,5 +1,6 @@
 // The grammar of cron schedules: five fields, or a name like "@hourly".
-// Owns what is a schedule and what is wrong with one, in the words of the library that Kubernetes uses (robfig/cron).
+// Owns what is a schedule and what is wrong with one, in the words of the library that Kubernetes uses (robfig/cron); refuses to
+// know the calendar, which CronClock.ts does.
 
 interface Range {
   readonly low: number
@@ -18,9 +19,45 @@ const FIELDS: ReadonlyArray<Range> = [
   { low: 0, high: 6, names: DAYS }
 ]
 
-const NAMED = new Set(["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"])
+const NAMED: Readonly<Record<string, string>> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *"
+}
 
 const DURATION = /^[-+]?(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*$/
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000
+}
+
+/** One field of a schedule: which values it allows, and whether it was left open ("*"). */
+export interface ScheduleField {
+  readonly values: ReadonlySet<number>
+  readonly isOpen: boolean
+}
+
+/** A schedule that was read. */
+export type CronSpec =
+  | {
+      readonly type: "fields"
+      readonly minute: ScheduleField
+      readonly hour: ScheduleField
+      readonly day: ScheduleField
+      readonly month: ScheduleField
+      readonly weekday: ScheduleField
+    }
+  | { readonly type: "every"; readonly seconds: number }
 
 const numberIn = (text: string, { low, names }: Range): number | string => {
   const named = names.indexOf(text.toLowerCase())
@@ -48,44 +85,73 @@ const spanOf = (text: string, expression: string, range: Range): Span | string =
   return typeof end === "string" ? end : { start, end }
 }
 
-/** What is wrong with one expression of a field's list. */
-const expressionProblem = (expression: string, range: Range): string | undefined => {
-  const [span = "", step, ...more] = expression.split("/")
+interface Expression extends Span {
+  readonly step: number
+  readonly isOpen: boolean
+}
+
+/** One expression of a field's list, or what is wrong with it. */
+const expressionOf = (expression: string, range: Range): Expression | string => {
+  const [span = "", by, ...more] = expression.split("/")
   const found = spanOf(span, expression, range)
   if (typeof found === "string") return found
   if (more.length > 0) return `too many slashes: ${expression}`
-  const by = step === undefined ? 1 : numberIn(step, { low: 0, high: 0, names: [] })
-  if (typeof by === "string") return by
+  const step = by === undefined ? 1 : numberIn(by, { low: 0, high: 0, names: [] })
+  if (typeof step === "string") return step
   // "N/step" means "N-max/step".
-  const end = step !== undefined && !span.includes("-") ? range.high : found.end
+  const end = by !== undefined && !span.includes("-") ? range.high : found.end
   const { start } = found
   if (start < range.low) return `beginning of range (${start}) below minimum (${range.low}): ${expression}`
   if (end > range.high) return `end of range (${end}) above maximum (${range.high}): ${expression}`
   if (start > end) return `beginning of range (${start}) beyond end of range (${end}): ${expression}`
-  return by === 0 ? `step of range should be a positive number: ${expression}` : undefined
+  if (step === 0) return `step of range should be a positive number: ${expression}`
+  return { start, end, step, isOpen: (span === "*" || span === "?") && step === 1 }
+}
+
+const fieldOf = (text: string, range: Range): ScheduleField | string => {
+  const values = new Set<number>()
+  let isOpen = false
+  for (const one of text.split(",").filter((part) => part !== "")) {
+    const found = expressionOf(one, range)
+    if (typeof found === "string") return found
+    for (let value = found.start; value <= found.end; value += found.step) values.add(value)
+    isOpen ||= found.isOpen
+  }
+  return { values, isOpen }
+}
+
+const everyOf = (text: string): CronSpec | string => {
+  const duration = text.slice("@every ".length)
+  if (!DURATION.test(duration)) {
+    return `failed to parse duration ${text}: time: invalid duration ${JSON.stringify(duration)}`
+  }
+  let ms = 0
+  for (const [, amount = "", , unit = ""] of duration.matchAll(/(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)) {
+    ms += Number(amount) * (UNIT_MS[unit] ?? 0)
+  }
+  return { type: "every", seconds: Math.max(1, Math.floor((duration.startsWith("-") ? -ms : ms) / 1000)) }
+}
+
+/** Reads a schedule; a text says what is wrong with it. */
+export const parseSchedule = (schedule: string): CronSpec | string => {
+  const text = schedule.replace(/^(TZ|CRON_TZ)=\S+\s+/, "")
+  if (text.startsWith("@every ")) return everyOf(text)
+  const named = NAMED[text]
+  if (text.startsWith("@") && named === undefined) return `unrecognized descriptor: ${text}`
+  const parts = (named ?? text).split(/\s+/).filter((field) => field !== "")
+  if (parts.length !== 5) return `expected exactly 5 fields, found ${parts.length}: [${parts.join(" ")}]`
+  const fields: Array<ScheduleField> = []
+  for (const [at, range] of FIELDS.entries()) {
+    const field = fieldOf(parts[at] ?? "", range)
+    if (typeof field === "string") return field
+    fields.push(field)
+  }
+  const [minute, hour, day, month, weekday] = fields
+  return { type: "fields", minute, hour, day, month, weekday }
 }
 
 /** What is wrong with a schedule; undefined when nothing is. */
 export const scheduleProblem = (schedule: string): string | undefined => {
-  const text = schedule.replace(/^(TZ|CRON_TZ)=\S+\s+/, "")
-  if (text.startsWith("@")) {
-    if (NAMED.has(text)) return undefined
-    if (!text.startsWith("@every ")) return `unrecognized descriptor: ${text}`
-    const duration = text.slice("@every ".length)
-    return DURATION.test(duration)
-      ? undefined
-      : `failed to parse duration ${text}: time: invalid duration ${JSON.stringify(duration)}`
-  }
-  const fields = text.split(/\s+/).filter((field) => field !== "")
-  if (fields.length !== 5) {
-    return `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`
-  }
-  for (let at = 0; at < FIELDS.length; at++) {
-    const range = FIELDS[at]
-    for (const expression of (fields[at] ?? "").split(",").filter((one) => one !== "")) {
-      const why = expressionProblem(expression, range)
-      if (why !== undefined) return why
-    }
-  }
-  return undefined
+  const read = parseSchedule(schedule)
+  return typeof read === "string" ? read : undefined
 }

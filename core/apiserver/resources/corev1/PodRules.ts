@@ -4,7 +4,18 @@ import { type KubeObject, Names, sameJson } from "#kube"
 import { checkAddress, parseAddress } from "../Addresses.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, mapOf, numberOf, textOf, textsOf } from "../Fields.ts"
 import { checkLabels } from "../Meta.ts"
-import { duplicate, forbidden, invalid, invalidEach, notNegative, oneOf, type Problems, required } from "../Problems.ts"
+import {
+  duplicate,
+  forbidden,
+  invalid,
+  invalidEach,
+  notNegative,
+  notSupported,
+  oneOf,
+  type Problems,
+  required,
+  tooLong
+} from "../Problems.ts"
 import { checkAmount, checkContainerResource } from "../Resources.ts"
 import { checkContainers, checkImageSpace } from "./ContainerRules.ts"
 import { checkPodSecurity } from "./SecurityRules.ts"
@@ -86,6 +97,16 @@ const checkNames = (spec: Fields, path: string, problems: Problems): void => {
     const name = textOf(spec[field])
     if (name !== "") invalidEach(`${path}.${field}`, name, Names.dnsLabel(name), problems)
   }
+  const host = spec["hostnameOverride"]
+  if (typeof host === "string") checkHost(host, spec, `${path}.hostnameOverride`, problems)
+}
+
+const checkHost = (host: string, spec: Fields, path: string, problems: Problems): void => {
+  for (const field of ["setHostnameAsFQDN", "hostNetwork"]) {
+    if (spec[field] === true) problems.push(forbidden(path, `may not be specified when ${field} is true`))
+  }
+  if (Buffer.byteLength(host) > 64) problems.push(tooLong(path, 64))
+  invalidEach(path, host, Names.dnsSubdomain(host), problems)
 }
 
 const checkHostAliases = (aliases: ReadonlyArray<Fields>, path: string, problems: Problems): void => {
@@ -95,6 +116,13 @@ const checkHostAliases = (aliases: ReadonlyArray<Fields>, path: string, problems
       invalidEach(`${path}[${at}].hostnames[${nameAt}]`, name, Names.dnsSubdomain(name), problems)
     )
   })
+}
+
+const SYSTEMS = ["linux", "windows"]
+
+const checkOs = (name: string, path: string, problems: Problems): void => {
+  if (name === "") problems.push(required(`${path}.name`))
+  else if (!SYSTEMS.includes(name)) problems.push(notSupported(path, name, SYSTEMS))
 }
 
 const checkLate = (spec: Fields, path: string, problems: Problems): void => {
@@ -113,7 +141,7 @@ const checkLate = (spec: Fields, path: string, problems: Problems): void => {
     checkAmount(name, overhead[name], `${path}.overhead.limits[${name}]`, problems)
   }
   const os = fieldsIn(spec["os"])
-  if (os !== undefined) oneOf(`${path}.os.name`, os["name"], ["linux", "windows"], problems)
+  if (os !== undefined) checkOs(textOf(os["name"]), `${path}.os`, problems)
 }
 
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]
@@ -289,22 +317,24 @@ const checkStates = (now: Fields, before: Fields, field: string, restartPolicy: 
 const checkIps = (status: Fields, problems: Problems): void => {
   const ips = itemsOf(status["podIPs"]).map((one) => textOf(one["ip"]))
   ips.forEach((ip, at) => checkAddress(ip, `status.podIPs[${at}]`, problems))
+  if (ips.length < 2) return
   const families = new Set(ips.map((ip) => parseAddress(ip)?.family))
-  if (ips.length > 1 && families.size !== ips.length) {
+  if (families.size !== ips.length) {
     const why = "may specify no more than one IP for each IP family"
     problems.push(invalid("status.podIPs", itemsOf(status["podIPs"]), why))
   }
 }
+
+const SYSTEM_CONDITIONS: ReadonlySet<string> = new Set(["ContainersReady", "Initialized", "PodScheduled", "Ready"])
 
 /** Checks what a status update says. */
 export const checkPodStatus = (pod: KubeObject, old: KubeObject, problems: Problems): void => {
   const now = fieldsOf(pod.status)
   const before = fieldsOf(old.status)
   const spec = fieldsOf(old.spec)
-  const systemConditions = /^(ContainersReady|Initialized|PodScheduled|Ready)$/
   itemsOf(now["conditions"]).forEach((one, at) => {
     const type = textOf(one["type"])
-    if (systemConditions.test(type)) return
+    if (SYSTEM_CONDITIONS.has(type)) return
     invalidEach(`status.conditions[${at}].type`, type, Names.qualifiedName(type), problems)
   })
   const nominated = textOf(now["nominatedNodeName"])

@@ -12,7 +12,15 @@ import { checkSelector } from "../Selectors.ts"
 const checkBudget = (budget: KubeObject, problems: Problems): void => {
   const spec = fieldsOf(budget.spec)
   if (spec["minAvailable"] !== undefined && spec["maxUnavailable"] !== undefined) {
-    problems.push(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"))
+    const { maxUnavailable, minAvailable, selector = null, unhealthyPodEvictionPolicy = null } = spec
+    // The message shows the spec in the server's own form, whose fields are called so.
+    const shown = {
+      MinAvailable: minAvailable,
+      Selector: selector,
+      MaxUnavailable: maxUnavailable,
+      UnhealthyPodEvictionPolicy: unhealthyPodEvictionPolicy
+    }
+    problems.push(invalid("spec", shown, "minAvailable and maxUnavailable cannot be both set"))
   }
   for (const field of ["minAvailable", "maxUnavailable"]) {
     if (spec[field] === undefined) continue

@@ -8,14 +8,11 @@ import { define } from "../Define.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, rewriteItems, textOf, textsOf, zeroDefaulted } from "../Fields.ts"
 import { checkImmutable, pathSegmentName } from "../Meta.ts"
 import { invalid, invalidEach, notSupported, type Problems, required } from "../Problems.ts"
-import { checkSelector } from "../Selectors.ts"
+import { checkSelector, selects } from "../Selectors.ts"
 
 const GROUP = "rbac.authorization.k8s.io"
 
 const checkRule = (rule: Fields, namespaced: boolean, path: string, problems: Problems): void => {
-  if (textsOf(rule["verbs"]).length === 0) {
-    problems.push(required(`${path}.verbs`, "verbs must contain at least one value"))
-  }
   const urls = textsOf(rule["nonResourceURLs"])
   const resources = ["apiGroups", "resources", "resourceNames"].some((field) => textsOf(rule[field]).length > 0)
   if (urls.length > 0) {
@@ -34,8 +31,13 @@ const checkRule = (rule: Fields, namespaced: boolean, path: string, problems: Pr
   }
 }
 
-const checkRules = (role: KubeObject, namespaced: boolean, problems: Problems): void =>
-  itemsOf(role["rules"]).forEach((rule, at) => checkRule(rule, namespaced, `rules[${at}]`, problems))
+const checkRules = (role: KubeObject, namespaced: boolean, problems: Problems): void => {
+  const rules = itemsOf(role["rules"])
+  rules.forEach((rule, at) => checkRule(rule, namespaced, `rules[${at}]`, problems))
+  rules.forEach((rule, at) => {
+    if (textsOf(rule["verbs"]).length === 0) problems.push(required(`rules[${at}].verbs`))
+  })
+}
 
 const checkAggregation = (role: KubeObject, problems: Problems): void => {
   const rule = fieldsIn(role["aggregationRule"])
@@ -45,7 +47,10 @@ const checkAggregation = (role: KubeObject, problems: Problems): void => {
   if (selectors.length === 0) {
     problems.push(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
   }
-  selectors.forEach((selector, at) => checkSelector(selector, `${path}[${at}]`, problems))
+  selectors.forEach((selector, at) => {
+    checkSelector(selector, `${path}[${at}]`, problems)
+    if (selects(selector, {}) === undefined) problems.push(invalid(`${path}[${at}]`, null, "invalid label selector."))
+  })
 }
 
 const created: ReadonlyArray<Column> = [

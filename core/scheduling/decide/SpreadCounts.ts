@@ -1,0 +1,138 @@
+// Pods that match a pod's spread constraints, counted by domain over the nodes that count.
+// Owns the counts for one shape and keeps them by deltas; refuses to judge nodes, which SpreadRules.ts does.
+import type { Cluster, NodeRow } from "../cluster/Cluster.ts"
+import type { Domains } from "../cluster/Topology.ts"
+import type { Kin } from "../pod/Kin.ts"
+import type { PodShape } from "../pod/PodShape.ts"
+import { HOST_KEY, type SpreadConstraint } from "../pod/SpreadConstraint.ts"
+import { hasUntolerated } from "../pod/Tolerations.ts"
+import type { Touched } from "./AffinityCounts.ts"
+
+export interface SpreadTally {
+  readonly constraint: SpreadConstraint
+  readonly domains: Domains
+  /** Matching pods by domain, on nodes that count. */
+  readonly counts: Int32Array
+  /** Nodes that count, by domain. */
+  readonly nodes: Int32Array
+  /** 1 for nodes that count. */
+  readonly counted: Uint8Array
+  /** Matching pods by node, counted on every node: what a soft constraint by host goes by. */
+  readonly onNode: Int32Array | undefined
+  /** Whether the pod itself matches. */
+  readonly matchesItself: boolean
+  /** Domains with at least one node that counts. */
+  domainCount: number
+  /** The fewest pods of such a domain; undefined when it must be looked for. */
+  least: number | undefined
+}
+
+export interface SpreadSet {
+  readonly hard: ReadonlyArray<SpreadConstraint>
+  readonly soft: ReadonlyArray<SpreadConstraint>
+  /** Whether a node must have every label of the soft constraints to count and to score. */
+  readonly needsAllSoft: boolean
+}
+
+export class SpreadCounts {
+  readonly hard: ReadonlyArray<SpreadTally>
+  readonly soft: ReadonlyArray<SpreadTally>
+  readonly needsAllSoft: boolean
+  private readonly cluster: Cluster
+  private readonly shape: PodShape
+  private readonly matching = new Map<number, ReadonlyArray<SpreadTally>>()
+
+  constructor(cluster: Cluster, shape: PodShape, set: SpreadSet) {
+    this.cluster = cluster
+    this.shape = shape
+    this.needsAllSoft = set.needsAllSoft
+    this.hard = set.hard.map((constraint) => this.tally(constraint, false))
+    this.soft = set.soft.map((constraint) => this.tally(constraint, constraint.topologyKey === HOST_KEY))
+    for (const row of cluster.rows) {
+      if (row.object === undefined) continue
+      this.countNode(row, this.hard, true)
+      this.countNode(row, this.soft, set.needsAllSoft)
+    }
+    for (const kin of cluster.shapes.kin.standing()) {
+      const tallies = this.matchedBy(kin)
+      if (tallies.length === 0) continue
+      for (const [node, count] of kin.placed) this.add(tallies, node, count - (kin.ending.get(node) ?? 0))
+    }
+  }
+
+  /** Pods of a kin that are not being deleted came to a node, or left it. */
+  apply(kin: Kin, node: number, by: number, touched?: Touched): void {
+    const tallies = this.matchedBy(kin)
+    if (tallies.length > 0) this.add(tallies, node, by, touched)
+  }
+
+  /** The fewest matching pods of any domain that counts; 0 while there are fewer domains than the constraint asks for. */
+  leastOf(tally: SpreadTally): number {
+    if (tally.domainCount < tally.constraint.minDomains) return 0
+    if (tally.least !== undefined) return tally.least
+    let least = Infinity
+    for (let domain = 0; domain < tally.counts.length; domain++)
+      if (tally.nodes[domain] > 0 && tally.counts[domain] < least) least = tally.counts[domain]
+    tally.least = least
+    return least
+  }
+
+  private tally(constraint: SpreadConstraint, byNode: boolean): SpreadTally {
+    const domains = this.cluster.domains(constraint.topologyKey)
+    const size = this.cluster.present.length
+    return {
+      constraint,
+      domains,
+      counts: new Int32Array(domains.count),
+      nodes: new Int32Array(domains.count),
+      counted: new Uint8Array(size),
+      onNode: byNode ? new Int32Array(size) : undefined,
+      matchesItself: constraint.selector.matches(this.shape.labels),
+      domainCount: 0,
+      least: undefined
+    }
+  }
+
+  private countNode(row: NodeRow, tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
+    const { index, labels, name, taints } = row
+    if (needsAll) for (const { domains } of tallies) if (domains.of[index] < 0) return
+    for (const tally of tallies) {
+      const { honorsAffinity, honorsTaints } = tally.constraint
+      if (honorsAffinity && !this.shape.required.matches(name, labels)) continue
+      if (honorsTaints && hasUntolerated(this.shape.tolerations, taints)) continue
+      const domain = tally.domains.of[index]
+      tally.counted[index] = 1
+      if (domain >= 0 && tally.nodes[domain]++ === 0) tally.domainCount++
+    }
+  }
+
+  private matchedBy(kin: Kin): ReadonlyArray<SpreadTally> {
+    const known = this.matching.get(kin.id)
+    if (known !== undefined) return known
+    const fresh =
+      kin.namespace === this.shape.namespace
+        ? [...this.hard, ...this.soft].filter(
+            ({ constraint: { selector } }) => !selector.empty && selector.matches(kin.labels)
+          )
+        : []
+    this.matching.set(kin.id, fresh)
+    return fresh
+  }
+
+  private add(tallies: ReadonlyArray<SpreadTally>, node: number, by: number, touched?: Touched): void {
+    if (by === 0) return
+    for (const tally of tallies) {
+      const domain = tally.domains.of[node]
+      if (tally.onNode !== undefined) {
+        tally.onNode[node] += by
+        if (domain >= 0) touched?.(tally.domains, domain)
+      }
+      if (tally.counted[node] === 0 || domain < 0) continue
+      const before = tally.counts[domain]
+      tally.counts[domain] += by
+      if (tally.least !== undefined && (by < 0 ? before + by < tally.least : before === tally.least))
+        tally.least = undefined
+      touched?.(tally.domains, domain)
+    }
+  }
+}

@@ -1,0 +1,142 @@
+// The cluster's part of a run record: what a simulated cluster did in virtual time, what its API server answered how fast, how
+// pods got going, what watchers heard how late, and the cluster's state over time.
+// Owns the shape. Times in ms count from the beginning of the cluster in virtual time; latencies are in µs of virtual time.
+import { Schema } from "effect"
+import { Count, RecordedHistogram } from "./RecordedLoad.ts"
+
+const Milliseconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+const Column = Schema.Array(Count)
+
+/** One of the slowest calls: which object, for whom, when it was sent and how long it took. */
+export const SlowCall = Schema.Struct({
+  namespace: Schema.String,
+  name: Schema.String,
+  client: Schema.String,
+  atMs: Milliseconds,
+  us: Milliseconds
+}).annotate({ identifier: "SlowCall" })
+
+/** All calls of one verb on one resource in one scope, as the clients saw them; `latency.count` = answered. */
+export const RecordedCalls = Schema.Struct({
+  verb: Schema.Literals(["get", "list", "create", "update", "patch", "delete", "deletecollection"]),
+  resource: Schema.NonEmptyString.annotate({
+    description: "With group and subresource: pods, pods/status, leases.coordination.k8s.io"
+  }),
+  scope: Schema.Literals(["object", "namespace", "cluster"]).annotate({
+    description: "What a call was about: one object, a namespace's objects, or all of them"
+  }),
+  answered: Count.annotate({ description: "Calls that ended in any way but a refused connection" }),
+  errors: Schema.Record(Schema.String, Count).annotate({
+    description: "Failures by HTTP code, and connections that were refused"
+  }),
+  latency: RecordedHistogram,
+  slowest: Schema.Array(SlowCall)
+}).annotate({ identifier: "RecordedCalls" })
+
+/** One of the slowest pods, with the times of its way; null where it was not seen to take that step. */
+export const SlowPod = Schema.Struct({
+  namespace: Schema.String,
+  name: Schema.String,
+  node: Schema.String,
+  createdMs: Milliseconds,
+  scheduledMs: Schema.NullOr(Milliseconds),
+  seenMs: Schema.NullOr(Milliseconds),
+  runningMs: Schema.NullOr(Milliseconds),
+  watchedMs: Milliseconds
+}).annotate({ identifier: "SlowPod" })
+
+/** The stages of a pod's start: created → scheduled → seen by its node → running → watched, and the whole way. */
+export const podStages = ["scheduled", "seen", "running", "watched", "whole"] as const
+
+/** How pods started; each histogram holds the time of one stage. */
+export const RecordedPodStarts = Schema.Struct({
+  scheduled: RecordedHistogram,
+  seen: RecordedHistogram,
+  running: RecordedHistogram,
+  watched: RecordedHistogram,
+  whole: RecordedHistogram,
+  slowest: Schema.Array(SlowPod)
+}).annotate({ identifier: "RecordedPodStarts" })
+
+/** One of the events that were heard latest. */
+export const SlowEvent = Schema.Struct({
+  namespace: Schema.String,
+  name: Schema.String,
+  type: Schema.String,
+  client: Schema.String,
+  atMs: Milliseconds.annotate({ description: "When the write was committed" }),
+  us: Milliseconds
+}).annotate({ identifier: "SlowEvent" })
+
+/** How late watchers of one resource heard of changes, from the commit to the event's arrival. */
+export const RecordedInformers = Schema.Struct({
+  resource: Schema.NonEmptyString,
+  watches: Count,
+  lag: RecordedHistogram,
+  slowest: Schema.Array(SlowEvent)
+}).annotate({ identifier: "RecordedInformers" })
+
+/** The cluster's state at the moments of `atMs`; every column is as long. */
+export const RecordedState = Schema.Struct({
+  atMs: Schema.Array(Milliseconds),
+  zones: Schema.Array(Schema.Struct({ name: Schema.NonEmptyString, nodes: Count, ready: Column })),
+  pods: Schema.Record(Schema.String, Column).annotate({
+    description: "Pods by phase; Unscheduled are those without a node, Terminating those that are being deleted"
+  }),
+  objects: Schema.Record(Schema.String, Column).annotate({ description: "Stored objects by resource" }),
+  queues: Schema.Record(Schema.String, Column).annotate({
+    description: "Keys that wait or are worked on, by controller: the most that was seen since the sample before"
+  }),
+  wallMs: Schema.Array(Milliseconds).annotate({ description: "Real time that had passed" }),
+  residentBytes: Column
+}).annotate({ identifier: "RecordedState" })
+
+/** Something that was done to the cluster, or went wrong in it, in virtual time. */
+export const ClusterMark = Schema.Struct({
+  kind: Schema.Literals(["fault", "action", "violation"]),
+  text: Schema.String,
+  atMs: Milliseconds,
+  durationMs: Schema.NullOr(Milliseconds)
+}).annotate({ identifier: "ClusterMark" })
+
+/** What a cluster of some size costs: one point of the curve. */
+export const CostPoint = Schema.Struct({
+  nodes: Count,
+  pods: Count,
+  readyWallMs: Milliseconds.annotate({ description: "Real time until all nodes were registered" }),
+  wallMsPerVirtualS: Milliseconds.annotate({ description: "Real time for a second of the cluster's steady state" }),
+  residentBytes: Count
+}).annotate({ identifier: "CostPoint" })
+
+/** A simulated cluster's run. */
+export const RecordedCluster = Schema.Struct({
+  eventLogHash: Schema.NonEmptyString.annotate({ description: "The same for every run of one scenario and seed" }),
+  events: Count.annotate({ description: "Events that the simulator delivered" }),
+  virtualMs: Milliseconds,
+  wallMs: Milliseconds,
+  residentMaxBytes: Count,
+  nodes: Count,
+  podsMax: Count,
+  model: Schema.Array(Schema.String).annotate({
+    description: "The network and disk below the latencies, in sentences"
+  }),
+  calls: Schema.Array(RecordedCalls),
+  podStarts: RecordedPodStarts,
+  informers: Schema.Array(RecordedInformers),
+  state: RecordedState,
+  marks: Schema.Array(ClusterMark),
+  replay: Schema.optionalKey(Schema.String).annotate({ description: "The command that shows the violation again" }),
+  curve: Schema.optionalKey(Schema.Array(CostPoint))
+}).annotate({ identifier: "RecordedCluster" })
+
+export type SlowCall = typeof SlowCall.Type
+export type RecordedCalls = typeof RecordedCalls.Type
+export type SlowPod = typeof SlowPod.Type
+export type PodStage = (typeof podStages)[number]
+export type RecordedPodStarts = typeof RecordedPodStarts.Type
+export type SlowEvent = typeof SlowEvent.Type
+export type RecordedInformers = typeof RecordedInformers.Type
+export type RecordedState = typeof RecordedState.Type
+export type ClusterMark = typeof ClusterMark.Type
+export type CostPoint = typeof CostPoint.Type
+export type RecordedCluster = typeof RecordedCluster.Type

@@ -1,0 +1,95 @@
+// The simulated cluster of a scenario as a schema: what it is made of, what happens to it, how long it lives in virtual time.
+// Owns the cluster's own fields and their defaults; its parts have files of their own. Knows nothing of the simulator.
+import { Effect, Schema } from "effect"
+import { Rate, Span } from "../Quantity.ts"
+import { ClusterFault } from "./ClusterFault.ts"
+import { ClusterAction, ClusterRequest, ClusterWatcher, Churn } from "./ClusterLoad.ts"
+import { machineFields } from "./ClusterNodes.ts"
+import { Namespaces, Workload } from "./Workload.ts"
+
+const list = <Item extends Schema.Top>(item: Item, most: number) =>
+  Schema.Array(item)
+    .check(Schema.isMaxLength(most))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+
+const Probability = Schema.Finite.check(
+  Schema.isBetween({ minimum: 0, maximum: 1 }, { expected: "a probability from 0 to 1" })
+).pipe(Schema.withDecodingDefaultKey(Effect.succeed(0)))
+
+const Sigma = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3 }, { expected: "a deviation from 0 to 3" }))
+
+/** The way between clients and the API server: log-normal latency by its median and the deviation of its logarithm. */
+const NetworkModel = Schema.Struct({
+  median: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0.5ms"))),
+  sigma: Sigma.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.4))),
+  lossRate: Probability,
+  resetRate: Probability,
+  breakAfter: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("15s"))).annotate({
+    description: "Silence after which both ends give a connection up"
+  })
+})
+
+/** The disk below the store. */
+const DiskModel = Schema.Struct({
+  flush: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0.2ms"))).annotate({
+    description: "Median of one flush"
+  }),
+  sigma: Sigma.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.2)))
+})
+
+const ControllerName = Schema.String.check(
+  Schema.isPattern(/^-?[a-z][a-z0-9-]{0,62}$/, { expected: "the name of a controller, or -name" })
+)
+
+/** What is checked while the cluster lives. */
+export const clusterCheckers = ["sums", "history"] as const
+
+/** The cluster. */
+export const Cluster = Schema.Struct({
+  duration: Span.check(Schema.isGreaterThan(0, { expected: "longer than 0ms" })).annotate({
+    description: "Virtual time from the first node's registration to the end"
+  }),
+  ...machineFields,
+  registerOver: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("5s"))).annotate({
+    description: "Virtual time over which the nodes come up"
+  }),
+  pods: Schema.Literals(["kubelet", "fast"])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("kubelet" as const)))
+    .annotate({ description: "kubelet: pods start in seconds, as real ones; fast: at once, as kwok's fast stages" }),
+  stages: Schema.optionalKey(Schema.Array(Schema.NonEmptyString).check(Schema.isMaxLength(16))).annotate({
+    description: "Stage files of kwok (paths), instead of `pods`"
+  }),
+  network: Schema.Union([Schema.Literal("none"), NetworkModel])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+    .annotate({
+      description: "none: clients call the server in process, without latency and without faults of the way"
+    }),
+  disk: DiskModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  compaction: Schema.optionalKey(Span).annotate({ description: "Between compactions of the store's past" }),
+  bindingsPerSecond: Rate.pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000))).annotate({
+    description: "Pods that the scheduler binds in a second of virtual time at most"
+  }),
+  controllers: Schema.Union([
+    Schema.Literals(["all", "none"]),
+    Schema.Array(ControllerName).check(Schema.isMaxLength(64))
+  ])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("all" as const)))
+    .annotate({ description: "all, none, or the names of those that run; -name leaves one out of all" }),
+  namespaces: list(Namespaces, 64),
+  workloads: list(Workload, 256),
+  churn: list(Churn, 16),
+  actions: list(ClusterAction, 256),
+  requests: list(ClusterRequest, 64),
+  watchers: list(ClusterWatcher, 64),
+  faults: list(ClusterFault, 256),
+  checkers: Schema.Array(Schema.Literals(clusterCheckers))
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["sums" as const])))
+    .annotate({
+      description:
+        "sums: replicas counted and quotas kept; history: every list, watch and acknowledged write against the store's log (to 1,000 nodes)"
+    }),
+  settle: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("1m"))).annotate({
+    description: "Quiet virtual time after the end before sums are checked"
+  })
+})
+export type Cluster = typeof Cluster.Type

@@ -1,0 +1,63 @@
+// What the runner and the world's process say to each other: JSON messages over the child's IPC channel.
+// Owns the message shapes. The process lives through one cluster, or measures what clusters of some sizes cost, and ends.
+import type { ClusterMark, CostPoint, RecordedCluster, Violation } from "#reports"
+import type { Cluster } from "../cluster/Cluster.ts"
+import type { ScenarioCase } from "./ScenarioCase.ts"
+
+/** From the runner. */
+export type WorldCommand =
+  | {
+      readonly type: "run"
+      readonly seed: number
+      readonly cluster: Cluster
+      /** Where relative paths of traces and stage files begin. */
+      readonly folder: string
+      /** Real ms that shrinking a violation may take. */
+      readonly shrinkMs: number
+    }
+  | { readonly type: "cost"; readonly seed: number; readonly nodes: number; readonly cluster: Cluster }
+
+/** How the cluster is at this moment. */
+export interface WorldProgress {
+  readonly type: "progress"
+  readonly virtualMs: number
+  readonly durationMs: number
+  readonly wallMs: number
+  /** Virtual time by real time since the last report. */
+  readonly speed: number
+  readonly zones: ReadonlyArray<{ readonly name: string; readonly nodes: number; readonly ready: number }>
+  readonly pods: Readonly<Record<string, number>>
+  readonly residentBytes: number
+  readonly violations: number
+  /** Marks whose time has come, the newest last; a few of them. */
+  readonly marks: ReadonlyArray<ClusterMark>
+  /** Said while a violation is made smaller. */
+  readonly shrinking: boolean
+}
+
+/** A broken guarantee made as small as it would get. */
+export interface ScenarioFinding {
+  readonly case: ScenarioCase
+  readonly guarantee: string
+  readonly message: string
+  readonly atMs: number
+  readonly fromSteps: number
+  readonly toSteps: number
+  readonly runs: number
+}
+
+/** Everything that a run left behind. */
+export interface WorldResult {
+  readonly type: "result"
+  readonly cluster: RecordedCluster
+  readonly violations: ReadonlyArray<Violation>
+  readonly counters: Readonly<Record<string, number>>
+  readonly finding: ScenarioFinding | undefined
+}
+
+/** From the world's process. */
+export type WorldReport =
+  | WorldProgress
+  | WorldResult
+  | { readonly type: "cost"; readonly point: CostPoint }
+  | { readonly type: "failed"; readonly reason: string }

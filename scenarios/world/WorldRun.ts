@@ -1,0 +1,176 @@
+// One life of a scenario's cluster: from the start to the end of its virtual time, measured, reported on while it runs, judged at the end.
+// Owns the pace of samples and reports and the result; refuses to know who hears the reports.
+import { memoryBytes, wallMs } from "#sim"
+import type { Cluster } from "../cluster/Cluster.ts"
+import { clusterSteps } from "../cluster/ClusterSteps.ts"
+import { faultPlan } from "../cluster/ClusterFault.ts"
+import { ClusterMeasures, plannedMarks } from "./ClusterMeasures.ts"
+import type { WorldCommand, WorldProgress, WorldResult } from "./Protocol.ts"
+import { operatorSteps, scenarioCase } from "./ScenarioCase.ts"
+import { ScenarioWorld } from "./ScenarioWorld.ts"
+import { shrinkScenario } from "./Shrinking.ts"
+
+type RunCommand = Extract<WorldCommand, { readonly type: "run" }>
+
+/** Rows of the state's columns: enough for a day to be read by the six minutes, few enough to be drawn. */
+const SAMPLES = 240
+const REPORT_MS = 400
+const SLICE_EVENTS = 2048
+const SLICE_MS = 50
+const MARKS_SHOWN = 6
+
+/** Lets the process hear its messages. */
+const breathe = (): Promise<void> => new Promise((resume) => void setImmediate(resume))
+
+export class WorldRun {
+  private readonly command: RunCommand
+  private readonly say: (progress: WorldProgress) => void
+  private readonly scenario: ScenarioWorld
+  private readonly measures: ClusterMeasures
+  private readonly begunMs = wallMs()
+  private reportedMs = 0
+  private reportedVirtualMs = 0
+  private residentMaxBytes = 0
+
+  constructor(command: RunCommand, say: (progress: WorldProgress) => void) {
+    const { cluster, folder, seed } = command
+    this.command = command
+    this.say = say
+    this.measures = new ClusterMeasures(cluster)
+    const { clock, hooks } = this.measures
+    const plan = faultPlan(cluster.faults, cluster.watchers)
+    this.scenario = new ScenarioWorld({ cluster, seed, folder, plan, clock, hooks })
+    this.measures.attach(this.scenario)
+  }
+
+  /** Lives through it all. */
+  async run(): Promise<WorldResult> {
+    const { cluster, folder, seed } = this.command
+    this.scenario.start(clusterSteps(cluster, seed, folder), operatorSteps(cluster))
+    const stepMs = Math.max(1, cluster.duration / SAMPLES)
+    for (let sample = 1; sample <= SAMPLES; sample++) {
+      await this.runUntil(sample === SAMPLES ? cluster.duration : sample * stepMs)
+      this.measures.state.sample(this.scenario.world.kernel.nowMs, wallMs() - this.begunMs)
+    }
+    // The record is of the cluster's life; the quiet time after it is for the checkers alone.
+    const wall = wallMs() - this.begunMs
+    const recorded = {
+      ...this.measures.recorded(this.scenario, { wallMs: wall, residentMaxBytes: this.residentMaxBytes })
+    }
+    if (cluster.checkers.length > 0) {
+      await this.runUntil(cluster.duration + cluster.settle)
+      this.scenario.finished()
+    }
+    const { violations } = this.scenario
+    const finding = violations.count === 0 ? undefined : this.shrink()
+    return {
+      type: "result",
+      cluster: {
+        ...recorded,
+        marks: violations.count === 0 ? recorded.marks : this.marksWithViolations(recorded.marks)
+      },
+      violations: violations.list.map(({ atMs, guarantee, message }) => ({
+        rule: guarantee,
+        text: `${message} (at ${(atMs / 1000).toFixed(3)} s)`
+      })),
+      counters: this.counters(),
+      finding
+    }
+  }
+
+  private marksWithViolations(marks: ReturnType<typeof plannedMarks>): ReturnType<typeof plannedMarks> {
+    const known = new Set(marks.map(({ atMs, text }) => `${atMs} ${text}`))
+    const late = this.scenario.violations.list
+      .map(({ atMs, guarantee, message }) => ({
+        kind: "violation" as const,
+        text: `${guarantee}: ${message}`,
+        atMs: Math.min(atMs, this.command.cluster.duration),
+        durationMs: null
+      }))
+      .filter(({ atMs, text }) => !known.has(`${atMs} ${text}`))
+    return [...marks, ...late]
+  }
+
+  private shrink() {
+    const { cluster, folder, seed, shrinkMs } = this.command
+    this.report(true)
+    return shrinkMs <= 0 ? undefined : shrinkScenario(scenarioCase(cluster, seed, folder), shrinkMs)
+  }
+
+  private async runUntil(untilMs: number): Promise<void> {
+    const { kernel } = this.scenario.world
+    for (;;) {
+      const sliceMs = wallMs()
+      let end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
+      while (end === "events" && wallMs() - sliceMs < SLICE_MS) end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
+      this.report(false)
+      await breathe()
+      if (end !== "events") return
+    }
+  }
+
+  private report(shrinking: boolean): void {
+    const nowMs = wallMs()
+    if (!shrinking && nowMs - this.reportedMs < REPORT_MS) return
+    const { cluster } = this.command
+    const { kernel } = this.scenario.world
+    const { residentBytes } = memoryBytes()
+    this.residentMaxBytes = Math.max(this.residentMaxBytes, residentBytes)
+    const since = nowMs - (this.reportedMs === 0 ? this.begunMs : this.reportedMs)
+    const speed = since > 0 ? (kernel.nowMs - this.reportedVirtualMs) / since : 0
+    this.reportedMs = nowMs
+    this.reportedVirtualMs = kernel.nowMs
+    this.say({
+      type: "progress",
+      virtualMs: Math.min(kernel.nowMs, cluster.duration),
+      durationMs: cluster.duration,
+      wallMs: nowMs - this.begunMs,
+      speed,
+      zones: this.measures.state.zonesNow(),
+      pods: this.measures.state.podsNow(),
+      residentBytes,
+      violations: this.scenario.violations.count,
+      marks: plannedMarks(cluster)
+        .filter(({ atMs }) => atMs <= kernel.nowMs)
+        .slice(-MARKS_SHOWN),
+      shrinking
+    })
+  }
+
+  /** Counts that another run of the same seed must repeat exactly. */
+  private counters(): Readonly<Record<string, number>> {
+    const { world, upgrades } = this.scenario
+    const { bindings, nodes, player, pods } = world
+    const upgraded = upgrades.reduce((sum, { stats }) => sum + stats.upgraded, 0)
+    const evicted = upgrades.reduce((sum, { stats }) => sum + stats.evicted, 0)
+    return {
+      "user steps": player.stats.steps,
+      "user steps that failed": player.stats.failures,
+      "nodes registered": nodes.stats.registered,
+      "node heartbeats": nodes.stats.heartbeats,
+      "lease renewals": nodes.renewals.stats.renewed,
+      "pods bound": bindings.stats.bound,
+      "pods unschedulable": bindings.stats.unschedulable,
+      "pod stages": pods.stats.stagesDone,
+      ...(upgrades.length === 0 ? {} : { "nodes upgraded": upgraded, "pods evicted": evicted })
+    }
+  }
+}
+
+/** A cluster's fields for one point of the cost curve: so many nodes and the pods they carry, in a steady state. */
+export const costCluster = (cluster: Cluster, nodes: number, durationMs: number): Cluster => ({
+  ...cluster,
+  duration: durationMs,
+  nodeGroups: [{ name: "node", count: nodes }],
+  zones: cluster.zones.slice(0, nodes),
+  machineTypes: {},
+  workloads: [],
+  namespaces: [],
+  actions: [],
+  churn: [],
+  requests: [],
+  watchers: [],
+  faults: [],
+  checkers: [],
+  controllers: "none"
+})

@@ -1,0 +1,281 @@
+// Scenario files about clusters: what they mean, and what is refused with its line and column.
+import { Result } from "effect"
+import * as fc from "fast-check"
+import { assert, describe, it } from "vitest"
+import { capacityOf, podsPerMachine } from "../../scenarios/cluster/Capacity.ts"
+import { faultPlan } from "../../scenarios/cluster/ClusterFault.ts"
+import type { Cluster } from "../../scenarios/cluster/Cluster.ts"
+import { clusterSteps, mergeSteps } from "../../scenarios/cluster/ClusterSteps.ts"
+import type { Diagnostic } from "../../scenarios/Diagnostic.ts"
+import { parseScenario } from "../../scenarios/ScenarioFile.ts"
+import { withNodes } from "../../scenarios/world/ScenarioCase.ts"
+
+const good = `apiVersion: wharf/v1
+kind: Scenario
+name: sample
+description: A sample
+cluster:
+  duration: 10m
+  zones: [zone-a, zone-b]
+  machineTypes:
+    large: { cpu: 16, memory: 64Gi, pods: 110 }
+  nodeGroups:
+    - { name: plain, count: 4 }
+    - { name: big, count: 2, machineType: large, labels: { disk: ssd }, taints: [{ key: only, effect: NoSchedule }] }
+  namespaces:
+    - { name: team, count: 3, quota: { pods: 50 } }
+  workloads:
+    - { name: web, replicas: 5, perNamespace: 2, service: true, maxUnavailable: 10% }
+  requests:
+    - { name: lists, verb: list, resource: pods, perSecond: 1 }
+  watchers:
+    - { name: proxy, resource: endpointslices.discovery.k8s.io, count: 3 }
+  actions:
+    - { kind: rolling-update, at: 5m, of: web, over: 6s }
+  faults:
+    - { kind: zone-dies, at: 1m, for: 2m, zone: zone-b }
+slo:
+  - { metric: api.list.p99, atMost: 30s }
+`
+
+const parse = (text: string, sets: ReadonlyArray<string> = []) => parseScenario("sample.yaml", text, sets)
+
+const clusterOf = (text: string, sets: ReadonlyArray<string> = []): Cluster => {
+  const result = parse(text, sets)
+  if (Result.isFailure(result)) throw new Error(result.failure.message)
+  const { cluster } = result.success.scenario
+  if (cluster === undefined) throw new Error("no cluster")
+  return cluster
+}
+
+const only = (text: string, sets: ReadonlyArray<string> = []): Diagnostic => {
+  const result = parse(text, sets)
+  assert(Result.isFailure(result), "expected the file to be refused")
+  assert.lengthOf(result.failure.diagnostics, 1, result.failure.message)
+  return result.failure.diagnostics[0]
+}
+
+const change = (from: string, to: string): string => {
+  assert.include(good, from)
+  return good.replace(from, to)
+}
+
+const lineOf = (text: string, part: string): { readonly line: number; readonly column: number } => {
+  const before = text.slice(0, text.indexOf(part))
+  return { line: before.split("\n").length, column: before.length - before.lastIndexOf("\n") }
+}
+
+describe("a cluster in a scenario", () => {
+  it("decodes with its defaults, units and parameters", () => {
+    const cluster = clusterOf(good, ["cluster.nodeGroups.plain.count=7"])
+    assert.strictEqual(cluster.duration, 600_000)
+    assert.strictEqual(cluster.nodeGroups[0].count, 7)
+    assert.deepStrictEqual(cluster.checkers, ["sums"])
+    assert.strictEqual(cluster.controllers, "all")
+    assert.include(cluster.network, { median: 0.5, lossRate: 0 })
+    assert.deepStrictEqual(capacityOf(cluster, cluster.nodeGroups[1]), {
+      cpu: "16",
+      memory: "64Gi",
+      pods: "110",
+      "ephemeral-storage": "100Gi"
+    })
+  })
+
+  it("stands beside a load on stores, or alone, but not for nothing", () => {
+    assert.match(only("apiVersion: wharf/v1\nkind: Scenario\nname: x\ndescription: y\n").rule, /or a cluster instead/)
+  })
+
+  it("is made of objects in the order of time, the same for the same seed", () => {
+    const cluster = clusterOf(good)
+    const steps = [...clusterSteps(cluster, 1, ".")]
+    const kinds = steps.map((step) => (step.verb === "create" ? String(step.object["kind"]) : step.verb))
+    const count = (kind: string) => kinds.filter((each) => each === kind).length
+    assert.deepStrictEqual(
+      { namespaces: count("Namespace"), quotas: count("ResourceQuota"), services: count("Service") },
+      { namespaces: 3, quotas: 3, services: 6 }
+    )
+    assert.deepStrictEqual([count("Deployment"), count("PodDisruptionBudget"), count("patch")], [6, 6, 6])
+    const times = steps.map(({ atMs }) => atMs)
+    assert.deepStrictEqual(
+      times,
+      times.toSorted((left, right) => left - right)
+    )
+    assert.deepStrictEqual(steps, [...clusterSteps(cluster, 1, ".")])
+    assert.deepStrictEqual(times.slice(-6), [300_000, 301_000, 302_000, 303_000, 304_000, 305_000])
+  })
+
+  it("lets the name of a group of watchers stand for each of them in a fault", () => {
+    const text = change(
+      "zone-dies, at: 1m, for: 2m, zone: zone-b",
+      "partition, at: 1m, for: 2m, side: [proxy], other: [apiserver]"
+    )
+    const { faults, watchers } = clusterOf(text)
+    const [step] = faultPlan(faults, watchers)
+    assert.deepInclude(step, { kind: "partition", side: ["proxy-0", "proxy-1", "proxy-2"], other: ["apiserver"] })
+  })
+})
+
+describe("a target", () => {
+  it("may be named on the command line without changing the file; those to come are refused in one line", () => {
+    assert.isTrue(Result.isSuccess(parse(good, ["target=sim"])))
+    for (const target of ["process", "kind", "kubeconfig"]) {
+      assert.match(only(good, [`target=${target}`]).rule, /comes with a later release.*target sim, from the same file/)
+    }
+    assert.match(only(good, ["target=moon"]).rule, /must be one of sim, process, kind, kubeconfig/)
+  })
+})
+
+describe("what a cluster cannot be is said where it stands", () => {
+  const refused: ReadonlyArray<readonly [what: string, text: string, at: string, rule: RegExp, hint?: RegExp]> = [
+    [
+      "an unknown field",
+      change("duration: 10m", "duration: 10m\n  registrOver: 5s"),
+      "registrOver",
+      /is not a known field/,
+      /"registerOver"/
+    ],
+    ["an unknown zone", change("zone: zone-b", "zone: zone-d"), "zone-d }", /no zone named zone-d/, /zone-/],
+    [
+      "a zone without nodes",
+      change("zones: [zone-a, zone-b]", "zones: [zone-a, zone-b, zone-c, zone-d, zone-e]"),
+      "zone-e",
+      /zone zone-e has no nodes/
+    ],
+    ["a fault after the end", change("at: 1m, for: 2m", "at: 11m, for: 2m"), "11m", /is not before the end/],
+    ["a fault that ends after it", change("at: 1m, for: 2m", "at: 9m, for: 2m"), "2m", /ends 1m after the end/],
+    [
+      "a machine type that is none",
+      change("machineType: large", "machineType: lage"),
+      "lage,",
+      /no machine type/,
+      /"large"/
+    ],
+    [
+      "a pod that fits on no machine",
+      change("replicas: 5,", "replicas: 5, cpu: 32,"),
+      "32,",
+      /more than any machine that it may stand on has/
+    ],
+    [
+      "more pods than there is room for",
+      change("replicas: 5,", "replicas: 500,"),
+      "500,",
+      /3000 pods cannot fit: the machines have room for 440/
+    ],
+    [
+      "pods that no group tolerates",
+      change("replicas: 5,", "replicas: 5, nodeSelector: { disk: ssd },"),
+      "{ disk: ssd }, p",
+      /no node group has these labels|every node group has a taint/
+    ],
+    ["an action on nothing", change("of: web, over", "of: wep, over"), "wep", /no workload named wep/, /"web"/],
+    [
+      "a controller that is none",
+      change("  duration: 10m", "  controllers: [deployment-contoller]\n  duration: 10m"),
+      "deployment-contoller",
+      /no controller named/,
+      /deployment-controller/
+    ],
+    [
+      "a resource that is not served",
+      change("resource: pods", "resource: pod"),
+      "pod,",
+      /no resource named pod/,
+      /"pods"/
+    ],
+    [
+      "a process that is none",
+      change("zone-dies, at: 1m, for: 2m, zone: zone-b", "slow-watcher, at: 1m, for: 2m, client: prox, by: 1s"),
+      "prox,",
+      /no process named prox/,
+      /"proxy"/
+    ],
+    [
+      "a kind of fault that is none",
+      change("kind: zone-dies", "kind: zone-died"),
+      "zone-died",
+      /must be one of zone-dies/,
+      /"zone-dies"/
+    ],
+    ["a quantity that is none", change("cpu: 16", "cpu: many"), "many", /a quantity such as/],
+    ["a target on no name", change("api.list.p99, at", "nodes.ready, of: pods, at"), "pods, atMost", /takes no name/],
+    [
+      "history of a large cluster",
+      change("  duration: 10m", "  checkers: [history]\n  duration: 10m").replace("count: 4", "count: 4000"),
+      "history",
+      /at most 1000 nodes, not 4002/
+    ]
+  ]
+  for (const [what, text, at, rule, hint] of refused) {
+    it(what, () => {
+      const diagnostic = only(text)
+      assert.match(diagnostic.rule, rule)
+      assert.include(diagnostic, lineOf(text, at))
+      if (hint !== undefined) assert.match(diagnostic.hint ?? "", hint)
+    })
+  }
+})
+
+const groups = fc.record({ plain: fc.integer({ min: 1, max: 500 }), big: fc.integer({ min: 1, max: 500 }) })
+
+describe("arithmetic of clusters", () => {
+  it("never refuses what fits and never accepts what cannot: room is exact for one workload", () => {
+    fc.assert(
+      fc.property(
+        groups,
+        fc.integer({ min: 1, max: 20_000 }),
+        fc.integer({ min: 100, max: 9000 }),
+        (counts, replicas, milli) => {
+          const text = good
+            .replace("count: 4", `count: ${Math.max(2, counts.plain)}`)
+            .replace("count: 3, quota: { pods: 50 }", "count: 1")
+            .replace("replicas: 5, perNamespace: 2,", `replicas: ${replicas}, cpu: ${milli}m,`)
+          const parsed = parse(text)
+          // Only the plain group tolerates: 7.9 CPUs each, 110 pods.
+          const each = Math.min(110, Math.floor(7900 / milli))
+          const fits = each > 0 && replicas <= each * Math.max(2, counts.plain)
+          assert.strictEqual(Result.isSuccess(parsed), fits, Result.isFailure(parsed) ? parsed.failure.message : text)
+          if (Result.isSuccess(parsed) && parsed.success.scenario.cluster !== undefined) {
+            const { cluster } = parsed.success.scenario
+            assert.strictEqual(podsPerMachine(cluster, cluster.workloads[0], cluster.nodeGroups[0]), each)
+          }
+        }
+      ),
+      { numRuns: 60 }
+    )
+  })
+
+  it("keeps the order of time when sequences are merged, and loses nothing", () => {
+    const times = fc.array(fc.array(fc.integer({ min: 0, max: 50 })), { maxLength: 6 })
+    fc.assert(
+      fc.property(times, (lists) => {
+        const sequences = lists.map((list, from) =>
+          list
+            .toSorted((left, right) => left - right)
+            .map((atMs, at) => ({
+              atMs,
+              verb: "delete" as const,
+              of: { apiVersion: "v1", resource: "pods", namespace: "", name: `${from}-${at}` }
+            }))
+        )
+        const merged = [...mergeSteps(sequences)]
+        assert.sameMembers(merged, sequences.flat())
+        const order = merged.map(({ atMs }) => atMs)
+        assert.deepStrictEqual(
+          order,
+          order.toSorted((left, right) => left - right)
+        )
+      })
+    )
+  })
+
+  it("makes a cluster smaller without losing a zone", () => {
+    const cluster = clusterOf(good.replace("count: 4", "count: 400"))
+    const smaller = withNodes(cluster, 3)
+    assert.deepStrictEqual(
+      smaller.nodeGroups.map(({ count }) => count),
+      [3, 2]
+    )
+    assert.strictEqual(withNodes(cluster, 500), cluster)
+  })
+})
