@@ -190,7 +190,7 @@ const play = async ({ client }: Cluster, ns: string): Promise<Played> => {
   try {
     await Promise.all([begin(player), beginDeleted(deleted)])
     await ask((done) => client.delete({ resource: namespaces, namespace: "", name: other }, {}, done))
-    const made = await settle(client, ns, ["NodeStatusNeverUpdated", "NodeStatusUnknown"])
+    const made = await settle(client, ns, ["NodeStatusNeverUpdated", "NodeStatusUnknown", "DeletionByTaintManager"])
     const getHeld = () =>
       ask<KubeObject>((done) => client.get({ resource: namespaces, namespace: "", name: other }, {}, done))
     for (let tries = 0; tries < 150 && !JSON.stringify(await getHeld()).includes("SomeFinalizersRemain"); tries++)
