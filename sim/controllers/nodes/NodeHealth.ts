@@ -26,7 +26,7 @@ export class NodeHealth {
   /** The heartbeat that was seen at the last look; undefined when the condition was missing. */
   heartbeat: string | undefined
   /** The renewal of its lease that was seen at the last look. */
-  leaseMs = -Infinity
+  renewTime = ""
   leaseVersion = ""
   /** The node or its lease changed since the last look. */
   changed = true
@@ -39,6 +39,13 @@ export class NodeHealth {
     this.counts = node.metadata.labels?.[EXCLUDED] === undefined
     this.ready = readinessOf(node)
   }
+}
+
+/** Whether a time is after another one; written alike, as one kubelet writes them, they compare as texts. */
+const isLater = (text: string, before: string): boolean => {
+  if (text === before || text === "") return false
+  if (text.length === before.length && text.endsWith("Z") && before.endsWith("Z")) return text > before
+  return (parseRfc3339(text) ?? -Infinity) > (parseRfc3339(before) ?? -Infinity)
 }
 
 export class NodeHealths {
@@ -83,10 +90,10 @@ export class NodeHealths {
   }
 
   #renew(health: NodeHealth, lease: KubeObject): void {
-    const renewedMs = parseRfc3339(textOf(fieldsOf(lease.spec)["renewTime"]))
+    const renewTime = textOf(fieldsOf(lease.spec)["renewTime"])
     health.leaseVersion = lease.metadata.resourceVersion ?? ""
-    if (renewedMs === undefined || renewedMs <= health.leaseMs) return
-    health.leaseMs = renewedMs
+    if (!isLater(renewTime, health.renewTime)) return
+    health.renewTime = renewTime
     health.renewed = true
   }
 

@@ -12,6 +12,7 @@ import {
   type KubeObject,
   Quantity,
   quantityOf,
+  type Reconciled,
   sameJson,
   wholeQuantity
 } from "#kube"
@@ -24,6 +25,8 @@ import { afterServed, type ServedResource, servedResources } from "./ServedResou
 const NAME = "resourcequota-controller"
 const quotas = gvr("", "v1", "resourcequotas")
 const RESYNC_MS = 300_000
+/** By then every watch has shown what was written before. */
+const RECOUNT_MS = 1000
 const UNCOUNTED: ReadonlySet<string> = new Set(["events", "bindings", "componentstatuses"])
 const NEEDED = ["create", "list", "watch", "delete"]
 
@@ -150,6 +153,15 @@ const sameAmounts = (a: Json | undefined, b: Json | undefined): boolean => {
   return true
 }
 
+/** Whether some amount is less than it was. */
+const isLowered = (before: Json | undefined, after: Json | undefined): boolean => {
+  const [left, right] = [fieldsOf(before), fieldsOf(after)]
+  return Object.keys(right).some((name) => {
+    const [one, other] = [quantityIn(left[name]), quantityIn(right[name])]
+    return one !== undefined && other !== undefined && other.compare(one) < 0
+  })
+}
+
 const quantityIn = (value: unknown): Quantity | undefined => {
   if (typeof value !== "string" && typeof value !== "number") return undefined
   const quantity = quantityOf(value)
@@ -161,7 +173,7 @@ export const quotaController = (manager: Manager): Controller => {
   const client = clientOf(manager)
   const informer = manager.informers.informer(quotas)
   const served = servedResources(manager)
-  const sync = Effect.fnUntraced(function* (key: string): Effect.fn.Return<void, ApiFailure> {
+  const sync = Effect.fnUntraced(function* (key: string): Effect.fn.Return<Reconciled, ApiFailure> {
     const quota = informer.store.get(key)
     if (quota === undefined) return
     const counted = quotaStatus(quota, yield* counts.count(quota))
@@ -174,6 +186,8 @@ export const quotaController = (manager: Manager): Controller => {
     if (isSame) return
     const { name = "", namespace = "" } = quota.metadata
     yield* client.update({ resource: quotas, namespace, name, subresource: "status" }, counted)
+    // What was charged a moment ago may be an object that our copy does not show yet: whoever gives back looks again.
+    return isLowered(before["used"], after["used"]) ? { requeueAfterMs: RECOUNT_MS } : undefined
   })
   const controller = keyedController(manager, NAME, {
     watches: [

@@ -108,6 +108,10 @@ const unordered: ReadonlySet<string> = new Set([
   "finalizers"
 ])
 
+/** Whether annotations tell nothing but when something happened: whether they are there at all is a matter of time, too. */
+const tellsTimes = (name: string, value: unknown): boolean =>
+  name === "annotations" && Object.keys((value ?? {}) as Fields).every((key) => dropped.has(key))
+
 const plain = (value: unknown, ns: string, field = ""): unknown => {
   if (typeof value === "string")
     return value.replaceAll(ns, "NS").replace(/^((?:plain|headless|close|empty|far)-)[a-z0-9]{5}$/, "$1*")
@@ -118,7 +122,7 @@ const plain = (value: unknown, ns: string, field = ""): unknown => {
   if (typeof value !== "object" || value === null) return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([name, item]) => !dropped.has(name) && item !== undefined)
+      .filter(([name, item]) => !dropped.has(name) && item !== undefined && !tellsTimes(name, item))
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, item]) => [name, plain(item, ns, name)])
   )
@@ -190,7 +194,7 @@ const play = async ({ client }: Cluster, ns: string): Promise<Played> => {
   try {
     await Promise.all([begin(player), beginDeleted(deleted)])
     await ask((done) => client.delete({ resource: namespaces, namespace: "", name: other }, {}, done))
-    const made = await settle(client, ns, ["NodeStatusNeverUpdated", "NodeStatusUnknown"])
+    const made = await settle(client, ns, ["NodeStatusNeverUpdated", "NodeStatusUnknown", "DeletionByTaintManager"])
     const getHeld = () =>
       ask<KubeObject>((done) => client.get({ resource: namespaces, namespace: "", name: other }, {}, done))
     for (let tries = 0; tries < 150 && !JSON.stringify(await getHeld()).includes("SomeFinalizersRemain"); tries++)

@@ -245,15 +245,22 @@ const storage = async (player: Player): Promise<void> => {
 }
 
 const silentNodes = async (player: Player): Promise<void> => {
-  const labels = { "topology.kubernetes.io/zone": "z1" }
-  for (const name of ["silent", "never", "unready"])
-    await player.create(nodes, "Node", name, { metadata: { labels: { ...labels, "kubernetes.io/os": "linux" } } }, true)
+  // Alone in its zone: where most nodes of a small zone fail, nobody is evicted.
+  for (const [name, zone] of [
+    ["silent", "z2"],
+    ["never", "z1"],
+    ["unready", "z1"]
+  ] as const) {
+    const labels = { "topology.kubernetes.io/zone": zone, "kubernetes.io/os": "linux" }
+    await player.create(nodes, "Node", name, { metadata: { labels } }, true)
+  }
   await player.change(nodes, "silent", nodeStatus("True", Date.now()), "status", true)
   await player.change(nodes, "unready", nodeStatus("False", Date.now()), "status", true)
   const nodeName = `${player.ns}-silent`
-  const tolerations = [{ key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" }]
-  await player.create(pods, "Pod", "stays", pod({ app: "c" }, { nodeName, tolerations }))
-  await player.create(pods, "Pod", "evicted", pod({ app: "c" }, { nodeName }))
+  const toleration = { key: "node.kubernetes.io/unreachable", operator: "Exists", effect: "NoExecute" }
+  await player.create(pods, "Pod", "stays", pod({ app: "c" }, { nodeName, tolerations: [toleration] }))
+  const tolerations = [{ ...toleration, tolerationSeconds: 1 }]
+  await player.create(pods, "Pod", "evicted", pod({ app: "c" }, { nodeName, tolerations }))
   for (const name of ["stays", "evicted"]) await player.change(pods, name, running("10.1.0.9", true), "status")
 }
 
