@@ -10,7 +10,6 @@ import {
   labelSelectorOf,
   objectKey,
   type Reconciled,
-  sameJson,
   SelectorInvalid
 } from "#kube"
 import type { EventSink } from "../EventRecorder.ts"
@@ -29,6 +28,7 @@ import { boundTo, daemonTemplate, hashOfPod, isUpdated, placementOf, targetNode 
 import { byPlaceAndAge, type DaemonPlan, type DaemonView, planNodes, planRollout } from "./DaemonPlan.ts"
 import { definedFields } from "./DeploymentStatus.ts"
 import type { FailureBackoff } from "./FailureBackoff.ts"
+import { writeStatus } from "./StatusWriter.ts"
 import {
   claimRevisions,
   holdsTemplate,
@@ -55,6 +55,8 @@ export interface DaemonSources {
   readonly backoff: FailureBackoff
   readonly now: () => number
   readonly nodes: () => ReadonlyArray<KubeObject>
+  /** Hears of a status that was written. */
+  readonly wrote: (set: DaemonSet, after: KubeObject | undefined) => void
   readonly podCandidates: (set: DaemonSet) => ReadonlyArray<KubeObject>
   readonly revisionCandidates: (set: DaemonSet) => ReadonlyArray<KubeObject>
   /** Wakes a set later. */
@@ -272,20 +274,16 @@ export class DaemonSync {
       { collisions }: History,
       isSynced: boolean
     ): Effect.fn.Return<Reconciled, ApiFailure> {
-      const { client } = this.#from
+      const { client, expectations, wrote } = this.#from
       const { metadata, spec, status: before } = view.set
       const { minReadySeconds = 0 } = spec
-      const { generation = 0, name = "", namespace = "" } = metadata
+      const { generation = 0, uid = "" } = metadata
       const observedGeneration = isSynced ? generation : (before?.observedGeneration ?? 0)
       const status = statusOf(view, observedGeneration, collisions)
-      if (before === undefined || !sameJson(before, status)) {
-        const target = { resource: daemonSetResource, namespace, name }
-        const write = (object: KubeObject): Step<KubeObject> =>
-          client.update({ ...target, subresource: "status" }, { ...object, status })
-        const first = yield* Effect.result(write(view.set))
-        if (first._tag === "Failure") yield* write(yield* client.get(target))
-      }
-      if (minReadySeconds === 0 || status.numberReady === (status.numberAvailable ?? 0)) return undefined
+      wrote(view.set, yield* writeStatus(client, daemonSetResource, view.set, status))
+      // An event that never comes must not stop the set for ever.
+      const expiry = expectations.satisfied(uid) ? undefined : { requeueAfterMs: expectations.expiresInMs(uid) }
+      if (minReadySeconds === 0 || status.numberReady === (status.numberAvailable ?? 0)) return expiry
       const waits = Array.from(view.podsOn.values()).flatMap((pods) =>
         pods.flatMap((pod) => availableInMs(pod, minReadySeconds, view.nowMs) ?? [])
       )

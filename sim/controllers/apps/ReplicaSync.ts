@@ -13,8 +13,7 @@ import {
   objectKey,
   parseRfc3339,
   type Reconciled,
-  rfc3339,
-  sameJson
+  rfc3339
 } from "#kube"
 import { podsToDelete } from "../ActivePods.ts"
 import type { Expectations } from "../Expectations.ts"
@@ -31,6 +30,7 @@ import {
 import { type Condition, isActive, isTerminating } from "../PodFacts.ts"
 import { findCondition, withCondition, withoutCondition } from "./Conditions.ts"
 import { definedFields } from "./DeploymentStatus.ts"
+import { writeStatus } from "./StatusWriter.ts"
 import { emptyTally, nextReady, readySince, type ReplicaTallies, type Tally, tallyPod } from "./ReplicaTallies.ts"
 import { counted, type ReplicaSet, type ReplicaSetStatus, replicasOf } from "./Workloads.ts"
 
@@ -51,6 +51,8 @@ export interface ReplicaSources {
   readonly expectations: Expectations
   readonly tallies: ReplicaTallies
   readonly now: () => number
+  /** Hears of a status that was written. */
+  readonly wrote: (set: ReplicaSet, after: KubeObject | undefined) => void
   readonly ownPods: (set: ReplicaSet) => ReadonlyArray<KubeObject>
   readonly orphans: (namespace: string) => ReadonlyArray<KubeObject>
   /** The pods of all sets with the same owner. */
@@ -101,9 +103,14 @@ export class ReplicaSync {
     const available = this.#available(set, seen.tally, now)
     const counts = { ...seen, active, ready, terminating: seen.tally.terminating, available: available.count }
     const failure = isReady && deletionTimestamp === undefined ? yield* this.#manage(set, active, seen.pods) : undefined
-    yield* this.#writeStatus(set, statusOf(set, counts, this.#from.kind.tellsTerminating, failure, now))
+    const { client, expectations, kind, wrote } = this.#from
+    const status = statusOf(set, counts, kind.tellsTerminating, failure, now)
+    wrote(set, yield* writeStatus(client, kind.resource, set, status))
     if (failure !== undefined) return yield* Effect.fail(failure)
-    return available.nextInMs === undefined ? undefined : { requeueAfterMs: available.nextInMs }
+    // An event that never comes must not stop the set for ever.
+    const waits = [available.nextInMs, expectations.satisfied(uid) ? undefined : expectations.expiresInMs(uid)]
+    const next = waits.filter((wait) => wait !== undefined)
+    return next.length === 0 ? undefined : { requeueAfterMs: Math.min(...next) }
   })
 
   /** Pod by pod, with adoption and release; afterwards the set is regular if nothing odd was found. */
@@ -201,21 +208,6 @@ export class ReplicaSync {
         : Failures.generic(failure.code, failure.reason, `unable to delete pods: ${failure.message}`)
     )
   }
-
-  /** Writes a status that is news, once more on the newest object if it was written by somebody else meanwhile. */
-  #writeStatus = Effect.fnUntraced(
-    { self: this },
-    function* (this: ReplicaSync, set: ReplicaSet, status: JsonObject): Effect.fn.Return<void, ApiFailure> {
-      if (set.status !== undefined && sameJson(set.status, status)) return
-      const { client, kind } = this.#from
-      const { name = "", namespace = "" } = set.metadata
-      const target = { resource: kind.resource, namespace, name }
-      const write = (object: KubeObject): Effect.Effect<KubeObject, ApiFailure> =>
-        client.update({ ...target, subresource: "status" }, { ...object, status })
-      const first = yield* Effect.result(write(set))
-      if (first._tag === "Failure") yield* write(yield* client.get(target))
-    }
-  )
 }
 
 const statusOf = (
