@@ -32,7 +32,7 @@ export const allControllers: ReadonlyArray<NamedController> = [
     syncs: 5,
     syncsFlag: "concurrent-ttl-after-finished-syncs"
   },
-  { name: "disruption-controller", make: disruptionController },
+  { name: "disruption-controller", make: disruptionController, syncsFlag: "concurrent-disruption-syncs" },
   {
     name: "horizontal-pod-autoscaler-controller",
     make: (manager) => autoscalerController(manager),
