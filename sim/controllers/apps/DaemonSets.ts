@@ -19,6 +19,7 @@ import { Freshness, STALE_RETRY } from "../Freshness.ts"
 import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownerKeyOf } from "../Owned.ts"
+import { PodBatches } from "../PodBatches.ts"
 import { isNamespaceTerminating, PodControl, podResource } from "../PodControl.ts"
 import { placementOf } from "./DaemonPlacement.ts"
 import { DaemonSync } from "./DaemonSync.ts"
@@ -56,7 +57,7 @@ export const daemonSetController = (manager: Manager): Controller => {
   const sync = new DaemonSync({
     client: effectClient(manager.client),
     events: sink,
-    pods: new PodControl(manager.client, sink),
+    batches: new PodBatches(new PodControl(manager.client, sink), expectations),
     expectations,
     backoff: new FailureBackoff(clockwork),
     now: clockwork.now,

@@ -8,21 +8,14 @@ import {
   type KubeObject,
   type LabelSelector,
   labelSelectorOf,
-  objectKey,
   type Reconciled,
   SelectorInvalid
 } from "#kube"
 import type { EventSink } from "../EventRecorder.ts"
 import type { Expectations } from "../Expectations.ts"
 import { claim } from "../Ownership.ts"
-import {
-  allAtOnce,
-  isNamespaceTerminating,
-  type PodControl,
-  podFromTemplate,
-  podResource,
-  slowStart
-} from "../PodControl.ts"
+import type { PodBatches } from "../PodBatches.ts"
+import { podFromTemplate, podResource } from "../PodControl.ts"
 import { availableInMs, isAvailable, isReady, isTerminal } from "../PodFacts.ts"
 import { boundTo, daemonTemplate, hashOfPod, isUpdated, placementOf, targetNode } from "./DaemonPlacement.ts"
 import { byPlaceAndAge, type DaemonPlan, type DaemonView, planNodes, planRollout } from "./DaemonPlan.ts"
@@ -50,7 +43,7 @@ import {
 export interface DaemonSources {
   readonly client: EffectClient
   readonly events: EventSink
-  readonly pods: PodControl
+  readonly batches: PodBatches
   readonly expectations: Expectations
   readonly backoff: FailureBackoff
   readonly now: () => number
@@ -237,31 +230,13 @@ export class DaemonSync {
   #carryOut = Effect.fnUntraced(
     { self: this },
     function* (this: DaemonSync, { hash, set }: DaemonView, plan: DaemonPlan): Effect.fn.Return<void, ApiFailure> {
-      const { expectations, pods } = this.#from
-      const uid = set.metadata.uid ?? ""
       const create = plan.create.slice(0, BURST)
       const remove = plan.remove.slice(0, BURST)
       if (create.length + remove.length === 0) return
-      expectations.expect(uid, create.length, remove.map(objectKey))
       const pod = podFromTemplate(daemonTemplate(set, hash), set, daemonSetKind)
-      const made = yield* slowStart(create.length, (at, done) =>
-        pods.createWith(boundTo(pod, create[at] ?? ""), set, (answer) => {
-          if (!(answer instanceof ApiFailure)) return done(undefined)
-          expectations.created(uid)
-          done(isNamespaceTerminating(answer) ? undefined : answer)
-        })
-      )
-      for (let at = 0; at < made.skipped; at++) expectations.created(uid)
-      const gone = yield* allAtOnce(remove.length, (at, done) => {
-        const target = remove[at]
-        if (target === undefined) return done(undefined)
-        pods.deleteWith(target, set, (answer) => {
-          if (!(answer instanceof ApiFailure)) return done(undefined)
-          expectations.deleted(uid, objectKey(target))
-          done(answer.code === 404 ? undefined : answer)
-        })
-      })
-      const failure = made.failure ?? gone.failure
+      const podAt = (at: number): KubeObject => boundTo(pod, create[at] ?? "")
+      const { created, removed } = yield* this.#from.batches.carryOut(set, { create: create.length, podAt, remove })
+      const failure = created ?? removed
       if (failure !== undefined) return yield* Effect.fail(failure)
     }
   )

@@ -10,7 +10,6 @@ import {
   type JsonObject,
   type KubeObject,
   type LabelSelector,
-  objectKey,
   parseRfc3339,
   type Reconciled,
   rfc3339
@@ -19,14 +18,8 @@ import { podsToDelete } from "../ActivePods.ts"
 import type { Expectations } from "../Expectations.ts"
 import type { OwnerKind } from "../Owned.ts"
 import { claim } from "../Ownership.ts"
-import {
-  allAtOnce,
-  isNamespaceTerminating,
-  type PodControl,
-  podFromTemplate,
-  podResource,
-  slowStart
-} from "../PodControl.ts"
+import type { PodBatches } from "../PodBatches.ts"
+import { podFromTemplate, podResource } from "../PodControl.ts"
 import { type Condition, isActive, isTerminating } from "../PodFacts.ts"
 import { findCondition, withCondition, withoutCondition } from "./Conditions.ts"
 import { definedFields } from "./DeploymentStatus.ts"
@@ -47,7 +40,7 @@ export interface ReplicaKind {
 export interface ReplicaSources {
   readonly kind: ReplicaKind
   readonly client: EffectClient
-  readonly pods: PodControl
+  readonly batches: PodBatches
   readonly expectations: Expectations
   readonly tallies: ReplicaTallies
   readonly now: () => number
@@ -170,42 +163,18 @@ export class ReplicaSync {
   }
 
   #create(set: ReplicaSet, count: number): Effect.Effect<ApiFailure | undefined> {
-    const { expectations, kind, pods } = this.#from
-    const { uid = "" } = set.metadata
-    const pod = podFromTemplate(set.spec.template, set, kind.owner)
-    expectations.expect(uid, count)
-    const batches = slowStart(count, (_, done) =>
-      pods.createWith(pod, set, (answer) => {
-        if (!(answer instanceof ApiFailure)) return done(undefined)
-        expectations.created(uid)
-        // Nothing can be made in a namespace that goes away: that is no failure of the set.
-        done(isNamespaceTerminating(answer) ? undefined : answer)
-      })
-    )
-    return Effect.map(batches, ({ failure, skipped }) => {
-      for (let at = 0; at < skipped; at++) expectations.created(uid)
-      return failure
-    })
+    const pod = podFromTemplate(set.spec.template, set, this.#from.kind.owner)
+    const batch = { create: count, podAt: () => pod, remove: [] }
+    return Effect.map(this.#from.batches.carryOut(set, batch), ({ created }) => created)
   }
 
   #delete(set: ReplicaSet, active: ReadonlyArray<KubeObject>, count: number): Effect.Effect<ApiFailure | undefined> {
-    const { expectations, now, pods, related } = this.#from
-    const { uid = "" } = set.metadata
-    const first = podsToDelete(active, count, related(set), now()).slice(0, count)
-    expectations.expect(uid, 0, first.map(objectKey))
-    const calls = allAtOnce(first.length, (at, done) => {
-      const pod = first[at]
-      if (pod === undefined) return done(undefined)
-      pods.deleteWith(pod, set, (answer) => {
-        if (!(answer instanceof ApiFailure)) return done(undefined)
-        expectations.deleted(uid, objectKey(pod))
-        done(answer.code === 404 ? undefined : answer)
-      })
-    })
-    return Effect.map(calls, ({ failure }) =>
-      failure === undefined
+    const { batches, now, related } = this.#from
+    const remove = podsToDelete(active, count, related(set), now()).slice(0, count)
+    return Effect.map(batches.carryOut(set, { create: 0, podAt: () => set, remove }), ({ removed }) =>
+      removed === undefined
         ? undefined
-        : Failures.generic(failure.code, failure.reason, `unable to delete pods: ${failure.message}`)
+        : Failures.generic(removed.code, removed.reason, `unable to delete pods: ${removed.message}`)
     )
   }
 }

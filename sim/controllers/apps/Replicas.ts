@@ -23,6 +23,7 @@ import { Freshness, STALE_RETRY } from "../Freshness.ts"
 import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownedByUid, ownerKeyOf } from "../Owned.ts"
+import { PodBatches } from "../PodBatches.ts"
 import { PodControl, podResource } from "../PodControl.ts"
 import { hasLabelsOf, type ReplicaKind, ReplicaSync } from "./ReplicaSync.ts"
 import { ReplicaTallies } from "./ReplicaTallies.ts"
@@ -168,7 +169,7 @@ const makeReplicas =
     const sync = new ReplicaSync({
       kind,
       client: effectClient(client),
-      pods: new PodControl(client, events.from(component)),
+      batches: new PodBatches(new PodControl(client, events.from(component)), expectations),
       expectations,
       tallies,
       now: clockwork.now,
