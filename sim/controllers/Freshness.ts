@@ -3,6 +3,9 @@
 // Bound: one entry per owner whose last write is not seen yet.
 import type { Informer } from "#kube"
 
+/** When to look again at what is not shown yet. */
+export const STALE_RETRY = { requeueAfterMs: 10 }
+
 /** Whether a version comes after another; versions are decimal numbers of any length. */
 const isLater = (a: string, b: string): boolean => (a.length === b.length ? a > b : a.length > b.length)
 

@@ -132,7 +132,12 @@ const run = Effect.fn("controllers.command")(function* (given: Given) {
   yield* Console.log(`controllers on ${access.cluster.server}: ${chosen.map(({ name }) => name).join(", ")}`)
   yield* Effect.acquireRelease(
     Effect.sync(() => manager.start({ name: manager.name, clockwork: machineClockwork, client })),
-    (stop) => Effect.sync(() => stop?.())
+    (stop) =>
+      // A lease that is given up is on its way when the connections close.
+      Effect.andThen(
+        Effect.sync(() => stop?.()),
+        leaderElect ? Effect.sleep("200 millis") : Effect.void
+      )
   )
   return yield* Effect.never
 }, Effect.scoped)

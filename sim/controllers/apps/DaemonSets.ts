@@ -15,9 +15,11 @@ import {
   SelectorInvalid
 } from "#kube"
 import { Expectations } from "../Expectations.ts"
+import { Freshness, STALE_RETRY } from "../Freshness.ts"
 import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownerKeyOf } from "../Owned.ts"
+import { PodBatches } from "../PodBatches.ts"
 import { isNamespaceTerminating, PodControl, podResource } from "../PodControl.ts"
 import { placementOf } from "./DaemonPlacement.ts"
 import { DaemonSync } from "./DaemonSync.ts"
@@ -50,20 +52,27 @@ export const daemonSetController = (manager: Manager): Controller => {
   indexByOwner(pods)
   indexByOwner(revisions)
   const expectations = new Expectations(clockwork)
+  const freshness = new Freshness([sets])
   const sink = events.from(NAME)
   const sync = new DaemonSync({
     client: effectClient(manager.client),
     events: sink,
-    pods: new PodControl(manager.client, sink),
+    batches: new PodBatches(new PodControl(manager.client, sink), expectations),
     expectations,
     backoff: new FailureBackoff(clockwork),
     now: clockwork.now,
+    wrote: ({ metadata }, after) => freshness.wrote(metadata.uid ?? "", sets, after?.metadata.resourceVersion),
     nodes: () => [...nodes.store.all()],
     podCandidates: (set) => [...ownedBy(pods, set), ...orphansIn(pods, set.metadata.namespace ?? "")],
     revisionCandidates: (set) => [...ownedBy(revisions, set), ...orphansIn(revisions, set.metadata.namespace ?? "")],
     wakeIn: (set, delayMs) => controller.enqueueAfter(objectKey(set), delayMs)
   })
-  sets.addHandler({ deleted: ({ metadata }) => expectations.forget(metadata.uid ?? "") })
+  sets.addHandler({
+    deleted: ({ metadata: { uid = "" } }) => {
+      expectations.forget(uid)
+      freshness.forget(uid)
+    }
+  })
   const controller = makeController({
     name: NAME,
     clockwork,
@@ -76,6 +85,7 @@ export const daemonSetController = (manager: Manager): Controller => {
       // SAFETY: the informer holds DaemonSets.
       const set = sets.store.get(key) as DaemonSet | undefined
       if (set === undefined) return Effect.void
+      if (!freshness.isFresh(set.metadata.uid ?? "")) return Effect.succeed(STALE_RETRY)
       return sync.sync(set).pipe(Effect.catchIf(isNamespaceTerminating, () => Effect.void))
     },
     onFailure: (key, failure) => manager.failed(NAME, key, failure)

@@ -8,27 +8,20 @@ import {
   type KubeObject,
   type LabelSelector,
   labelSelectorOf,
-  objectKey,
   type Reconciled,
-  sameJson,
   SelectorInvalid
 } from "#kube"
 import type { EventSink } from "../EventRecorder.ts"
 import type { Expectations } from "../Expectations.ts"
 import { claim } from "../Ownership.ts"
-import {
-  allAtOnce,
-  isNamespaceTerminating,
-  type PodControl,
-  podFromTemplate,
-  podResource,
-  slowStart
-} from "../PodControl.ts"
+import type { PodBatches } from "../PodBatches.ts"
+import { podFromTemplate, podResource } from "../PodControl.ts"
 import { availableInMs, isAvailable, isReady, isTerminal } from "../PodFacts.ts"
 import { boundTo, daemonTemplate, hashOfPod, isUpdated, placementOf, targetNode } from "./DaemonPlacement.ts"
 import { byPlaceAndAge, type DaemonPlan, type DaemonView, planNodes, planRollout } from "./DaemonPlan.ts"
 import { definedFields } from "./DeploymentStatus.ts"
 import type { FailureBackoff } from "./FailureBackoff.ts"
+import { writeStatus } from "./StatusWriter.ts"
 import {
   claimRevisions,
   holdsTemplate,
@@ -50,11 +43,13 @@ import {
 export interface DaemonSources {
   readonly client: EffectClient
   readonly events: EventSink
-  readonly pods: PodControl
+  readonly batches: PodBatches
   readonly expectations: Expectations
   readonly backoff: FailureBackoff
   readonly now: () => number
   readonly nodes: () => ReadonlyArray<KubeObject>
+  /** Hears of a status that was written. */
+  readonly wrote: (set: DaemonSet, after: KubeObject | undefined) => void
   readonly podCandidates: (set: DaemonSet) => ReadonlyArray<KubeObject>
   readonly revisionCandidates: (set: DaemonSet) => ReadonlyArray<KubeObject>
   /** Wakes a set later. */
@@ -235,31 +230,13 @@ export class DaemonSync {
   #carryOut = Effect.fnUntraced(
     { self: this },
     function* (this: DaemonSync, { hash, set }: DaemonView, plan: DaemonPlan): Effect.fn.Return<void, ApiFailure> {
-      const { expectations, pods } = this.#from
-      const uid = set.metadata.uid ?? ""
       const create = plan.create.slice(0, BURST)
       const remove = plan.remove.slice(0, BURST)
       if (create.length + remove.length === 0) return
-      expectations.expect(uid, create.length, remove.map(objectKey))
       const pod = podFromTemplate(daemonTemplate(set, hash), set, daemonSetKind)
-      const made = yield* slowStart(create.length, (at, done) =>
-        pods.createWith(boundTo(pod, create[at] ?? ""), set, (answer) => {
-          if (!(answer instanceof ApiFailure)) return done(undefined)
-          expectations.created(uid)
-          done(isNamespaceTerminating(answer) ? undefined : answer)
-        })
-      )
-      for (let at = 0; at < made.skipped; at++) expectations.created(uid)
-      const gone = yield* allAtOnce(remove.length, (at, done) => {
-        const target = remove[at]
-        if (target === undefined) return done(undefined)
-        pods.deleteWith(target, set, (answer) => {
-          if (!(answer instanceof ApiFailure)) return done(undefined)
-          expectations.deleted(uid, objectKey(target))
-          done(answer.code === 404 ? undefined : answer)
-        })
-      })
-      const failure = made.failure ?? gone.failure
+      const podAt = (at: number): KubeObject => boundTo(pod, create[at] ?? "")
+      const { created, removed } = yield* this.#from.batches.carryOut(set, { create: create.length, podAt, remove })
+      const failure = created ?? removed
       if (failure !== undefined) return yield* Effect.fail(failure)
     }
   )
@@ -272,20 +249,16 @@ export class DaemonSync {
       { collisions }: History,
       isSynced: boolean
     ): Effect.fn.Return<Reconciled, ApiFailure> {
-      const { client } = this.#from
+      const { client, expectations, wrote } = this.#from
       const { metadata, spec, status: before } = view.set
       const { minReadySeconds = 0 } = spec
-      const { generation = 0, name = "", namespace = "" } = metadata
+      const { generation = 0, uid = "" } = metadata
       const observedGeneration = isSynced ? generation : (before?.observedGeneration ?? 0)
       const status = statusOf(view, observedGeneration, collisions)
-      if (before === undefined || !sameJson(before, status)) {
-        const target = { resource: daemonSetResource, namespace, name }
-        const write = (object: KubeObject): Step<KubeObject> =>
-          client.update({ ...target, subresource: "status" }, { ...object, status })
-        const first = yield* Effect.result(write(view.set))
-        if (first._tag === "Failure") yield* write(yield* client.get(target))
-      }
-      if (minReadySeconds === 0 || status.numberReady === (status.numberAvailable ?? 0)) return undefined
+      wrote(view.set, yield* writeStatus(client, daemonSetResource, view.set, status))
+      // An event that never comes must not stop the set for ever.
+      const expiry = expectations.satisfied(uid) ? undefined : { requeueAfterMs: expectations.expiresInMs(uid) }
+      if (minReadySeconds === 0 || status.numberReady === (status.numberAvailable ?? 0)) return expiry
       const waits = Array.from(view.podsOn.values()).flatMap((pods) =>
         pods.flatMap((pod) => availableInMs(pod, minReadySeconds, view.nowMs) ?? [])
       )

@@ -10,27 +10,20 @@ import {
   type JsonObject,
   type KubeObject,
   type LabelSelector,
-  objectKey,
   parseRfc3339,
   type Reconciled,
-  rfc3339,
-  sameJson
+  rfc3339
 } from "#kube"
 import { podsToDelete } from "../ActivePods.ts"
 import type { Expectations } from "../Expectations.ts"
 import type { OwnerKind } from "../Owned.ts"
 import { claim } from "../Ownership.ts"
-import {
-  allAtOnce,
-  isNamespaceTerminating,
-  type PodControl,
-  podFromTemplate,
-  podResource,
-  slowStart
-} from "../PodControl.ts"
+import type { PodBatches } from "../PodBatches.ts"
+import { podFromTemplate, podResource } from "../PodControl.ts"
 import { type Condition, isActive, isTerminating } from "../PodFacts.ts"
 import { findCondition, withCondition, withoutCondition } from "./Conditions.ts"
 import { definedFields } from "./DeploymentStatus.ts"
+import { writeStatus } from "./StatusWriter.ts"
 import { emptyTally, nextReady, readySince, type ReplicaTallies, type Tally, tallyPod } from "./ReplicaTallies.ts"
 import { counted, type ReplicaSet, type ReplicaSetStatus, replicasOf } from "./Workloads.ts"
 
@@ -47,10 +40,12 @@ export interface ReplicaKind {
 export interface ReplicaSources {
   readonly kind: ReplicaKind
   readonly client: EffectClient
-  readonly pods: PodControl
+  readonly batches: PodBatches
   readonly expectations: Expectations
   readonly tallies: ReplicaTallies
   readonly now: () => number
+  /** Hears of a status that was written. */
+  readonly wrote: (set: ReplicaSet, after: KubeObject | undefined) => void
   readonly ownPods: (set: ReplicaSet) => ReadonlyArray<KubeObject>
   readonly orphans: (namespace: string) => ReadonlyArray<KubeObject>
   /** The pods of all sets with the same owner. */
@@ -101,9 +96,14 @@ export class ReplicaSync {
     const available = this.#available(set, seen.tally, now)
     const counts = { ...seen, active, ready, terminating: seen.tally.terminating, available: available.count }
     const failure = isReady && deletionTimestamp === undefined ? yield* this.#manage(set, active, seen.pods) : undefined
-    yield* this.#writeStatus(set, statusOf(set, counts, this.#from.kind.tellsTerminating, failure, now))
+    const { client, expectations, kind, wrote } = this.#from
+    const status = statusOf(set, counts, kind.tellsTerminating, failure, now)
+    wrote(set, yield* writeStatus(client, kind.resource, set, status))
     if (failure !== undefined) return yield* Effect.fail(failure)
-    return available.nextInMs === undefined ? undefined : { requeueAfterMs: available.nextInMs }
+    // An event that never comes must not stop the set for ever.
+    const waits = [available.nextInMs, expectations.satisfied(uid) ? undefined : expectations.expiresInMs(uid)]
+    const next = waits.filter((wait) => wait !== undefined)
+    return next.length === 0 ? undefined : { requeueAfterMs: Math.min(...next) }
   })
 
   /** Pod by pod, with adoption and release; afterwards the set is regular if nothing odd was found. */
@@ -163,59 +163,20 @@ export class ReplicaSync {
   }
 
   #create(set: ReplicaSet, count: number): Effect.Effect<ApiFailure | undefined> {
-    const { expectations, kind, pods } = this.#from
-    const { uid = "" } = set.metadata
-    const pod = podFromTemplate(set.spec.template, set, kind.owner)
-    expectations.expect(uid, count)
-    const batches = slowStart(count, (_, done) =>
-      pods.createWith(pod, set, (answer) => {
-        if (!(answer instanceof ApiFailure)) return done(undefined)
-        expectations.created(uid)
-        // Nothing can be made in a namespace that goes away: that is no failure of the set.
-        done(isNamespaceTerminating(answer) ? undefined : answer)
-      })
-    )
-    return Effect.map(batches, ({ failure, skipped }) => {
-      for (let at = 0; at < skipped; at++) expectations.created(uid)
-      return failure
-    })
+    const pod = podFromTemplate(set.spec.template, set, this.#from.kind.owner)
+    const batch = { create: count, podAt: () => pod, remove: [] }
+    return Effect.map(this.#from.batches.carryOut(set, batch), ({ created }) => created)
   }
 
   #delete(set: ReplicaSet, active: ReadonlyArray<KubeObject>, count: number): Effect.Effect<ApiFailure | undefined> {
-    const { expectations, now, pods, related } = this.#from
-    const { uid = "" } = set.metadata
-    const first = podsToDelete(active, count, related(set), now()).slice(0, count)
-    expectations.expect(uid, 0, first.map(objectKey))
-    const calls = allAtOnce(first.length, (at, done) => {
-      const pod = first[at]
-      if (pod === undefined) return done(undefined)
-      pods.deleteWith(pod, set, (answer) => {
-        if (!(answer instanceof ApiFailure)) return done(undefined)
-        expectations.deleted(uid, objectKey(pod))
-        done(answer.code === 404 ? undefined : answer)
-      })
-    })
-    return Effect.map(calls, ({ failure }) =>
-      failure === undefined
+    const { batches, now, related } = this.#from
+    const remove = podsToDelete(active, count, related(set), now()).slice(0, count)
+    return Effect.map(batches.carryOut(set, { create: 0, podAt: () => set, remove }), ({ removed }) =>
+      removed === undefined
         ? undefined
-        : Failures.generic(failure.code, failure.reason, `unable to delete pods: ${failure.message}`)
+        : Failures.generic(removed.code, removed.reason, `unable to delete pods: ${removed.message}`)
     )
   }
-
-  /** Writes a status that is news, once more on the newest object if it was written by somebody else meanwhile. */
-  #writeStatus = Effect.fnUntraced(
-    { self: this },
-    function* (this: ReplicaSync, set: ReplicaSet, status: JsonObject): Effect.fn.Return<void, ApiFailure> {
-      if (set.status !== undefined && sameJson(set.status, status)) return
-      const { client, kind } = this.#from
-      const { name = "", namespace = "" } = set.metadata
-      const target = { resource: kind.resource, namespace, name }
-      const write = (object: KubeObject): Effect.Effect<KubeObject, ApiFailure> =>
-        client.update({ ...target, subresource: "status" }, { ...object, status })
-      const first = yield* Effect.result(write(set))
-      if (first._tag === "Failure") yield* write(yield* client.get(target))
-    }
-  )
 }
 
 const statusOf = (

@@ -19,9 +19,11 @@ import {
   SelectorInvalid
 } from "#kube"
 import { Expectations } from "../Expectations.ts"
+import { Freshness, STALE_RETRY } from "../Freshness.ts"
 import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownedByUid, ownerKeyOf } from "../Owned.ts"
+import { PodBatches } from "../PodBatches.ts"
 import { PodControl, podResource } from "../PodControl.ts"
 import { hasLabelsOf, type ReplicaKind, ReplicaSync } from "./ReplicaSync.ts"
 import { ReplicaTallies } from "./ReplicaTallies.ts"
@@ -68,6 +70,7 @@ interface Parts {
   readonly pods: Informer
   readonly tallies: ReplicaTallies
   readonly expectations: Expectations
+  readonly freshness: Freshness
 }
 
 const uidOf = ({ metadata }: KubeObject): string => metadata.uid ?? ""
@@ -86,10 +89,10 @@ const partsOf = ({ clockwork, informers }: Manager, kind: ReplicaKind): Parts =>
     )
   }
   const tallies = new ReplicaTallies(pods, kind.owner.kind, isRegular)
-  return { kind, sets, pods, tallies, expectations: new Expectations(clockwork) }
+  return { kind, sets, pods, tallies, expectations: new Expectations(clockwork), freshness: new Freshness([sets]) }
 }
 
-const followSets = ({ expectations, sets, tallies }: Parts): void => {
+const followSets = ({ expectations, freshness, sets, tallies }: Parts): void => {
   sets.addHandler({
     added: (set) => tallies.setOdd(uidOf(set), true),
     updated: (before, after) => {
@@ -98,6 +101,7 @@ const followSets = ({ expectations, sets, tallies }: Parts): void => {
     deleted: (set) => {
       tallies.forget(uidOf(set))
       expectations.forget(uidOf(set))
+      freshness.forget(uidOf(set))
     }
   })
 }
@@ -160,15 +164,16 @@ const makeReplicas =
   (manager: Manager): Controller => {
     const { client, clockwork, events } = manager
     const parts = partsOf(manager, kind)
-    const { expectations, pods, sets, tallies } = parts
+    const { expectations, freshness, pods, sets, tallies } = parts
     followSets(parts)
     const sync = new ReplicaSync({
       kind,
       client: effectClient(client),
-      pods: new PodControl(client, events.from(component)),
+      batches: new PodBatches(new PodControl(client, events.from(component)), expectations),
       expectations,
       tallies,
       now: clockwork.now,
+      wrote: (set, after) => freshness.wrote(uidOf(set), sets, after?.metadata.resourceVersion),
       ownPods: (set) => ownedBy(pods, set),
       orphans: (namespace) => orphansIn(pods, namespace),
       related: (set) => {
@@ -187,7 +192,8 @@ const makeReplicas =
       ],
       reconcile: (key) => {
         const set = sets.store.get(key)
-        return set === undefined ? Effect.void : sync.sync(set as ReplicaSet)
+        if (set === undefined) return Effect.void
+        return freshness.isFresh(uidOf(set)) ? sync.sync(set as ReplicaSet) : Effect.succeed(STALE_RETRY)
       },
       onFailure: (key, failure) => manager.failed(name, key, failure)
     })

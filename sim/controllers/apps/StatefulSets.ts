@@ -12,7 +12,7 @@ import {
   sameJson,
   SelectorInvalid
 } from "#kube"
-import { Freshness } from "../Freshness.ts"
+import { Freshness, STALE_RETRY } from "../Freshness.ts"
 import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownerKeyOf } from "../Owned.ts"
@@ -23,7 +23,6 @@ import { StatefulSync } from "./StatefulSync.ts"
 import { replicasOf, revisionResource, type StatefulSet, statefulSetKind, statefulSetResource } from "./Workloads.ts"
 
 const NAME = "statefulset-controller"
-const STALE_RETRY_MS = 10
 
 /** Upstream's statefulset-controller. */
 export const statefulSetController = (manager: Manager): Controller => {
@@ -35,11 +34,12 @@ export const statefulSetController = (manager: Manager): Controller => {
   const revisions = informers.informer(revisionResource)
   indexByOwner(pods)
   indexByOwner(revisions)
-  const freshness = new Freshness([pods, claims])
+  const freshness = new Freshness([sets, pods, claims])
   const sync = new StatefulSync({
     client,
     calls: new StatefulCalls({ client, events: events.from(NAME), freshness, pods, claims }),
     now: clockwork.now,
+    wrote: ({ metadata }, after) => freshness.wrote(metadata.uid ?? "", sets, after?.metadata.resourceVersion),
     podCandidates: (set) => [
       ...ownedBy(pods, set),
       ...orphansIn(pods, set.metadata.namespace ?? "").filter((pod) => isMember(set, pod))
@@ -58,7 +58,7 @@ export const statefulSetController = (manager: Manager): Controller => {
     reconcile: (key) => {
       const set = sets.store.get(key)
       if (set === undefined) return Effect.void
-      if (!freshness.isFresh(set.metadata.uid ?? "")) return Effect.succeed({ requeueAfterMs: STALE_RETRY_MS })
+      if (!freshness.isFresh(set.metadata.uid ?? "")) return Effect.succeed(STALE_RETRY)
       // SAFETY: the informer holds StatefulSets.
       return sync.sync(set as StatefulSet).pipe(Effect.catchIf(isNamespaceTerminating, () => Effect.void))
     },

@@ -10,7 +10,6 @@ import {
   type LabelSelector,
   labelSelectorOf,
   type Reconciled,
-  sameJson,
   SelectorInvalid
 } from "#kube"
 import { claim } from "../Ownership.ts"
@@ -27,6 +26,7 @@ import {
   truncateRevisions
 } from "./Revisions.ts"
 import { scaled } from "./RolloutMath.ts"
+import { writeStatus } from "./StatusWriter.ts"
 import type { StatefulCalls } from "./StatefulCalls.ts"
 import {
   hasIdentity,
@@ -54,6 +54,8 @@ export interface StatefulSources {
   readonly client: EffectClient
   readonly calls: StatefulCalls
   readonly now: () => number
+  /** Hears of a status that was written. */
+  readonly wrote: (set: StatefulSet, after: KubeObject | undefined) => void
   readonly podCandidates: (set: StatefulSet) => ReadonlyArray<KubeObject>
   readonly revisionCandidates: (set: StatefulSet) => ReadonlyArray<KubeObject>
 }
@@ -93,7 +95,7 @@ export class StatefulSync {
     Reconciled,
     ApiFailure
   > {
-    const { client, now, podCandidates, revisionCandidates } = this.#from
+    const { client, now, podCandidates, revisionCandidates, wrote } = this.#from
     const selector = labelSelectorOf(set.spec.selector)
     if (selector instanceof SelectorInvalid) return
     const owner: RevisionOwner = {
@@ -109,7 +111,7 @@ export class StatefulSync {
     const look = this.#look(set, pods, { current, update, collisions }, now())
     const end = yield* Effect.result(set.metadata.deletionTimestamp === undefined ? this.#proceed(look) : Effect.void)
     const status = this.#status(look)
-    yield* this.#writeStatus(set, status)
+    wrote(set, yield* writeStatus(client, statefulSetResource, set, status))
     if (end._tag === "Failure") return yield* Effect.fail(end.failure)
     const live = new Set([current.metadata.name, update.metadata.name, ...pods.map(revisionOfPod)])
     const limit = set.spec.revisionHistoryLimit ?? 10
@@ -305,24 +307,6 @@ export class StatefulSync {
       conditions: set.status?.conditions
     }) as StatefulSetStatus & JsonObject
   }
-
-  #writeStatus = Effect.fnUntraced(
-    { self: this },
-    function* (
-      this: StatefulSync,
-      set: StatefulSet,
-      status: StatefulSetStatus & JsonObject
-    ): Effect.fn.Return<void, ApiFailure> {
-      if (set.status !== undefined && sameJson(set.status, status)) return
-      const { client } = this.#from
-      const { name = "", namespace = "" } = set.metadata
-      const target = { resource: statefulSetResource, namespace, name }
-      const write = (object: KubeObject): Step<KubeObject> =>
-        client.update({ ...target, subresource: "status" }, { ...object, status })
-      const first = yield* Effect.result(write(set))
-      if (first._tag === "Failure") yield* write(yield* client.get(target))
-    }
-  )
 
   #recheck({ condemned, now, replicas, set }: Look, status: StatefulSetStatus): Reconciled {
     const { minReadySeconds = 0 } = set.spec

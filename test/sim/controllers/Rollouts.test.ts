@@ -17,7 +17,7 @@ import {
   workload
 } from "./ControlledWorld.ts"
 
-const runs = Number(process.env["CONTROLLER_RUNS"] ?? 12)
+const runs = Number(process.env["CONTROLLER_RUNS"] ?? 8)
 const seed = fc.integer({ min: 1, max: 2 ** 31 - 1 })
 const share = fc.oneof(fc.integer({ min: 0, max: 3 }), fc.constantFrom("0%", "25%", "50%", "100%"))
 

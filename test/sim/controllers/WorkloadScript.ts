@@ -84,7 +84,8 @@ const isWhole = (object: KubeObject): boolean => {
     case "Deployment":
       return updatedReplicas === replicas && availableReplicas === replicas && standing === replicas
     case "StatefulSet": {
-      const old = updateStrategy?.rollingUpdate?.partition ?? 0
+      const isKept = object.metadata.name === "kept"
+      const old = isKept ? Infinity : (updateStrategy?.rollingUpdate?.partition ?? 0)
       return availableReplicas === replicas && standing === replicas && updatedReplicas >= (replicas ?? 0) - old
     }
     case "ReplicaSet":
@@ -145,7 +146,8 @@ const all: ReadonlyArray<readonly [kind: string, name: string]> = [
   ["StatefulSet", "parallel"],
   ["DaemonSet", "rolling"],
   ["DaemonSet", "surging"],
-  ["DaemonSet", "ondelete"]
+  ["DaemonSet", "ondelete"],
+  ["StatefulSet", "kept"]
 ]
 
 export const workloadScript: ReadonlyArray<Step> = [
@@ -168,6 +170,12 @@ export const workloadScript: ReadonlyArray<Step> = [
           podManagementPolicy: "Parallel",
           revisionHistoryLimit: 1,
           updateStrategy: { type: "RollingUpdate", rollingUpdate: { partition: 1, maxUnavailable: 2 } }
+        }),
+        of("StatefulSet", apps, "kept", {
+          replicas: 2,
+          serviceName: "kept",
+          minReadySeconds: 1,
+          updateStrategy: { type: "OnDelete" }
         }),
         of("DaemonSet", apps, "rolling", {}),
         of("DaemonSet", apps, "surging", {
@@ -297,6 +305,7 @@ export const workloadScript: ReadonlyArray<Step> = [
     run: async (cluster, namespace) => {
       const objects = await cluster.list(namespace)
       await cluster.call("DELETE", `/api/v1/namespaces/${namespace}/pods/parallel-1`)
+      await cluster.call("DELETE", `/api/v1/namespaces/${namespace}/pods/kept-1`)
       await cluster.call("DELETE", `/api/v1/namespaces/${namespace}/pods/${first(objects, "web")}`)
       await cluster.call("DELETE", `/api/v1/namespaces/${namespace}/pods/${first(objects, "ondelete", "n1")}`)
       for (const name of ["ordered-2", first(objects, "rolling"), first(objects, "bare")])
