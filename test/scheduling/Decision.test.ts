@@ -3,9 +3,28 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import type { KubeObject } from "#kube"
-import { Cluster, Decider, defaultProfile, Diagnosis, Nominations, noVolumes, Selectors } from "#scheduling"
-import { nodeOf, type NodeParts, nodeParts, parameters, podOf, type PodParts, podParts } from "./Generators.ts"
-import { Reference, type ReferenceState } from "./Reference.ts"
+import {
+  Cluster,
+  Decider,
+  decodeSchedulerConfiguration,
+  defaultProfile,
+  Diagnosis,
+  Nominations,
+  noVolumes,
+  type Profile,
+  Selectors
+} from "#scheduling"
+import {
+  nodeOf,
+  type NodeParts,
+  nodeParts,
+  parameters,
+  podOf,
+  type PodParts,
+  podParts,
+  spreadConstraint
+} from "./Generators.ts"
+import { Reference, type ReferenceOptions, type ReferenceState } from "./Reference.ts"
 
 const namespaces = { default: { team: "a" }, other: { team: "b" } }
 
@@ -15,11 +34,11 @@ class Rig {
   readonly decider: Decider
   private draw = 0.37
 
-  constructor() {
+  constructor(profile: Profile = defaultProfile) {
     for (const [name, labels] of Object.entries(namespaces)) this.cluster.namespaceSeen(name, labels)
     this.decider = new Decider({
       cluster: this.cluster,
-      profile: defaultProfile,
+      profile,
       nominations: new Nominations(),
       selectors: this.selectors,
       volumes: () => noVolumes,
@@ -36,8 +55,13 @@ const service = (app: string): KubeObject => ({
 })
 
 /** Holds the fast answer for a pod against the plain one; answers the chosen node. */
-const compare = (rig: Rig, state: ReferenceState, one: KubeObject): string | undefined => {
-  const plain = new Reference(state, one).judge()
+const compare = (
+  rig: Rig,
+  state: ReferenceState,
+  one: KubeObject,
+  options: ReferenceOptions = {}
+): string | undefined => {
+  const plain = new Reference(state, one, options).judge()
   const told = rig.decider.explain(one, 1000)
   const decision = rig.decider.decide(one)
   const expected = new Map<string, number>()
@@ -91,12 +115,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** Plays steps, and holds every decision against the plain scheduler. */
 class Play {
-  readonly rig = new Rig()
+  readonly rig: Rig
   readonly nodes = new Map<string, KubeObject>()
   readonly placed = new Map<string, KubeObject>()
   readonly services = new Map<string, KubeObject>()
   private last: PodParts | undefined
   private count = 0
+  private readonly options: ReferenceOptions
+
+  constructor(profile: Profile = defaultProfile, options: ReferenceOptions = {}) {
+    this.rig = new Rig(profile)
+    this.options = options
+  }
 
   get state(): ReferenceState {
     return {
@@ -150,14 +180,97 @@ class Play {
 
   private schedule(parts: PodParts): void {
     const one = podOf(`p${this.count++}`, parts)
-    const chosen = compare(this.rig, this.state, one)
+    const chosen = compare(this.rig, this.state, one, this.options)
     if (chosen === undefined) return
     this.placed.set(one.metadata.uid!, placedAs(one, chosen))
     this.rig.cluster.assume(one, chosen)
   }
 }
 
+const GPU = "example.com/gpu"
+
+/** A configuration file's profile, and the same said to the plain scheduler. */
+const variant = fc
+  .record({
+    strategy: fc.constantFrom("LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"),
+    shape: fc.constantFrom(
+      [
+        { utilization: 0, score: 0 },
+        { utilization: 70, score: 10 },
+        { utilization: 100, score: 3 }
+      ],
+      [
+        { utilization: 20, score: 10 },
+        { utilization: 90, score: 0 }
+      ]
+    ),
+    weights: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 })),
+    balanced: fc.constantFrom(["cpu", "memory"], ["cpu", "memory", GPU], ["memory", GPU]),
+    ignored: fc.constantFrom([], [GPU]),
+    hardWeight: fc.constantFrom(0, 1, 20),
+    ignoresExisting: fc.boolean(),
+    added: fc.constantFrom(
+      {},
+      {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: "rank", operator: "Exists" }] }]
+        },
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 7, preference: { matchExpressions: [{ key: "disk", operator: "In", values: ["ssd"] }] } }
+        ]
+      }
+    ),
+    constraints: fc.constantFrom(
+      undefined,
+      [],
+      [
+        { maxSkew: 1, topologyKey: "topology.kubernetes.io/zone", whenUnsatisfiable: "DoNotSchedule" },
+        { maxSkew: 2, topologyKey: "kubernetes.io/hostname", whenUnsatisfiable: "ScheduleAnyway" }
+      ]
+    )
+  })
+  .map(({ added, balanced, constraints, hardWeight, ignored, ignoresExisting, shape, strategy, weights }) => {
+    const resources = ["cpu", "memory", GPU].map((name, at) => ({ name, weight: weights[at] }))
+    const args: Readonly<Record<string, object>> = {
+      NodeResourcesFit: {
+        ignoredResources: ignored,
+        scoringStrategy: { type: strategy, resources, requestedToCapacityRatio: { shape } }
+      },
+      NodeResourcesBalancedAllocation: { resources: balanced.map((name) => ({ name })) },
+      InterPodAffinity: { hardPodAffinityWeight: hardWeight, ignorePreferredTermsOfExistingPods: ignoresExisting },
+      NodeAffinity: { addedAffinity: added },
+      PodTopologySpread: constraints === undefined ? {} : { defaultingType: "List", defaultConstraints: constraints }
+    }
+    const configuration = decodeSchedulerConfiguration({
+      apiVersion: "kubescheduler.config.k8s.io/v1",
+      kind: "KubeSchedulerConfiguration",
+      profiles: [{ pluginConfig: Object.entries(args).map(([name, value]) => ({ name, args: value })) }]
+    })
+    if (configuration instanceof Error) throw configuration
+    const options = { strategy, shape, resources, balanced, ignored, hardWeight, ignoresExisting, added } as const
+    const [profile] = configuration.profiles
+    return { profile, options: constraints === undefined ? options : { ...options, constraints } }
+  })
+
+type Variant = typeof variant extends fc.Arbitrary<infer A> ? A : never
+
 describe("the fast decision", () => {
+  it("is the plain one's for any arguments of the plugins", () => {
+    fc.assert(
+      fc.property(
+        variant,
+        fc.array(nodeParts, { minLength: 1, maxLength: 6 }),
+        fc.array(step, { minLength: 1, maxLength: 15 }),
+        ({ options, profile }, nodes, steps) => {
+          const play = new Play(profile, options)
+          for (const [at, parts] of nodes.entries()) play.node(`n${at}`, parts)
+          for (const one of steps) play.play(one)
+        }
+      ),
+      parameters(200) as fc.Parameters<[Variant, Array<NodeParts>, Array<Step>]>
+    )
+  })
+
   it("is the plain one's, for random clusters, pods and events", () => {
     fc.assert(
       fc.property(
@@ -170,6 +283,38 @@ describe("the fast decision", () => {
         }
       ),
       parameters(300) as fc.Parameters<[Array<NodeParts>, Array<Step>]>
+    )
+  })
+
+  it("is the plain one's in long runs of alike pods, where results are kept", () => {
+    const roomy = nodeParts.map((parts): NodeParts => ({ ...parts, cpu: "4", memory: "6000Mi", pods: "110" }))
+    const light = podParts.map((parts): PodParts => ({
+      ...parts,
+      containers: [{ name: "c", image: "small", resources: { requests: { cpu: "100m" } } }],
+      initContainers: undefined,
+      podRequests: undefined
+    }))
+    const spreading = fc
+      .tuple(light, fc.array(spreadConstraint, { minLength: 1, maxLength: 2 }))
+      .map(([parts, spread]): PodParts => ({ ...parts, spread }))
+    const event: fc.Arbitrary<Step> = fc.oneof(
+      { weight: 10, arbitrary: fc.constant<Step>({ kind: "again" }) },
+      { weight: 2, arbitrary: fc.nat().map((which): Step => ({ kind: "end", which })) },
+      { weight: 2, arbitrary: fc.nat().map((which): Step => ({ kind: "remove", which })) }
+    )
+    fc.assert(
+      fc.property(
+        fc.array(roomy, { minLength: 2, maxLength: 6 }),
+        fc.oneof(light, spreading),
+        fc.array(event, { minLength: 10, maxLength: 30 }),
+        (nodes, parts, events) => {
+          const play = new Play()
+          for (const [at, one] of nodes.entries()) play.node(`n${at}`, one)
+          play.play({ kind: "pod", parts })
+          for (const one of events) play.play(one)
+        }
+      ),
+      parameters(200) as fc.Parameters<[Array<NodeParts>, PodParts, Array<Step>]>
     )
   })
 

@@ -123,7 +123,8 @@ const nodeAffinity = fc
     })
   )
 
-const spreadConstraint = fc
+/** A topology spread constraint, hard or soft. */
+export const spreadConstraint = fc
   .record({
     maxSkew: fc.integer({ min: 1, max: 2 }),
     topologyKey,

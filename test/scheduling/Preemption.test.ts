@@ -138,9 +138,19 @@ describe("preemption", () => {
           const pod: KubeObject = { ...plain, spec: { ...(plain.spec as JsonObject), priority: 3 } }
           const decision = decider.decide(pod)
           if (!(decision instanceof Diagnosis)) return
-          const before = JSON.stringify(decider.explain(pod, 10))
+          const traces = (): string =>
+            JSON.stringify([
+              decider.explain(pod, 10),
+              cluster.rows.map(({ index, pods }) => [
+                pods.size,
+                cluster.podsPlaced[index],
+                cluster.requested.columns.map((column) => Number(column?.get(index) ?? 0)),
+                Number(cluster.scoredCpu.get(index))
+              ])
+            ])
+          const before = traces()
           const search = preemption.search(pod, decision)
-          assert.strictEqual(JSON.stringify(decider.explain(pod, 10)), before, "the search left no trace")
+          assert.strictEqual(traces(), before, "the search left no trace")
           const found: ReadonlyArray<Candidate> = "candidates" in search ? search.candidates : []
           const expected = new Map(
             objects.flatMap((node, at) => {

@@ -23,6 +23,20 @@ export interface ReferenceVerdict {
   readonly best: ReadonlySet<string>
 }
 
+/** What a profile can say differently; the default profile's where it says nothing. */
+export interface ReferenceOptions {
+  readonly strategy?: "LeastAllocated" | "MostAllocated" | "RequestedToCapacityRatio"
+  readonly shape?: ReadonlyArray<{ readonly utilization: number; readonly score: number }>
+  readonly resources?: ReadonlyArray<{ readonly name: string; readonly weight: number }>
+  readonly balanced?: ReadonlyArray<string>
+  readonly ignored?: ReadonlyArray<string>
+  readonly hardWeight?: number
+  readonly ignoresExisting?: boolean
+  /** Default spread constraints in place of the system's. */
+  readonly constraints?: ReadonlyArray<Fields>
+  readonly added?: Fields
+}
+
 const WEIGHTS: Record<string, number> = {
   TaintToleration: 3,
   NodeAffinity: 2,
@@ -165,13 +179,27 @@ const portsClash = (a: Fields, b: Fields): boolean => {
   )
 }
 
+const both = [
+  { name: "cpu", weight: 1 },
+  { name: "memory", weight: 1 }
+]
+
+const deviation = (shares: ReadonlyArray<number>): number => {
+  if (shares.length < 2) return 0
+  if (shares.length === 2) return Math.abs((shares[0] - shares[1]) / 2)
+  const mean = shares.reduce((sum, one) => sum + one, 0) / shares.length
+  return Math.sqrt(shares.reduce((sum, one) => sum + (one - mean) * (one - mean), 0) / shares.length)
+}
+
 export class Reference {
   private readonly state: ReferenceState
   private readonly pod: KubeObject
+  private readonly options: ReferenceOptions
 
-  constructor(state: ReferenceState, pod: KubeObject) {
+  constructor(state: ReferenceState, pod: KubeObject, options: ReferenceOptions = {}) {
     this.state = state
     this.pod = pod
+    this.options = options
   }
 
   judge(): ReferenceVerdict {
@@ -208,6 +236,10 @@ export class Reference {
     if (specOf(node)["unschedulable"] === true && !tolerates(specOf(pod)["tolerations"] ?? [], unschedulable))
       return { plugin: "NodeUnschedulable", texts: ["node(s) were unschedulable"] }
     if (hardTaint(pod, node)) return { plugin: "TaintToleration", texts: ["node(s) had untolerated taint(s)"] }
+    const { added } = this.options
+    const enforced = added?.["requiredDuringSchedulingIgnoredDuringExecution"]
+    if (enforced !== undefined && !enforced.nodeSelectorTerms.some((term: Fields) => nodeTermHolds(term, node)))
+      return { plugin: "NodeAffinity", texts: ["node(s) didn't match scheduler-enforced node affinity"] }
     if (!nodeWanted(pod, node))
       return { plugin: "NodeAffinity", texts: ["node(s) didn't match Pod's node affinity/selector"] }
     const taken = this.on(node).flatMap(hostPorts)
@@ -226,7 +258,12 @@ export class Reference {
       .map((one) => asked(one))
       .reduce(plus, {})
     for (const [name, wanted] of Object.entries(asked(this.pod)))
-      if (wanted > 0 && wanted > (offered[name] ?? 0) - (taken[name] ?? 0)) texts.push(`Insufficient ${name}`)
+      if (
+        this.options.ignored?.includes(name) !== true &&
+        wanted > 0 &&
+        wanted > (offered[name] ?? 0) - (taken[name] ?? 0)
+      )
+        texts.push(`Insufficient ${name}`)
     return texts
   }
 
@@ -238,9 +275,14 @@ export class Reference {
         service.metadata.namespace === this.pod.metadata.namespace &&
         Object.entries(specOf(service)["selector"] as Labels).every(([key, value]) => labelsOf(this.pod)[key] === value)
     )
-    if (selecting.length === 0 || action !== "ScheduleAnyway") return []
+    if (selecting.length === 0) return []
     const matchLabels = Object.assign({}, ...selecting.map((service) => specOf(service)["selector"] as Labels))
     if (Object.keys(matchLabels).length === 0) return []
+    if (this.options.constraints !== undefined)
+      return this.options.constraints
+        .filter((one) => one["whenUnsatisfiable"] === action)
+        .map((one) => ({ ...one, labelSelector: { matchLabels } }))
+    if (action !== "ScheduleAnyway") return []
     return [
       { maxSkew: 3, topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels }, system: true },
       { maxSkew: 5, topologyKey: "topology.kubernetes.io/zone", labelSelector: { matchLabels }, system: true }
@@ -364,7 +406,7 @@ export class Reference {
         {
           TaintToleration: taintsMax === 0 ? 100 : 100 - Math.floor((100 * taints[at]) / taintsMax),
           NodeAffinity: preferenceMax === 0 ? 0 : Math.floor((100 * preference[at]) / preferenceMax),
-          NodeResourcesFit: this.leastAllocated(node),
+          NodeResourcesFit: this.allocation(node),
           PodTopologySpread: spread[at],
           InterPodAffinity: affinity[at],
           NodeResourcesBalancedAllocation: this.balance(node),
@@ -384,42 +426,68 @@ export class Reference {
   }
 
   private preference(node: KubeObject): number {
-    const terms = specOf(this.pod)["affinity"]?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
-    return terms
+    const own = specOf(this.pod)["affinity"]?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []
+    const added = this.options.added?.["preferredDuringSchedulingIgnoredDuringExecution"] ?? []
+    return [...own, ...added]
       .filter(({ preference }: Fields) => nodeTermHolds(preference, node))
       .reduce((sum: number, { weight }: Fields) => sum + weight, 0)
   }
 
-  private leastAllocated(node: KubeObject): number {
+  private allocation(node: KubeObject): number {
+    const { resources = both, strategy = "LeastAllocated" } = this.options
     const offered = readAmounts(statusOf(node)["allocatable"])
     const scored = (pod: KubeObject): Amounts => {
       const level = specOf(pod)["resources"]?.requests
       return asked(pod, level === undefined ? asScored : {})
     }
-    const taken = this.on(node).map(scored).reduce(plus, {})
+    const filled = this.on(node).map(scored).reduce(plus, {})
+    const plain = this.on(node)
+      .map((one) => asked(one))
+      .reduce(plus, {})
     const own = asked(this.pod, asScored)
-    const parts: Array<number> = []
-    for (const name of ["cpu", "memory"]) {
+    let sum = 0
+    let weights = 0
+    for (const { name, weight } of resources) {
       const capacity = offered[name] ?? 0
-      if (capacity === 0) continue
+      const isNamed = name.includes("/")
+      if (capacity === 0 || (isNamed && (own[name] ?? 0) === 0)) continue
+      const taken = name === "cpu" || name === "memory" ? filled : plain
       const wanted = (taken[name] ?? 0) + (own[name] ?? 0)
-      parts.push(wanted > capacity ? 0 : Math.floor(((capacity - wanted) * 100) / capacity))
+      const score = this.resourceScore(wanted, capacity)
+      if (strategy === "RequestedToCapacityRatio" && score <= 0) continue
+      sum += score * weight
+      weights += weight
     }
-    return parts.length === 0 ? 0 : Math.floor(parts.reduce((sum, one) => sum + one, 0) / parts.length)
+    if (weights === 0) return 0
+    return strategy === "RequestedToCapacityRatio" ? Math.round(sum / weights) : Math.floor(sum / weights)
+  }
+
+  private resourceScore(wanted: number, capacity: number): number {
+    const { shape = [], strategy = "LeastAllocated" } = this.options
+    if (strategy === "LeastAllocated") return wanted > capacity ? 0 : Math.floor(((capacity - wanted) * 100) / capacity)
+    if (strategy === "MostAllocated") return Math.floor((Math.min(wanted, capacity) * 100) / capacity)
+    const use = wanted > capacity ? 100 : Math.floor((wanted * 100) / capacity)
+    const above = shape.findIndex(({ utilization }) => use <= utilization)
+    if (above === 0) return shape[0].score * 10
+    if (above < 0) return shape[shape.length - 1].score * 10
+    const [from, to] = [shape[above - 1], shape[above]]
+    const rise = (to.score - from.score) * 10 * (use - from.utilization)
+    return from.score * 10 + Math.trunc(rise / (to.utilization - from.utilization))
   }
 
   private balance(node: KubeObject): number {
+    const names = this.options.balanced ?? ["cpu", "memory"]
     const own = asked(this.pod)
-    if ((own["cpu"] ?? 0) === 0 && (own["memory"] ?? 0) === 0) return 0
+    if (names.every((name) => (own[name] ?? 0) === 0)) return 0
     const offered = readAmounts(statusOf(node)["allocatable"])
     const taken = this.on(node)
       .map((one) => asked(one))
       .reduce(plus, {})
     const evenness = (extra: Amounts): number => {
-      const shares = ["cpu", "memory"]
-        .filter((name) => (offered[name] ?? 0) > 0)
+      const shares = names
+        .filter((name) => (offered[name] ?? 0) > 0 && (!name.includes("/") || (own[name] ?? 0) > 0))
         .map((name) => Math.min(1, ((taken[name] ?? 0) + (extra[name] ?? 0)) / offered[name]))
-      return Math.trunc((1 - (shares.length === 2 ? Math.abs((shares[0] - shares[1]) / 2) : 0)) * 100)
+      return Math.trunc((1 - deviation(shares)) * 100)
     }
     return 50 + Math.trunc((50 + evenness(own) - evenness({})) / 2)
   }
@@ -474,6 +542,10 @@ export class Reference {
 
   private affinityScores(feasible: ReadonlyArray<KubeObject>): ReadonlyArray<number> {
     const { pod } = this
+    const { hardWeight = 1, ignoresExisting = false } = this.options
+    const prefers =
+      Reference.terms(pod, "podAffinity", false).length + Reference.terms(pod, "podAntiAffinity", false).length > 0
+    if (ignoresExisting && !prefers) return feasible.map(() => 0)
     const raw = feasible.map((node) => {
       let sum = 0
       for (const one of this.state.placed) {
@@ -484,7 +556,7 @@ export class Reference {
           add(pod, podAffinityTerm, one, weight)
         for (const { podAffinityTerm, weight } of Reference.terms(pod, "podAntiAffinity", false))
           add(pod, podAffinityTerm, one, -weight)
-        for (const term of Reference.terms(one, "podAffinity", true)) add(one, term, pod, 1)
+        for (const term of Reference.terms(one, "podAffinity", true)) add(one, term, pod, hardWeight)
         for (const { podAffinityTerm, weight } of Reference.terms(one, "podAffinity", false))
           add(one, podAffinityTerm, pod, weight)
         for (const { podAffinityTerm, weight } of Reference.terms(one, "podAntiAffinity", false))

@@ -2,7 +2,7 @@
 // Owns the order of the steps (what the pod rules out itself, a promised node, named nodes, all nodes) and the views it keeps.
 // Refuses to change anything: assuming, binding and evicting are the scheduler's. Bound: VIEWS_MAX views, the longest unused forgotten.
 import type { KubeObject } from "#kube"
-import type { Cluster, PlacedPod } from "../cluster/Cluster.ts"
+import type { Cluster } from "../cluster/Cluster.ts"
 import type { Selectors } from "../cluster/Selectors.ts"
 import type { Profile } from "../config/Profile.ts"
 import { nodeNameOf, nominatedNodeOf } from "../pod/PodFields.ts"
@@ -10,15 +10,13 @@ import type { PodShape } from "../pod/PodShape.ts"
 import { spreadConstraintsOf } from "../pod/SpreadConstraint.ts"
 import { AffinityCounts } from "./AffinityCounts.ts"
 import { ClassView, type ViewParts } from "./ClassView.ts"
-import { Diagnosis, type Ruled } from "./Diagnosis.ts"
+import { Diagnosis } from "./Diagnosis.ts"
 import { explainNowhere, explainRanking, type Explanation } from "./Explanation.ts"
 import { DomainRules } from "./DomainRules.ts"
-import { NodeGroups } from "./NodeGroups.ts"
 import { NodeJudge } from "./NodeJudge.ts"
+import { NodeSearch, type Survey } from "./NodeSearch.ts"
 import type { Nominations } from "./Nominations.ts"
-import { Ranking } from "./Ranking.ts"
 import { SpreadCounts, type SpreadSet } from "./SpreadCounts.ts"
-import { Trial } from "./Trial.ts"
 import { FITS, type Verdict, Verdicts } from "./Verdicts.ts"
 import type { VolumePlan } from "../volumes/VolumePlan.ts"
 import type { VolumeCheck } from "./VolumeCheck.ts"
@@ -56,27 +54,23 @@ export interface Chosen {
 
 export type Decision = Chosen | Diagnosis
 
-/** Nodes judged for one pod, until they are released. */
-interface Survey {
-  readonly judge: NodeJudge
-  readonly ranking: Ranking
-  readonly evaluated: number
-  readonly diagnose: () => Diagnosis
-  readonly release: () => void
+/** Feasible nodes with their totals, and what ruled out the others. */
+export interface Shortlist {
+  readonly totals: ReadonlyMap<number, number>
+  readonly diagnosis: Diagnosis
 }
 
 const VIEWS_MAX = 48
 /** Named nodes up to which judging them one by one beats keeping a view of all. */
 const FEW_NODES = 16
 
-const nobody: ReadonlyMap<number, number> = new Map()
 const noSpread: SpreadSet = { hard: [], soft: [], needsAllSoft: false }
 
 export class Decider {
   readonly verdicts = new Verdicts()
   readonly cluster: Cluster
   readonly profile: Profile
-  readonly nominations: Nominations
+  readonly search: NodeSearch
   private readonly selectors: Selectors
   private readonly volumes: VolumeSource
   private readonly random: () => number
@@ -85,7 +79,7 @@ export class Decider {
   constructor({ cluster, nominations, profile, random, selectors, volumes }: DeciderParts) {
     this.cluster = cluster
     this.profile = profile
-    this.nominations = nominations
+    this.search = new NodeSearch({ cluster, profile, nominations, verdicts: this.verdicts })
     this.selectors = selectors
     this.random = random
     this.volumes = volumes(this.verdicts, profile)
@@ -109,6 +103,62 @@ export class Decider {
         : { node: best, name: this.cluster.rows[best].name, evaluated, feasible: ranking.feasibleNodes }
     release()
     return decision
+  }
+
+  /** All nodes that will do with their totals, for those who have a say beside the profile; or why there is none. */
+  shortlist(pod: KubeObject): Shortlist | Diagnosis {
+    const shape = this.cluster.shapes.of(pod)
+    const before = this.ruledOut(pod, shape)
+    if (before !== undefined) return this.nowhere(before)
+    const { diagnose, ranking, release } = this.survey(pod, shape)
+    const totals = new Map<number, number>()
+    for (const group of ranking.feasible) {
+      const shared = ranking.shared(group)
+      for (const [own, members] of group.levels.entries())
+        for (const node of members ?? []) totals.set(node, own + shared)
+    }
+    const diagnosis = diagnose()
+    const verdicts = new Map<number, number>()
+    for (let node = 0; node < this.cluster.rows.length; node++)
+      if (this.cluster.present[node] === 1) verdicts.set(node, diagnosis.verdictOf(node))
+    release()
+    return totals.size === 0
+      ? this.frozen(diagnosis, verdicts)
+      : { totals, diagnosis: this.frozen(diagnosis, verdicts) }
+  }
+
+  /** A diagnosis whose verdicts by node stay what they were. */
+  private frozen(diagnosis: Diagnosis, verdicts: ReadonlyMap<number, number>): Diagnosis {
+    return new Diagnosis({
+      verdicts: this.verdicts,
+      nodeCount: diagnosis.nodeCount,
+      ruled: diagnosis.ruled,
+      verdictOf: (node) => verdicts.get(node) ?? FITS,
+      narrowing: diagnosis.narrowing
+    })
+  }
+
+  /** The diagnosis with nodes turned down by others besides. */
+  withObjections(
+    diagnosis: Diagnosis,
+    objections: ReadonlyMap<string, { readonly reason: string; readonly resolvable: boolean }>,
+    plugin: string
+  ): Diagnosis {
+    const more = new Map<number, number>()
+    for (const [name, { reason, resolvable }] of objections) {
+      const node = this.cluster.find(name)
+      if (node !== undefined) more.set(node, this.verdicts.id(plugin, resolvable, [reason]))
+    }
+    return new Diagnosis({
+      verdicts: this.verdicts,
+      nodeCount: diagnosis.nodeCount,
+      ruled: [
+        ...diagnosis.ruled.filter(({ verdict }) => verdict !== FITS),
+        ...Array.from(more.values(), (verdict) => ({ verdict, nodes: 1 }))
+      ],
+      verdictOf: (node) => more.get(node) ?? diagnosis.verdictOf(node),
+      narrowing: [...diagnosis.narrowing, plugin]
+    })
   }
 
   /** Why a pod would go where it would, or nowhere; `limit` of the best nodes are told. */
@@ -179,15 +229,6 @@ export class Decider {
     return { judge, rules: new DomainRules(affinity, spread, verdicts, profile.filters) }
   }
 
-  /** Pods promised to a node that must be counted as if they were there. */
-  promisedTo(node: number, pod: KubeObject): ReadonlyArray<PlacedPod> {
-    if (this.nominations.isEmpty) return []
-    return this.nominations
-      .ahead(this.cluster.rows[node].name, pod)
-      .filter((one) => this.cluster.placedPod(one.metadata.uid ?? "") === undefined)
-      .map((one) => this.cluster.wouldBe(one, node))
-  }
-
   private spreadSet(shape: PodShape, scores: boolean): SpreadSet {
     const { filters, spread, weights } = this.profile
     const own = shape.spec.topologySpreadConstraints ?? []
@@ -224,110 +265,16 @@ export class Decider {
   private promisedNode(pod: KubeObject, shape: PodShape, name: string): Chosen | undefined {
     const node = this.cluster.find(name)
     if (node === undefined) return undefined
-    return this.judgeAlone(node, pod, this.parts(pod, shape, false)) === FITS
+    return this.search.judgeAlone(node, pod, this.parts(pod, shape, false)) === FITS
       ? { node, name, evaluated: 1, feasible: 1 }
       : undefined
-  }
-
-  /** A node's verdict, pods that are promised to it counted; without them as well, since they may never come. */
-  judgeAlone(node: number, pod: KubeObject, parts: ViewParts): number {
-    const trial = new Trial(this.cluster, parts, node)
-    const ahead = this.promisedTo(node, pod)
-    const with_ = ahead.length === 0 ? FITS : trial.verdictWith(ahead)
-    return with_ === FITS ? trial.verdict() : with_
   }
 
   /** The nodes that come into question, judged. */
   private survey(pod: KubeObject, shape: PodShape): Survey {
     const { names, plugins } = this.narrowed(pod, shape)
-    return names !== undefined && names.size <= FEW_NODES
-      ? this.surveyNamed(pod, shape, names, plugins)
-      : this.surveyAll(pod, shape)
-  }
-
-  private surveyNamed(
-    pod: KubeObject,
-    shape: PodShape,
-    names: ReadonlySet<string>,
-    plugins: ReadonlyArray<string>
-  ): Survey {
-    const { cluster, profile, verdicts } = this
-    const nodes = [...names].flatMap((name) => cluster.find(name) ?? [])
-    const parts = this.parts(pod, shape, nodes.length > 1)
-    const groups = new NodeGroups()
-    const judged = new Map<number, number>()
-    for (const node of nodes) judged.set(node, this.judgeAlone(node, pod, parts))
-    for (const [node, verdict] of judged)
-      if (verdict === FITS) groups.put(node, new Trial(cluster, parts, node).locate(), parts.judge.score(node))
-    const others = verdicts.id("", false, [`node(s) didn't satisfy plugin(s) [${plugins.join(" ")}]`])
-    return {
-      judge: parts.judge,
-      ranking: new Ranking(groups.all(), parts.rules, profile),
-      evaluated: nodes.length,
-      diagnose: () => {
-        const ruled: Array<Ruled> = [...judged.values()].map((verdict) => ({ verdict, nodes: 1 }))
-        ruled.push({ verdict: others, nodes: cluster.nodeCount - nodes.length })
-        return new Diagnosis({
-          verdicts,
-          nodeCount: cluster.nodeCount,
-          ruled,
-          verdictOf: (node) => judged.get(node) ?? others,
-          narrowing: plugins
-        })
-      },
-      release: () => undefined
-    }
-  }
-
-  private surveyAll(pod: KubeObject, shape: PodShape): Survey {
-    const view = this.view(pod, shape)
-    const excluded = this.nominations.isEmpty ? nobody : this.excludeCrowded(pod, view)
-    view.settle()
-    return {
-      judge: view.judge,
-      ranking: new Ranking(view.groups.all(), view.rules, this.profile),
-      evaluated: this.cluster.nodeCount,
-      diagnose: () => this.diagnose(view, excluded),
-      release: () => {
-        for (const node of excluded.keys()) view.refresh(node)
-      }
-    }
-  }
-
-  /** Takes out nodes that would not do once pods that are promised to them have come. */
-  private excludeCrowded(pod: KubeObject, view: ClassView): ReadonlyMap<number, number> {
-    const excluded = new Map<number, number>()
-    for (const name of this.nominations.nodes()) {
-      const node = this.cluster.find(name)
-      if (node === undefined || !view.groups.has(node)) continue
-      const ahead = this.promisedTo(node, pod)
-      if (ahead.length === 0) continue
-      const verdict = new Trial(this.cluster, view, node).verdictWith(ahead)
-      if (verdict === FITS) continue
-      view.exclude(node, verdict)
-      excluded.set(node, verdict)
-    }
-    return excluded
-  }
-
-  /** Counts by verdict are read at once, a node's verdict when preemption asks, before anything else happens. */
-  private diagnose(view: ClassView, excluded: ReadonlyMap<number, number>): Diagnosis {
-    const { cluster, verdicts } = this
-    const ruled: Array<Ruled> = []
-    for (let verdict = 1; verdict < view.tally.length; verdict++)
-      if ((view.tally[verdict] ?? 0) > 0) ruled.push({ verdict, nodes: view.tally[verdict] })
-    for (const { coordinates, size } of view.groups.all())
-      if (size > 0) ruled.push({ verdict: view.rules.verdict(coordinates), nodes: size })
-    return new Diagnosis({
-      verdicts,
-      nodeCount: cluster.nodeCount,
-      ruled,
-      verdictOf: (node) => {
-        const crowded = excluded.get(node)
-        if (crowded !== undefined) return crowded
-        const group = view.groups.of(node)
-        return group === undefined ? view.verdicts[node] : view.rules.verdict(group.coordinates)
-      }
-    })
+    if (names === undefined || names.size > FEW_NODES) return this.search.all(pod, this.view(pod, shape))
+    const nodes = [...names].flatMap((name) => this.cluster.find(name) ?? [])
+    return this.search.named(pod, nodes, this.parts(pod, shape, nodes.length > 1), plugins)
   }
 }

@@ -19,7 +19,7 @@ export class Diagnosis {
   /** The verdict of one node; needed for preemption alone. */
   readonly verdictOf: (node: number) => number
   /** Plugins beyond those of the verdicts: the ones that left only some nodes to look at. */
-  private readonly narrowing: ReadonlyArray<string>
+  readonly narrowing: ReadonlyArray<string>
 
   constructor(options: {
     readonly verdicts: Verdicts

@@ -119,7 +119,7 @@ export class Preemption {
     if (potential.length === 0)
       return verdicts.id("DefaultPreemption", false, ["No preemption victims found for incoming pod"])
     const trial = new Trial(cluster, view, node)
-    const ahead = decider.promisedTo(node, pod)
+    const ahead = decider.search.promisedTo(node, pod)
     const verdict = (): number => {
       const with_ = ahead.length === 0 ? FITS : trial.verdictWith(ahead)
       return with_ === FITS ? trial.verdict() : with_

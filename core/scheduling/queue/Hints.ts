@@ -196,6 +196,27 @@ export const hintTable: ReadonlyArray<HintRow> = [
   { plugin: "DefaultPreemption", resource: "AssignedPod", actions: deleted, helps: () => false }
 ]
 
+const everything: ReadonlyArray<EventResource> = [
+  "AssignedPod",
+  "UnscheduledPod",
+  "TargetPod",
+  "Node",
+  "PersistentVolume",
+  "PersistentVolumeClaim",
+  "CSINode",
+  "CSIDriver",
+  "CSIStorageCapacity",
+  "StorageClass",
+  "VolumeAttachment"
+]
+
+/** What extenders think of is not known: everything can help a pod that one of them turned down. */
+export const extenderHints: ReadonlyArray<HintRow> = everything.map((resource) => ({
+  plugin: "Extender",
+  resource,
+  actions: Action.all
+}))
+
 const concernsRow = ({ actions, resource }: HintRow, event: ClusterEvent): boolean =>
   resource === event.resource && (actions & event.action) !== 0
 

@@ -1,7 +1,7 @@
 // The scheduler: it takes waiting pods one after another, decides, assumes, and binds while it goes on with the next.
 // Owns the loop and the life of an attempt; refuses to decide (decide/), to keep order (queue/) and to hear of things (ClusterWatches.ts).
-// Bound: BINDINGS_MAX bindings under way; at that many the loop waits. Nothing is kept that the API server does not know.
-import { ApiFailure, type Client, type Clockwork, gvr, type KubeObject, parseRfc3339 } from "#kube"
+// Bound: that of Bindings.ts; when it is full the loop waits. Nothing is kept that the API server does not know.
+import { type ApiFailure, type Client, type Clockwork, type KubeObject, parseRfc3339 } from "#kube"
 import { Cluster } from "../cluster/Cluster.ts"
 import { Selectors } from "../cluster/Selectors.ts"
 import { defaultProfile, type Profile } from "../config/Profile.ts"
@@ -9,18 +9,21 @@ import { type Chosen, Decider } from "../decide/Decider.ts"
 import { Diagnosis } from "../decide/Diagnosis.ts"
 import type { Explanation } from "../decide/Explanation.ts"
 import { Nominations } from "../decide/Nominations.ts"
-import { Preemption } from "../decide/Preemption.ts"
+import { type Candidate, Preemption } from "../decide/Preemption.ts"
+import { type Extender, ExtenderFailure } from "../extenders/Extender.ts"
 import { podSpecOf, podStatusOf, uidOf } from "../pod/PodFields.ts"
 import { Action } from "../queue/ClusterEvents.ts"
-import { type HintContext, Hints, hintTable } from "../queue/Hints.ts"
+import { extenderHints, type HintContext, Hints, hintTable } from "../queue/Hints.ts"
 import type { QueuedPod } from "../queue/QueuedPod.ts"
 import { noRejectors } from "../queue/QueuedPod.ts"
 import { SchedulingQueue } from "../queue/SchedulingQueue.ts"
 import { storageHints } from "../queue/StorageHints.ts"
 import { StorageObjects } from "../volumes/StorageObjects.ts"
-import { type Reservation, VolumeBinder } from "../volumes/VolumeBinder.ts"
+import { VolumeBinder } from "../volumes/VolumeBinder.ts"
 import { VolumeChecks } from "../volumes/VolumeChecks.ts"
+import { Bindings } from "./Bindings.ts"
 import { ClusterWatches } from "./ClusterWatches.ts"
+import { extendedCandidates, extendedDecision } from "./ExtendedAttempt.ts"
 import { EventRecorder } from "./EventRecorder.ts"
 import { Evictions } from "./Evictions.ts"
 import { PodStatusWriter } from "./PodStatusWriter.ts"
@@ -30,6 +33,7 @@ export interface SchedulerOptions {
   readonly clockwork: Clockwork
   /** Default: kube-scheduler's default profile, scoring all nodes. */
   readonly profiles?: ReadonlyArray<Profile>
+  readonly extenders?: ReadonlyArray<Extender>
   readonly initialBackoffMs?: number
   readonly maxBackoffMs?: number
   /** Who writes events; default "scheduler". */
@@ -50,19 +54,9 @@ export interface SchedulerStats {
   readonly queue: SchedulingQueue["sizes"]
 }
 
-const BINDINGS_MAX = 1024
 /** Attempts of one turn of the loop: what comes in between is heard after at most so many. */
 const BATCH = 32
 const NO_NODES = "no nodes available to schedule pods"
-const pods = gvr("", "v1", "pods")
-
-/** A pod on its way to a node. */
-interface Way {
-  readonly queued: QueuedPod
-  readonly node: string
-  readonly assumed: KubeObject
-  readonly reservation: Reservation | undefined
-}
 
 interface Lane {
   readonly decider: Decider
@@ -74,7 +68,7 @@ export class Scheduler {
   private readonly options: SchedulerOptions
   private readonly nominations = new Nominations()
   private readonly storage = new StorageObjects()
-  private readonly volumes: VolumeBinder
+  private readonly bindings: Bindings
   private readonly lanes = new Map<string, Lane>()
   private readonly queue: SchedulingQueue
   private readonly watches: ClusterWatches
@@ -82,9 +76,10 @@ export class Scheduler {
   private readonly statuses: PodStatusWriter
   private readonly evictions: Evictions
   private readonly counts = { attempts: 0, bound: 0, unschedulable: 0, errors: 0, preemptions: 0 }
-  private binding = 0
   private state: "new" | "syncing" | "running" | "stopped" = "new"
   private turning = false
+  /** Extenders are being asked about a pod: until they have answered, no other is attempted. */
+  private asking = false
 
   constructor(options: SchedulerOptions) {
     this.options = options
@@ -92,7 +87,6 @@ export class Scheduler {
     const selectors = new Selectors()
     this.recorder = new EventRecorder(client, clockwork, options.instance ?? "scheduler")
     this.statuses = new PodStatusWriter(client, clockwork)
-    this.volumes = new VolumeBinder(client, clockwork, this.storage)
     const contexts = new Map(
       profiles.map((profile): readonly [string, HintContext] => [
         profile.schedulerName,
@@ -101,7 +95,11 @@ export class Scheduler {
     )
     this.queue = new SchedulingQueue({
       clockwork,
-      hints: new Hints(contexts, [...hintTable, ...storageHints]),
+      hints: new Hints(contexts, [
+        ...hintTable,
+        ...storageHints,
+        ...(options.extenders === undefined ? [] : extenderHints)
+      ]),
       ready: () => this.wake(),
       gate: (pod) => this.gateOf(pod),
       ...(options.initialBackoffMs === undefined ? {} : { initialBackoffMs: options.initialBackoffMs }),
@@ -126,6 +124,16 @@ export class Scheduler {
       statuses: this.statuses,
       failed: (uid) => this.queue.forceActive(uid)
     })
+    this.bindings = new Bindings({
+      client,
+      watches: this.watches,
+      volumes: new VolumeBinder(client, clockwork, this.storage),
+      recorder: this.recorder,
+      binderOf: (pod) => this.extendersOf(pod).find(({ binds }) => binds),
+      ended: () => this.wake(),
+      bound: (queued, node) => this.bound(queued, node),
+      failed: (queued, assumed, problem) => this.bindFailed(queued, assumed, problem)
+    })
     for (const profile of profiles) this.lanes.set(profile.schedulerName, this.lane(profile, selectors))
   }
 
@@ -148,7 +156,7 @@ export class Scheduler {
   }
 
   get stats(): SchedulerStats {
-    return { ...this.counts, binding: this.binding, queue: this.queue.sizes }
+    return { ...this.counts, binding: this.bindings.size, queue: this.queue.sizes }
   }
 
   /** Why a waiting pod would go where it would; undefined when the pod or its profile is not known. */
@@ -189,7 +197,7 @@ export class Scheduler {
   }
 
   private wake(): void {
-    if (this.turning || this.state !== "running") return
+    if (this.turning || this.asking || this.state !== "running") return
     this.turning = true
     this.options.clockwork.defer(() => {
       this.turning = false
@@ -198,12 +206,16 @@ export class Scheduler {
   }
 
   private turn(): void {
-    for (let done = 0; done < BATCH && this.state === "running" && this.binding < BINDINGS_MAX; done++) {
+    for (let done = 0; done < BATCH && this.mayGoOn; done++) {
       const queued = this.queue.pop()
       if (queued === undefined) return
       this.attempt(queued)
     }
-    if (this.binding < BINDINGS_MAX && this.queue.hasNext) this.wake()
+    if (this.mayGoOn && this.queue.hasNext) this.wake()
+  }
+
+  private get mayGoOn(): boolean {
+    return this.state === "running" && !this.asking && !this.bindings.isFull
   }
 
   private attempt(queued: QueuedPod): void {
@@ -217,65 +229,53 @@ export class Scheduler {
     }
     this.counts.attempts++
     if (this.cluster.nodeCount === 0) return this.noNode(queued, NO_NODES, noRejectors, "")
-    const decision = lane.decider.decide(pod)
-    if (decision instanceof Diagnosis) this.unschedulable(queued, lane, decision)
-    else this.bind(queued, lane, decision)
+    const extenders = this.extendersOf(pod).filter((one) => one.filters || one.prioritizes)
+    if (extenders.length === 0) return this.decided(queued, lane, lane.decider.decide(pod))
+    const { random } = this.options.clockwork
+    this.ask((answered) =>
+      extendedDecision({ decider: lane.decider, extenders, pod, random }, (outcome) =>
+        answered(() => this.decided(queued, lane, outcome))
+      )
+    )
   }
 
-  /** Assumes the pod on its node, gets its volumes there, and binds it. */
-  private bind(queued: QueuedPod, { decider }: Lane, { name: node, node: number }: Chosen): void {
-    const { pod, uid } = queued
-    const plan = decider.volumePlan(pod, number)
-    const needed = plan !== undefined && plan.bindings.length + plan.provisions.length > 0
-    const way: Way = {
-      queued,
-      node,
-      assumed: this.watches.assume(pod, node),
-      reservation: needed ? this.volumes.reserve(plan, node) : undefined
+  private decided(queued: QueuedPod, lane: Lane, outcome: Chosen | Diagnosis | ExtenderFailure): void {
+    if (outcome instanceof ExtenderFailure) return this.attemptFailed(queued, outcome.message)
+    if (outcome instanceof Diagnosis) this.unschedulable(queued, lane, outcome)
+    else {
+      this.bindings.begin(queued, lane.decider, outcome)
+      this.nominations.remove(queued.uid)
+      this.queue.done(queued.uid)
     }
-    this.nominations.remove(uid)
-    this.queue.done(uid)
-    this.binding++
-    if (way.reservation === undefined) return this.bindPod(way)
-    this.volumes.bind(way.reservation, (problem) => {
-      if (problem === undefined) return this.bindPod(way)
-      this.bindingEnded()
-      this.bindFailed(way, `running PreBind plugin "VolumeBinding": ${problem}`)
+  }
+
+  private extendersOf(pod: KubeObject): ReadonlyArray<Extender> {
+    return (this.options.extenders ?? []).filter((extender) => extender.isInterested(pod))
+  }
+
+  /** Asks somebody outside; the loop stands still until the answer has been acted upon. */
+  private ask(question: (answered: (act: () => void) => void) => void): void {
+    this.asking = true
+    question((act) => {
+      if (this.state === "stopped") return
+      this.asking = false
+      act()
+      this.wake()
     })
   }
 
-  private bindPod(way: Way): void {
-    const { assumed, node, queued } = way
-    const { client, clockwork } = this.options
-    const { name = "", namespace = "", uid = "" } = assumed.metadata
-    const binding = {
-      apiVersion: "v1",
-      kind: "Binding",
-      metadata: { name, namespace, uid },
-      target: { apiVersion: "v1", kind: "Node", name: node }
-    }
-    client.create({ resource: pods, namespace, name, subresource: "binding" }, binding, {}, (answer) => {
-      this.bindingEnded()
-      if (answer instanceof ApiFailure)
-        return this.bindFailed(way, `running Bind plugin "DefaultBinder": ${answer.message}`)
-      this.counts.bound++
-      this.recorder.record(assumed, schedulerOf(assumed), {
-        type: "Normal",
-        reason: "Scheduled",
-        action: "Binding",
-        note: `Successfully assigned ${namespace}/${name} to ${node}`
-      })
-      this.options.onBound?.(queued.pod, node, clockwork.now() - (queued.firstAttemptMs ?? clockwork.now()))
-    })
+  private attemptFailed(queued: QueuedPod, problem: string): void {
+    this.counts.errors++
+    this.giveBack(queued, noRejectors, "SchedulerError", problem, "")
   }
 
-  private bindingEnded(): void {
-    this.binding--
-    this.wake()
+  private bound(queued: QueuedPod, node: string): void {
+    const { clockwork, onBound } = this.options
+    this.counts.bound++
+    onBound?.(queued.pod, node, clockwork.now() - (queued.firstAttemptMs ?? clockwork.now()))
   }
 
-  private bindFailed({ assumed, queued, reservation }: Way, problem: string): void {
-    if (reservation !== undefined) this.volumes.revert(reservation)
+  private bindFailed(queued: QueuedPod, assumed: KubeObject, problem: string): void {
     if (this.watches.forget(queued.uid))
       this.queue.moved({ resource: "AssignedPod", action: Action.delete, before: assumed })
     const newest = this.watches.pod(queued.pod)
@@ -288,21 +288,37 @@ export class Scheduler {
 
   private unschedulable(queued: QueuedPod, lane: Lane, diagnosis: Diagnosis): void {
     const { pod } = queued
-    let promised: string | undefined = lane.decider.profile.preempts ? undefined : ""
-    if (lane.decider.profile.preempts) {
-      const found = lane.preemption.search(pod, diagnosis)
-      if ("message" in found) {
-        diagnosis.afterText = `preemption: ${found.message}`
-        promised = found.clearsPromise ? "" : undefined
-      } else {
-        const chosen = lane.preemption.choose(found.candidates)
-        this.counts.preemptions++
-        promised = chosen.name
-        diagnosis.afterText = `preemption: found a potential placement for pod on node ${chosen.name}, preempting ${chosen.victims.length} victims`
-        this.evictions.evict(pod, chosen)
-      }
+    if (!lane.decider.profile.preempts) return this.noNode(queued, diagnosis.text, diagnosis.plugins, "")
+    const found = lane.preemption.search(pod, diagnosis)
+    if ("message" in found) {
+      diagnosis.afterText = `preemption: ${found.message}`
+      return this.noNode(queued, diagnosis.text, diagnosis.plugins, found.clearsPromise ? "" : undefined)
     }
-    this.noNode(queued, diagnosis.text, diagnosis.plugins, promised)
+    const extenders = this.extendersOf(pod).filter(({ preempts }) => preempts)
+    if (extenders.length === 0) return this.preempt(queued, lane, diagnosis, found.candidates)
+    this.ask((answered) =>
+      extendedCandidates({ extenders, pod }, found.candidates, (kept) =>
+        answered(() => {
+          if (kept instanceof ExtenderFailure) {
+            diagnosis.afterText = kept.message
+            this.noNode(queued, diagnosis.text, diagnosis.plugins, undefined)
+          } else this.preempt(queued, lane, diagnosis, kept)
+        })
+      )
+    )
+  }
+
+  private preempt(queued: QueuedPod, lane: Lane, diagnosis: Diagnosis, candidates: ReadonlyArray<Candidate>): void {
+    if (candidates.length === 0) {
+      diagnosis.afterText = "preemption: no candidate node for preemption"
+      return this.noNode(queued, diagnosis.text, diagnosis.plugins, undefined)
+    }
+    const chosen = lane.preemption.choose(candidates)
+    this.counts.preemptions++
+    const { name, victims } = chosen
+    diagnosis.afterText = `preemption: found a potential placement for pod on node ${name}, preempting ${victims.length} victims`
+    this.evictions.evict(queued.pod, chosen)
+    this.noNode(queued, diagnosis.text, diagnosis.plugins, name)
   }
 
   /** The attempt found no node: back to the queue, and what is to be said of it. */
@@ -313,11 +329,21 @@ export class Scheduler {
     promised: string | undefined
   ): void {
     this.counts.unschedulable++
+    this.giveBack(queued, rejectors, "Unschedulable", message, promised)
+  }
+
+  private giveBack(
+    queued: QueuedPod,
+    rejectors: ReadonlySet<string>,
+    reason: string,
+    message: string,
+    promised: string | undefined
+  ): void {
     const newest = this.watches.pod(queued.pod)
     if (newest === undefined || uidOf(newest) !== queued.uid || podSpecOf(newest).nodeName !== undefined)
       return this.queue.done(queued.uid)
     this.queue.returnUnschedulable(queued, newest, rejectors)
-    this.tell(newest, "Unschedulable", message, promised)
+    this.tell(newest, reason, message, promised)
   }
 
   private tell(pod: KubeObject, reason: string, message: string, promised: string | undefined): void {
