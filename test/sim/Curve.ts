@@ -1,8 +1,10 @@
-// The curve of cost against nodes: `node test/sim/Curve.ts [NODES…] [--pods-per-node 30] [--pods-max 300000] [--out FILE.md]` runs a
-// steady world of each size in a process of its own and writes what it costs in time and memory as a table and as JSON. Each size up
-// to 300 nodes runs twice, and the two event logs must be the same. Beyond that it asserts nothing: timings are read, not tested.
+// The curve of cost against nodes: a steady world of each size in a process of its own, and what it costs in time and memory, as a table
+// and as JSON. Sizes up to 300 nodes run twice, and the two event logs must be the same; beyond that it asserts nothing: timings are
+// read, not tested.
+//
+//   node test/sim/Curve.ts [NODES…] [--pods-per-node 30] [--pods-max 300000] [--points FILE] [--out FILE.md]
 import { execFileSync } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { defaultNetwork, drawPlan, type FaultStep, podChurn, RandomStream, wallMs, World } from "#sim"
@@ -171,6 +173,7 @@ const { positionals, values } = parseArgs({
     "pods-per-node": { type: "string", default: "30" },
     "pods-max": { type: "string", default: "300000" },
     out: { type: "string", default: "" },
+    points: { type: "string", default: "" },
     faults: { type: "boolean", default: false },
     verbose: { type: "boolean", default: false }
   }
@@ -193,6 +196,16 @@ const pointAt = (nodes: number): Point => {
   if (again.eventLogHash !== point.eventLogHash) throw new Error(`two runs of ${nodes} nodes differ`)
   return point.steadyCpuSeconds < again.steadyCpuSeconds ? point : again
 }
+
+/** Points of an earlier run, one a line as this program writes them to standard error: a long curve need not be measured at once. */
+const pointsBefore = (): ReadonlyArray<Point> =>
+  values.points === ""
+    ? []
+    : readFileSync(values.points, "utf8")
+        .trim()
+        .split("\n")
+        // SAFETY: this program wrote the lines.
+        .map((line) => JSON.parse(line) as Point)
 
 const row = (point: Point): string =>
   [
@@ -237,10 +250,14 @@ ${JSON.stringify({ points, faults }, undefined, 1)}
 `
 
 const command = (): string =>
-  `node test/sim/Curve.ts ${process.argv
-    .slice(2)
-    .filter((arg) => !arg.startsWith("--out") && !arg.endsWith(".md"))
-    .join(" ")}`.trim()
+  [
+    "node test/sim/Curve.ts",
+    ...positionals,
+    "--pods-per-node",
+    values["pods-per-node"],
+    "--pods-max",
+    values["pods-max"]
+  ].join(" ")
 
 const main = (): void => {
   if (values.faults) return console.log(JSON.stringify(measureFaults()))
@@ -248,8 +265,9 @@ const main = (): void => {
     return console.log(JSON.stringify(measure(Number(values.one), podsOf(Number(values.one)))))
   const loads = [loadavg()[0] ?? 0]
   const points: Array<Point> = []
+  const before = pointsBefore()
   for (const nodes of positionals.length > 0 ? positionals.map(Number) : SIZES) {
-    points.push(pointAt(nodes))
+    points.push(before.find((point) => point.nodes === nodes) ?? pointAt(nodes))
     loads.push(loadavg()[0] ?? 0)
     process.stderr.write(`${JSON.stringify(points.at(-1))}\n`)
   }
