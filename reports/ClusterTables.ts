@@ -36,20 +36,22 @@ export const sortedCalls = ({ cluster }: ClusterSummary): ReadonlyArray<Recorded
   cluster.calls.toSorted((left, right) => right.answered - left.answered)
 
 /** API call latency by verb, resource and scope against Kubernetes' SLOs. */
-export const callsTable = (summary: ClusterSummary): Table => ({
+export const callsTable = (summary: ClusterSummary, most = Number.POSITIVE_INFINITY): Table => ({
   id: `calls-${summary.name}`,
-  caption: "API calls by verb, resource and scope, as the clients saw them in virtual time, the most frequent first",
+  caption: `API calls by verb, resource and scope, as the clients saw them in virtual time, ${summary.cluster.calls.length > most ? `the ${most} most frequent of ${summary.cluster.calls.length}` : "the most frequent first"}`,
   columns: [
     ...text("Call"),
     ...numbers("answered", "p50", "p90", "p99", "max", "p99 limit"),
     ...text("SLO", "failures by code")
   ],
-  rows: sortedCalls(summary).map((calls) => [
-    ...cells(callName(calls), formatCount(calls.answered)),
-    ...digest(calls.latency),
-    ...limitCells(calls.latency.p99, callSloUs(calls)),
-    errorCell(calls.errors)
-  ])
+  rows: sortedCalls(summary)
+    .slice(0, most)
+    .map((calls) => [
+      ...cells(callName(calls), formatCount(calls.answered)),
+      ...digest(calls.latency),
+      ...limitCells(calls.latency.p99, callSloUs(calls)),
+      errorCell(calls.errors)
+    ])
 })
 
 const stageNames: Readonly<Record<PodStage, string>> = {
@@ -219,10 +221,13 @@ export const costTable = ({ cluster, name }: ClusterSummary): Table | undefined 
         )
       }
 
+/** Kinds of calls that stand where there is little room. */
+const CALLS_SHOWN = 12
+
 /** The tables that every rendering shows. */
 export const clusterTables = (report: Report): ReadonlyArray<Table | undefined> =>
   clustersOf(report.groups).flatMap((summary) => [
-    callsTable(summary),
+    callsTable(summary, CALLS_SHOWN),
     podStartTable(summary),
     informersTable(summary),
     costTable(summary)

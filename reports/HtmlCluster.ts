@@ -99,10 +99,25 @@ const limitPlot = (calls: RecordedCalls): string => {
   return `<svg class="interval t-${tone}" viewBox="-5 0 ${AXIS.width + 10} 18" width="${AXIS.width + 10}" height="18" aria-hidden="true"><rect class="band" x="0" y="7" width="${AXIS.width}" height="4" rx="2"/>${line}<line class="range" x1="${axisX(p50)}" y1="9" x2="${axisX(p99)}" y2="9"/><circle cx="${axisX(p99)}" cy="9" r="4"/></svg>`
 }
 
+/** Kinds of calls that stand open; a control plane makes dozens of others when it starts. */
+const CALLS_OPEN = 25
+
 const callsBody = (summary: ClusterSummary): string => {
   const sorted = sortedCalls(summary)
   if (sorted.length === 0) return ""
+  const whole = callsTable(summary)
   const plots = { title: "p50 to p99, against the limit", after: 7, cells: sorted.map(limitPlot) }
+  const rest = {
+    ...whole,
+    id: `${whole.id}-rest`,
+    caption: "The rest of the calls",
+    rows: whole.rows.slice(CALLS_OPEN)
+  }
+  const restPlots = { ...plots, cells: plots.cells.slice(CALLS_OPEN) }
+  const seldom =
+    rest.rows.length === 0
+      ? ""
+      : `<details class="fold"><summary>${rest.rows.length} more kinds of calls, less frequent</summary>${tableHtml(rest, restPlots)}</details>`
   const note =
     "Latency is virtual time, on the modelled network and disk, from the client’s call to its answer, over every client of the cluster. Kubernetes’ SLOs allow a p99 of 1 s for calls about one object and of 30 s for lists. Plots run from 10 µs to 1 min on a logarithmic axis; the line is the limit."
   const each = sorted
@@ -111,7 +126,7 @@ const callsBody = (summary: ClusterSummary): string => {
       return `<details class="fold"><summary>${escapeHtml(callName(calls))} (${calls.slowest.length})</summary>${tableHtml(table)}</details>`
     })
     .join("")
-  return `<p class="note">${note}</p>${tableHtml(callsTable(summary), plots)}${chartsHtml([callsChart(summary)])}${tableHtml(slowCallsTable(summary))}<details class="fold"><summary>The slowest of each kind of call, by name (${sorted.length} kinds)</summary><div class="folds">${each}</div></details>`
+  return `<p class="note">${note}</p>${tableHtml({ ...whole, rows: whole.rows.slice(0, CALLS_OPEN) }, plots)}${seldom}${chartsHtml([callsChart(summary)])}${tableHtml(slowCallsTable(summary))}<details class="fold"><summary>The slowest of each kind of call, by name (${sorted.length} kinds)</summary><div class="folds">${each}</div></details>`
 }
 
 const WAY = 240

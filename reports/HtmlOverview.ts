@@ -21,7 +21,8 @@ export const overviewHtml = (report: Report): string => {
       ? ""
       : cardHtml(answer, headline === undefined ? "" : headlinePlot(comparison, headline))
   })
-  if (comparisons.length === 1) return `<ul class="cards beside">${[...questions, ...comparisons].join("\n")}</ul>`
+  if (comparisons.length === 1 && questions.length < 3)
+    return `<ul class="cards beside">${[...questions, ...comparisons].join("\n")}</ul>`
   const below = comparisons.length === 0 ? "" : `<ul class="cards">${comparisons.join("\n")}</ul>`
   return `<ul class="cards">${questions.join("\n")}</ul>${below}`
 }

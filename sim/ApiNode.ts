@@ -6,6 +6,7 @@ import {
   type BootstrapOptions,
   type ControlPlane,
   type ControlPlaneOptions,
+  type Definition,
   type Definitions,
   inProcessClient,
   makeApiServer,
@@ -29,6 +30,8 @@ export interface BareServer {
 export interface WholeServer {
   readonly plane: Omit<ControlPlaneOptions, "keyValue" | "clockwork" | "compaction">
   readonly bootstrap: BootstrapOptions
+  /** Resources beside the built-in ones, as an aggregated server would add them. */
+  readonly aggregated?: ReadonlyArray<Definition>
 }
 
 export interface ApiNodeOptions {
@@ -45,7 +48,11 @@ type Parts = Pick<ControlPlaneOptions, "keyValue" | "clockwork" | "compaction">
 
 /** The server, and what is to be done before it is ready. */
 const planeOf = (server: ApiNodeOptions["server"], parts: Parts): Pick<ControlPlane, "api" | "begin"> => {
-  if ("plane" in server) return makeControlPlane({ ...parts, ...server.plane })
+  if ("plane" in server) {
+    const plane = makeControlPlane({ ...parts, ...server.plane })
+    for (const definition of server.aggregated ?? []) plane.api.definitions.register(definition)
+    return plane
+  }
   const { admission, definitions } = server
   const api = makeApiServer({ ...parts, definitions: definitions(), ...(admission && { admission: admission() }) })
   return { api, begin: (_options, done) => done([]) }

@@ -4,10 +4,12 @@ import { defineConfig } from "vitest/config"
 
 const judged = [
   "test/storage/*.test.ts",
+  "test/sim/cluster/ServeCluster.test.ts",
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
-  "test/apiserver/kubectl/*.test.ts",
+  "test/apiserver/kubectl/**/*.test.ts",
   "test/scenarios/Run.test.ts",
+  "test/scenarios/ClusterRun.test.ts",
   "test/package.test.ts"
 ]
 const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" } as const

@@ -62,10 +62,13 @@ const isPunctuated = (text: string): boolean =>
   text.charCodeAt(13) === 0x3a &&
   text.charCodeAt(16) === 0x3a
 
+const hasPlainForm = (text: string): boolean =>
+  text.length > 19 && text.charCodeAt(text.length - 1) === 0x5a && isPunctuated(text)
+
 /** Whether a text is an RFC 3339 time. The form that Kubernetes writes is read without making anything of it. */
 export const isRfc3339 = (text: string): boolean => {
+  if (!hasPlainForm(text)) return parseByPattern(text) !== undefined
   const last = text.length - 1
-  if (last < 19 || text.charCodeAt(last) !== 0x5a || !isPunctuated(text)) return parseRfc3339(text) !== undefined
   const year = twoAt(text, 0) * 100 + twoAt(text, 2)
   const month = twoAt(text, 5)
   const day = twoAt(text, 8)
@@ -81,6 +84,15 @@ const pattern = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d+)?(?:[Zz]|(
 
 /** Milliseconds since the epoch, with a fraction where the text has one; undefined when it is no RFC 3339 time. */
 export const parseRfc3339 = (text: string): number | undefined => {
+  if (!hasPlainForm(text)) return parseByPattern(text)
+  if (!isRfc3339(text)) return undefined
+  const days = daysFromCivil(twoAt(text, 0) * 100 + twoAt(text, 2), twoAt(text, 5), twoAt(text, 8))
+  const seconds = twoAt(text, 11) * 3600 + twoAt(text, 14) * 60 + twoAt(text, 17)
+  const fraction = text.length === 20 ? 0 : Number(`0${text.slice(19, -1)}`) * 1000
+  return days * MS_PER_DAY + seconds * 1000 + fraction
+}
+
+const parseByPattern = (text: string): number | undefined => {
   const match = pattern.exec(text)
   if (match === null) return undefined
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number)

@@ -32,7 +32,7 @@ const shifted = (steps: ReadonlyArray<ChurnStep>, byMs: number): ReadonlyArray<C
   byMs === 0 ? steps : steps.map((step) => ({ ...step, atMs: step.atMs + byMs }))
 
 /** A namespace's default service account is there a moment later: pods that come sooner are refused. */
-function* afterNamespaces(steps: Iterable<ChurnStep>): Generator<ChurnStep> {
+export function* afterNamespaces(steps: Iterable<ChurnStep>): Generator<ChurnStep> {
   for (const step of steps) yield step.of.resource === "namespaces" ? step : { ...step, atMs: step.atMs + 1000 }
 }
 

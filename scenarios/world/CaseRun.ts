@@ -2,22 +2,23 @@
 // Owns that run; measures nothing.
 import { type CaseRunner, type Kernel, planEndMs, type RunResult } from "#sim"
 import { type ScenarioCase, withNodes } from "./ScenarioCase.ts"
-import { ScenarioWorld } from "./ScenarioWorld.ts"
+import { ScenarioWorld, type WorldHooks } from "./ScenarioWorld.ts"
 
-/** Runs a case; the same case gives the same result. `onKernel` sees the kernel before anything happens. */
+/** Runs a case; the same case gives the same result. `onKernel` sees the kernel before anything happens, hooks as in any world. */
 export const runScenarioCase = (
   run: ScenarioCase,
-  { onKernel, untilMs }: { readonly onKernel?: (kernel: Kernel) => void; readonly untilMs?: number } = {}
+  { hooks, onKernel }: { readonly onKernel?: (kernel: Kernel) => void; readonly hooks?: WorldHooks } = {}
 ): RunResult => {
   const cluster = withNodes(run.cluster, run.nodes)
-  const scenario = new ScenarioWorld({ cluster, seed: run.seed, folder: run.folder, plan: run.plan })
+  const { folder, plan, seed } = run
+  const scenario = new ScenarioWorld({ cluster, seed, folder, plan, ...(hooks && { hooks }) })
   const { violations, world } = scenario
   const { kernel } = world
   onKernel?.(kernel)
   violations.onViolation = () => kernel.stop()
   scenario.start(run.steps)
-  const endMs = Math.max(cluster.duration, planEndMs(run.plan)) + cluster.settle
-  if (kernel.run({ untilMs: untilMs ?? endMs }) === "time" && untilMs === undefined) scenario.finished()
+  const endMs = Math.max(cluster.duration, planEndMs(plan)) + cluster.settle
+  if (kernel.run({ untilMs: endMs }) === "time") scenario.finished()
   return {
     eventLogHash: kernel.log.hash(),
     events: kernel.log.count,

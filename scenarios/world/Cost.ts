@@ -2,6 +2,7 @@
 // Owns one point of the curve, measured in a process of its own; nothing of the world is measured here but its cost.
 import type { CostPoint } from "#reports"
 import { memoryBytes, podChurn, RandomStream, SpeedMeter, wallMs } from "#sim"
+import { afterNamespaces } from "../cluster/ClusterSteps.ts"
 import type { WorldCommand } from "./Protocol.ts"
 import { ScenarioWorld } from "./ScenarioWorld.ts"
 import { costCluster } from "./WorldRun.ts"
@@ -26,7 +27,7 @@ export const measureCost = ({ cluster, nodes, seed }: CostCommand): CostPoint =>
   const readyWallMs = wallMs() - begunMs
   const namespaces = Math.max(1, Math.floor(nodes / NAMESPACES_OF))
   const churn = { pods, namespaces, createPerSecond: PODS_PER_SECOND, startMs: kernel.nowMs, untilMs: kernel.nowMs }
-  scenario.world.play(podChurn(churn, new RandomStream(seed)))
+  scenario.world.play(afterNamespaces(podChurn(churn, new RandomStream(seed))))
   const limitMs = kernel.nowMs + (pods / PODS_PER_SECOND) * 1000 + 60_000
   kernel.run({ untilMs: limitMs, until: () => scenario.world.pods.stats.stagesDone >= pods * 2 })
   const meter = new SpeedMeter(kernel, wallMs)

@@ -11,7 +11,7 @@ const HOLDS: RunResult = { eventLogHash: "", events: 0, virtualMs: 0, violations
 export const shrinkScenario = (
   drawn: ScenarioCase,
   budgetMs: number,
-  run: (candidate: ScenarioCase) => RunResult = runScenarioCase
+  run: (candidate: ScenarioCase) => RunResult = (candidate) => runScenarioCase(candidate)
 ): ScenarioFinding | undefined => {
   const untilMs = wallMs() + budgetMs
   let isFirst = true

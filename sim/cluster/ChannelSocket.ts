@@ -27,8 +27,8 @@ export const asksForChannels = (exchange: HttpExchange): boolean =>
   (exchange.header("upgrade") ?? "").toLowerCase() === "websocket" && protocolOf(exchange) !== undefined
 
 const protocolOf = (exchange: HttpExchange): string | undefined => {
-  const asked = (exchange.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim())
-  return PROTOCOLS.find((protocol) => asked.includes(protocol))
+  const asked = new Set((exchange.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim()))
+  return PROTOCOLS.find((protocol) => asked.has(protocol))
 }
 
 export class ChannelSocket {

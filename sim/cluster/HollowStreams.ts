@@ -107,46 +107,46 @@ const refused = ({ object, subresource }: StreamRequest, why: string): ApiFailur
     `${subresource}: pod ${object.metadata.namespace ?? ""}/${object.metadata.name ?? ""} is hollow, ${why}`
   )
 
-/** Answers for all hollow pods of a cluster. */
-export const hollowStreams = (options: HollowStreamOptions): Streams => {
-  const logOf = (request: StreamRequest, container: string, since: string): string =>
-    selectLines(options.logText ?? describe(request.object, container), since, request)
-  return {
-    serve: (request, exchange, finished) => {
-      const { definition, object, query, subresource } = request
-      if (definition.resource !== "pods" || subresource === "proxy") return unreachable(request)
-      if (subresource === "portforward") return refused(request, "no port of it is open")
-      const container = containerOf(request)
-      const state = stateOf(object, container)
-      const since = startedAt(state)
-      if (since === undefined) return notStarted(container, object, state)
-      if (subresource === "log") {
-        // A container that never restarted has no earlier log.
-        if (query.get("previous") === "true") {
-          return Failures.badRequest(
-            `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(object.metadata.name ?? "")} not found`
-          )
-        }
-        sendLog(request, exchange, logOf(request, container, since), finished)
-        return undefined
-      }
-      if (!asksForChannels(exchange))
-        return refused(request, "and it is reached by WebSocket (v5.channel.k8s.io) alone")
-      if (subresource === "attach") {
-        return sendAttached(exchange, logOf(request, container, since), finished)
-          ? undefined
-          : refused(request, "not reached")
-      }
-      const { execProgram } = options
-      if (execProgram === undefined)
-        return refused(request, "it runs no commands; --exec PROGRAM names one that answers in its place")
-      const command = {
-        program: execProgram,
-        args: query.all("command"),
-        environment: environmentOf(request, container),
-        stdin: query.get("stdin") === "true"
-      }
-      return runOnChannels(exchange, command, finished) ? undefined : refused(request, "not reached")
-    }
+const sendLogs = (
+  request: StreamRequest,
+  exchange: HttpExchange,
+  text: string,
+  finished: () => void
+): ApiFailure | undefined => {
+  const { object, query } = request
+  // A container that never restarted has no earlier log.
+  if (query.get("previous") === "true") {
+    const [container, pod] = [containerOf(request), object.metadata.name ?? ""].map((name) => JSON.stringify(name))
+    return Failures.badRequest(`previous terminated container ${container} in pod ${pod} not found`)
   }
+  sendLog(request, exchange, text, finished)
+  return undefined
 }
+
+const LOST = "and the connection is lost"
+
+/** Answers for all hollow pods of a cluster. */
+export const hollowStreams = ({ execProgram, logText }: HollowStreamOptions): Streams => ({
+  serve: (request, exchange, finished) => {
+    const { definition, object, query, subresource } = request
+    if (definition.resource !== "pods" || subresource === "proxy") return unreachable(request)
+    if (subresource === "portforward") return refused(request, "no port of it is open")
+    const container = containerOf(request)
+    const state = stateOf(object, container)
+    const since = startedAt(state)
+    if (since === undefined) return notStarted(container, object, state)
+    const text = selectLines(logText ?? describe(object, container), since, request)
+    if (subresource === "log") return sendLogs(request, exchange, text, finished)
+    const program = subresource === "attach" ? "" : execProgram
+    if (program === undefined) {
+      return refused(request, "it runs no commands; --exec PROGRAM names one that answers in its place")
+    }
+    if (!asksForChannels(exchange)) {
+      return refused(request, "and it is reached by WebSocket (v5.channel.k8s.io) alone")
+    }
+    if (subresource === "attach") return sendAttached(exchange, text, finished) ? undefined : refused(request, LOST)
+    const environment = environmentOf(request, container)
+    const command = { program, args: query.all("command"), environment, stdin: query.get("stdin") === "true" }
+    return runOnChannels(exchange, command, finished) ? undefined : refused(request, LOST)
+  }
+})

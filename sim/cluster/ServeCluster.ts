@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import { inProcessClient, type RunningApiServer, serveApiServer, type ServerOptions } from "#apiserver"
 import type { Client } from "#kube"
+import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import { certificatePort } from "../controllers/identity/CertificatePortAdapter.ts"
 import { Population, type PopulationOptions } from "../Population.ts"
 import { Kernel } from "../time/Kernel.ts"
@@ -66,6 +67,8 @@ export const serveCluster = Effect.fn("sim.serveCluster")(function* (
 ) {
   const begunMs = wallMs()
   const running = yield* serveApiServer(options.server)
+  const metrics = metricsDefinitions({ seed: options.seed, epochMs: epochMs() })
+  for (const definition of metrics) running.api.definitions.register(definition)
   const servingMs = wallMs() - begunMs
   yield* onServing(running)
   const kernel = new Kernel({ seed: options.seed, epochMs: epochMs() })

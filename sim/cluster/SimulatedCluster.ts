@@ -2,7 +2,9 @@
 // hollow machines and pods, the binder and the controllers, on one kernel from one seed.
 // Owns the choice of parts and when the cluster counts as ready; refuses how they work and how time moves, which the caller decides
 // (`kernel.run`, `runInSlices`, `followRealTime`).
+import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import type { ControllerStart } from "../Population.ts"
+import { DEFAULT_EPOCH_MS } from "../time/Kernel.ts"
 import { clusterControllers } from "./ClusterControllers.ts"
 import { World, type WorldParts } from "../World.ts"
 
@@ -31,7 +33,7 @@ export class SimulatedCluster extends World {
   private begun = false
 
   constructor(options: SimulatedClusterOptions) {
-    const { disableAdmission = [], eventTtlSeconds } = options
+    const { disableAdmission = [], epochMs = DEFAULT_EPOCH_MS, eventTtlSeconds, seed } = options
     super({
       controllers: [clusterControllers()],
       ...options,
@@ -40,7 +42,8 @@ export class SimulatedCluster extends World {
           resources: { serviceCidrs: [SERVICE_CIDR], ...(eventTtlSeconds === undefined ? {} : { eventTtlSeconds }) },
           disable: disableAdmission
         },
-        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS }
+        bootstrap: { serviceIp: SERVICE_IP, serviceCidrs: [SERVICE_CIDR], ...API_ADDRESS },
+        aggregated: metricsDefinitions({ seed, epochMs })
       }
     })
     this.onReady = () => {

@@ -1,24 +1,21 @@
 // Which pods of a set go first when there are too many, in upstream's order of preference (ActivePodsWithRanks).
 // Owns the order; refuses to delete. Facts are read once per pod, and only as many pods are sorted out as are asked for.
 import { type KubeObject, parseRfc3339 } from "#kube"
-import { isActive, isReady, maxRestarts, nodeNameOf, phaseOf, readySinceMs } from "./PodFacts.ts"
+import { conditionOf, isActive, maxRestarts, nodeNameOf, phaseOf } from "./PodFacts.ts"
 
 const COST = "controller.kubernetes.io/pod-deletion-cost"
 const NANOS_PER_MS = 1_000_000
 
+/** A pod with what most comparisons ask; the rest is read when two are alike in all of that. */
 interface Ranked {
   readonly pod: KubeObject
-  readonly uid: string
-  /** 0 without a node, 1 with. */
-  readonly placed: number
-  /** Pending 0, Unknown 1, Running 2. */
-  readonly phase: number
-  readonly ready: number
+  /** Whether it has a node, its phase and whether it is ready, in one number: the lower goes first. */
+  readonly state: number
   readonly cost: number
   /** Active pods of related sets on its node. */
   readonly neighbours: number
-  readonly readyMs: number | undefined
-  readonly createdMs: number | undefined
+  /** Since when it is ready, as the API writes it. */
+  readonly readySince: string | undefined
   restarts: { readonly regular: number; readonly sidecar: number } | undefined
 }
 
@@ -36,18 +33,16 @@ export const deletionCost = (pod: KubeObject): number => {
 
 const timeOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : parseRfc3339(text))
 
-const ranked = (pod: KubeObject, neighbours: number): Ranked => ({
-  pod,
-  uid: pod.metadata.uid ?? "",
-  placed: nodeNameOf(pod) === "" ? 0 : 1,
-  phase: phases[phaseOf(pod)] ?? 0,
-  ready: isReady(pod) ? 1 : 0,
-  cost: deletionCost(pod),
-  neighbours,
-  readyMs: readySinceMs(pod),
-  createdMs: timeOf(pod.metadata.creationTimestamp),
-  restarts: undefined
-})
+const PLACED = 6
+const PHASE = 2
+
+const ranked = (pod: KubeObject, node: string, neighbours: number): Ranked => {
+  const ready = conditionOf(pod, "Ready")
+  const isReady = ready?.status === "True"
+  const state = (node === "" ? 0 : PLACED) + (phases[phaseOf(pod)] ?? 0) * PHASE + (isReady ? 1 : 0)
+  const readySince = isReady ? ready.lastTransitionTime : undefined
+  return { pod, state, cost: deletionCost(pod), neighbours, readySince, restarts: undefined }
+}
 
 /** How long ago, as a power of two of nanoseconds: times of about the same age count as the same. */
 const ageRank = (timeMs: number, nowMs: number): number =>
@@ -55,34 +50,38 @@ const ageRank = (timeMs: number, nowMs: number): number =>
 
 /** The younger first; a time that nobody knows is the youngest. Undefined when they are the same. */
 const byTime = (
-  a: number | undefined,
-  b: number | undefined,
-  uids: readonly [string, string],
+  x: string | undefined,
+  y: string | undefined,
+  a: Ranked,
+  b: Ranked,
   nowMs: number
 ): number | undefined => {
-  if (a === b) return undefined
-  if (a === undefined || b === undefined) return a === undefined ? -1 : 1
-  const difference = ageRank(a, nowMs) - ageRank(b, nowMs)
-  return difference === 0 ? (uids[0] < uids[1] ? -1 : 1) : difference
+  if (x === y) return undefined
+  const [from, to] = [timeOf(x), timeOf(y)]
+  if (from === undefined || to === undefined) return from === to ? undefined : from === undefined ? -1 : 1
+  const difference = ageRank(from, nowMs) - ageRank(to, nowMs)
+  return difference === 0 ? byUid(a, b) : difference
 }
 
+const byUid = ({ pod: a }: Ranked, { pod: b }: Ranked): number =>
+  (a.metadata.uid ?? "") < (b.metadata.uid ?? "") ? -1 : 1
+
 const compare = (a: Ranked, b: Ranked, nowMs: number): number => {
-  if (a.placed !== b.placed) return a.placed - b.placed
-  if (a.phase !== b.phase) return a.phase - b.phase
-  if (a.ready !== b.ready) return a.ready - b.ready
+  if (a.state !== b.state) return a.state - b.state
   if (a.cost !== b.cost) return a.cost - b.cost
   if (a.neighbours !== b.neighbours) return b.neighbours - a.neighbours
-  const uids = [a.uid, b.uid] as const
-  if (a.ready === 1) {
-    const since = byTime(a.readyMs, b.readyMs, uids, nowMs)
+  if (a.state % PHASE === 1) {
+    const since = byTime(a.readySince, b.readySince, a, b, nowMs)
     if (since !== undefined) return since
   }
   a.restarts ??= maxRestarts(a.pod)
   b.restarts ??= maxRestarts(b.pod)
   if (a.restarts.regular !== b.restarts.regular) return b.restarts.regular - a.restarts.regular
   if (a.restarts.sidecar !== b.restarts.sidecar) return b.restarts.sidecar - a.restarts.sidecar
+  const { creationTimestamp: x } = a.pod.metadata
+  const { creationTimestamp: y } = b.pod.metadata
   // Upstream leaves equal pods in any order; a run that is to repeat itself cannot.
-  return byTime(a.createdMs, b.createdMs, uids, nowMs) ?? (a.uid < b.uid ? -1 : 1)
+  return byTime(x, y, a, b, nowMs) ?? byUid(a, b)
 }
 
 /**
@@ -101,7 +100,10 @@ export const podsToDelete = (
     const node = nodeNameOf(pod)
     if (node !== "" && isActive(pod)) onNode.set(node, (onNode.get(node) ?? 0) + 1)
   }
-  const all = pods.map((pod) => ranked(pod, onNode.get(nodeNameOf(pod)) ?? 0))
+  const all = pods.map((pod) => {
+    const node = nodeNameOf(pod)
+    return ranked(pod, node, onNode.get(node) ?? 0)
+  })
   return firstOf(all, count, (a, b) => compare(a, b, nowMs)).map(({ pod }) => pod)
 }
 

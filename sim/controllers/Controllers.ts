@@ -24,11 +24,21 @@ export const allControllers: ReadonlyArray<NamedController> = [
   { name: "deployment-controller", make: deploymentController, syncs: 5, syncsFlag: "concurrent-deployment-syncs" },
   { name: "statefulset-controller", make: statefulSetController, syncs: 5, syncsFlag: "concurrent-statefulset-syncs" },
   { name: "daemonset-controller", make: daemonSetController, syncs: 2, syncsFlag: "concurrent-daemonset-syncs" },
-  { name: "job-controller", make: jobController, syncs: 5 },
-  { name: "cronjob-controller", make: cronJobController, syncs: 5 },
-  { name: "ttl-after-finished-controller", make: ttlAfterFinished, syncs: 5 },
-  { name: "disruption-controller", make: disruptionController },
-  { name: "horizontal-pod-autoscaler-controller", make: (manager) => autoscalerController(manager), syncs: 5 },
+  { name: "job-controller", make: jobController, syncs: 5, syncsFlag: "concurrent-job-syncs" },
+  { name: "cronjob-controller", make: cronJobController, syncs: 5, syncsFlag: "concurrent-cron-job-syncs" },
+  {
+    name: "ttl-after-finished-controller",
+    make: ttlAfterFinished,
+    syncs: 5,
+    syncsFlag: "concurrent-ttl-after-finished-syncs"
+  },
+  { name: "disruption-controller", make: disruptionController, syncsFlag: "concurrent-disruption-syncs" },
+  {
+    name: "horizontal-pod-autoscaler-controller",
+    make: (manager) => autoscalerController(manager),
+    syncs: 5,
+    syncsFlag: "concurrent-horizontal-pod-autoscaler-syncs"
+  },
   ...upkeepControllers
 ]
 

@@ -99,7 +99,8 @@ export class EventCorrelator {
     const seen = this.#seen.get(key)
     const event: EventDraft = {
       ...draft,
-      ...(combined ? { message: `(combined from similar events): ${message}` } : {}),
+      // Upstream's combined event names no reporting component, only the source.
+      ...(combined ? { message: `(combined from similar events): ${message}`, reportingComponent: "" } : {}),
       ...(seen === undefined
         ? {}
         : {

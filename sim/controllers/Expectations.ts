@@ -35,11 +35,15 @@ export class Expectations {
     this.#settle(key, expected)
   }
 
-  /** One is gone: the informer no longer shows it, or shows it as deleted, or it could not be deleted. */
-  deleted(key: string, object: string): void {
+  /**
+   * One is gone: the informer no longer shows it, or shows it as deleted, or it could not be deleted. Answers whether that was
+   * expected.
+   */
+  deleted(key: string, object: string): boolean {
     const expected = this.#expected.get(key)
-    if (expected === undefined || !expected.deletions.delete(object)) return
+    if (expected === undefined || !expected.deletions.delete(object)) return false
     this.#settle(key, expected)
+    return true
   }
 
   /** Whether everything expected was seen, or has been waited for long enough. */

@@ -34,20 +34,35 @@ import { volumeBinder } from "./volumes/VolumeBinder.ts"
 export const upkeepControllers: ReadonlyArray<NamedController> = [
   { name: "serviceaccount-controller", make: serviceAccountController },
   { name: "clusterrole-aggregation-controller", make: clusterRoleAggregation, syncs: 5 },
-  { name: "namespace-controller", make: namespaceController, syncs: 10 },
-  { name: "garbage-collector-controller", make: garbageCollector, syncs: 20 },
-  { name: "resourcequota-controller", make: quotaController, syncs: 5 },
+  { name: "namespace-controller", make: namespaceController, syncs: 10, syncsFlag: "concurrent-namespace-syncs" },
+  { name: "garbage-collector-controller", make: garbageCollector, syncs: 20, syncsFlag: "concurrent-gc-syncs" },
+  { name: "resourcequota-controller", make: quotaController, syncs: 5, syncsFlag: "concurrent-resource-quota-syncs" },
   { name: "node-lifecycle-controller", make: nodeLifecycle, syncs: 8 },
   { name: "taint-eviction-controller", make: taintEviction, syncs: 8 },
   { name: "pod-garbage-collector-controller", make: podGarbage },
   { name: "ttl-controller", make: nodeTtl, syncs: 5 },
-  { name: "endpointslice-controller", make: endpointSliceController, syncs: 5 },
-  { name: "endpointslice-mirroring-controller", make: sliceMirroring, syncs: 5 },
-  { name: "endpoints-controller", make: endpointsController, syncs: 5 },
+  {
+    name: "endpointslice-controller",
+    make: endpointSliceController,
+    syncs: 5,
+    syncsFlag: "concurrent-service-endpoint-syncs"
+  },
+  {
+    name: "endpointslice-mirroring-controller",
+    make: sliceMirroring,
+    syncs: 5,
+    syncsFlag: "mirroring-concurrent-service-endpoint-syncs"
+  },
+  { name: "endpoints-controller", make: endpointsController, syncs: 5, syncsFlag: "concurrent-endpoint-syncs" },
   { name: "persistentvolume-binder-controller", make: volumeBinder },
   { name: "persistentvolumeclaim-protection-controller", make: claimProtection },
   { name: "persistentvolume-protection-controller", make: volumeProtection },
-  { name: "ephemeral-volume-controller", make: ephemeralClaims, syncs: 5 },
+  {
+    name: "ephemeral-volume-controller",
+    make: ephemeralClaims,
+    syncs: 5,
+    syncsFlag: "concurrent-ephemeralvolume-syncs"
+  },
   { name: "legacy-serviceaccount-token-cleaner-controller", make: legacyTokenCleaner },
   { name: "certificatesigningrequest-cleaner-controller", make: requestCleaner() },
   { name: "token-cleaner-controller", make: bootstrapTokenCleaner, offByDefault: true },

@@ -1,7 +1,16 @@
 // Thousands of machines without machines: each registers, renews its lease and reports its status as a kubelet does.
 // Owns the nodes' state, one array entry each, and their calls; refuses pods, which HollowPods.ts runs on them. Intervals are the
 // kubelet's defaults: a lease each 10 s (jitter 4%), a status each 5 min (the first one spread by half of it).
-import { ApiFailure, type Client, gvr, type KubeObject, type JsonObject, Reflector, type WatchEvent } from "#kube"
+import {
+  ApiFailure,
+  type Client,
+  gvr,
+  isJsonObject,
+  type KubeObject,
+  type JsonObject,
+  Reflector,
+  type WatchEvent
+} from "#kube"
 import type { HandlerId, Kernel } from "../time/Kernel.ts"
 import type { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
@@ -30,11 +39,15 @@ export interface HollowNodesOptions {
 const REGISTERED = 1
 const DEAD = 2
 const CUT = 4
+/** Its status says what is not true any more, and will be set right within the kubelet's next look. */
+const WRONGED = 8
 
 const LEASE_INTERVAL_MS = 10_000
 const STATUS_INTERVAL_MS = 300_000
 const TICK_MS = 10
 const JITTER = 0.04
+/** How often a kubelet looks whether its status is still what it would say; it reports at once when it is not. */
+const LOOK_INTERVAL_MS = 10_000
 /** Waits of a kubelet whose registration failed: from 100 ms, doubled up to 7 s. */
 const REGISTER_RETRY_MS = 100
 const REGISTER_RETRY_MAX_MS = 7000
@@ -59,6 +72,7 @@ export class HollowNodes {
   private readonly leaseHandler: HandlerId
   private readonly statusHandler: HandlerId
   private readonly registerHandler: HandlerId
+  private readonly lookHandler: HandlerId
   private readonly reflector: Reflector
   private readonly stages: NodeStages | undefined
 
@@ -84,6 +98,7 @@ export class HollowNodes {
     this.leaseHandler = kernel.handler(process, (node) => this.renew(node), { spread: true })
     this.statusHandler = kernel.handler(process, (node) => this.report(node), { spread: true })
     this.registerHandler = kernel.handler(process, (node) => this.register(node), { spread: true })
+    this.lookHandler = kernel.handler(process, (node) => this.setRight(node), { spread: true })
     this.reflector = new Reflector(
       { client, clockwork: process.clockwork, collection: { resource: nodesResource, namespace: "" } },
       { replace: (objects) => objects.forEach((object) => this.seen(object)), event: (event) => this.heard(event) }
@@ -109,7 +124,7 @@ export class HollowNodes {
 
   /** Whether a node is alive, registered and reaches the server. */
   isWell(node: number): boolean {
-    return this.states[node] === REGISTERED
+    return (this.states[node] & ~WRONGED) === REGISTERED
   }
 
   get count(): number {
@@ -156,7 +171,7 @@ export class HollowNodes {
       const isNew = (this.states[node] & REGISTERED) === 0
       this.states[node] |= REGISTERED
       if (isNew) this.stats.registered++
-      if (answer instanceof ApiFailure) this.report(node)
+      if (answer instanceof ApiFailure) this.sendStatus(node)
       else this.seen(answer)
       this.back(node)
       if (!isNew) return
@@ -177,8 +192,10 @@ export class HollowNodes {
 
   /** A node can be heard again: it says so at once. */
   private back(node: number): void {
-    if (this.states[node] !== REGISTERED) return
+    if (!this.isWell(node)) return
     this.renewals.renew(node, this.texts.microTime(this.process.clockwork.now()))
+    const object = this.objects[node]
+    if (object !== undefined) this.look(node, object)
     this.onBack?.(node)
   }
 
@@ -186,7 +203,7 @@ export class HollowNodes {
     const { leaseIntervalMs = LEASE_INTERVAL_MS, tickMs = TICK_MS } = this.options
     const dueMs = this.kernel.nowMs + leaseIntervalMs * (1 + JITTER * this.random.float())
     this.kernel.at(Math.ceil(dueMs / tickMs) * tickMs, this.leaseHandler, node)
-    if (this.states[node] !== REGISTERED) return
+    if (!this.isWell(node)) return
     this.renewals.renew(node, this.texts.microTime(this.process.clockwork.now()))
   }
 
@@ -194,8 +211,12 @@ export class HollowNodes {
   private report(node: number): void {
     const { statusIntervalMs = STATUS_INTERVAL_MS } = this.options
     this.kernel.at(this.kernel.nowMs + statusIntervalMs * (1 + JITTER * this.random.float()), this.statusHandler, node)
+    this.sendStatus(node)
+  }
+
+  private sendStatus(node: number): void {
     const object = this.objects[node]
-    if (object === undefined || this.states[node] !== REGISTERED) return
+    if (object === undefined || !this.isWell(node)) return
     const { name } = this.machines[node].facts
     const now = this.texts.time(this.process.clockwork.now())
     // SAFETY: a node's status is an object, ours in the first place.
@@ -222,10 +243,32 @@ export class HollowNodes {
     this.kernel.at(this.kernel.nowMs + REGISTER_RETRY_MAX_MS, this.registerHandler, node)
   }
 
+  /** A status that somebody else wrote, as of a node that nobody hears, is corrected soon by one that can be heard. */
+  private look(node: number, object: KubeObject): void {
+    if (this.states[node] !== REGISTERED || !saysUnknown(object)) return
+    this.states[node] |= WRONGED
+    this.kernel.at(this.kernel.nowMs + this.random.float() * LOOK_INTERVAL_MS, this.lookHandler, node)
+  }
+
+  private setRight(node: number): void {
+    this.states[node] &= ~WRONGED
+    const object = this.objects[node]
+    if (object !== undefined && saysUnknown(object)) this.sendStatus(node)
+  }
+
   private seen(object: KubeObject): void {
     const node = this.byName.get(object.metadata.name ?? "")
     if (node === undefined) return
     this.objects[node] = object
+    this.look(node, object)
     this.stages?.seen(node, object)
   }
+}
+
+const saysUnknown = ({ status }: KubeObject): boolean => {
+  const conditions = isJsonObject(status) ? status["conditions"] : undefined
+  if (!Array.isArray(conditions)) return false
+  for (const one of conditions as ReadonlyArray<JsonObject>)
+    if (one["type"] === "Ready") return one["status"] === "Unknown"
+  return false
 }

@@ -7,7 +7,8 @@ import type { HandlerId, Kernel } from "../time/Kernel.ts"
 import type { RandomStream } from "../time/RandomStream.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import type { HollowNodes } from "./HollowNodes.ts"
-import { podIp } from "./NodeGroup.ts"
+import { placeOf, podIp } from "./NodeGroup.ts"
+import { PodPlaces } from "./PodPlaces.ts"
 import { podSpec, podStatus, textOf } from "./PodStatus.ts"
 import { chooseStage, drawDelay, type Stage, type StagePlace } from "./Stage.ts"
 import { runSteps } from "./StageSteps.ts"
@@ -53,7 +54,7 @@ export class HollowPods {
   private readonly places: Array<number> = []
   /** Slots of each node, for when it comes back. */
   private readonly onNode: ReadonlyArray<Set<number>>
-  private readonly nextPlace: Uint16Array
+  private readonly podPlaces: PodPlaces
   private readonly handler: HandlerId
   private readonly reflector: Reflector
 
@@ -65,7 +66,7 @@ export class HollowPods {
     this.stages = stages
     this.random = process.random.split("pods")
     this.onNode = Array.from({ length: nodes.count }, () => new Set<number>())
-    this.nextPlace = new Uint16Array(nodes.count)
+    this.podPlaces = new PodPlaces(nodes.count)
     this.handler = kernel.handler(process, (slot) => this.due(slot), { spread: true })
     nodes.onBack = (node) => {
       for (const slot of this.onNode[node]) this.advance(slot)
@@ -109,23 +110,31 @@ export class HollowPods {
     if (slot === undefined) {
       const node = this.nodes.numberOf(textOf(podSpec(object)["nodeName"]))
       if (node === undefined) return
-      slot = this.take(uid, node)
+      slot = this.take(uid, node, textOf(podStatus(object)["podIP"]))
     }
     this.objects[slot] = object
     this.advance(slot)
   }
 
-  private take(uid: string, node: number): number {
+  private take(uid: string, node: number, address: string): number {
     const slot = this.free.pop() ?? this.objects.length
     this.slots.set(uid, slot)
     this.nodeOf[slot] = node
     this.stageOf[slot] = -1
     this.timers[slot] = -1
     this.boundMs[slot] = this.kernel.nowMs
-    this.places[slot] = this.nextPlace[node]++
+    this.places[slot] = this.placeFor(node, address)
     this.onNode[node].add(slot)
     this.stats.known++
     return slot
+  }
+
+  /** The place that a pod has already, or the next one. */
+  private placeFor(node: number, address: string): number {
+    const known = address === "" ? undefined : placeOf(node, address)
+    if (known === undefined) return this.podPlaces.take(node)
+    this.podPlaces.hold(node, known)
+    return known
   }
 
   private gone(uid: string): void {
@@ -133,7 +142,9 @@ export class HollowPods {
     if (slot === undefined) return
     this.cancel(slot)
     this.slots.delete(uid)
-    this.onNode[this.nodeOf[slot]].delete(slot)
+    const node = this.nodeOf[slot]
+    this.onNode[node].delete(slot)
+    this.podPlaces.free(node, this.places[slot])
     this.objects[slot] = undefined
     this.free.push(slot)
     this.stats.known--

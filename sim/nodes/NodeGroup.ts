@@ -83,6 +83,12 @@ export const machineIp = (number: number): string =>
 export const podIp = (number: number, place: number): string =>
   `10.${Math.floor(number / 256) % 256}.${number % 256}.${1 + (place % 254)}`
 
+/** The place whose address this is on the machine with this number; undefined when it is none of its. */
+export const placeOf = (number: number, address: string): number | undefined => {
+  const place = Number(address.slice(address.lastIndexOf(".") + 1)) - 1
+  return place >= 0 && podIp(number, place) === address ? place : undefined
+}
+
 /** All machines of some groups, numbered in their order. */
 export const machinesOf = (groups: ReadonlyArray<NodeGroup>): ReadonlyArray<Machine> => {
   const machines: Array<Machine> = []

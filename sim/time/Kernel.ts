@@ -40,7 +40,8 @@ export interface RunLimits {
 /** Why a run ended. */
 export type RunEnd = "time" | "events" | "condition" | "stopped" | "idle"
 
-const DEFAULT_EPOCH_MS = 1_767_225_600_000
+/** 2026-01-01T00:00:00Z. */
+export const DEFAULT_EPOCH_MS = 1_767_225_600_000
 /** The handlers of the closures that processes defer and set timers for. */
 const KIND_DEFER = 0
 const KIND_CLOSURE = 1

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { type Browser, chromium, type Page } from "playwright-core"
 import { groupByBackend, makeReport, renderHtml, renderJUnit } from "../../reports/index.ts"
+import { syntheticCluster } from "./SyntheticCluster.ts"
 import { syntheticRecord, syntheticRuns } from "./SyntheticRecord.ts"
 
 const executablePath = [
@@ -38,6 +39,18 @@ const failing = {
 const reports = {
   single: makeReport(groupByBackend([single])),
   failing: makeReport(groupByBackend([failing])),
+  cluster: makeReport(
+    groupByBackend([
+      syntheticCluster(),
+      ...syntheticRuns(
+        [
+          { backend: "lmdb", speed: 3, ...short },
+          { backend: "etcd", ...short }
+        ],
+        1
+      )
+    ])
+  ),
   several: makeReport(
     groupByBackend(
       syntheticRuns(
@@ -193,7 +206,7 @@ if (executablePath === undefined) {
     })
 
     it("lets the keyboard reach every interactive element, with a visible ring", async () => {
-      for (const name of ["single", "comparison"] as const) {
+      for (const name of ["single", "comparison", "cluster"] as const) {
         const { page } = await visit(name)
         const wanted = await page.evaluate<ReadonlyArray<string>>(markProbe)
         const reached = new Set<string>()
@@ -243,9 +256,57 @@ if (executablePath === undefined) {
       await page.context().close()
     })
 
+    it("moves through a cluster's time by keyboard, says what is there, and leads to each fault", async () => {
+      const { page, trouble } = await visit("cluster")
+      const slide = page.locator(".scrubber input[type=range]")
+      const told = page.locator(".moment-text")
+      const lit = () => page.locator(".zones li:nth-child(2) rect.on").count()
+      assert.match(await told.innerText(), /^2:00:00: 1,267 of 1,267 nodes ready, 2,990 of 3,112 pods running$/)
+      await slide.focus()
+      await page.keyboard.press("Home")
+      assert.match(await told.innerText(), /^01:00: /)
+      await page.keyboard.press("ArrowRight")
+      assert.match(await told.innerText(), /^02:00: /)
+      assert.strictEqual(await slide.getAttribute("aria-valuetext"), await told.innerText())
+      assert.strictEqual(await lit(), 33)
+      await page.locator("[data-move=next]").focus()
+      await page.keyboard.press("Enter")
+      await slide.focus()
+      await page.keyboard.press("ArrowRight")
+      await page.keyboard.press("ArrowRight")
+      assert.match(await told.innerText(), /1,234 of 1,267 nodes ready, 2,100 of/)
+      assert.strictEqual(await lit(), 0)
+      assert.strictEqual(await page.locator(".zones li:nth-child(2) .count").innerText(), "0 of 33 ready")
+      assert.match(await page.locator(".moment[aria-current]").innerText(), /zone-b dies/)
+      await page.locator(".moment").nth(1).focus()
+      await page.keyboard.press("Enter")
+      assert.match(await told.innerText(), /^1:30:00: /)
+      assert.match(await page.locator(".moment[aria-current]").innerText(), /rolling update of web/)
+      await page.locator("[data-move=play]").click()
+      await told.filter({ hasText: /^1:3[1-9]|^1:[45]|^2:/ }).waitFor()
+      await page.locator("[data-move=play]").click()
+      assert.strictEqual(await page.locator("[data-move=play]").innerText(), "Play")
+      assert.deepStrictEqual(trouble, [])
+      await page.context().close()
+    })
+
+    it("draws a cluster's charts on a clock and on a scale of sizes", async () => {
+      const { page } = await visit("cluster")
+      const readout = async (chart: string) => {
+        const area = page.locator(`[data-chart="${chart}"]`)
+        await area.scrollIntoViewIfNeeded()
+        await area.focus()
+        await page.keyboard.press("ArrowRight")
+        return page.locator(`#${chart}-readout`).innerText()
+      }
+      assert.match(await readout("objects-over-time-sim"), /^at 01:00: pods 3,000, nodes 1,267/)
+      assert.match(await readout("cost-time-sim"), /^100 nodes: measured 400 µs$/)
+      await page.context().close()
+    })
+
     for (const scheme of ["light", "dark"] as const) {
       it(`has a contrast of at least 4.5 in ${scheme}, by system setting and by the button`, async () => {
-        for (const name of ["failing", "several"] as const) {
+        for (const name of ["failing", "several", "cluster"] as const) {
           const { page } = await visit(name, { scheme })
           await page.evaluate(`for (const d of document.querySelectorAll("details")) d.open = true`)
           const set = await page.evaluate<{ checked: number; low: ReadonlyArray<string> }>(contrastProbe)
@@ -267,7 +328,7 @@ if (executablePath === undefined) {
     }
 
     it("keeps to a window of 400 pixels", async () => {
-      for (const name of ["failing", "comparison"] as const) {
+      for (const name of ["failing", "comparison", "cluster"] as const) {
         const { page } = await visit(name, { width: 400 })
         assert.strictEqual(await page.evaluate("document.documentElement.scrollWidth"), 400, name)
         await page.context().close()

@@ -50,6 +50,21 @@ export const celOf = (value: Json | undefined): unknown => {
   return made
 }
 
+const isTimestamp = (value: unknown): value is { readonly toISOString: () => string } =>
+  typeof value === "object" && value !== null && "toISOString" in value
+
+/** A value of CEL as JSON; what JSON has no form for is its text. */
+export const jsonOf = (value: unknown): Json => {
+  if (typeof value === "bigint") return Number(value)
+  if (Array.isArray(value)) return value.map(jsonOf)
+  if (value instanceof Map) return Object.fromEntries(Array.from(value, ([key, one]) => [String(key), jsonOf(one)]))
+  if (isTimestamp(value)) return value.toISOString()
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, jsonOf(one)]))
+  }
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null
+}
+
 /** What expressions see of a request, its objects in the version of a definition. */
 export const requestScope = (admission: AdmissionRequest, matched: Definition): AdmissionScope => {
   const { definition, object, oldObject } = admission

@@ -4,6 +4,7 @@ import type { AdmissionPlugin, Authorizer } from "../Access.ts"
 import type { Api } from "../Api.ts"
 import { rbacEscalation } from "../rbac/Escalation.ts"
 import type { RbacAuthorizer } from "../rbac/RbacAuthorizer.ts"
+import { mutatingPolicies, validatingPolicies } from "./AdmissionPolicies.ts"
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from "./Certificates.ts"
 import { limitRanger } from "./LimitRanger.ts"
 import { namespaceLifecycle } from "./NamespaceLifecycle.ts"
@@ -60,7 +61,10 @@ export const admissionPlugins = (api: Api, options: AdmissionOptions): ReadonlyA
     certificateSubjectRestriction,
     defaultIngressClass(api),
     ...(rbac === undefined ? [] : [rbacEscalation(rbac, authorizer)]),
-    ...(webhooks === undefined ? [] : [mutatingWebhooks(api, webhooks), validatingWebhooks(api, webhooks)]),
+    mutatingPolicies(api),
+    ...(webhooks === undefined ? [] : [mutatingWebhooks(api, webhooks)]),
+    validatingPolicies(api),
+    ...(webhooks === undefined ? [] : [validatingWebhooks(api, webhooks)]),
     resourceQuota(api)
   ]
   const isOn = ({ name }: AdmissionPlugin): boolean =>

@@ -49,13 +49,20 @@ export const defaultIngressClass = (api: Api): AdmissionPlugin => {
 
 const PROTECTION: Readonly<Record<string, string>> = {
   persistentvolumes: "kubernetes.io/pv-protection",
-  persistentvolumeclaims: "kubernetes.io/pvc-protection"
+  persistentvolumeclaims: "kubernetes.io/pvc-protection",
+  volumeattributesclasses: "kubernetes.io/vac-protection"
 }
+
+const PROTECTED = [
+  isCreateOf("", "persistentvolumeclaims"),
+  isCreateOf("", "persistentvolumes"),
+  isCreateOf("storage.k8s.io", "volumeattributesclasses")
+]
 
 /** StorageObjectInUseProtection. */
 export const storageObjectInUseProtection: AdmissionPlugin = mutator(
   "StorageObjectInUseProtection",
-  (admission) => isCreateOf("", "persistentvolumeclaims")(admission) || isCreateOf("", "persistentvolumes")(admission),
+  (admission) => PROTECTED.some((isCreate) => isCreate(admission)),
   ({ request }, object) => {
     const finalizer = PROTECTION[request.resource.resource]
     const held = object.metadata.finalizers ?? []

@@ -33,7 +33,8 @@ export interface Wanted {
   readonly definition: Definition
 }
 
-const selectorOf = (value: unknown): LabelSelector => {
+/** The selector of a configuration; none selects all. */
+export const selectorOf = (value: unknown): LabelSelector => {
   const fields = fieldsIn(value)
   const none = new LabelSelector([])
   if (fields === undefined || Object.keys(fields).length === 0) return none
@@ -68,7 +69,8 @@ const resourceMatches = (resources: ReadonlyArray<string>, resource: string, sub
     return (name === "*" || name === resource) && (sub === "*" || sub === subresource)
   })
 
-const ruleMatches = (rule: Fields, operation: string, definition: Definition, subresource: string): boolean => {
+/** Whether a rule of a configuration is about requests of a definition. */
+export const ruleMatches = (rule: Fields, operation: string, definition: Definition, subresource: string): boolean => {
   const scope = textOf(rule["scope"])
   return (
     hasOrAll(textsOf(rule["operations"]), operation) &&

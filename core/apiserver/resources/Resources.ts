@@ -67,7 +67,8 @@ export const amountOf = (value: unknown): Quantity => {
 
 const ZERO = new Quantity(0, 0, "DecimalSI")
 
-const checkName = (name: string, path: string, problems: Problems): boolean => {
+/** Checks the name of a resource: a standard one, or one with a domain. */
+export const checkResourceName = (name: string, path: string, problems: Problems): boolean => {
   const messages = Names.qualifiedName(name)
   invalidEach(path, name, messages, problems)
   if (messages.length > 0) return false
@@ -80,7 +81,7 @@ const checkName = (name: string, path: string, problems: Problems): boolean => {
 
 /** Checks the name of a resource of a container. */
 export const checkContainerResource = (name: string, path: string, problems: Problems): void => {
-  checkName(name, path, problems)
+  checkResourceName(name, path, problems)
   if (!name.includes("/")) {
     if (!CONTAINER_RESOURCES.has(name) && !isHugePages(name)) {
       problems.push(invalid(path, name, "must be a standard resource for containers"))
@@ -94,7 +95,7 @@ const isObjectCount = (name: string): boolean => name.startsWith("count/")
 
 /** Checks the name of a resource of a quota. */
 export const checkQuotaResource = (name: string, path: string, problems: Problems): void => {
-  checkName(name, path, problems)
+  checkResourceName(name, path, problems)
   if (
     !name.includes("/") &&
     !QUOTA_RESOURCES.has(name) &&

@@ -7,7 +7,8 @@ export type Indexer = (object: KubeObject) => ReadonlyArray<string>
 
 interface Index {
   readonly indexer: Indexer
-  readonly keys: Map<string, Set<string>>
+  /** By value, then by key: whoever asks gets the objects without looking each up. */
+  readonly values: Map<string, Map<string, KubeObject>>
 }
 
 const none: ReadonlyArray<KubeObject> = []
@@ -48,26 +49,20 @@ export class ObjectStore {
   /** Adds an index by its name; one of that name that exists stays. */
   addIndex(name: string, indexer: Indexer): void {
     if (this.#indexes.has(name)) return
-    const index: Index = { indexer, keys: new Map() }
-    for (const [key, object] of this.#objects) for (const value of indexer(object)) addKey(index, value, key)
+    const index: Index = { indexer, values: new Map() }
+    for (const [key, object] of this.#objects) for (const value of indexer(object)) put(index, value, key, object)
     this.#indexes.set(name, index)
   }
 
   /** The objects that an index has under a value; none when there is no such index. */
   byIndex(name: string, value: string): ReadonlyArray<KubeObject> {
-    const keys = this.#indexes.get(name)?.keys.get(value)
-    if (keys === undefined) return none
-    const found: Array<KubeObject> = []
-    for (const key of keys) {
-      const object = this.#objects.get(key)
-      if (object !== undefined) found.push(object)
-    }
-    return found
+    const found = this.#indexes.get(name)?.values.get(value)
+    return found === undefined ? none : [...found.values()]
   }
 
   /** The number of objects that an index has under a value, without collecting them. */
   countByIndex(name: string, value: string): number {
-    return this.#indexes.get(name)?.keys.get(value)?.size ?? 0
+    return this.#indexes.get(name)?.values.get(value)?.size ?? 0
   }
 
   /** Answers what was there before. */
@@ -89,15 +84,15 @@ export class ObjectStore {
   }
 }
 
-const addKey = ({ keys }: Index, value: string, key: string): void => {
-  const found = keys.get(value)
-  if (found === undefined) keys.set(value, new Set([key]))
-  else found.add(key)
+const put = ({ values }: Index, value: string, key: string, object: KubeObject): void => {
+  const found = values.get(value)
+  if (found === undefined) values.set(value, new Map([[key, object]]))
+  else found.set(key, object)
 }
 
-const removeKey = ({ keys }: Index, value: string, key: string): void => {
-  const found = keys.get(value)
-  if (found?.delete(key) === true && found.size === 0) keys.delete(value)
+const remove = ({ values }: Index, value: string, key: string): void => {
+  const found = values.get(value)
+  if (found?.delete(key) === true && found.size === 0) values.delete(value)
 }
 
 const noValues: ReadonlyArray<string> = []
@@ -105,8 +100,6 @@ const noValues: ReadonlyArray<string> = []
 const reindex = (index: Index, key: string, before: KubeObject | undefined, after: KubeObject | undefined): void => {
   const old = before === undefined ? noValues : index.indexer(before)
   const fresh = after === undefined ? noValues : index.indexer(after)
-  // Most changes move an object in no index.
-  if (old.length === fresh.length && old.every((value, at) => value === fresh[at])) return
-  for (const value of old) if (!fresh.includes(value)) removeKey(index, value, key)
-  for (const value of fresh) addKey(index, value, key)
+  for (const value of old) if (!fresh.includes(value)) remove(index, value, key)
+  if (after !== undefined) for (const value of fresh) put(index, value, key, after)
 }

@@ -52,10 +52,22 @@ const TIME = "2006-01-02T15:04:05Z07:00"
 const QUANTITY = /^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
-const wrongText = (text: string, { format }: Schema): string | undefined => {
+const MICRO = "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime"
+const MICRO_TIME = "2006-01-02T15:04:05.000000Z07:00"
+
+/** A MicroTime has exactly six digits behind the point. */
+const wrongMicroTime = (text: string): string | undefined => {
+  const [, rest = ""] = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(.*)$/.exec(text) ?? []
+  return /^\.\d{6}(?!\d)/.test(rest)
+    ? undefined
+    : `parsing time ${JSON.stringify(text)} as ${JSON.stringify(MICRO_TIME)}: cannot parse ${JSON.stringify(rest)} as ".000000"`
+}
+
+const wrongText = (text: string, { format, name }: Schema): string | undefined => {
   if (format === "date-time" && !isRfc3339(text)) {
     return `parsing time ${JSON.stringify(text)} as ${JSON.stringify(TIME)}: cannot parse ${JSON.stringify(text)} as "2006"`
   }
+  if (name === MICRO) return wrongMicroTime(text)
   if (format === "quantity" && !QUANTITY.test(text)) {
     return "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
   }

@@ -2,6 +2,8 @@
 // Owns unknown fields and nulls; refuses to judge values, which Decode.ts and Validate.ts do. The paths are only looked for when
 // something was found: the usual object is walked once, without building any text.
 import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
+import { quantityOf } from "../Quantity.ts"
+import { QuantityInvalid } from "../QuantityText.ts"
 import type { Schema } from "../Schema.ts"
 
 /** How many problems strict decoding lists at most. */
@@ -17,11 +19,38 @@ export interface PruneOptions {
 
 const EMBEDDED: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])
 
-const zeroOf = ({ type }: Schema): Json =>
-  type === "string" ? "" : type === "boolean" ? false : type === "integer" || type === "number" ? 0 : null
+const ZEROS: { readonly [Type in Schema["type"]]?: Json } = {
+  string: "",
+  boolean: false,
+  integer: 0,
+  number: 0,
+  object: {},
+  array: []
+}
+
+const zeroOf = ({ type }: Schema): Json => ZEROS[type] ?? null
+
+/** Canonical forms of the amounts seen last; forgotten all at once when there are this many. */
+const AMOUNTS_MAX = 4096
+const amounts = new Map<Json, Json>()
+
+/** Amounts are kept as Kubernetes writes them: "1.5" is "1500m". */
+const canonicalAmount = (value: Json): Json => {
+  const known = amounts.get(value)
+  if (known !== undefined) return known
+  if (typeof value !== "string" && typeof value !== "number") return value
+  const read = quantityOf(value)
+  const canonical = read instanceof QuantityInvalid ? value : read.toString()
+  if (amounts.size >= AMOUNTS_MAX) amounts.clear()
+  amounts.set(value, canonical)
+  return canonical
+}
 
 const pruneValue = (schema: Schema, value: Json, dropNulls: boolean, old: Json | undefined): Json => {
-  if (typeof value !== "object" || value === null || value === old) return value
+  if (value === old) return value
+  if (typeof value !== "object" || value === null) {
+    return dropNulls && schema.format === "quantity" ? canonicalAmount(value) : value
+  }
   if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, dropNulls, old)
   if (schema.fields === undefined && schema.values === undefined && schema.type !== "object") return value
   return pruneObject(schema, value as JsonObject, dropNulls, isJsonObject(old) ? old : undefined)
@@ -84,6 +113,9 @@ const pruneObject = (
         changed ??= { ...object }
         delete changed[name]
       } else if (pruned !== value) (changed ??= { ...object })[name] = pruned
+    } else if (dropNulls && known.format === "quantity") {
+      const canonical = canonicalAmount(value)
+      if (canonical !== value) (changed ??= { ...object })[name] = canonical
     }
   }
   return changed ?? object

@@ -15,6 +15,7 @@ import {
   SelectorInvalid
 } from "#kube"
 import { Expectations } from "../Expectations.ts"
+import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownerKeyOf } from "../Owned.ts"
 import { isNamespaceTerminating, PodControl, podResource } from "../PodControl.ts"
@@ -24,9 +25,6 @@ import { FailureBackoff } from "./FailureBackoff.ts"
 import { type DaemonSet, daemonSetKind, daemonSetResource, revisionResource } from "./Workloads.ts"
 
 const NAME = "daemonset-controller"
-const GATHER_MS = 50
-/** So many nodes make changes gather for a millisecond longer. */
-const NODES_PER_MS = 20
 const nodeResource = gvr("", "v1", "nodes")
 
 const isGone = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined
@@ -88,11 +86,8 @@ export const daemonSetController = (manager: Manager): Controller => {
   return controller
 }
 
-const gatherMs = ({ nodes }: Parts): number => GATHER_MS + nodes.store.size / NODES_PER_MS
-
 /** Wakes the sets that pods and revisions concern, and notes which pods were expected. */
-const followOwned = (parts: Parts, controller: Controller): void => {
-  const { expectations, pods, revisions, sets } = parts
+const followOwned = ({ expectations, nodes, pods, revisions, sets }: Parts, controller: Controller): void => {
   const wakeMatching = (object: KubeObject): void => {
     for (const set of sets.store.inNamespace(object.metadata.namespace ?? "")) {
       const selector = labelSelectorOf((set as DaemonSet).spec.selector)
@@ -109,20 +104,20 @@ const followOwned = (parts: Parts, controller: Controller): void => {
     const key = ownerKeyOf(pod, daemonSetKind)
     if (key === undefined) return
     expectations.deleted(controllerOf(pod)?.uid ?? "", objectKey(pod))
-    controller.enqueueAfter(key, gatherMs(parts))
+    controller.enqueueAfter(key, gatherMs(nodes.store.size))
   }
   pods.addHandler({
     added: (pod) => {
       if (isGone(pod)) return left(pod)
       expectations.created(controllerOf(pod)?.uid ?? "")
-      wakeOwner(pod, gatherMs(parts))
+      wakeOwner(pod, gatherMs(nodes.store.size))
     },
     updated: (before, after) => {
       if (isGone(after)) return left(after)
       if (isNews(before, after)) {
         wakeOwner(before, 0)
         wakeOwner(after, 0)
-      } else if (controllerOf(after) !== undefined) wakeOwner(after, gatherMs(parts))
+      } else if (controllerOf(after) !== undefined) wakeOwner(after, gatherMs(nodes.store.size))
     },
     deleted: left
   })
@@ -130,7 +125,7 @@ const followOwned = (parts: Parts, controller: Controller): void => {
     added: (revision) => {
       if (controllerOf(revision) === undefined) wakeMatching(revision)
     },
-    updated: (_, after) => wakeOwner(after, gatherMs(parts)),
+    updated: (_, after) => wakeOwner(after, gatherMs(nodes.store.size)),
     deleted: (revision) => {
       const key = ownerKeyOf(revision, daemonSetKind)
       if (key !== undefined) controller.enqueue(key)
@@ -142,15 +137,14 @@ const isNews = (before: KubeObject, after: KubeObject): boolean =>
   controllerOf(before)?.uid !== controllerOf(after)?.uid || !sameJson(before.metadata.labels, after.metadata.labels)
 
 /** Wakes the sets for which a node is another than before. */
-const followNodes = (parts: Parts, controller: Controller): void => {
-  const { nodes, sets } = parts
+const followNodes = ({ nodes, sets }: Parts, controller: Controller): void => {
   const wake = (before: KubeObject | undefined, after: KubeObject | undefined): void => {
     for (const set of sets.store.all()) {
       const placement = placementOf(set as DaemonSet)
       const was = before === undefined ? undefined : placement(before)
       const is = after === undefined ? undefined : placement(after)
       const isSame = was?.shouldRun === is?.shouldRun && was?.mayStay === is?.mayStay
-      if (!isSame) controller.enqueueAfter(objectKey(set), gatherMs(parts))
+      if (!isSame) controller.enqueueAfter(objectKey(set), gatherMs(nodes.store.size))
     }
   }
   nodes.addHandler({

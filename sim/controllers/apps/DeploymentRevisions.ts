@@ -16,26 +16,29 @@ export type Annotations = Readonly<Record<string, string>>
 
 const noAnnotations: Annotations = {}
 
-/** The number in a revision's text; undefined when it is none. An absent one is 0. */
-const revisionNumber = (text: string | undefined): number | undefined =>
-  text === undefined || text === "" ? 0 : /^[+-]?\d+$/.test(text) ? Number(text) : undefined
+/** The number in a revision's text, of 64 bits; undefined when it is none. An absent one is 0. */
+const revisionNumber = (text: string | undefined): bigint | undefined =>
+  text === undefined || text === "" ? 0n : /^[+-]?\d+$/.test(text) ? BigInt(text.replace(/^\+/, "")) : undefined
 
 /** A set's revision; undefined when its annotation is no number. */
-export const revisionOf = ({ metadata }: ReplicaSet): number | undefined =>
+export const revisionOf = ({ metadata }: ReplicaSet): bigint | undefined =>
   revisionNumber(metadata.annotations?.[REVISION])
 
 /** The highest revision of sets. */
-export const maxRevision = (sets: ReadonlyArray<ReplicaSet>): number =>
-  sets.reduce((most, set) => Math.max(most, revisionOf(set) ?? 0), 0)
+export const maxRevision = (sets: ReadonlyArray<ReplicaSet>): bigint =>
+  sets.reduce((most, set) => {
+    const revision = revisionOf(set) ?? 0n
+    return revision > most ? revision : most
+  }, 0n)
 
 /** The second highest. */
-export const lastRevision = (sets: ReadonlyArray<ReplicaSet>): number => {
-  const revisions = sets.map((set) => revisionOf(set) ?? 0).sort((a, b) => b - a)
-  return revisions[1] ?? 0
+export const lastRevision = (sets: ReadonlyArray<ReplicaSet>): bigint => {
+  const revisions = sets.map((set) => revisionOf(set) ?? 0n).sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))
+  return revisions[1] ?? 0n
 }
 
 /** The revision that the deprecated field asks to go back to: 0 is the one before. */
-export const rollbackTo = ({ metadata }: Deployment): number | undefined => {
+export const rollbackTo = ({ metadata }: Deployment): bigint | undefined => {
   const text = metadata.annotations?.[ROLLBACK_TO]
   return text === undefined || text === "" ? undefined : revisionNumber(text)
 }
@@ -82,7 +85,7 @@ export const withAnnotations = (annotations: Annotations | undefined, over: Anno
 export const newSetAnnotations = (
   deployment: Deployment,
   annotations: Annotations | undefined,
-  revision: number
+  revision: bigint
 ): Annotations => {
   const copied = Object.entries(deployment.metadata.annotations ?? noAnnotations).filter(([name]) => !own.has(name))
   const merged = withAnnotations(annotations ?? noAnnotations, Object.fromEntries(copied))

@@ -281,12 +281,12 @@ export class DeploymentSync {
     yield* this.#newSet.sync(rollout, true)
     const { events } = this.#from
     const { deployment } = rollout
-    const asked = rollbackTo(deployment) ?? 0
-    const revision = asked === 0 ? lastRevision(setsOf(rollout)) : asked
-    const set = revision === 0 ? undefined : setsOf(rollout).find((one) => revisionOf(one) === revision)
+    const asked = rollbackTo(deployment) ?? 0n
+    const revision = asked === 0n ? lastRevision(setsOf(rollout)) : asked
+    const set = revision === 0n ? undefined : setsOf(rollout).find((one) => revisionOf(one) === revision)
     const name = deployment.metadata.name ?? ""
     if (set === undefined) {
-      const what = revision === 0 ? "Unable to find last revision." : "Unable to find the revision to rollback to."
+      const what = revision === 0n ? "Unable to find last revision." : "Unable to find the revision to rollback to."
       events.event(deployment, "Warning", "DeploymentRollbackRevisionNotFound", what)
       return yield* this.#writeSpec(rollout, deployment.spec, withoutRollback(deployment.metadata.annotations))
     }

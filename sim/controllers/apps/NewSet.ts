@@ -40,14 +40,14 @@ export class NewSet {
 
   /** Brings the set in step with the Deployment, and the Deployment's revision with the set; makes it if it is to be made. */
   sync(rollout: Rollout, make: boolean): Step {
-    const revision = maxRevision(rollout.old) + 1
+    const revision = maxRevision(rollout.old) + 1n
     if (rollout.fresh !== undefined) return this.#keep(rollout, rollout.fresh, revision)
     return make ? this.#make(rollout, revision) : Effect.void
   }
 
   #keep = Effect.fnUntraced(
     { self: this },
-    function* (this: NewSet, rollout: Rollout, set: ReplicaSet, revision: number): Effect.fn.Return<void, ApiFailure> {
+    function* (this: NewSet, rollout: Rollout, set: ReplicaSet, revision: bigint): Effect.fn.Return<void, ApiFailure> {
       const { deployment } = rollout
       const { metadata } = set
       const annotations = newSetAnnotations(deployment, metadata.annotations, revision)
@@ -76,7 +76,7 @@ export class NewSet {
 
   #make = Effect.fnUntraced(
     { self: this },
-    function* (this: NewSet, rollout: Rollout, revision: number): Effect.fn.Return<void, ApiFailure> {
+    function* (this: NewSet, rollout: Rollout, revision: bigint): Effect.fn.Return<void, ApiFailure> {
       const { client, events, now } = this.#from
       const { deployment } = rollout
       const draft = newReplicaSet(rollout, revision)
@@ -177,7 +177,7 @@ export class NewSet {
   }
 }
 
-const newReplicaSet = ({ deployment, old }: Rollout, revision: number): ReplicaSet => {
+const newReplicaSet = ({ deployment, old }: Rollout, revision: bigint): ReplicaSet => {
   const { minReadySeconds, selector, template } = deployment.spec
   const { name = "", namespace = "" } = deployment.metadata
   const hash = hashOf(template, deployment.status?.collisionCount)

@@ -19,15 +19,13 @@ import {
   SelectorInvalid
 } from "#kube"
 import { Expectations } from "../Expectations.ts"
+import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownedByUid, ownerKeyOf } from "../Owned.ts"
 import { PodControl, podResource } from "../PodControl.ts"
 import { hasLabelsOf, type ReplicaKind, ReplicaSync } from "./ReplicaSync.ts"
 import { ReplicaTallies } from "./ReplicaTallies.ts"
-import { type ReplicaSet, replicaSetKind, replicaSetResource } from "./Workloads.ts"
-
-/** A pod that changes and stays wakes its set after this time: changes of many pods gather into one look. */
-const GATHER_MS = 50
+import { type ReplicaSet, replicaSetKind, replicaSetResource, replicasOf } from "./Workloads.ts"
 
 interface Named {
   readonly name: string
@@ -117,30 +115,43 @@ const followPods = ({ expectations, kind, pods, sets, tallies }: Parts, controll
       controller.enqueue(objectKey(set))
     }
   }
-  const left = (pod: KubeObject): void => {
+  const wakeInTime = (key: string): void => {
+    const set = sets.store.get(key)
+    controller.enqueueAfter(key, gatherMs(set === undefined ? 0 : replicasOf(set as ReplicaSet)))
+  }
+  /** What is awaited is in no hurry until all of it has come; what comes unasked is looked at now. */
+  const wake = (key: string, uid: string, isAwaited: boolean): void => {
+    if (isAwaited && !expectations.satisfied(uid)) wakeInTime(key)
+    else controller.enqueue(key)
+  }
+  const left = (pod: KubeObject, wasLeaving: boolean): void => {
     const key = ownerKeyOf(pod, kind.owner)
     if (key === undefined) return
-    expectations.deleted(ownerUid(pod), objectKey(pod))
-    controller.enqueue(key)
+    const uid = ownerUid(pod)
+    const isAwaited = expectations.deleted(uid, objectKey(pod))
+    if (wasLeaving) wakeInTime(key)
+    else wake(key, uid, isAwaited)
   }
   pods.addHandler({
     added: (pod) => {
-      if (isGone(pod)) return left(pod)
+      if (isGone(pod)) return left(pod, false)
       const key = ownerKeyOf(pod, kind.owner)
       if (key === undefined) return controllerOf(pod) === undefined ? wakeMatching(pod) : undefined
-      expectations.created(ownerUid(pod))
-      controller.enqueue(key)
+      const uid = ownerUid(pod)
+      const isAwaited = !expectations.satisfied(uid)
+      expectations.created(uid)
+      wake(key, uid, isAwaited)
     },
     updated: (before, after) => {
-      if (isGone(after)) return left(after)
+      if (isGone(after)) return left(after, isGone(before))
       const from = ownerKeyOf(before, kind.owner)
       const to = ownerKeyOf(after, kind.owner)
       if (from !== undefined && from !== to) controller.enqueue(from)
-      if (to !== undefined) return controller.enqueueAfter(to, from === to ? GATHER_MS : 0)
+      if (to !== undefined) return from === to ? wakeInTime(to) : controller.enqueue(to)
       const isNews = controllerOf(before) !== undefined || !sameJson(before.metadata.labels, after.metadata.labels)
       if (controllerOf(after) === undefined && isNews) wakeMatching(after)
     },
-    deleted: left
+    deleted: (pod) => left(pod, isGone(pod))
   })
 }
 

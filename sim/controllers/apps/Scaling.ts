@@ -78,5 +78,5 @@ export class Scaling {
 const byRevision = (a: ReplicaSet, b: ReplicaSet): number => {
   const x = revisionOf(a)
   const y = revisionOf(b)
-  return x === undefined || y === undefined || x === y ? byAge(a, b) : x - y
+  return x === undefined || y === undefined || x === y ? byAge(a, b) : x < y ? -1 : 1
 }

@@ -13,17 +13,16 @@ import {
   SelectorInvalid
 } from "#kube"
 import { Freshness } from "../Freshness.ts"
+import { gatherMs } from "../Gathering.ts"
 import type { Manager } from "../Manager.ts"
 import { indexByOwner, orphansIn, ownedBy, ownerKeyOf } from "../Owned.ts"
 import { isNamespaceTerminating, podResource } from "../PodControl.ts"
 import { claimResource, StatefulCalls } from "./StatefulCalls.ts"
 import { isMember } from "./StatefulPods.ts"
 import { StatefulSync } from "./StatefulSync.ts"
-import { revisionResource, type StatefulSet, statefulSetKind, statefulSetResource } from "./Workloads.ts"
+import { replicasOf, revisionResource, type StatefulSet, statefulSetKind, statefulSetResource } from "./Workloads.ts"
 
 const NAME = "statefulset-controller"
-/** Changes of pods that stay gather into one look. */
-const GATHER_MS = 50
 const STALE_RETRY_MS = 10
 
 /** Upstream's statefulset-controller. */
@@ -73,9 +72,11 @@ export const statefulSetController = (manager: Manager): Controller => {
         controller.enqueue(objectKey(set))
     }
   }
-  const wakeOwner = (pod: KubeObject, delayMs = 0): boolean => {
+  const wakeOwner = (pod: KubeObject, isHurry = true): boolean => {
     const key = ownerKeyOf(pod, statefulSetKind)
-    if (key !== undefined) controller.enqueueAfter(key, delayMs)
+    const set = key === undefined ? undefined : sets.store.get(key)
+    const waitMs = isHurry || set === undefined ? 0 : gatherMs(replicasOf(set as StatefulSet))
+    if (key !== undefined) controller.enqueueAfter(key, waitMs)
     return key !== undefined || controllerOf(pod) !== undefined
   }
   pods.addHandler({
@@ -88,7 +89,7 @@ export const statefulSetController = (manager: Manager): Controller => {
         !sameJson(before.metadata.labels, after.metadata.labels)
       const isLeaving = before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
       if (isNews) wakeOwner(before)
-      if (!wakeOwner(after, isNews || isLeaving ? 0 : GATHER_MS) && isNews) wakeMatching(after)
+      if (!wakeOwner(after, isNews || isLeaving) && isNews) wakeMatching(after)
     },
     deleted: (pod) => void wakeOwner(pod)
   })

@@ -140,8 +140,9 @@ export const endpointsController = (manager: Manager): Controller => {
   /** Versions that were overwritten: a copy that still has one is older than our own write. */
   const overwritten = new Map<string, string>()
   const write = (key: string, wanted: KubeObject, held: KubeObject | undefined): Effect.Effect<void, ApiFailure> => {
-    const target = { resource: endpoints, ...splitKey(key) }
-    const written = held === undefined ? client.create(target, wanted) : client.update(target, wanted)
+    const { name, namespace } = splitKey(key)
+    const place = { resource: endpoints, namespace }
+    const written = held === undefined ? client.create(place, wanted) : client.update({ ...place, name }, wanted)
     return written.pipe(
       Effect.map((answer) => {
         const before = held?.metadata.resourceVersion

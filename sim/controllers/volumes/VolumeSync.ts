@@ -28,6 +28,9 @@ const deletionProblem = (volume: KubeObject): string | undefined => {
   if (provisioner !== "")
     return provisioner.startsWith("kubernetes.io/") ? `no volume plugin matched name: ${provisioner}` : undefined
   if (hasAnnotation(volume, MIGRATED_TO) || fieldsOf(volume.spec)["csi"] !== undefined) return undefined
+  const path = fieldsOf(fieldsOf(volume.spec)["hostPath"])["path"]
+  if (typeof path === "string" && !/^\/tmp\/.+$/.test(path))
+    return `host_path deleter only supports /tmp/.+ but received provided ${path}`
   const name = volume.metadata.name ?? ""
   return `error getting deleter volume plugin for volume "${name}": no deletable volume plugin matched`
 }

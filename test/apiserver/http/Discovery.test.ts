@@ -92,7 +92,7 @@ describe("discovery", () => {
 })
 
 describe("OpenAPI", () => {
-  it("lists documents by hash and serves them in JSON alone", () => {
+  it("lists documents by hash and serves them in JSON, version 2 in Protocol Buffers as well", () => {
     const rig = makeRig()
     const index = rig.send("GET", "/openapi/v3").json
     const url: string = index.paths["apis/apps/v1"].serverRelativeURL
@@ -102,8 +102,11 @@ describe("OpenAPI", () => {
     const etag = document.field("etag")!
     expect(rig.send("GET", url, { headers: { "if-none-match": etag } }).status).toBe(304)
     const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
-    expect(rig.send("GET", "/openapi/v2", { headers: { accept } }).status).toBe(406)
-    expect(rig.send("GET", "/openapi/v2", { headers: { accept: `${accept},application/json` } }).json.swagger).toBe(
+    const binary = rig.send("GET", "/openapi/v2", { headers: { accept } })
+    expect(binary.status).toBe(200)
+    expect(binary.field("content-type")).toBe("application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+    expect(rig.send("GET", url, { headers: { accept: accept.replaceAll("v2", "v3") } }).status).toBe(406)
+    expect(rig.send("GET", "/openapi/v2", { headers: { accept: `application/json,${accept}` } }).json.swagger).toBe(
       "2.0"
     )
     expect(rig.send("GET", "/openapi/v3/apis/none/v1").status).toBe(404)

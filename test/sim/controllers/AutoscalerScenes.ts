@@ -9,31 +9,23 @@ type Scene = (stage: Stage) => Effect.Effect<void, ApiFailure>
 const podMetrics = { group: "metrics.k8s.io", version: "v1beta1", resource: "pods" }
 
 /** Serves pods' metrics as custom resources. */
-export const serveMetrics = (stage: Stage): Effect.Effect<void, ApiFailure> =>
-  Effect.gen(function* () {
-    const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true }
-    yield* stage.client.create(
-      { resource: Kinds.crds, namespace: "" },
-      {
-        apiVersion: "apiextensions.k8s.io/v1",
-        kind: "CustomResourceDefinition",
-        metadata: {
-          name: "pods.metrics.k8s.io",
-          annotations: { "api-approved.kubernetes.io": "unapproved, for a test" }
-        },
-        spec: {
-          group: "metrics.k8s.io",
-          scope: "Namespaced",
-          names: { plural: "pods", kind: "PodMetrics" },
-          versions: [{ name: "v1beta1", served: true, storage: true, schema: { openAPIV3Schema: schema } }]
-        }
-      }
-    )
-    yield* stage.until(
-      "metrics are served",
-      Effect.map(Effect.result(stage.list(podMetrics)), (end) => end._tag === "Success")
-    )
+export const serveMetrics = (stage: Stage): Effect.Effect<void, ApiFailure> => {
+  const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true }
+  return stage.serveKind({
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: {
+      name: "pods.metrics.k8s.io",
+      annotations: { "api-approved.kubernetes.io": "unapproved, for a test" }
+    },
+    spec: {
+      group: "metrics.k8s.io",
+      scope: "Namespaced",
+      names: { plural: "pods", kind: "PodMetrics" },
+      versions: [{ name: "v1beta1", served: true, storage: true, schema: { openAPIV3Schema } }]
+    }
   })
+}
 
 interface Load {
   /** What each pod uses; undefined where nobody knows. */

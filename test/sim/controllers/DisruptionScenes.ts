@@ -167,48 +167,44 @@ const strangers =
       yield* stage.untilObject(Kinds.budgets, name, "has failed", reason("SyncFailed"))
     })
 
+const GROUP = "disruption.example.org"
+
+const customKinds = [
+  {
+    plural: "robots",
+    kind: "Robot",
+    subresources: { scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" } }
+  },
+  { plural: "stones", kind: "Stone", subresources: {} }
+]
+
+/** Serves kinds of owners of its own. The real controllers ask for new kinds every half minute only: so before they start. */
+export const serveCustomOwners = (stage: Stage): Effect.Effect<void, ApiFailure> =>
+  Effect.forEach(
+    customKinds,
+    ({ kind, plural, subresources }) => {
+      const openAPIV3Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true }
+      const version = { name: "v1", served: true, storage: true, schema: { openAPIV3Schema }, subresources }
+      return stage.serveKind({
+        apiVersion: "apiextensions.k8s.io/v1",
+        kind: "CustomResourceDefinition",
+        metadata: { name: `${plural}.${GROUP}` },
+        spec: { group: GROUP, scope: "Namespaced", names: { plural, kind }, versions: [version] }
+      })
+    },
+    { discard: true }
+  )
+
 const custom =
-  (hasScale: boolean): Scene =>
+  (plural: string, kind: string, wanted: ReadonlyArray<number> | undefined): Scene =>
   (stage) =>
     Effect.gen(function* () {
-      const plural = hasScale ? "robots" : "stones"
-      const kind = hasScale ? "Robot" : "Stone"
-      const group = "disruption.example.org"
-      const schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true }
-      yield* stage.client.create(
-        { resource: Kinds.crds, namespace: "" },
-        {
-          apiVersion: "apiextensions.k8s.io/v1",
-          kind: "CustomResourceDefinition",
-          metadata: { name: `${plural}.${group}` },
-          spec: {
-            group,
-            scope: "Namespaced",
-            names: { plural, kind },
-            versions: [
-              {
-                name: "v1",
-                served: true,
-                storage: true,
-                schema: { openAPIV3Schema: schema },
-                subresources: hasScale
-                  ? { scale: { specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas" } }
-                  : {}
-              }
-            ]
-          }
-        }
-      )
-      const resource = { group, version: "v1", resource: plural }
-      yield* stage.until(
-        `${plural} are served`,
-        Effect.map(Effect.result(stage.list(resource)), (end) => end._tag === "Success")
-      )
-      const made = { apiVersion: `${group}/v1`, kind, metadata: { name: plural }, spec: { replicas: 3 } }
+      const resource = { group: GROUP, version: "v1", resource: plural }
+      const made = { apiVersion: `${GROUP}/v1`, kind, metadata: { name: plural }, spec: { replicas: 3 } }
       const owner = yield* stage.create(resource, made)
       yield* pods(stage, plural, ownerOf(owner), 2)
       yield* stage.create(Kinds.budgets, budget(plural, { minAvailable: "34%" }))
-      if (hasScale) yield* settles(stage, plural, [2, 2, 3, 0])
+      if (wanted !== undefined) yield* settles(stage, plural, wanted)
       else yield* stage.untilObject(Kinds.budgets, plural, "has failed", reason("SyncFailed"))
     })
 
@@ -254,8 +250,8 @@ export const disruptionScenes = (nowMs: number): ReadonlyArray<Scene> => [
   unmanaged,
   strangers("unknown-kind", { apiVersion: "example.org/v1", kind: "Unknown" }),
   strangers("gone", { apiVersion: "apps/v1", kind: "ReplicaSet" }),
-  custom(true),
-  custom(false),
+  custom("robots", "Robot", [2, 2, 3, 0]),
+  custom("stones", "Stone", undefined),
   nothingThere,
   staying(nowMs)
 ]

@@ -9,7 +9,7 @@ const pods = gvr("", "v1", "pods")
 const annotationOf = ({ metadata }: KubeObject, name: string): string => metadata.annotations?.[name] ?? ""
 
 /** The life of this very pod. */
-const lifeOf = (pod: KubeObject): string => {
+const annotatedLife = (pod: KubeObject): string => {
   const index = annotationOf(pod, "batch.kubernetes.io/job-completion-index")
   const failures = annotationOf(pod, "batch.kubernetes.io/job-index-failure-count")
   for (const choice of annotationOf(pod, "life").split("|")) {
@@ -19,6 +19,9 @@ const lifeOf = (pod: KubeObject): string => {
   }
   return ""
 }
+
+const isOver = ({ status }: KubeObject): boolean =>
+  ["Succeeded", "Failed"].includes((status as { phase?: string }).phase ?? "")
 
 type Status = Record<string, unknown>
 
@@ -86,7 +89,13 @@ const leavingOf = (pod: KubeObject): { readonly ms: number; readonly phase: stri
   return { ms: Number(ms), phase }
 }
 
-export const startFakeKubelet = (client: Client, clockwork: Clockwork, namespace: string): Cancel => {
+/** `lifeOf` says what a pod does; by default what its annotation asks for. */
+export const startFakeKubelet = (
+  client: Client,
+  clockwork: Clockwork,
+  namespace: string,
+  lifeOf: (pod: KubeObject) => string = annotatedLife
+): Cancel => {
   const seen = new Set<string>()
   const left = new Set<string>()
   const informer = new Informer({ client, clockwork, collection: { resource: pods, namespace } })
@@ -94,6 +103,8 @@ export const startFakeKubelet = (client: Client, clockwork: Clockwork, namespace
     const target = { resource: pods, namespace, name: pod.metadata.name ?? "", subresource: "status" }
     client.get({ resource: pods, namespace, name: pod.metadata.name ?? "" }, {}, (fresh) => {
       if (fresh instanceof ApiFailure || fresh.metadata.uid !== pod.metadata.uid) return
+      // What has ended stays as it is.
+      if (isOver(fresh)) return then()
       client.update(
         target,
         { ...fresh, status: statusOf(step, fresh, rfc3339(clockwork.now())) as never },

@@ -85,17 +85,22 @@ const elastic: Scene = (stage) =>
     yield* size(1).pipe(Effect.andThen(stage.untilObject(Kinds.jobs, name, "is over", isOver)))
   })
 
-/** A pod that leaves slowly is replaced only once it has ended. */
+/** A pod that leaves slowly is replaced only once it has ended, which is when the scene says so. */
 const replaceWhenFailed: Scene = (stage) =>
   Effect.gen(function* () {
     const name = "patient"
-    const traits = { life: "ready", leave: "fail@3000" }
+    const traits = { life: "ready", leave: "stay" }
     yield* stage.create(Kinds.jobs, job(name, traits, { podReplacementPolicy: "Failed", parallelism: 1 }))
     yield* stage.untilObject(Kinds.jobs, name, "runs", (one) => counted(one, "ready") === 1)
     const [pod] = yield* podsOf(stage, name)
-    yield* stage.delete(Kinds.pods, pod?.metadata.name ?? "")
+    const leaving = pod?.metadata.name ?? ""
+    yield* stage.delete(Kinds.pods, leaving)
     yield* stage.untilObject(Kinds.jobs, name, "tells of the leaving pod", (one) => counted(one, "terminating") === 1)
+    yield* Effect.sleep(1500)
+    yield* stage.merge(Kinds.pods, leaving, { status: { phase: "Failed" } }, "status")
+    yield* stage.delete(Kinds.pods, leaving, { gracePeriodSeconds: 0 })
     yield* stage.untilObject(Kinds.jobs, name, "counts the failure", (one) => counted(one, "failed") === 1)
+    yield* stage.untilObject(Kinds.jobs, name, "runs again", (one) => counted(one, "ready") === 1)
   })
 
 const managedElsewhere: Scene = (stage) =>
@@ -166,7 +171,14 @@ const missed =
       yield* stage.merge(Kinds.cronJobs, name, { status: { lastScheduleTime } }, "status")
       yield* stage.merge(Kinds.cronJobs, name, { spec: { suspend: false } })
       yield* stage.untilObject(Kinds.cronJobs, name, `has ${active} active`, hasActive(active))
-      yield* Effect.sleep(2000)
+      if (active === 0) return yield* Effect.sleep(2000)
+      yield* stage.until(
+        `the job of ${name} runs or has run`,
+        Effect.map(stage.list(Kinds.jobs), (jobs) => {
+          const own = jobs.filter(({ metadata }) => metadata.ownerReferences?.[0]?.name === name)
+          return own.length > 0 && own.every((one) => counted(one, "ready") + counted(one, "succeeded") > 0)
+        })
+      )
     })
 
 const cronCompletes =
@@ -174,7 +186,7 @@ const cronCompletes =
   (stage) =>
     Effect.gen(function* () {
       const name = "yearly-done"
-      yield* missed(name, { successfulJobsHistoryLimit: 0 }, 1, nowMs, "succeed@1500")(stage)
+      yield* missed(name, { successfulJobsHistoryLimit: 0 }, 1, nowMs, "ready succeed@4000")(stage)
       const hasSucceeded = ({ status }: KubeObject): boolean =>
         (status as { lastSuccessfulTime?: string }).lastSuccessfulTime !== undefined
       yield* stage.untilObject(Kinds.cronJobs, name, "has succeeded", hasSucceeded)

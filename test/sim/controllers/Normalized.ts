@@ -20,8 +20,8 @@ const text = (value: string, namespace: string): string =>
 
 const METADATA = new Set(["creationTimestamp", "managedFields", "resourceVersion", "uid", "selfLink"])
 
-/** The value without what differs; `path` leads to it. */
-const reduced = (value: unknown, namespace: string, key = ""): unknown => {
+/** A value without what differs from run to run; `key` is the field that it is. */
+export const reduced = (value: unknown, namespace: string, key = ""): unknown => {
   if (typeof value === "string") return text(value, namespace)
   if (Array.isArray(value)) return value.map((one) => reduced(one, namespace))
   if (typeof value !== "object" || value === null) return value

@@ -70,6 +70,9 @@ export const withRealControllers = (
             `--kubeconfig=${kubeconfig}`,
             "--leader-elect=false",
             "--secure-port=0",
+            // Its usual 20 calls a second would be waited for longer than anything it does.
+            "--kube-api-qps=500",
+            "--kube-api-burst=500",
             `--controllers=${controllers.join(",")}`,
             ...flags
           ],

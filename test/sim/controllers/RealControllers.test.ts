@@ -53,8 +53,12 @@ const realArgs = ({ kubeconfig }: RealCluster): ReadonlyArray<string> => [
 
 const ourArgs = ({ kubeconfig }: RealCluster): ReadonlyArray<string> => [
   wharf,
-  ...["serve", "controllers", "--kubeconfig", kubeconfig, "--controllers", chosen],
-  ...["--leader-elect-retry-period", "500ms", "--concurrent-deployment-syncs", "3"]
+  "serve",
+  "controllers",
+  `--kubeconfig=${kubeconfig}`,
+  `--controllers=${chosen}`,
+  "--leader-elect-retry-period=500ms",
+  "--concurrent-deployment-syncs=3"
 ]
 
 /** The script on a cluster of its own, with a manager that runs from before its first step until after its last. */

@@ -76,6 +76,20 @@ export class Stage {
     )
   }
 
+  /** Has a custom kind served. */
+  serveKind(definition: KubeObject): Effect.Effect<void, ApiFailure> {
+    const [plural = "", ...group] = (definition.metadata.name ?? "").split(".")
+    const { versions } = definition.spec as { readonly versions: ReadonlyArray<{ readonly name: string }> }
+    const resource = gvr(group.join("."), versions[0]?.name ?? "", plural)
+    return Effect.andThen(
+      this.client.create({ resource: Kinds.crds, namespace: "" }, definition),
+      this.until(
+        `${plural} are served`,
+        Effect.map(Effect.result(this.list(resource)), (end) => end._tag === "Success")
+      )
+    )
+  }
+
   /** Waits until a question about the server's state is answered with true. */
   until(what: string, ask: Effect.Effect<boolean, ApiFailure>): Effect.Effect<void, ApiFailure> {
     return Effect.gen(function* () {

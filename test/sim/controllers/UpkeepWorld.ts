@@ -2,6 +2,7 @@
 // virtual time has passed.
 import {
   ApiFailure,
+  type JsonObject,
   type Client,
   gvr,
   type GroupVersionResource,
@@ -10,8 +11,9 @@ import {
   type Patch,
   type DeleteOptions
 } from "#kube"
-import { controllerManager, type NamedController, World, type WorldParts } from "#sim"
-import { clusterDefinitions } from "../Definitions.ts"
+import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
+import { controllerManager, type NamedController, upkeepControllers, World } from "#sim"
+import type { WorldParts } from "../../../sim/World.ts"
 
 type Draft = KubeObject & { readonly metadata: { readonly name: string } }
 
@@ -37,8 +39,23 @@ export const Resources = {
   clusterroles: gvr("rbac.authorization.k8s.io", "v1", "clusterroles")
 }
 
-export interface UpkeepWorldOptions extends Omit<Partial<WorldParts>, "controllers"> {
+export interface UpkeepWorldOptions extends Partial<Omit<WorldParts, "controllers">> {
   readonly run: ReadonlyArray<NamedController>
+  /** With gates, custom resources and what every cluster begins with; else the bare resources, which start faster. */
+  readonly whole?: boolean
+}
+
+/** All built-in resources; services may have addresses of both families. */
+const definitions = (): Definitions =>
+  makeDefinitions(builtInDefinitions({ ...defaultResourcesContext, serviceCidrs: ["10.0.0.0/24", "fd00:9::/112"] }))
+
+const whole = { server: { plane: {}, bootstrap: { serviceIp: "10.0.0.1", address: "172.16.0.1", port: 6443 } } }
+
+/** Controllers by their names. */
+export const controllersNamed = (...names: ReadonlyArray<string>): ReadonlyArray<NamedController> => {
+  const found = upkeepControllers.filter(({ name }) => names.includes(name))
+  if (found.length !== names.length) throw new Error(`not all of these are controllers: ${names.join(", ")}`)
+  return found
 }
 
 export class UpkeepWorld {
@@ -47,12 +64,12 @@ export class UpkeepWorld {
   readonly client: Client
   private untilMs = 0
 
-  constructor({ run, ...options }: UpkeepWorldOptions) {
+  constructor({ run, whole: isWhole = false, ...options }: UpkeepWorldOptions) {
     this.world = new World({
       seed: 1,
-      definitions: clusterDefinitions,
       nodeGroups: [],
       ...options,
+      ...(isWhole ? whole : { definitions }),
       controllers: [
         controllerManager({
           controllers: run,
@@ -155,3 +172,14 @@ export const configMap = (name: string, namespace = "default", metadata: KubeObj
   kind: "ConfigMap",
   metadata: { name, namespace, ...metadata }
 })
+
+/** The objects of a list in an object's JSON. */
+export const items = (value: unknown): ReadonlyArray<JsonObject> =>
+  Array.isArray(value) ? (value as ReadonlyArray<JsonObject>) : []
+
+/** A part of an object, or an empty one. */
+export const fields = (value: unknown): JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
+
+/** A value as a text. */
+export const textOf = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? ""))

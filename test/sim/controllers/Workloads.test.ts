@@ -1,15 +1,17 @@
 // Jobs, disruption budgets and autoscalers beside the real kube-controller-manager: the same script on a real kube-apiserver each, all
-// of it at once, and the results compared, events among them.
-import { Effect } from "effect"
+// of it at once, and the results compared, events among them. And autoscalers' API beside the real server's.
+import { Cause, Effect, Exit } from "effect"
 import { assert, it } from "vitest"
-import { type Client, effectClient, machineClockwork } from "#kube"
-import { allControllers, autoscalerController, type NamedController } from "#sim"
+import { type Client, effectClient, machineClockwork, makeClockworkRuntime } from "#kube"
+import { allControllers, autoscalerController, type NamedController, World } from "#sim"
 import { describeWith } from "../../Judges.ts"
+import { clusterDefinitions } from "../Definitions.ts"
+import { askAboutAutoscalers } from "./AutoscalerApi.ts"
 import { autoscalerScenes, serveMetrics } from "./AutoscalerScenes.ts"
-import { disruptionScenes } from "./DisruptionScenes.ts"
+import { disruptionScenes, serveCustomOwners } from "./DisruptionScenes.ts"
 import { startFakeKubelet } from "./FakeKubelet.ts"
 import { jobScenes, play, type Scene } from "./JobScenes.ts"
-import { snapshot } from "./Normalized.ts"
+import { reduced, snapshot } from "./Normalized.ts"
 import { realControlPlane, type Programs, withOurControllers, withRealControllers } from "./RealControlPlane.ts"
 import { Kinds, Stage } from "./Stage.ts"
 
@@ -40,7 +42,6 @@ const played = (client: Client, namespace: string, scenes: ReadonlyArray<Scene>)
     const stop = startFakeKubelet(client, machineClockwork, namespace)
     yield* Effect.addFinalizer(() => Effect.sync(stop))
     const stage = new Stage(calls, namespace)
-    if (namespace === "autoscalers") yield* serveMetrics(stage)
     yield* play(stage, scenes)
     // What nobody waits for comes late: events, and the last looks of autoscalers.
     yield* Effect.sleep(5000)
@@ -52,10 +53,37 @@ const always = { counted: () => true, isChance: isMissedByChance }
 /** Autoscalers tell the same again with each look, and budgets with each sync. */
 const once = { counted: () => false, isChance: () => false }
 
+/** What a server answers about autoscalers, without what differs from run to run. */
+const apiAnswers = (client: Client) =>
+  Effect.gen(function* () {
+    const calls = effectClient(client)
+    const made = { apiVersion: "v1", kind: "Namespace", metadata: { name: "api" } }
+    yield* calls.create({ resource: Kinds.namespaces, namespace: "" }, made)
+    const answers = yield* askAboutAutoscalers(new Stage(calls, "api"))
+    return answers.map(([call, answer]) => ({ call, answer: reduced(answer, "api") }))
+  })
+
+/** The same of our own server, in virtual time. */
+const ownApiAnswers = (): ReadonlyArray<unknown> => {
+  const world = new World({ seed: 1, definitions: clusterDefinitions, nodeGroups: [] })
+  world.start()
+  const client = world.client("asker")
+  let answers: ReadonlyArray<unknown> | undefined
+  makeClockworkRuntime(world.kernel.process("asker").clockwork).run(apiAnswers(client), (exit) => {
+    answers = Exit.isSuccess(exit) ? exit.value : [Cause.pretty(exit.cause)]
+  })
+  world.kernel.run({ untilMs: 60_000, until: () => answers !== undefined })
+  return answers ?? []
+}
+
 const outcome = (programs: Programs, whose: "ours" | "real") =>
   Effect.scoped(
     Effect.gen(function* () {
       const plane = yield* realControlPlane(programs)
+      const beforehand = new Stage(effectClient(plane.client), "default")
+      yield* serveCustomOwners(beforehand)
+      yield* serveMetrics(beforehand)
+      const api = whose === "real" ? yield* apiAnswers(plane.client) : ownApiAnswers()
       if (whose === "ours") yield* withOurControllers(plane, ours)
       else yield* withRealControllers(plane, programs["kube-controller-manager"], NAMES, FLAGS)
       const nowMs = machineClockwork.now()
@@ -68,10 +96,11 @@ const outcome = (programs: Programs, whose: "ours" | "real") =>
       const calls = effectClient(plane.client)
       const { autoscalers, budgets, cronJobs, deployments, jobs, pods } = Kinds
       return {
+        api: { answers: api },
         batch: yield* snapshot(calls, "jobs", [jobs, cronJobs, pods], always),
         disruption: yield* snapshot(calls, "budgets", [budgets, pods], once),
         autoscaling: yield* snapshot(calls, "autoscalers", [autoscalers, deployments], once)
-      }
+      } as const
     })
   ).pipe(
     Effect.mapError((failure) => new Error(`${whose}: ${String(failure)}`)),
@@ -85,16 +114,19 @@ describeWith(
 )("beside the real controllers", (programs) => {
   const both = async () => {
     const [real, own] = await Promise.all([outcome(programs, "real"), outcome(programs, "ours")])
+    ;(await import("node:fs")).writeFileSync("/tmp/kw/ours.json", JSON.stringify(own, null, 1))
     return { real, own }
   }
   let outcomes: ReturnType<typeof both> | undefined
   const compare = async (part: keyof Awaited<ReturnType<typeof outcome>>, least: number): Promise<void> => {
     const { own, real } = await (outcomes ??= both())
     const found = Object.entries(real[part])
+    const others: Readonly<Record<string, unknown>> = own[part]
     assert.isAbove(found.flatMap(([, list]) => list as ReadonlyArray<unknown>).length, least)
-    for (const [name, expected] of found) assert.deepStrictEqual(own[part][name], expected, name)
+    for (const [name, expected] of found) assert.deepStrictEqual(others[name], expected, name)
   }
 
+  it("the API server answers the same about autoscalers in both versions", () => compare("api", 35), 180_000)
   it("Jobs and CronJobs end the same", () => compare("batch", 100), 180_000)
   it("disruption budgets say the same, and evictions are answered the same", () => compare("disruption", 40), 180_000)
   it("autoscalers scale the same and tell the same", () => compare("autoscaling", 80), 180_000)

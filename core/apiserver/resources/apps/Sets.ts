@@ -22,7 +22,7 @@ import {
   zeroDefaulted
 } from "../Fields.ts"
 import { checkImmutable, labelName } from "../Meta.ts"
-import { invalid, invalidEach, notNegative, notSupported, type Problems, required } from "../Problems.ts"
+import { forbidden, invalid, invalidEach, notNegative, notSupported, type Problems, required } from "../Problems.ts"
 import { selectorText } from "../Selectors.ts"
 import { checkSelectorKept, replicaColumns, scale, templateColumns } from "./Deployments.ts"
 import {
@@ -286,6 +286,10 @@ const checkController = (controller: KubeObject, problems: Problems): void => {
     problems.push(invalid("spec.template.metadata.labels", { ...labels }, why))
   }
   checkTemplate(template, "spec.template", problems)
+  if (fieldsOf(template["spec"])["activeDeadlineSeconds"] !== undefined) {
+    const why = "activeDeadlineSeconds in ReplicationController is not Supported"
+    problems.push(forbidden("spec.template.spec.activeDeadlineSeconds", why))
+  }
   const policy = textOf(fieldsOf(template["spec"])["restartPolicy"])
   if (policy !== "Always") problems.push(notSupported("spec.template.spec.restartPolicy", policy, ["Always"]))
 }

@@ -24,7 +24,7 @@ export interface TemplateRule {
 }
 
 /** Checks the selector of a workload; a broken one is not matched any further. */
-export const checkWorkloadSelector = (spec: Fields, { emptyFor }: TemplateRule, problems: Problems): boolean => {
+export const checkWorkloadSelector = (spec: Fields, { emptyFor, kind }: TemplateRule, problems: Problems): boolean => {
   const selector = fieldsIn(spec["selector"])
   if (selector === undefined) {
     problems.push(required("spec.selector"))
@@ -35,7 +35,7 @@ export const checkWorkloadSelector = (spec: Fields, { emptyFor }: TemplateRule, 
     problems.push(invalid("spec.selector", selector, `empty selector is invalid for ${emptyFor}`))
   }
   if (selects(selector, {}) !== undefined) return true
-  problems.push(invalid("spec.selector", selector, "invalid label selector"))
+  problems.push(invalid("spec.selector", selector, kind === "StatefulSet" ? "" : "invalid label selector"))
   return false
 }
 

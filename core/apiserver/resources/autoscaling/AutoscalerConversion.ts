@@ -166,9 +166,9 @@ const newerStatus = (older: KubeObject): JsonObject => {
       : [own]
   return withoutAbsent({
     ...rest,
-    currentReplicas: rest["currentReplicas"] ?? 0,
+    currentReplicas: rest["currentReplicas"] === 0 ? undefined : rest["currentReplicas"],
     desiredReplicas: rest["desiredReplicas"] ?? 0,
-    currentMetrics,
+    currentMetrics: currentMetrics ?? null,
     conditions: Array.isArray(conditions) ? conditions : undefined
   })
 }
@@ -185,4 +185,22 @@ export const autoscalerFromOlder = (older: KubeObject): KubeObject => {
     },
     withoutOurs(older.metadata.annotations)
   )
+}
+
+const STATUS_ANNOTATIONS = [ANNOTATIONS.statuses, ANNOTATIONS.conditions]
+const SPEC_ANNOTATIONS = [ANNOTATIONS.metrics, ANNOTATIONS.behavior]
+
+/** The annotations of a write in v1, where those that stand for the other half of the object stay what they were. */
+export const annotationsWithout = (
+  half: "spec" | "status",
+  annotations: Readonly<Record<string, string>> = {},
+  old: Readonly<Record<string, string>> = {}
+): Record<string, string> => {
+  const kept: Record<string, string> = { ...annotations }
+  for (const name of half === "spec" ? SPEC_ANNOTATIONS : STATUS_ANNOTATIONS) {
+    delete kept[name]
+    const before = old[name]
+    if (before !== undefined) kept[name] = before
+  }
+  return kept
 }

@@ -144,8 +144,7 @@ const checkMetric = (metric: Fields, path: string, rule: ReferenceRule, problems
   const [first] = present
   if (first !== undefined) first[2](fieldsOf(metric[first[1]]), `${path}.${first[1]}`, rule, problems)
   const expected = SOURCES.find(([known]) => known === type)?.[1]
-  if (expected === undefined) problems.push(notSupported(`${path}.type`, type, TYPES))
-  else if (fieldsIn(metric[expected]) === undefined) {
+  if (expected !== undefined && fieldsIn(metric[expected]) === undefined) {
     problems.push(required(`${path}.${expected}`, "must populate information for the given metric source"))
   }
   if (present.length === 1) return

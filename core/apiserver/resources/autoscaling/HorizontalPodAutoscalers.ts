@@ -5,9 +5,25 @@ import { type Json, type KubeObject, quantityOf, QuantityInvalid, sameJson } fro
 import type { Column, Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
-import { defaulted, type Fields, fieldsIn, fieldsOf, itemsOf, numberOf, textOf, withField } from "../Fields.ts"
+import {
+  defaulted,
+  type Fields,
+  fieldsIn,
+  fieldsOf,
+  itemsOf,
+  numberOf,
+  textOf,
+  withField,
+  withItems,
+  withPart
+} from "../Fields.ts"
 import type { Problems } from "../Problems.ts"
-import { autoscalerFromOlder, autoscalerToOlder, DEFAULT_CPU_UTILIZATION } from "./AutoscalerConversion.ts"
+import {
+  annotationsWithout,
+  autoscalerFromOlder,
+  autoscalerToOlder,
+  DEFAULT_CPU_UTILIZATION
+} from "./AutoscalerConversion.ts"
 import { checkAutoscaler, checkAutoscalerStatus } from "./AutoscalerRules.ts"
 
 const percent = { type: "Percent", value: 100, periodSeconds: 15 }
@@ -26,26 +42,58 @@ const CPU: Json = [
   }
 ]
 
+const canonical = (fields: Fields, names: ReadonlyArray<string>): Fields => {
+  let changed = fields
+  for (const name of names) {
+    const value = fields[name]
+    if (typeof value === "string" || typeof value === "number") changed = withField(changed, name, amount(value))
+  }
+  return changed
+}
+
+/** Metrics with their quantities as Kubernetes writes them; these stand in a part of that name in each metric's source. */
+const withQuantities =
+  (part: "target" | "current") =>
+  (metric: Fields): Fields => {
+    let changed = metric
+    for (const field of Object.values(FIELDS)) {
+      changed = withPart(changed, field, (source) => withPart(source, part, (amounts) => canonical(amounts, AMOUNTS)))
+    }
+    return changed
+  }
+
+const AMOUNTS = ["value", "averageValue"]
+
+const rulesOf = (rules: Json | undefined, usual: Fields): Fields =>
+  canonical(defaulted(fieldsOf(rules), usual), ["tolerance"])
+
 const withBehavior = (spec: Fields): Fields => {
   const behavior = fieldsIn(spec["behavior"])
   if (behavior === undefined) return spec
-  const scaleUp = defaulted(fieldsOf(behavior["scaleUp"]), UP)
-  const scaleDown = defaulted(fieldsOf(behavior["scaleDown"]), DOWN)
+  const scaleUp = rulesOf(behavior["scaleUp"], UP)
+  const scaleDown = rulesOf(behavior["scaleDown"], DOWN)
   return withField(spec, "behavior", withField(withField(behavior, "scaleUp", scaleUp), "scaleDown", scaleDown))
 }
 
 const withDefaults = (spec: Fields): Fields => {
   const bounded = defaulted(spec, { minReplicas: 1 })
   const measured = itemsOf(bounded["metrics"]).length === 0 ? withField(bounded, "metrics", CPU) : bounded
-  return withBehavior(measured)
+  return withBehavior(withItems(measured, "metrics", withQuantities("target")))
 }
 
 const defaults = (draft: Draft): void => {
   draft.spec = withDefaults(fieldsOf(draft.spec))
 }
 
+/** Where the older version keeps what it has no fields for. */
+const METRICS_ANNOTATION = "autoscaling.alpha.kubernetes.io/metrics"
+
 const olderDefaults = (draft: Draft): void => {
-  draft.spec = defaulted(fieldsOf(draft.spec), { minReplicas: 1 })
+  const measured = draft.metadata.annotations?.[METRICS_ANNOTATION] !== undefined
+  draft.spec = defaulted(fieldsOf(draft.spec), {
+    minReplicas: 1,
+    ...(measured ? {} : { targetCPUUtilizationPercentage: 80 })
+  })
 }
 
 const fromOlder = (older: KubeObject): KubeObject => {
@@ -134,7 +182,8 @@ const columns: ReadonlyArray<Column> = [
 ]
 
 const statusDefaults = (draft: Draft): void => {
-  draft.status = { ...draft.status, ...defaulted(fieldsOf(draft.status), { desiredReplicas: 0, currentMetrics: null }) }
+  const status = defaulted(fieldsOf(draft.status), { desiredReplicas: 0, currentMetrics: null })
+  draft.status = { ...withItems(status, "currentMetrics", withQuantities("current")) }
 }
 
 const olderStatusDefaults = (draft: Draft): void => {
@@ -158,8 +207,19 @@ export const horizontalPodAutoscalers = (): Definition =>
 const checkOlder = (older: KubeObject, old: KubeObject | undefined, problems: Problems): void =>
   checkAutoscaler(fromOlder(older), old === undefined ? undefined : fromOlder(old), problems)
 
+/** Half of an object of v1 stands in annotations: what may not be written must not be written there either. */
+const keepHalf = (half: "spec" | "status", draft: Draft, old?: KubeObject): undefined => {
+  const { annotations } = draft.metadata
+  if (annotations === undefined && old?.metadata.annotations === undefined) return undefined
+  const kept = annotationsWithout(half, annotations, old?.metadata.annotations)
+  if (Object.keys(kept).length > 0) draft.metadata.annotations = kept
+  else delete draft.metadata.annotations
+  return undefined
+}
+
 /** A metric in an annotation is part of what is asked for, though it does not stand in the spec. */
 const raiseForAnnotations = (draft: Draft, old: KubeObject): undefined => {
+  keepHalf("status", draft, old)
   const now = fromOlder(draft)
   const before = fromOlder(old)
   const isInSpec = !sameJson(draft.spec, old.spec)
@@ -174,6 +234,7 @@ export const olderHorizontalPodAutoscalers = (): Definition =>
   define("autoscaling", "v1", "HorizontalPodAutoscaler", {
     defaults: olderDefaults,
     initialStatus: () => ({ currentReplicas: 0, desiredReplicas: 0 }),
+    prepareForCreate: (draft) => keepHalf("status", draft),
     prepareForUpdate: raiseForAnnotations,
     check: (one, problems) => {
       if (one.metadata.resourceVersion === undefined) checkOlder(one, undefined, problems)
@@ -182,6 +243,7 @@ export const olderHorizontalPodAutoscalers = (): Definition =>
     generation: ["spec"],
     status: {
       defaults: olderStatusDefaults,
+      prepare: (draft, old) => keepHalf("spec", draft, old),
       check: (one, _old, problems) => checkAutoscalerStatus(one, problems)
     },
     columns: columns.map((one) => ({ ...one, value: (older, nowMs) => one.value(fromOlder(older), nowMs) })),

@@ -149,6 +149,12 @@ export const sourceFromOlder = (metric: Fields): JsonObject => {
   })
 }
 
+/** The older version cannot leave the value out: beside an average, none is meant by zero. */
+const currentOf = (value: Json | undefined, averageValue: Json | undefined): JsonObject =>
+  averageValue !== undefined && isNothing(value)
+    ? { averageValue }
+    : withoutAbsent({ value: value ?? "0", averageValue })
+
 /** The state of a metric that v1 keeps, as v2 has it. */
 export const statusFromOlder = (metric: Fields): JsonObject => {
   const { containerResource, external, object, pods, resource, type } = metric
@@ -162,7 +168,7 @@ export const statusFromOlder = (metric: Fields): JsonObject => {
     type,
     object: part(object, (source) => ({
       metric: named(source["metricName"], source["selector"]),
-      current: withoutAbsent({ value: source["currentValue"] ?? "0", averageValue: source["averageValue"] }),
+      current: currentOf(source["currentValue"], source["averageValue"]),
       describedObject: reference(source["target"])
     })),
     pods: part(pods, (source) => ({
@@ -177,7 +183,7 @@ export const statusFromOlder = (metric: Fields): JsonObject => {
     })),
     external: part(external, (source) => ({
       metric: named(source["metricName"], source["metricSelector"]),
-      current: withoutAbsent({ value: source["currentValue"] ?? "0", averageValue: source["currentAverageValue"] })
+      current: currentOf(source["currentValue"], source["currentAverageValue"])
     }))
   })
 }

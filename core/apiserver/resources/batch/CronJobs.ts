@@ -6,7 +6,7 @@ import { ageColumn, column, containerColumns, nameColumn, sinceText, wide } from
 import { checkCounts } from "../apps/WorkloadRules.ts"
 import { define } from "../Define.ts"
 import { defaulted, type Fields, fieldsOf, itemsOf, textOf, zeroDefaulted } from "../Fields.ts"
-import { invalid, oneOf, type Problems, required } from "../Problems.ts"
+import { invalid, notSupported, oneOf, type Problems, required } from "../Problems.ts"
 import { selectorText } from "../Selectors.ts"
 import { checkJobSpec, withJobTemplate } from "./Jobs.ts"
 import { scheduleProblem } from "./Schedule.ts"
@@ -55,7 +55,10 @@ const checkCron = (cron: KubeObject, problems: Problems): void => {
   const job = fieldsOf(fieldsOf(spec["jobTemplate"])["spec"])
   checkJobSpec(job, "spec.jobTemplate.spec", problems)
   if (job["manualSelector"] === true) {
-    problems.push(invalid("spec.jobTemplate.spec.manualSelector", true, "must not be set"))
+    problems.push(notSupported("spec.jobTemplate.spec.manualSelector", true, ["nil", "false"]))
+  }
+  if (job["selector"] !== undefined) {
+    problems.push(invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated"))
   }
   const name = cron.metadata.name ?? ""
   if (cron.metadata.resourceVersion === undefined && name.length > 52) {

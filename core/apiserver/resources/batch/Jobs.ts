@@ -205,9 +205,10 @@ export const checkJobSpec = (spec: Fields, path: string, problems: Problems): vo
   if (spec["maxFailedIndexes"] !== undefined && spec["backoffLimitPerIndex"] === undefined) {
     problems.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"))
   }
-  const mode = textOf(spec["completionMode"])
+  const mode = spec["completionMode"]
   const modes = ["NonIndexed", "Indexed"]
-  if (mode !== "" && !modes.includes(mode)) problems.push(notSupported(`${path}.completionMode`, mode, modes))
+  if (typeof mode === "string" && !modes.includes(mode))
+    problems.push(notSupported(`${path}.completionMode`, mode, modes))
   checkIndexed(spec, path, problems)
   const policy = fieldsIn(spec["podFailurePolicy"])
   const pod = fieldsOf(fieldsOf(spec["template"])["spec"])
@@ -218,8 +219,8 @@ export const checkJobSpec = (spec: Fields, path: string, problems: Problems): vo
   if (rules.length > 20) problems.push(tooMany(`${path}.podFailurePolicy.rules`, rules.length, 20))
   rules.forEach((rule, at) => checkFailureRule(rule, spec, names, `${path}.podFailurePolicy.rules[${at}]`, problems))
   const replacements = policy === undefined ? ["Failed", "TerminatingOrFailed"] : ["Failed"]
-  const replacement = textOf(spec["podReplacementPolicy"])
-  if (replacement !== "" && !replacements.includes(replacement)) {
+  const replacement = spec["podReplacementPolicy"]
+  if (typeof replacement === "string" && !replacements.includes(replacement)) {
     problems.push(notSupported(`${path}.podReplacementPolicy`, replacement, replacements))
   }
   checkTemplate(fieldsOf(spec["template"]), `${path}.template`, problems)

@@ -81,7 +81,7 @@ const check = (object: KubeObject, problems: Problems): void => {
   const request = textOf(spec["request"])
   const broken = csrProblem(Buffer.from(request, "base64").toString("latin1"))
   if (broken !== undefined) {
-    problems.push(invalid("spec.request", request, broken))
+    problems.push(invalid("spec.request", spec["request"], broken))
   }
   checkUsages(textsOf(spec["usages"]), problems)
   const signer = textOf(spec["signerName"])

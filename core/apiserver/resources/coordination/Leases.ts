@@ -1,7 +1,7 @@
 // Leases: who holds what, renewed again and again. The hottest kind there is: nothing is copied or walked without need.
 // Owns their rules and columns. Source: kubernetes pkg/apis/coordination/validation.
 import type { KubeObject } from "#kube"
-import type { Definition } from "../../Definition.ts"
+import type { Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { fieldsOf, textOf } from "../Fields.ts"
@@ -20,9 +20,19 @@ const checkLease = ({ spec }: KubeObject, problems: Problems): void => {
   }
 }
 
+const withoutElection = ({ spec }: Draft): undefined => {
+  if (spec === undefined) return undefined
+  if (spec["strategy"] !== undefined) delete spec["strategy"]
+  if (spec["preferredHolder"] !== undefined) delete spec["preferredHolder"]
+  return undefined
+}
+
 /** The definition of leases. */
 export const leases = (): Definition =>
   define("coordination.k8s.io", "v1", "Lease", {
+    // Coordinated election is off: what only it reads is not kept.
+    prepareForCreate: withoutElection,
+    prepareForUpdate: withoutElection,
     check: checkLease,
     strategy: { createOnUpdate: true, unconditionalUpdate: false },
     columns: [nameColumn, column("Holder", ({ spec }) => textOf(fieldsOf(spec)["holderIdentity"])), ageColumn]

@@ -13,7 +13,7 @@ export const checkAccessModes = (modes: unknown, path: string, problems: Problem
   asked.forEach((mode) => {
     if (!all.includes(mode)) problems.push(notSupported(path, mode, all))
   })
-  if (asked.includes("ReadWriteOncePod") && asked.length > 1) {
+  if (asked.includes("ReadWriteOncePod") && new Set(asked).size > 1) {
     problems.push(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
   }
 }

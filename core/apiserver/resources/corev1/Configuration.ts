@@ -4,7 +4,7 @@ import { type Json, type KubeObject, Names, sameJson } from "#kube"
 import type { Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, containerColumns, labelsText, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
-import { fieldsIn, fieldsOf, mapOf, textOf } from "../Fields.ts"
+import { type Fields, fieldsIn, fieldsOf, mapOf, textOf } from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
 import { forbidden, invalid, invalidEach, type Problems, required, tooLong } from "../Problems.ts"
 import { templateDefaults } from "./PodDefaults.ts"
@@ -144,9 +144,23 @@ export const secrets = (): Definition =>
     selectableFields: { type: (secret) => textOf(secret["type"]) }
   })
 
+/** Of the secrets that an account names nothing but their names is kept. */
+const onlyNames = (draft: Draft): undefined => {
+  const { secrets } = draft
+  if (Array.isArray(secrets)) {
+    draft["secrets"] = (secrets as ReadonlyArray<Fields>).map(({ name }) => (name === undefined ? {} : { name }))
+  }
+  return undefined
+}
+
 /** The definition of service accounts. */
 export const serviceAccounts = (): Definition =>
-  define("", "v1", "ServiceAccount", { columns: [nameColumn, ageColumn], strategy: { returnsDeleted: true } })
+  define("", "v1", "ServiceAccount", {
+    prepareForCreate: onlyNames,
+    prepareForUpdate: onlyNames,
+    columns: [nameColumn, ageColumn],
+    strategy: { returnsDeleted: true }
+  })
 
 /** The definition of pod templates. */
 export const podTemplates = (): Definition =>

@@ -1,14 +1,14 @@
 // Events, in the core group and in events.k8s.io: one storage, two spellings.
 // Owns their rules and the way between both; refuses to gather them into series. Source: kubernetes pkg/apis/core/validation,
 // pkg/apis/events/v1.
-import type { Json, KubeObject } from "#kube"
+import { type Json, type KubeObject, Names } from "#kube"
 import type { Column, Definition } from "../../Definition.ts"
 import type { ResourcesContext } from "../Context.ts"
 import { column, sinceText, wide } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { fieldsIn, fieldsOf, isZero, numberOf, textOf } from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
-import { invalid, type Problems, required } from "../Problems.ts"
+import { invalid, invalidEach, type Problems, required } from "../Problems.ts"
 
 /** Fields that are spelled differently: in events.k8s.io, and in the core group. */
 const SPELLINGS = [
@@ -64,13 +64,19 @@ const checkLegacy = (event: KubeObject, newer: boolean, problems: Problems): voi
     ["action", "action"],
     ["reason", "reason"]
   ] as const) {
-    if (textOf(event[field]) === "") problems.push(required(shown))
-    else if (field !== "reportingComponent" && textOf(event[field]).length > 128) {
+    const text = textOf(event[field])
+    if (text === "") problems.push(required(shown))
+    if (field === "reportingComponent") invalidEach(shown, text, Names.qualifiedName(text), problems)
+    else if (text.length > 128) {
       problems.push(invalid(shown, "", "can have at most 128 characters"))
     }
   }
   if (textOf(event["message"]).length > 1024) problems.push(invalid("message", "", "can have at most 1024 characters"))
 }
+
+/** Nothing, or an object of nothing. */
+const saysNothing = (value: unknown): boolean =>
+  isZero(value) || (fieldsIn(value) !== undefined && Object.values(fieldsOf(value)).every(isZero))
 
 const checkNewer = (event: KubeObject, problems: Problems): void => {
   checkLegacy(event, true, problems)
@@ -83,7 +89,7 @@ const checkNewer = (event: KubeObject, problems: Problems): void => {
   const type = textOf(event["type"])
   if (type !== "Normal" && type !== "Warning") problems.push(invalid("type", "", `has invalid value: ${type}`))
   for (const field of ["firstTimestamp", "lastTimestamp", "count", "source"]) {
-    if (!isZero(event[field])) problems.push(invalid(field, "", "needs to be unset"))
+    if (!saysNothing(event[field])) problems.push(invalid(field, "", "needs to be unset"))
   }
 }
 
@@ -103,7 +109,12 @@ const FIXED = [
 ]
 
 const checkNewerUpdate = (event: KubeObject, old: KubeObject, problems: Problems): void => {
-  for (const field of FIXED) checkImmutable(field, event[field], old[field], problems)
+  for (const field of FIXED) {
+    if (saysNothing(event[field]) && saysNothing(old[field])) continue
+    const text = typeof event[field] === "string" || typeof old[field] === "string"
+    const empty = text ? "" : undefined
+    checkImmutable(field, event[field] ?? empty, old[field] ?? empty, problems)
+  }
   checkImmutable("reportingController", event["reportingComponent"], old["reportingComponent"], problems)
 }
 

@@ -2,7 +2,7 @@
 // Owns their strategy; refuses to judge their health. Source: kubernetes pkg/registry/core/node.
 import type { KubeObject } from "#kube"
 import type { Column, Definition, Draft } from "../../Definition.ts"
-import { checkCidr } from "../Addresses.ts"
+import { checkCidr, parseCidr } from "../Addresses.ts"
 import { ageColumn, column, nameColumn, wide } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { fieldsOf, itemsOf, textOf, textsOf } from "../Fields.ts"
@@ -17,6 +17,15 @@ const defaults = ({ status }: Draft): void => {
   }
 }
 
+/** The older field is the first of the newer ones. */
+const alignCidrs = ({ spec }: Draft): void => {
+  if (spec === undefined) return
+  const all = textsOf(spec["podCIDRs"])
+  const one = textOf(spec["podCIDR"])
+  if (one !== "" && all[0] !== one) spec["podCIDRs"] = [one]
+  else if (one === "" && all[0] !== undefined) spec["podCIDR"] = all[0]
+}
+
 const checkAmounts = (node: KubeObject, problems: Problems): void => {
   const status = fieldsOf(node.status)
   for (const kind of ["capacity", "allocatable"]) {
@@ -29,8 +38,13 @@ const checkNode = (node: KubeObject, problems: Problems): void => {
   const spec = fieldsOf(node.spec)
   if (spec["taints"] !== undefined) checkTaints(itemsOf(spec["taints"]), "metadata.taints", problems)
   checkAmounts(node, problems)
-  if (node.metadata.resourceVersion !== undefined) return
-  textsOf(spec["podCIDRs"]).forEach((cidr, at) => checkCidr(cidr, `spec.podCIDRs[${at}]`, problems))
+  const cidrs = textsOf(spec["podCIDRs"])
+  cidrs.forEach((cidr, at) => checkCidr(cidr, `spec.podCIDRs[${at}]`, problems))
+  if (cidrs.length < 2) return
+  const families = new Set(cidrs.map((cidr) => parseCidr(cidr)?.family))
+  if (cidrs.length > 2 || families.size < 2) {
+    problems.push(invalid("spec.podCIDRs", cidrs, "may specify no more than one CIDR for each IP family"))
+  }
 }
 
 const checkUpdate = (node: KubeObject, old: KubeObject, problems: Problems): void => {
@@ -42,6 +56,9 @@ const checkUpdate = (node: KubeObject, old: KubeObject, problems: Problems): voi
   if (had.length > 0 && (had.length !== cidrs.length || had.some((one, at) => one !== cidrs[at]))) {
     const why = 'node updates may not change podCIDR except from "" to valid'
     problems.push(forbidden("spec.podCIDRs", why))
+  }
+  if (textOf(now["externalID"]) !== textOf(before["externalID"])) {
+    problems.push(forbidden("spec.externalID", "may not be updated"))
   }
   const provider = textOf(before["providerID"])
   if (provider === "" || now["providerID"] === provider) return
@@ -109,15 +126,24 @@ const columns: ReadonlyArray<Column> = [
   wide("Container-Runtime", (node) => info(node, "containerRuntimeVersion") || "<unknown>")
 ]
 
+const nodeWarnings = ({ spec }: KubeObject): ReadonlyArray<string> =>
+  textOf(fieldsOf(spec)["externalID"]) === ""
+    ? []
+    : ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]
+
 /** The definition of nodes. */
 export const nodes = (): Definition =>
   define("", "v1", "Node", {
-    defaults,
+    defaults: (draft) => {
+      defaults(draft)
+      alignCidrs(draft)
+    },
     // Nodes register themselves with their status: it is taken on create.
     initialStatus: (draft) => draft.status,
     check: checkNode,
     checkUpdate,
     status: { defaults, check: checkStatus },
+    strategy: { warnings: nodeWarnings },
     columns,
     selectableFields: { "spec.unschedulable": ({ spec }) => String(fieldsOf(spec)["unschedulable"] === true) },
     storage: { prefix: "/registry/minions/" }

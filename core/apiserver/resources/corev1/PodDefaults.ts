@@ -50,7 +50,11 @@ const isLatest = (image: string): boolean => {
   return tagAt <= image.lastIndexOf("/") || image.slice(tagAt + 1) === "latest"
 }
 
-const pullPolicyOf = (image: string): string => (isLatest(image) ? "Always" : "IfNotPresent")
+/** A name that no registry could have has no tag, not even the one that is meant without one. */
+const REFERENCE =
+  /^(?:[A-Za-z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::[\w][\w.-]*)?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]+)?$/
+
+const pullPolicyOf = (image: string): string => (isLatest(image) && REFERENCE.test(image) ? "Always" : "IfNotPresent")
 
 const withFieldRef = (part: Fields): Fields =>
   withPart(part, "fieldRef", (fieldRef) => zeroDefaulted(fieldRef, { apiVersion: "v1" }))

@@ -4,7 +4,18 @@ import { type KubeObject, Names, sameJson } from "#kube"
 import { checkAddress, parseAddress } from "../Addresses.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, mapOf, numberOf, textOf, textsOf } from "../Fields.ts"
 import { checkLabels } from "../Meta.ts"
-import { duplicate, forbidden, invalid, invalidEach, notNegative, oneOf, type Problems, required } from "../Problems.ts"
+import {
+  duplicate,
+  forbidden,
+  invalid,
+  invalidEach,
+  notNegative,
+  notSupported,
+  oneOf,
+  type Problems,
+  required,
+  tooLong
+} from "../Problems.ts"
 import { checkAmount, checkContainerResource } from "../Resources.ts"
 import { checkContainers, checkImageSpace } from "./ContainerRules.ts"
 import { checkPodSecurity } from "./SecurityRules.ts"
@@ -86,6 +97,16 @@ const checkNames = (spec: Fields, path: string, problems: Problems): void => {
     const name = textOf(spec[field])
     if (name !== "") invalidEach(`${path}.${field}`, name, Names.dnsLabel(name), problems)
   }
+  const host = spec["hostnameOverride"]
+  if (typeof host === "string") checkHost(host, spec, `${path}.hostnameOverride`, problems)
+}
+
+const checkHost = (host: string, spec: Fields, path: string, problems: Problems): void => {
+  for (const field of ["setHostnameAsFQDN", "hostNetwork"]) {
+    if (spec[field] === true) problems.push(forbidden(path, `may not be specified when ${field} is true`))
+  }
+  if (Buffer.byteLength(host) > 64) problems.push(tooLong(path, 64))
+  invalidEach(path, host, Names.dnsSubdomain(host), problems)
 }
 
 const checkHostAliases = (aliases: ReadonlyArray<Fields>, path: string, problems: Problems): void => {
@@ -95,6 +116,13 @@ const checkHostAliases = (aliases: ReadonlyArray<Fields>, path: string, problems
       invalidEach(`${path}[${at}].hostnames[${nameAt}]`, name, Names.dnsSubdomain(name), problems)
     )
   })
+}
+
+const SYSTEMS = ["linux", "windows"]
+
+const checkOs = (name: string, path: string, problems: Problems): void => {
+  if (name === "") problems.push(required(`${path}.name`))
+  else if (!SYSTEMS.includes(name)) problems.push(notSupported(path, name, SYSTEMS))
 }
 
 const checkLate = (spec: Fields, path: string, problems: Problems): void => {
@@ -113,7 +141,7 @@ const checkLate = (spec: Fields, path: string, problems: Problems): void => {
     checkAmount(name, overhead[name], `${path}.overhead.limits[${name}]`, problems)
   }
   const os = fieldsIn(spec["os"])
-  if (os !== undefined) oneOf(`${path}.os.name`, os["name"], ["linux", "windows"], problems)
+  if (os !== undefined) checkOs(textOf(os["name"]), `${path}.os`, problems)
 }
 
 const DNS_POLICIES = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]

@@ -1,12 +1,12 @@
 // ResourceQuotas and LimitRanges: what a namespace may use, and what each of its objects may.
 // Owns their rules; refuses to count, which admission and a controller do. Source: kubernetes pkg/apis/core/validation.
-import { type KubeObject, Quantity } from "#kube"
+import { type KubeObject, Names, Quantity } from "#kube"
 import type { Definition, Draft } from "../../Definition.ts"
 import { ageColumn, column, nameColumn } from "../Columns.ts"
 import { define } from "../Define.ts"
 import { type Fields, fieldsOf, itemsOf, textOf, textsOf, withItems } from "../Fields.ts"
-import { duplicate, forbidden, invalid, type Problems, required } from "../Problems.ts"
-import { amountOf, checkAmount, checkContainerResource, checkQuotaResource } from "../Resources.ts"
+import { duplicate, forbidden, invalid, invalidEach, type Problems, required } from "../Problems.ts"
+import { amountOf, checkAmount, checkContainerResource, checkQuotaResource, checkResourceName } from "../Resources.ts"
 
 const checkAmounts = (amounts: Fields, path: string, problems: Problems): void => {
   for (const name in amounts) {
@@ -99,8 +99,8 @@ export const resourceQuotas = (): Definition =>
     checkUpdate: (quota, old, problems) => {
       const now = textsOf(fieldsOf(quota.spec)["scopes"])
       const before = textsOf(fieldsOf(old.spec)["scopes"])
-      if ([...now].sort().join() !== [...before].sort().join()) {
-        problems.push(invalid("spec.scopes", now, "field is immutable"))
+      if ([...new Set(now)].sort().join() !== [...new Set(before)].sort().join()) {
+        problems.push(invalid("spec.scopes", now.length === 0 ? null : now, "field is immutable"))
       }
     },
     status: {
@@ -179,7 +179,9 @@ const checkLimit = (limit: Fields, path: string, problems: Problems): void => {
     }
     for (const name in amounts) {
       names.add(name)
-      if (type === "Pod" || type === "Container") checkContainerResource(name, `${path}.${kind}[${name}]`, problems)
+      const place = `${path}.${kind}[${name}]`
+      if (type === "Pod" || type === "Container") checkContainerResource(name, place, problems)
+      else checkResourceName(name, place, problems)
     }
   }
   const bounds = [fieldsOf(limit["min"])["storage"], fieldsOf(limit["max"])["storage"]]
@@ -188,6 +190,16 @@ const checkLimit = (limit: Fields, path: string, problems: Problems): void => {
     problems.push(required(`${path}.limits`, why))
   }
   for (const name of names) checkOrders(limit, name, path, problems)
+}
+
+const LIMIT_TYPES: ReadonlySet<string> = new Set(["Container", "PersistentVolumeClaim", "Pod"])
+
+const checkLimitType = (type: string, path: string, problems: Problems): void => {
+  const messages = Names.qualifiedName(type)
+  invalidEach(path, type, messages, problems)
+  if (messages.length === 0 && !type.includes("/") && !LIMIT_TYPES.has(type)) {
+    problems.push(invalid(path, type, "must be a standard limit type or fully qualified"))
+  }
 }
 
 /** The definition of limit ranges. */
@@ -199,6 +211,7 @@ export const limitRanges = (): Definition =>
       itemsOf(fieldsOf(range.spec)["limits"]).forEach((limit, at) => {
         const path = `spec.limits[${at}]`
         const type = textOf(limit["type"])
+        checkLimitType(type, `${path}.type`, problems)
         if (seen.has(type)) problems.push(duplicate(`${path}.type`, type))
         seen.add(type)
         checkLimit(limit, path, problems)

@@ -187,7 +187,6 @@ export const checkSpread = (constraints: ReadonlyArray<Fields>, path: string, pr
     const action = textOf(one["whenUnsatisfiable"])
     if (skew <= 0) problems.push(invalid(`${place}.maxSkew`, skew, "must be greater than zero"))
     if (key === "") problems.push(required(`${place}.topologyKey`, "can not be empty"))
-    else invalidEach(`${place}.topologyKey`, key, Names.qualifiedName(key), problems)
     const actions = ["DoNotSchedule", "ScheduleAnyway"]
     if (!actions.includes(action)) problems.push(notSupported(`${place}.whenUnsatisfiable`, action, actions))
     const twin = constraints

@@ -46,8 +46,9 @@ const checkServicePort = (port: Fields, many: boolean, names: Set<string>, path:
   for (const message of Names.portNumber(number)) problems.push(invalid(`${path}.port`, number, message))
   oneOf(`${path}.protocol`, port["protocol"], ["SCTP", "TCP", "UDP"], problems)
   checkPort(port["targetPort"], `${path}.targetPort`, problems)
-  const protocol = textOf(port["appProtocol"])
-  if (protocol !== "") invalidEach(`${path}.appProtocol`, protocol, Names.qualifiedName(protocol), problems)
+  const protocol = port["appProtocol"]
+  if (typeof protocol === "string")
+    invalidEach(`${path}.appProtocol`, protocol, Names.qualifiedName(protocol), problems)
 }
 
 const checkType = (spec: Fields, problems: Problems): void => {

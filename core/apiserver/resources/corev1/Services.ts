@@ -99,7 +99,6 @@ const alignClusterIps = (spec: Spec, before: Fields | undefined): void => {
   const ips = textsOf(spec["clusterIPs"])
   if (before === undefined) {
     if (ip !== "" && ips.length === 0) spec["clusterIPs"] = [ip]
-    else if (ip === "" && ips.length > 0) spec["clusterIP"] = ips[0]
     return
   }
   const changedOne = ip !== textOf(before["clusterIP"])
@@ -325,7 +324,16 @@ export const services = (context: ResourcesContext): Definition => {
     },
     check: checkService,
     checkUpdate: checkServiceUpdate,
-    strategy: { createOnUpdate: true, returnsDeleted: true },
+    strategy: {
+      createOnUpdate: true,
+      returnsDeleted: true,
+      warnings: ({ spec }) => {
+        const { externalName, type } = fieldsOf(spec)
+        return textOf(externalName) !== "" && type !== "ExternalName"
+          ? ['spec.externalName is ignored when spec.type is not "ExternalName"']
+          : []
+      }
+    },
     status: { defaults: balancerDefaults },
     columns,
     selectableFields: {

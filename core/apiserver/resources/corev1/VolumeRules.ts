@@ -213,6 +213,20 @@ const checkPropagation = (container: Fields, mount: Fields, path: string, proble
   }
 }
 
+const RECURSIVE = ["Disabled", "Enabled", "IfPossible"]
+
+const checkRecursive = (mount: Fields, path: string, problems: Problems): void => {
+  const mode = mount["recursiveReadOnly"]
+  if (typeof mode !== "string" || mode === "Disabled") return
+  if (!RECURSIVE.includes(mode)) return void problems.push(notSupported(path, mode, RECURSIVE))
+  const { mountPropagation = "None", readOnly } = mount
+  if (readOnly !== true) problems.push(forbidden(path, "may only be specified when readOnly is true"))
+  if (mountPropagation !== "None") {
+    problems.push(forbidden(path, "may only be specified when mountPropagation is None or not specified"))
+  }
+  return undefined
+}
+
 /** Checks the mounts and devices of a container against the pod's volumes. */
 export const checkMounts = (
   container: Fields,
@@ -240,6 +254,7 @@ export const checkMounts = (
     }
     checkSubPaths(mount, mountsPath, place, problems)
     checkPropagation(container, mount, `${mountsPath}.mountPropagation`, problems)
+    checkRecursive(mount, `${mountsPath}.recursiveReadOnly`, problems)
   })
   checkDevices(container, volumes, path, problems)
 }

@@ -1,10 +1,10 @@
 // PersistentVolumes and the claims on them.
 // Owns their strategies; refuses to bind one to the other. Source: kubernetes pkg/registry/core/persistentvolume{,claim}.
-import { type Json, type KubeObject, Names, sameJson } from "#kube"
-import type { Column, Definition, Draft } from "../../Definition.ts"
+import { type Json, type KubeObject, Names, rfc3339, sameJson } from "#kube"
+import type { Column, Definition, Draft, StrategyContext } from "../../Definition.ts"
 import { ageColumn, column, nameColumn, wide } from "../Columns.ts"
 import { define } from "../Define.ts"
-import { defaulted, type Fields, fieldsIn, fieldsOf, textOf, textsOf, zeroDefaulted } from "../Fields.ts"
+import { defaulted, type Fields, fieldsIn, fieldsOf, textOf, textsOf, withoutField, zeroDefaulted } from "../Fields.ts"
 import { checkImmutable } from "../Meta.ts"
 import { forbidden, invalid, invalidEach, notSupported, optionalOneOf, type Problems, required } from "../Problems.ts"
 import { amountOf } from "../Resources.ts"
@@ -61,7 +61,7 @@ const checkCapacity = (spec: Fields, problems: Problems): void => {
   const names = Object.keys(capacity)
   if (names.length === 0) problems.push(required("spec.capacity"))
   if (capacity["storage"] === undefined || names.length > 1) {
-    problems.push(notSupported("spec.capacity", names.length === 0 ? null : { ...capacity }, ["storage"]))
+    problems.push(notSupported("spec.capacity", spec["capacity"] === undefined ? null : { ...capacity }, ["storage"]))
   }
   for (const name of names) {
     const amount = amountOf(capacity[name])
@@ -70,6 +70,8 @@ const checkCapacity = (spec: Fields, problems: Problems): void => {
     if (amount.sign <= 0) problems.push(invalid(path, amount.toString(), "must be greater than zero"))
   }
 }
+
+const EMPTY_ATTRIBUTES = "an empty string is disallowed"
 
 const checkVolume = (volume: KubeObject, problems: Problems): void => {
   const spec = fieldsOf(volume.spec)
@@ -87,6 +89,13 @@ const checkVolume = (volume: KubeObject, problems: Problems): void => {
   const name = textOf(spec["storageClassName"])
   if (name !== "") invalidEach("spec.storageClassName", name, Names.dnsSubdomain(name), problems)
   optionalOneOf("spec.volumeMode", spec["volumeMode"], ["Block", "Filesystem"], problems)
+  const attributes = spec["volumeAttributesClassName"]
+  if (typeof attributes !== "string") return
+  if (attributes === "") problems.push(required("spec.volumeAttributesClassName", EMPTY_ATTRIBUTES))
+  else invalidEach("spec.volumeAttributesClassName", attributes, Names.dnsSubdomain(attributes), problems)
+  if (spec["csi"] === undefined) {
+    problems.push(required("spec.csi", "has to be specified when using volumeAttributesClassName"))
+  }
 }
 
 const checkVolumeUpdate = (volume: KubeObject, old: KubeObject, problems: Problems): void => {
@@ -142,11 +151,29 @@ const volumeColumns: ReadonlyArray<Column> = [
 
 const named = { name: ({ metadata }: KubeObject) => metadata.name ?? "" }
 
+/** When the phase last changed: the server's to say, unless the writer says so. */
+const keepTransition = (draft: Draft, old: KubeObject, { clockwork }: StrategyContext): undefined => {
+  const [now, before] = [fieldsOf(draft.status), fieldsOf(old.status)]
+  const given = now["lastPhaseTransitionTime"]
+  const had = before["lastPhaseTransitionTime"]
+  if (now["phase"] === before["phase"]) {
+    if (given === undefined && had !== undefined) draft.status = { ...now, lastPhaseTransitionTime: had }
+  } else if (given === undefined || given === had) {
+    draft.status = { ...now, lastPhaseTransitionTime: rfc3339(clockwork.now()) }
+  }
+  return undefined
+}
+
 /** The definition of persistent volumes. */
 export const persistentVolumes = (): Definition =>
   define("", "v1", "PersistentVolume", {
     defaults: volumeDefaults,
     initialStatus: () => ({ phase: "Pending" }),
+    prepareForCreate: (draft, { clockwork }) => {
+      draft.status = { ...draft.status, lastPhaseTransitionTime: rfc3339(clockwork.now()) }
+      return undefined
+    },
+    status: { prepare: keepTransition },
     check: checkVolume,
     checkUpdate: checkVolumeUpdate,
     strategy: { returnsDeleted: true },
@@ -154,8 +181,17 @@ export const persistentVolumes = (): Definition =>
     selectableFields: named
   })
 
+/** The older field is for claims and snapshots; a source of another kind in it is not kept. */
+const isOlderSource = (source: Fields): boolean => {
+  const { apiGroup, kind } = source
+  if (kind === "PersistentVolumeClaim") return textOf(apiGroup) === ""
+  return kind === "VolumeSnapshot" && apiGroup === "snapshot.storage.k8s.io"
+}
+
 const claimDefaults = (draft: Draft): void => {
-  const spec = defaulted(fieldsOf(draft.spec), { volumeMode: "Filesystem" })
+  const given = defaulted(fieldsOf(draft.spec), { volumeMode: "Filesystem" })
+  const older = fieldsIn(given["dataSource"])
+  const spec = older === undefined || isOlderSource(older) ? given : withoutField(given, "dataSource")
   const source = fieldsIn(spec["dataSource"])
   const reference = fieldsIn(spec["dataSourceRef"])
   // The older field and the newer one say the same.

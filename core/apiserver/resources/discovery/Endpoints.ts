@@ -17,7 +17,7 @@ import {
   withItems,
   zeroDefaulted
 } from "../Fields.ts"
-import { checkImmutable } from "../Meta.ts"
+import { checkKept } from "../Meta.ts"
 import { duplicate, invalid, invalidEach, notSupported, oneOf, type Problems, required, tooMany } from "../Problems.ts"
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"]
@@ -40,8 +40,8 @@ const checkSlicePorts = (ports: ReadonlyArray<Fields>, problems: Problems): void
     names.add(name)
     const protocol = textOf(port["protocol"])
     if (!PROTOCOLS.includes(protocol)) problems.push(notSupported(`ports[${at}].protocol`, protocol, PROTOCOLS))
-    const application = textOf(port["appProtocol"])
-    if (application !== "") {
+    const application = port["appProtocol"]
+    if (typeof application === "string") {
       invalidEach(`ports[${at}].appProtocol`, application, Names.qualifiedName(application), problems)
     }
   })
@@ -50,7 +50,7 @@ const checkSlicePorts = (ports: ReadonlyArray<Fields>, problems: Problems): void
 const checkEndpoint = (endpoint: Fields, type: string, path: string, problems: Problems): void => {
   const addresses = textsOf(endpoint["addresses"])
   const place = `${path}.addresses`
-  if (addresses.length === 0) problems.push(required(place, "must contain at least 1 address"))
+  if (addresses.length === 0) problems.push(required(place))
   else if (addresses.length > 100) problems.push(tooMany(place, addresses.length, 100))
   addresses.forEach((address, at) => {
     if (type === "FQDN") return invalidEach(`${place}[${at}]`, address, Names.dnsSubdomain(address), problems)
@@ -59,8 +59,8 @@ const checkEndpoint = (endpoint: Fields, type: string, path: string, problems: P
     if (family !== type) problems.push(invalid(place, address, `must be an ${type} address`))
     return checkExternalIp(address, `${place}[${at}]`, problems)
   })
-  const node = textOf(endpoint["nodeName"])
-  if (node !== "") invalidEach(`${path}.nodeName`, node, Names.dnsSubdomain(node), problems)
+  const node = endpoint["nodeName"]
+  if (typeof node === "string") invalidEach(`${path}.nodeName`, node, Names.dnsSubdomain(node), problems)
   const host = textOf(endpoint["hostname"])
   if (host !== "") invalidEach(`${path}.hostname`, host, Names.dnsLabel(host), problems)
 }
@@ -86,8 +86,11 @@ export const endpointSlices = (): Definition =>
   define("discovery.k8s.io", "v1", "EndpointSlice", {
     defaults: sliceDefaults,
     check: checkSlice,
-    checkUpdate: (slice, old, problems) =>
-      checkImmutable("addressType", slice["addressType"], old["addressType"], problems),
+    checkUpdate: (slice, old, problems) => checkKept("addressType", slice["addressType"], old["addressType"], problems),
+    strategy: {
+      warnings: (slice, old) =>
+        old === undefined && slice["addressType"] === "FQDN" ? ["spec.addressType: FQDN endpoints are deprecated"] : []
+    },
     generation: ["endpoints", "ports", "addressType"],
     columns: [
       nameColumn,
@@ -107,9 +110,15 @@ const endpointsDefaults = (draft: Draft): void => {
 }
 
 const checkPlace = (address: Fields, path: string, problems: Problems): void => {
-  checkExternalIp(textOf(address["ip"]), `${path}.ip`, problems)
+  const ip = textOf(address["ip"])
+  if (parseAddress(ip) === undefined) {
+    checkAddress(ip, `${path}.ip`, problems)
+    problems.push(invalid(`${path}.ip`, ip, "must be a valid IP address"))
+  } else checkExternalIp(ip, `${path}.ip`, problems)
   const host = textOf(address["hostname"])
   if (host !== "") invalidEach(`${path}.hostname`, host, Names.dnsLabel(host), problems)
+  const node = address["nodeName"]
+  if (typeof node === "string") invalidEach(`${path}.nodeName`, node, Names.dnsSubdomain(node), problems)
 }
 
 const checkEndpoints = (endpoints: KubeObject, problems: Problems): void => {
@@ -131,6 +140,10 @@ const checkEndpoints = (endpoints: KubeObject, problems: Problems): void => {
       const number = numberOf(port["port"])
       for (const message of Names.portNumber(number)) problems.push(invalid(`${where}.port`, number, message))
       oneOf(`${where}.protocol`, port["protocol"], PROTOCOLS, problems)
+      const application = port["appProtocol"]
+      if (typeof application === "string") {
+        invalidEach(`${where}.appProtocol`, application, Names.qualifiedName(application), problems)
+      }
     })
   })
 }

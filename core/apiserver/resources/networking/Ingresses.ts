@@ -236,7 +236,12 @@ export const ingressClasses = (): Definition =>
     defaults: classDefaults,
     check: checkClass,
     checkUpdate: (now, old, problems) =>
-      checkImmutable("spec.controller", fieldsOf(now.spec)["controller"], fieldsOf(old.spec)["controller"], problems),
+      checkImmutable(
+        "spec.controller",
+        textOf(fieldsOf(now.spec)["controller"]),
+        textOf(fieldsOf(old.spec)["controller"]),
+        problems
+      ),
     generation: ["spec"],
     columns: [
       { ...nameColumn, value: (object) => `${object.metadata.name ?? ""}${isDefault(object) ? " (default)" : ""}` },

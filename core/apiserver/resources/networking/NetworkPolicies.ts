@@ -186,7 +186,7 @@ const checkBlocks = (object: KubeObject, problems: Problems): void => {
   const cidrs = blocksOf(object)
   const path = "spec.cidrs"
   if (cidrs.length === 0) return void problems.push(required(path, "at least one CIDR required"))
-  if (cidrs.length > 2) return void problems.push(invalid(path, { cidrs }, "may only hold up to 2 values"))
+  if (cidrs.length > 2) return void problems.push(invalid(path, { CIDRs: cidrs }, "may only hold up to 2 values"))
   cidrs.forEach((one, at) => checkCidr(one, `${path}[${at}]`, problems))
   const [first, second] = cidrs.map((one) => parseCidr(one)?.family)
   if (first !== undefined && first === second) problems.push(invalid(path, cidrs, ONE_OF_EACH))
@@ -200,6 +200,7 @@ const checkBlocksKept = (now: KubeObject, old: KubeObject, problems: Problems): 
   before.forEach((one, at) => {
     if (cidrs[at] !== one) problems.push(invalid(`spec.cidrs[${at}]`, cidrs[at], IMMUTABLE))
   })
+  if (grows) checkBlocks(now, problems)
   return undefined
 }
 
@@ -207,7 +208,9 @@ const checkBlocksKept = (now: KubeObject, old: KubeObject, problems: Problems): 
 export const serviceCidrs = (): Definition =>
   define(GROUP, "v1", "ServiceCIDR", {
     initialStatus: () => ({}),
-    check: checkBlocks,
+    check: (object, problems) => {
+      if (object.metadata.resourceVersion === undefined) checkBlocks(object, problems)
+    },
     checkUpdate: checkBlocksKept,
     status: { keepsMetadata: true },
     columns: [nameColumn, column("CIDRs", (object) => blocksOf(object).join(",")), ageColumn]

@@ -8,7 +8,7 @@ import { define } from "../Define.ts"
 import { type Fields, fieldsIn, fieldsOf, itemsOf, rewriteItems, textOf, textsOf, zeroDefaulted } from "../Fields.ts"
 import { checkImmutable, pathSegmentName } from "../Meta.ts"
 import { invalid, invalidEach, notSupported, type Problems, required } from "../Problems.ts"
-import { checkSelector } from "../Selectors.ts"
+import { checkSelector, selects } from "../Selectors.ts"
 
 const GROUP = "rbac.authorization.k8s.io"
 
@@ -47,7 +47,10 @@ const checkAggregation = (role: KubeObject, problems: Problems): void => {
   if (selectors.length === 0) {
     problems.push(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
   }
-  selectors.forEach((selector, at) => checkSelector(selector, `${path}[${at}]`, problems))
+  selectors.forEach((selector, at) => {
+    checkSelector(selector, `${path}[${at}]`, problems)
+    if (selects(selector, {}) === undefined) problems.push(invalid(`${path}[${at}]`, null, "invalid label selector."))
+  })
 }
 
 const created: ReadonlyArray<Column> = [

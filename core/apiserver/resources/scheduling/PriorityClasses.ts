@@ -29,6 +29,8 @@ const notTheSystems = (object: KubeObject): string | undefined => {
 }
 
 const check = (object: KubeObject, problems: Problems): void => {
+  // What may change of one that was admitted is nothing that these rules are about.
+  if (object.metadata.resourceVersion !== undefined) return
   const reserved = (object.metadata.name ?? "").startsWith(SYSTEM_PREFIX)
   const why = reserved ? notTheSystems(object) : undefined
   if (why !== undefined) {
@@ -38,7 +40,7 @@ const check = (object: KubeObject, problems: Problems): void => {
   if (!reserved && numberOf(object["value"]) > HIGHEST_OF_USERS) {
     problems.push(forbidden("value", `maximum allowed value of a user defined priority is ${HIGHEST_OF_USERS}`))
   }
-  oneOf("preemptionPolicy", object["preemptionPolicy"], ["Never", "PreemptLowerPriority"], problems)
+  oneOf("preemptionPolicy", object["preemptionPolicy"], ["PreemptLowerPriority", "Never"], problems)
 }
 
 const checkUpdate = (object: KubeObject, old: KubeObject, problems: Problems): void => {

@@ -29,7 +29,7 @@ import {
   required,
   tooLong
 } from "../Problems.ts"
-import { checkDriverName, specOf } from "./StorageClasses.ts"
+import { checkAttacher, checkDriverName, specOf } from "./StorageClasses.ts"
 
 const GROUP = "storage.k8s.io"
 const MODES = ["Persistent", "Ephemeral"]
@@ -218,7 +218,7 @@ const checkAttachment = (object: KubeObject, problems: Problems): void => {
   if (typeof name === "string") {
     invalidEach("spec.source.persistentVolumeName", name, Names.dnsSubdomain(name), problems)
   }
-  checkDriverName(textOf(spec["attacher"]), "spec.attacher", problems)
+  checkAttacher(textOf(spec["attacher"]), object.metadata.resourceVersion === undefined, "spec.attacher", problems)
 }
 
 /** The definition of attachments. */

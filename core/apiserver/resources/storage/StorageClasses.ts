@@ -70,7 +70,9 @@ const checkTopologies = (terms: ReadonlyArray<Fields>, problems: Problems): void
       wanted.set(key, JSON.stringify([...new Set(textsOf(one["values"]))].sort()))
     })
     const said = JSON.stringify([...wanted].sort(([a], [b]) => a.localeCompare(b)))
-    if (before.includes(said)) problems.push(duplicate(path, ""))
+    // The real server compares with a slot for each term, empty as it is, besides the terms before.
+    const alike = before.filter((one) => one === said).length + (wanted.size === 0 ? terms.length : 0)
+    for (let count = 0; count < alike; count++) problems.push(duplicate(path, ""))
     before.push(said)
   })
 }
@@ -184,11 +186,23 @@ export const csiStorageCapacities = (): Definition =>
     columns: []
   })
 
-/** The driver of a fields' value, as drivers and attachments name it. */
+/** Checks the name of a driver, as nodes have it. */
 export const checkDriverName = (name: string, path: string, problems: Problems): void => {
   if (name === "") return void problems.push(required(path))
   if (name.length > 63) problems.push(tooLong(path, 63))
   invalidEach(path, name, Names.dnsSubdomain(name.toLowerCase()), problems)
+  return undefined
+}
+
+const CASELESS =
+  "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'Example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+
+/** Checks the name of the driver that attaches: the same rule, of a new attachment in other words. */
+export const checkAttacher = (name: string, isNew: boolean, path: string, problems: Problems): void => {
+  if (!isNew) return checkDriverName(name, path, problems)
+  if (name === "") return void problems.push(required(path))
+  if (Names.dnsSubdomain(name.toLowerCase()).length > 0) problems.push(invalid(path, name, CASELESS))
+  if (name.length > 63) problems.push(tooLong(path, 63))
   return undefined
 }
 

@@ -1,14 +1,6 @@
 // `kubectl create` of every kind it knows, and what describe and get show of them.
+import { REQUEST } from "../Request.ts"
 import type { Scene } from "../Tour.ts"
-
-/** A request of CN=tour-client, O=tour, in PEM, in base64. */
-const csr =
-  "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlIZ01JR0hBZ0VBTUNVeEZEQVNCZ05WQkFNTUMzUnZkWEl0WTJ4" +
-  "cFpXNTBNUTB3Q3dZRFZRUUtEQVIwYjNWeQpNRmt3RXdZSEtvWkl6ajBDQVFZSUtvWkl6ajBEQVFjRFFnQUU0Y1EvQW5LY2xqWVh3" +
-  "LzRVRmtWT0YwVXBwMmovCnErTDcrMVJuVVhMTk01Nk16NGZDQkFwVk4zd3g0MjBaTVYwWTRBNGtEQ3EzNWx4NUdjY3FuR2I2dXFB" +
-  "QU1Bb0cKQ0NxR1NNNDlCQU1DQTBnQU1FVUNJUUNNTU1RTjZwOHZqUUM0U3lVenBCNldzM3RUOVZlSWU5d3M4U3FOTDFsWAp0d0ln" +
-  "UTZacEluYXRaOTRMekRRMmQ2ZCs2d3dla0x4NTFSZHFCOFZ0emtxV2F4WT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUgUkVRVUVTVC0t" +
-  "LS0tCg=="
 
 export const imperative: ReadonlyArray<Scene> = [
   {
@@ -179,7 +171,7 @@ spec: {holderIdentity: me, leaseDurationSeconds: 10}
           apiVersion: "certificates.k8s.io/v1",
           kind: "CertificateSigningRequest",
           metadata: { name: "tour-one" },
-          spec: { request: csr, signerName: "example.com/tour", usages: ["client auth"], expirationSeconds: 3600 }
+          spec: { request: REQUEST, signerName: "example.com/tour", usages: ["client auth"], expirationSeconds: 3600 }
         })
       },
       "get csr tour-one",
