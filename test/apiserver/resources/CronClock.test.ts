@@ -1,7 +1,7 @@
 // When schedules are due: as the library that Kubernetes uses says for schedules drawn at random, in zones that change their clocks; and
 // as the calendar says, whatever the schedule.
 import { readFileSync } from "node:fs"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { CronClock, cronClock, TimeZone } from "#apiserver"
 import { rfc3339 } from "#kube"

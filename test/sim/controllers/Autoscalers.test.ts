@@ -1,6 +1,6 @@
 // Autoscalers in virtual time, on a demand that changes in steps and is shared by whatever pods run: they stay within their bounds, go
 // down only when five minutes have asked for it, and come to rest where the demand is met.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
 import { type Client, gvr, type KubeList, type KubeObject } from "#kube"

@@ -1,5 +1,5 @@
 // Disruption budgets in virtual time: whoever evicts, and however often, never are fewer pods healthy than a budget says.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { ApiFailure, gvr, type Json, type KubeObject } from "#kube"
 import { allControllers, controllerManager, World } from "#sim"
@@ -47,7 +47,9 @@ const pods = gvr("", "v1", "pods")
 /** The healthy pods that there must be, by the plainest reading of the spec. */
 const leastHealthy = ({ maxUnavailable, minAvailable, replicas }: BudgetCase): number => {
   const of = (value: Json | undefined): number =>
-    typeof value === "number" ? value : Math.ceil((Number(String(value).slice(0, -1)) * replicas) / 100)
+    typeof value === "number"
+      ? value
+      : Math.ceil((Number.parseInt(typeof value === "string" ? value : "", 10) * replicas) / 100)
   return minAvailable === undefined ? Math.max(0, replicas - of(maxUnavailable)) : of(minAvailable)
 }
 

@@ -1,7 +1,7 @@
 // Random Jobs in a simulated cluster, with pods that succeed, fail with some code, hang or are deleted, and controllers that may be
 // killed and started anew at any time: what happened is written down for the properties to judge.
 // Owns the case, its run and the record; refuses to judge.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { type Client, gvr, type Json, type KubeObject, parseRfc3339 } from "#kube"
 import { allControllers, startControllers, World } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"

@@ -1,5 +1,5 @@
 // The parts of the batch and autoscaling controllers that are arithmetic, against the plainest way to do the same.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { IndexSet } from "../../../sim/controllers/batch/IndexSet.ts"
 import { Recommendations } from "../../../sim/controllers/autoscaling/Recommendations.ts"

@@ -1,5 +1,5 @@
 // Addresses of pods: no two pods of a machine have the same one as long as there are enough, whatever came and went before.
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { placeOf, podIp } from "../../../sim/nodes/NodeGroup.ts"
 import { PLACES, PodPlaces } from "../../../sim/nodes/PodPlaces.ts"
