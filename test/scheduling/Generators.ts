@@ -62,7 +62,8 @@ export const nodeOf = (name: string, parts: NodeParts): KubeObject => {
 const selector = fc.oneof(
   fc.constantFrom("x", "y").map((app) => ({ matchLabels: { app } })),
   fc.constantFrom("x", "y").map((app) => ({ matchExpressions: [{ key: "app", operator: "In", values: [app, "z"] }] })),
-  fc.constant({ matchExpressions: [{ key: "app", operator: "Exists" }] })
+  fc.constant({ matchExpressions: [{ key: "app", operator: "Exists" }] }),
+  fc.constant({ matchExpressions: [{ key: "tier", operator: "NotIn", values: ["1"] }] })
 )
 
 const namespaces = fc.oneof(
@@ -187,7 +188,11 @@ const initContainer = fc
 export const podParts = fc.record({
   namespace: fc.constantFrom("default", "default", "other"),
   labels: fc
-    .record({ app: maybe(fc.constantFrom("x", "y", "z"), 5), hash: maybe(fc.constantFrom("1", "2"), 3) })
+    .record({
+      app: maybe(fc.constantFrom("x", "y", "z"), 5),
+      hash: maybe(fc.constantFrom("1", "2"), 3),
+      tier: maybe(fc.constantFrom("1", "2"))
+    })
     .map((fields) => defined(fields) as Record<string, string>),
   containers: fc.array(container, { minLength: 1, maxLength: 2 }),
   initContainers: rarely(fc.array(initContainer, { minLength: 1, maxLength: 3 }), 6),
@@ -212,7 +217,8 @@ export const podOf = (name: string, parts: PodParts): KubeObject => {
   const affinity = defined({ nodeAffinity: near, podAffinity, podAntiAffinity })
   return pod(name, {
     namespace,
-    labels,
+    // A label of its own, as a StatefulSet's pods have it: no selector asks about it.
+    labels: { ...labels, name },
     spec: defined({
       ...rest,
       affinity: Object.keys(affinity).length === 0 ? undefined : affinity,

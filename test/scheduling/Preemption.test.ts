@@ -17,6 +17,7 @@ import {
   Selectors
 } from "#scheduling"
 import { nodeOf, type NodeParts, nodeParts, parameters, podOf, type PodParts, podParts } from "./Generators.ts"
+import { node, pod } from "./Objects.ts"
 import { Reference } from "./Reference.ts"
 
 const namespaces = { default: { team: "a" }, other: { team: "b" } }
@@ -105,6 +106,30 @@ const started = (pod: KubeObject, at: number): KubeObject => ({
 })
 
 describe("preemption", () => {
+  it("chooses among victims that have not begun, though time goes on meanwhile", () => {
+    const cluster = new Cluster()
+    let clock = 0
+    const decider = new Decider({
+      cluster,
+      profile: defaultProfile,
+      nominations: new Nominations(),
+      selectors: new Selectors(),
+      volumes: () => noVolumes,
+      random: () => 0.5
+    })
+    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5, startedAt: () => clock++ })
+    for (const name of ["a", "b", "c"]) {
+      cluster.nodeSeen(node(name, { allocatable: { cpu: "1" } }))
+      cluster.place(pod(`on-${name}`, { requests: { cpu: "1" } }), name)
+    }
+    const high = pod("high", { requests: { cpu: "1" }, spec: { priority: 5 } })
+    const decision = decider.decide(high)
+    if (!(decision instanceof Diagnosis)) throw new Error("there is no room")
+    const search = preemption.search(high, decision)
+    if (!("candidates" in search)) throw new Error(search.message)
+    assert.include(["a", "b", "c"], preemption.choose(search.candidates).name)
+  })
+
   it("finds the candidates of the plain rules and chooses the least harmful", () => {
     let searched = 0
     fc.assert(

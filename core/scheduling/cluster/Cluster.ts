@@ -89,6 +89,7 @@ export class Cluster {
     this.podsPlaced = new Float64Array(FIRST_SIZE)
     this.present = new Uint8Array(FIRST_SIZE)
     this.topology.grow(FIRST_SIZE)
+    shapes.kin.onLearned = () => this.regroupKin()
   }
 
   readonly namespaceLabels = (namespace: string): Labels => this.namespaces.get(namespace) ?? noLabels
@@ -227,6 +228,18 @@ export class Cluster {
 
   domains(key: string): Domains {
     return this.topology.domains(key, () => this.labelled())
+  }
+
+  /** More labels count: every pod on a node finds its kin anew. */
+  private regroupKin(): void {
+    this.epoch++
+    for (const before of this.placed.values()) {
+      const kin = this.shapes.kin.of(before.pod)
+      const placed = { ...before, kin }
+      this.placed.set(before.uid, placed)
+      this.rows[before.node].pods.set(before.uid, placed)
+      this.shapes.kin.place(kin, before.node, 1, before.ending)
+    }
   }
 
   private *labelled(): Iterable<readonly [number, Labels]> {

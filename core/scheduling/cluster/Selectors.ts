@@ -27,13 +27,35 @@ const equals = (labels: Labels): ReadonlyArray<LabelRequirement> =>
 const plainSelector = (object: KubeObject): Labels | undefined =>
   (object.spec as { readonly selector?: Labels } | undefined)?.selector
 
+/** The labels that a service or controller selects by. */
+const selectorKeys = (kind: SelectorKind, object: KubeObject): Iterable<string> => {
+  if (kind === "Service" || kind === "ReplicationController") return Object.keys(plainSelector(object) ?? {})
+  const selector = labelSelectorOf((object.spec as { readonly selector?: LabelSelectorObject } | undefined)?.selector)
+  return selector instanceof LabelSelector ? selector.requirements.map(({ key }) => key) : []
+}
+
 export class Selectors {
   /** Moves when any answer may be different. */
   epoch = 0
+  private readonly labelKeys = new Set<string>()
+  private readonly listeners: Array<(keys: Iterable<string>) => void> = []
   private readonly services = new Map<string, Map<string, Labels>>()
   private readonly controllers = new Map<string, KubeObject>()
 
+  /** Tells, now and from now on, which labels selectors ask about. */
+  onKeys(listener: (keys: Iterable<string>) => void): void {
+    this.listeners.push(listener)
+    listener(this.labelKeys)
+  }
+
+  private learn(keys: Iterable<string>): void {
+    const before = this.labelKeys.size
+    for (const key of keys) this.labelKeys.add(key)
+    if (this.labelKeys.size > before) for (const tell of this.listeners) tell(this.labelKeys)
+  }
+
   seen(kind: SelectorKind, object: KubeObject): void {
+    this.learn(selectorKeys(kind, object))
     if (kind !== "Service") {
       const key = `${kind}/${objectKey(object)}`
       const before = this.controllers.get(key)

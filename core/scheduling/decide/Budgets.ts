@@ -40,12 +40,13 @@ export interface Split {
 export const splitByBudgets = (pods: ReadonlyArray<PlacedPod>, budgets: ReadonlyArray<Budget>): Split => {
   if (budgets.length === 0) return { breaking: [], harmless: pods }
   const left = budgets.map(({ allowed }) => allowed)
-  const breaks = ({ kin: { labels, namespace }, pod }: PlacedPod): boolean => {
-    if (labels === noLabels || Object.keys(labels).length === 0) return false
+  const breaks = ({ pod: { metadata } }: PlacedPod): boolean => {
+    const { labels = noLabels, name = "", namespace } = metadata
+    if (Object.keys(labels).length === 0) return false
     for (let at = 0; at < budgets.length; at++) {
       const budget = budgets[at]
       if (budget.namespace !== namespace || !budget.selector.matches(labels)) continue
-      if (budget.disrupted.has(pod.metadata.name ?? "")) continue
+      if (budget.disrupted.has(name)) continue
       left[at]--
       if (left[at] < 0) return true
     }

@@ -75,12 +75,14 @@ export class Decider {
   private readonly volumes: VolumeSource
   private readonly random: () => number
   private readonly views = new Map<PodShape, ClassView>()
+  private generation = 0
 
   constructor({ cluster, nominations, profile, random, selectors, volumes }: DeciderParts) {
     this.cluster = cluster
     this.profile = profile
     this.search = new NodeSearch({ cluster, profile, nominations, verdicts: this.verdicts })
     this.selectors = selectors
+    selectors.onKeys((keys) => cluster.shapes.kin.learn(keys))
     this.random = random
     this.volumes = volumes(this.verdicts, profile)
   }
@@ -189,6 +191,11 @@ export class Decider {
 
   /** What the pod's shape sees of all nodes, up to date. */
   view(pod: KubeObject, shape: PodShape): ClassView {
+    // Shapes are others since more labels count.
+    if (this.generation !== this.cluster.shapes.kin.generation) {
+      this.generation = this.cluster.shapes.kin.generation
+      this.views.clear()
+    }
     let view = this.views.get(shape)
     if (view === undefined) {
       view = new ClassView(this.cluster, () => this.parts(pod, shape, true))

@@ -82,8 +82,10 @@ export class Preemption {
     let left = candidates
     for (const of of cost) {
       if (left.length === 1) break
-      const least = Math.min(...left.map(of))
-      left = left.filter((candidate) => of(candidate) === least)
+      // Asked once: for a pod that has not begun the answer is the moment of asking.
+      const costs = left.map(of)
+      const least = Math.min(...costs)
+      left = left.filter((_, at) => costs[at] === least)
     }
     return left.length === 1 ? left[0] : left[Math.floor(this.parts.random() * left.length)]
   }

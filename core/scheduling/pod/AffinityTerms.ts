@@ -88,3 +88,9 @@ export const matchesAll = (
   for (const term of terms) if (!termMatches(term, namespace, labels, namespaceLabels)) return false
   return true
 }
+
+/** The labels that a pod's terms ask other pods about. */
+export const termKeys = ({ preferredAffinity, preferredAnti, requiredAffinity, requiredAnti }: PodTerms) =>
+  [requiredAffinity, requiredAnti, preferredAffinity, preferredAnti].flatMap((terms) =>
+    terms.flatMap(({ selector }) => selector.requirements.map(({ key }) => key))
+  )

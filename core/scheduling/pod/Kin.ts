@@ -1,7 +1,8 @@
 // Kin: pods that look the same to other pods, by namespace, labels and terms of affinity. Where they are is counted together.
+// Only labels count that some selector has asked about: pods that differ in others alone (their own name, an index) are kin.
 // Owns telling kin apart and their places; refuses what only the pod itself cares for (resources, tolerations).
 import type { KubeObject, Labels } from "#kube"
-import { hasTerms, type PodTerms, termsOf } from "./AffinityTerms.ts"
+import { hasTerms, type PodTerms, termKeys, termsOf } from "./AffinityTerms.ts"
 import { noLabels, podSpecOf } from "./PodFields.ts"
 
 export interface Kin {
@@ -32,15 +33,41 @@ export class KinRegister {
   private next = 0
   /** How often kin were forgotten: what remembers kin by number starts anew after that. */
   sweeps = 0
+  /** Moves when more labels count: whoever knows kin by then starts anew. */
+  generation = 0
+  /** Called when more labels count, before any kin is told by them. */
+  onLearned: (() => void) | undefined
+  private readonly labelKeys = new Set<string>()
+
+  /** Selectors ask about these labels from now on. */
+  learn(keys: Iterable<string>): void {
+    const before = this.labelKeys.size
+    for (const key of keys) this.labelKeys.add(key)
+    if (this.labelKeys.size === before) return
+    this.generation++
+    this.byKey.clear()
+    this.all.clear()
+    this.withTerms.clear()
+    this.onLearned?.()
+  }
+
+  /** The labels of a pod that count. */
+  counting(labels: Labels): Labels {
+    let found: Record<string, string> | undefined
+    for (const key in labels) if (this.labelKeys.has(key)) (found ??= {})[key] = labels[key]
+    return found ?? noLabels
+  }
 
   /** The kin of a pod; made when it is new. */
   of(pod: KubeObject): Kin {
-    const { labels = noLabels, namespace = "" } = pod.metadata
+    const { namespace = "" } = pod.metadata
     const spec = podSpecOf(pod)
     const affinity =
       spec.affinity?.podAffinity === undefined && spec.affinity?.podAntiAffinity === undefined
         ? ""
         : JSON.stringify([spec.affinity.podAffinity, spec.affinity.podAntiAffinity])
+    if (affinity !== "") this.learn(termKeys(termsOf(namespace, spec)))
+    const labels = this.counting(pod.metadata.labels ?? noLabels)
     const key = `${namespace}\n${labelsText(labels)}\n${affinity}`
     const known = this.byKey.get(key)
     if (known !== undefined) return known

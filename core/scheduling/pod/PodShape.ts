@@ -1,17 +1,10 @@
 // The shape of a pod: everything that decides where it may go, read once and shared by all pods that ask for the same.
 // Owns reading and sharing; refuses to know nodes. Bound: SHAPES_MAX shapes, the longest unused forgotten first.
-import type { KubeObject, Labels, LabelSelector } from "#kube"
+import { type KubeObject, type Labels, LabelSelector, labelSelectorOf } from "#kube"
 import { type HostPort, hostPortsOf } from "./HostPorts.ts"
 import { type Kin, KinRegister } from "./Kin.ts"
 import { namedNodes, PreferredNodes, RequiredNodes } from "./NodeTerms.ts"
-import {
-  noLabels,
-  type PodSpecFields,
-  podSpecOf,
-  podStatusOf,
-  type Toleration,
-  type VolumeFields
-} from "./PodFields.ts"
+import { type PodSpecFields, podSpecOf, podStatusOf, type Toleration, type VolumeFields } from "./PodFields.ts"
 import { placedMissing, podRequests, scoringMissing } from "./PodRequests.ts"
 import { amountOf, CPU, type Exact, MEMORY, ResourceNames, type ResourceVector, vectorOf } from "./ResourceVector.ts"
 import { softTolerations, toleratesTaint, UNSCHEDULABLE_TAINT } from "./Tolerations.ts"
@@ -29,6 +22,7 @@ export interface PodShape {
   readonly kin: Kin
   readonly spec: PodSpecFields
   readonly namespace: string
+  /** Those that some selector asks about. */
   readonly labels: Labels
   readonly requests: ResourceVector
   /** As NodeResourcesFit scores: with defaults for what containers leave out. */
@@ -54,6 +48,8 @@ export interface PodShape {
 }
 
 const SHAPES_MAX = 4096
+/** Kinds of owners whose selectors spread their pods by default. */
+const spreading = new Set(["ReplicaSet", "ReplicationController", "StatefulSet"])
 
 const normalizedImage = (name: string): string =>
   name.lastIndexOf(":") <= name.lastIndexOf("/") ? `${name}:latest` : name
@@ -101,12 +97,13 @@ export class PodShapes {
   readonly kin = new KinRegister()
   readonly resources = new ResourceNames()
   private readonly byKey = new Map<string, PodShape>()
-  private readonly ofPod = new WeakMap<KubeObject, PodShape>()
+  private ofPod = new WeakMap<KubeObject, PodShape>()
   private next = 0
+  private generation = 0
 
   /** The shape of a pod; the same object for pods that ask for the same. */
   of(pod: KubeObject): PodShape {
-    const known = this.ofPod.get(pod)
+    const known = this.generation === this.kin.generation ? this.ofPod.get(pod) : undefined
     if (known !== undefined) return known
     const shape = this.find(pod)
     this.ofPod.set(pod, shape)
@@ -124,8 +121,18 @@ export class PodShapes {
   }
 
   private find(pod: KubeObject): PodShape {
-    const kin = this.kin.of(pod)
     const spec = podSpecOf(pod)
+    for (const { labelSelector, matchLabelKeys = none } of spec.topologySpreadConstraints ?? none) {
+      const selector = labelSelectorOf(labelSelector)
+      this.kin.learn(selector instanceof LabelSelector ? selector.requirements.map(({ key }) => key) : none)
+      this.kin.learn(matchLabelKeys)
+    }
+    const kin = this.kin.of(pod)
+    if (this.generation !== this.kin.generation) {
+      this.generation = this.kin.generation
+      this.byKey.clear()
+      this.ofPod = new WeakMap()
+    }
     const volumes = decisiveVolumes(spec.volumes)
     const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller === true)
     const podName = volumes.length > 0 ? (pod.metadata.name ?? "") : ""
@@ -151,7 +158,7 @@ export class PodShapes {
             spec.hostUsers,
             spec.hostNetwork
           ])
-    const ownerText = owner === undefined ? "" : `${owner.kind}/${owner.name}`
+    const ownerText = owner === undefined || !spreading.has(owner.kind) ? "" : `${owner.kind}/${owner.name}`
     const volumeText = volumes.length === 0 ? "" : JSON.stringify([podName, volumes])
     const containers = `${containersText(spec.containers)}!${containersText(spec.initContainers)}`
     const key = `${kin.id}\n${containers}\n${text}\n${ownerText}\n${volumeText}`
@@ -190,7 +197,7 @@ export class PodShapes {
       kin,
       spec,
       namespace: pod.metadata.namespace ?? "",
-      labels: pod.metadata.labels ?? noLabels,
+      labels: kin.labels,
       requests: vectorOf(this.resources, podRequests(pod)),
       scored: vectorOf(this.resources, podRequests(pod, { missing: scoringMissing, useStatus: true })),
       usage: this.measure(pod),
