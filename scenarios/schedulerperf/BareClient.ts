@@ -11,6 +11,7 @@ import {
   type Collection,
   Failures,
   generatedName,
+  INITIAL_EVENTS_END,
   isJsonObject,
   type JsonObject,
   type KubeObject,
@@ -119,6 +120,17 @@ class BareServer {
     return this.put(collection, key, completed({ ...object, metadata }), "ADDED")
   }
 
+  /** What is there as ADDED events, then the bookmark that ends it. */
+  sendState(collection: Collection, watcher: Watcher): void {
+    const state = this.select({ ...collection, namespace: watcher.namespace }, {}).filter(watcher.selects)
+    const metadata = { resourceVersion: this.resourceVersion, annotations: { [INITIAL_EVENTS_END]: "true" } }
+    this.later(() => {
+      if (!this.shelf(collection).watchers.has(watcher)) return
+      for (const object of state) watcher.listener.event({ type: "ADDED", object })
+      watcher.listener.event({ type: "BOOKMARK", object: { apiVersion: "v1", kind: "Bookmark", metadata } })
+    })
+  }
+
   put(collection: Collection, key: string, object: KubeObject, type: Change): KubeObject {
     const made = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.version) } }
     const { objects, watchers } = this.shelf(collection)
@@ -195,10 +207,14 @@ export const bareClient = (clockwork: Clockwork): Client => {
     watch: (collection, options, listener) => {
       const { watchers } = server.shelf(collection)
       const watcher: Watcher = { namespace: collection.namespace, selects: selectorOf(options), listener }
+      const { resourceVersion = "0", sendInitialEvents } = options
       // Nothing of the past is kept: a watch that does not begin now is told to list again.
-      const isCurrent = options.resourceVersion === server.resourceVersion && options.sendInitialEvents !== true
-      if (isCurrent) watchers.add(watcher)
-      else server.later(() => listener.ended(Failures.expired("a bare server keeps no past")))
+      if (sendInitialEvents !== true && resourceVersion !== server.resourceVersion) {
+        server.later(() => listener.ended(Failures.expired("a bare server keeps no past")))
+        return () => undefined
+      }
+      watchers.add(watcher)
+      if (sendInitialEvents === true) server.sendState(collection, watcher)
       return () => watchers.delete(watcher)
     },
     create: (target, object, _options, done) => {

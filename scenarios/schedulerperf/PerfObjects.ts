@@ -103,6 +103,9 @@ const preparedNode = (
   return { ...node, status: { ...status, allocatable } }
 }
 
+/** Names that are tried for a node when others have taken them: fifteen thousand random ones meet now and then. */
+const NAMES_TRIED = 8
+
 /** Makes nodes; each gets its strategy's labels and limits at once. */
 export const createNodes = (
   client: Client,
@@ -112,12 +115,16 @@ export const createNodes = (
   random: () => number
 ): Effect.Effect<void, ApiFailure> =>
   inNumber(count, (index, done) => {
-    const node = preparedNode(template(index), index, operation, random)
     const limits = operation.nodeAllocatableStrategy
-    client.create(nodes, node, {}, (answer) => {
-      if (answer instanceof ApiFailure || limits === undefined) return done(answer)
-      client.create(csiNodes, csiNodeOf(node.metadata.name ?? "", limits), {}, done)
-    })
+    const attempt = (left: number): void => {
+      const node = preparedNode(template(index), index, operation, random)
+      client.create(nodes, node, {}, (answer) => {
+        if (answer instanceof ApiFailure && answer.reason === "AlreadyExists" && left > 1) return attempt(left - 1)
+        if (answer instanceof ApiFailure || limits === undefined) return done(answer)
+        client.create(csiNodes, csiNodeOf(node.metadata.name ?? "", limits), {}, done)
+      })
+    }
+    attempt(template(index).metadata.name === undefined ? NAMES_TRIED : 1)
   })
 
 /** A volume and its claim, bound to each other by hand, for pods that want one each. */
