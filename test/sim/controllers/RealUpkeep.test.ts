@@ -94,7 +94,9 @@ const dropped: ReadonlySet<string> = new Set([
   "generateName",
   "generation",
   "observedGeneration",
-  "endpoints.kubernetes.io/last-change-trigger-time"
+  "endpoints.kubernetes.io/last-change-trigger-time",
+  // The real manager's first count of a custom resource races the charge at admission, and stays wrong for five minutes.
+  "count/toys.upkeep.example.com"
 ])
 
 /** Lists whose order says nothing. */
