@@ -107,9 +107,13 @@ class BareServer {
   }
 
   create(collection: Collection, object: KubeObject): KubeObject | ApiFailure {
-    const { generateName = "", name = generatedName(generateName, this.clockwork.random) } = object.metadata
+    const { objects } = this.shelf(collection)
+    const { generateName = "" } = object.metadata
+    let name = object.metadata.name ?? generatedName(generateName, this.clockwork.random)
+    while (object.metadata.name === undefined && objects.has(keyOf(collection.namespace, name)))
+      name = generatedName(generateName, this.clockwork.random)
     const key = keyOf(collection.namespace, name)
-    if (this.shelf(collection).objects.has(key)) return Failures.alreadyExists(failureTarget({ ...collection, name }))
+    if (objects.has(key)) return Failures.alreadyExists(failureTarget({ ...collection, name }))
     const metadata = {
       ...object.metadata,
       name,
