@@ -36,14 +36,21 @@ const benchOf = Command.make("bench").pipe(
   ])
 )
 
+const explainOf = Command.make("explain").pipe(
+  Command.withDescription("Say why one of the systems decides as it does"),
+  Command.withExamples([{ command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }])
+)
+
 /** The store starts without waiting for what only the others load. */
 const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+  const { serveSchedulerCommand } = await import("#scheduling")
+  const servers = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
+  if (system === "scheduler") return Command.withSubcommands(serveOf, servers)
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
-  const sim = [serveClusterCommand, serveControllersCommand] as const
-  return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, ...sim])
+  return Command.withSubcommands(serveOf, [...servers, serveClusterCommand, serveControllersCommand])
 }
 
 const everything = async () => {
@@ -51,6 +58,7 @@ const everything = async () => {
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
+  const { explainPodCommand } = await import("#scheduling")
   const { simCommand } = await import("#sim")
   return Command.withSubcommands(wharf, [
     runCommand,
@@ -59,6 +67,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    Command.withSubcommands(explainOf, [explainPodCommand]),
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,

@@ -2,9 +2,7 @@
 // Owns how they are made, started and stopped; refuses to know the server, which each of them reaches by a client of its own: a
 // simulated one, or a real one whose clock the kernel follows.
 import type { Cancel, Client, Clockwork } from "#kube"
-import { OnePassChooser } from "./binder/OnePassChooser.ts"
-import { PodBindings } from "./binder/PodBindings.ts"
-import type { NodeChooser } from "./binder/NodeChooser.ts"
+import { type MakePlacer, onePassBinder, type PodPlacer } from "./binder/PodPlacer.ts"
 import { ChurnPlayer } from "./churn/ChurnPlayer.ts"
 import type { ChurnStep } from "./churn/ChurnStep.ts"
 import { HollowNodes } from "./nodes/HollowNodes.ts"
@@ -35,11 +33,10 @@ export interface PopulationOptions {
   readonly nodeStages?: ReadonlyArray<Stage>
   /** Milliseconds over which the nodes come up; default 0. */
   readonly registerOverMs?: number
-  /** Who chooses nodes for pods; default the plain one-pass binder. */
-  readonly chooser?: NodeChooser
+  /** Who gives pods their nodes; default the plain one-pass binder. */
+  readonly placer?: MakePlacer
   /** False leaves pods to a scheduler that comes from elsewhere; default true. */
   readonly bindsPods?: boolean
-  readonly bindingsPerSecond?: number
   readonly controllers?: ReadonlyArray<ControllerStart>
 }
 
@@ -49,7 +46,7 @@ export type ClientOf = (name: string) => Client
 export class Population {
   readonly nodes: HollowNodes
   readonly pods: HollowPods
-  readonly bindings: PodBindings
+  readonly bindings: PodPlacer
   readonly player: ChurnPlayer
   private readonly kernel: Kernel
   private readonly clientOf: ClientOf
@@ -62,15 +59,10 @@ export class Population {
     this.options = options
     const process = kernel.process("kubelets")
     const client = clientOf("kubelets")
-    const { bindingsPerSecond, chooser, nodeGroups, nodeStages = [], podStages, registerOverMs = 0 } = options
+    const { nodeGroups, nodeStages = [], placer = onePassBinder(), podStages, registerOverMs = 0 } = options
     this.nodes = new HollowNodes({ kernel, process, client, groups: nodeGroups, registerOverMs, stages: nodeStages })
     this.pods = new HollowPods({ kernel, process, client, nodes: this.nodes, stages: podStages ?? kubeletPodStages })
-    this.bindings = new PodBindings({
-      process: kernel.process("scheduler"),
-      client: clientOf("scheduler"),
-      chooser: chooser ?? new OnePassChooser(),
-      ...(bindingsPerSecond === undefined ? {} : { perSecond: bindingsPerSecond })
-    })
+    this.bindings = placer(kernel.process("scheduler"), clientOf("scheduler"))
     this.player = new ChurnPlayer(kernel.process("users"), clientOf("users"))
   }
 

@@ -27,3 +27,6 @@ export { type Candidate, Preemption, type PreemptionParts } from "./decide/Preem
 export { Extender, ExtenderFailure, type ExtenderTransport } from "./extenders/Extender.ts"
 export { extenderTransport } from "./extenders/ExtenderTransportAdapter.ts"
 export { Scheduler, type SchedulerOptions, type SchedulerStats } from "./run/Scheduler.ts"
+export { explainPodCommand, NotExplained } from "./serve/ExplainCommand.ts"
+export { SchedulerFileInvalid } from "./serve/SchedulerSetup.ts"
+export { LeadershipLost, serveSchedulerCommand } from "./serve/ServeSchedulerCommand.ts"

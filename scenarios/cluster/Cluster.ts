@@ -66,8 +66,13 @@ export const Cluster = Schema.Struct({
     }),
   disk: DiskModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   compaction: Schema.optionalKey(Span).annotate({ description: "Between compactions of the store's past" }),
-  bindingsPerSecond: Rate.pipe(Schema.withDecodingDefaultKey(Effect.succeed(10_000))).annotate({
-    description: "Pods that the scheduler binds in a second of virtual time at most"
+  scheduler: Schema.Literals(["kube-scheduler", "one-pass"])
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed("kube-scheduler" as const)))
+    .annotate({
+      description: "kube-scheduler: its default profile; one-pass: a plain binder that costs next to nothing"
+    }),
+  bindingsPerSecond: Schema.optionalKey(Rate).annotate({
+    description: "Pods that the one-pass binder binds in a second of virtual time at most; default 10000"
   }),
   controllers: Schema.Union([
     Schema.Literals(["all", "none"]),

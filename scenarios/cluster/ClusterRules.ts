@@ -216,6 +216,10 @@ export const clusterProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
     ...resourceProblems(cluster),
     ...controllerProblems(cluster.controllers)
   ]
+  if (cluster.bindingsPerSecond !== undefined && cluster.scheduler !== "one-pass") {
+    const rule = "is the pace of the one-pass binder: say scheduler: one-pass as well, or leave it out"
+    problems.push({ path: ["cluster", "bindingsPerSecond"], rule })
+  }
   if (nodes > 100_000) problems.push({ path: ["cluster", "nodeGroups"], rule: "have more than 100,000 nodes together" })
   if (cluster.checkers.includes("history") && nodes > historyNodesMax) {
     const rule = `history keeps every event and is for at most ${historyNodesMax} nodes, not ${nodes}`

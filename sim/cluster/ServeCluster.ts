@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import { inProcessClient, type RunningApiServer, serveApiServer, type ServerOptions } from "#apiserver"
 import type { Client } from "#kube"
+import { kubeScheduler } from "../binder/PodPlacer.ts"
 import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import { certificatePort } from "../controllers/identity/CertificatePortAdapter.ts"
 import { Population, type PopulationOptions } from "../Population.ts"
@@ -79,7 +80,11 @@ export const serveCluster = Effect.fn("sim.serveCluster")(function* (
   const population = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const controllers = options.runsControllers ? [controllersFor(running)] : []
-      const all = new Population(kernel, clientFor(running, kernel, time), { ...options.population, controllers })
+      const all = new Population(kernel, clientFor(running, kernel, time), {
+        placer: kubeScheduler,
+        ...options.population,
+        controllers
+      })
       all.start()
       return all
     }),

@@ -1,7 +1,8 @@
 // The one way to make a whole simulated cluster: every built-in resource, custom resources, admission, what each cluster begins with,
-// hollow machines and pods, the binder and the controllers, on one kernel from one seed.
+// hollow machines and pods, the scheduler and the controllers, on one kernel from one seed.
 // Owns the choice of parts and when the cluster counts as ready; refuses how they work and how time moves, which the caller decides
 // (`kernel.run`, `runInSlices`, `followRealTime`).
+import { kubeScheduler } from "../binder/PodPlacer.ts"
 import { metricsDefinitions } from "../controllers/autoscaling/MetricsApi.ts"
 import type { ControllerStart } from "../Population.ts"
 import { DEFAULT_EPOCH_MS } from "../time/Kernel.ts"
@@ -36,6 +37,7 @@ export class SimulatedCluster extends World {
     const { disableAdmission = [], epochMs = DEFAULT_EPOCH_MS, eventTtlSeconds, seed } = options
     super({
       controllers: [clusterControllers()],
+      placer: kubeScheduler,
       ...options,
       server: {
         plane: {

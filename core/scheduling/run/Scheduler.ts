@@ -148,6 +148,15 @@ export class Scheduler {
     })
   }
 
+  /** Follows the cluster without attempting anything, for explanations; calls back once everything has been seen. */
+  observe(seen: () => void): void {
+    if (this.state !== "new") return
+    this.state = "syncing"
+    this.watches.start(() => {
+      if (this.state === "syncing") seen()
+    })
+  }
+
   /** Ends; bindings under way are answered, but no longer followed. */
   stop(): void {
     this.state = "stopped"

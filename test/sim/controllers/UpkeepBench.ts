@@ -1,7 +1,7 @@
 // What it costs to keep a large cluster: `node test/sim/controllers/UpkeepBench.ts graph` feeds the collector's graph 300,000 pods, and
 // `… zone [nodes] [pods]` lets a third of a cluster's nodes die with their pods on them. Prints times and memory; asserts nothing.
 import { type KubeObject } from "#kube"
-import { controllerManager, upkeepControllers, wallMs, World } from "#sim"
+import { controllerManager, onePassBinder, upkeepControllers, wallMs, World } from "#sim"
 import { DependencyGraph } from "../../../sim/controllers/upkeep/DependencyGraph.ts"
 import { clusterDefinitions } from "../Definitions.ts"
 
@@ -78,7 +78,7 @@ const zone = (nodes: number, pods: number): void => {
     definitions: clusterDefinitions,
     nodeGroups: [{ name: "node", count: nodes, zones: ["a", "b", "c"] }],
     registerOverMs: 5000,
-    bindingsPerSecond: 20_000,
+    placer: onePassBinder(20_000),
     faults: [{ kind: "nodes-die", atMs: 120_000, forMs: 10_000_000, zone: "b", count: 0 }],
     controllers: [controllerManager({ controllers: run })]
   })
