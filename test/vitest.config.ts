@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config"
 const judged = [
   "test/storage/*.test.ts",
   "test/sim/cluster/ServeCluster.test.ts",
+  "test/scheduling/ServeScheduler.test.ts",
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
   "test/apiserver/kubectl/**/*.test.ts",
