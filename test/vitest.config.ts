@@ -13,7 +13,7 @@ const judged = [
   "test/scenarios/ClusterRun.test.ts",
   "test/package.test.ts"
 ]
-const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" } as const
+const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks", setupFiles: ["./test/Seed.ts"] }
 
 export default defineConfig({
   test: {
