@@ -101,7 +101,7 @@ const sloProblems = (
 
 const clusterSloProblems = ({ metric, of }: Slo, path: FieldPath, hasCluster: boolean): ReadonlyArray<Problem> => {
   if (!hasCluster) return [{ path: [...path, "metric"], rule: `${metric} is about a cluster, and there is none` }]
-  if (of === undefined || /^(api|informer)[.]/.test(metric)) return []
+  if (of === undefined || /^(api|informer|scheduler[.]wait)[.]/.test(metric)) return []
   return [{ path: [...path, "of"], rule: `${metric} is about the cluster as a whole and takes no name` }]
 }
 

@@ -9,6 +9,7 @@ import { ApiCalls } from "./ApiCalls.ts"
 import { ClusterState } from "./ClusterState.ts"
 import { PodStarts } from "./PodStarts.ts"
 import { nodesOf } from "./ScenarioCase.ts"
+import { SchedulerMeasure } from "./SchedulerMeasure.ts"
 import type { ScenarioWorld, WorldHooks } from "./ScenarioWorld.ts"
 import { LateClock } from "./VirtualClock.ts"
 import { WatchLag } from "./WatchLag.ts"
@@ -71,6 +72,7 @@ export class ClusterMeasures {
   private readonly calls = new ApiCalls(this.clock)
   private readonly lag = new WatchLag(this.clock)
   private readonly starts = new PodStarts(this.clock)
+  private readonly scheduling = new SchedulerMeasure(this.clock)
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
@@ -82,7 +84,10 @@ export class ClusterMeasures {
     controllerMade: (controller) => this.state.watchQueue(controller),
     serverStarted: (server, storage) => {
       storage.store.listen({ committed: (revision) => this.lag.committed(revision) })
-      server.view("", "pods").onChange((before, after) => this.starts.changed(before, after))
+      server.view("", "pods").onChange((before, after) => {
+        this.starts.changed(before, after)
+        this.scheduling.changed(before, after)
+      })
       this.state.follow(server, storage)
     }
   }
@@ -130,6 +135,7 @@ export class ClusterMeasures {
       model: modelOf(this.cluster),
       calls: this.calls.recorded(),
       podStarts: this.starts.recorded(),
+      scheduling: this.scheduling.recorded(world.bindings.stats),
       informers: this.lag.recorded().filter(({ lag }) => lag.count > 0),
       state: this.state.recorded(),
       marks: [...plannedMarks(this.cluster), ...broken].toSorted((left, right) => left.atMs - right.atMs)

@@ -7,11 +7,19 @@ import type { NodeChooser } from "./NodeChooser.ts"
 import { OnePassChooser } from "./OnePassChooser.ts"
 import { PodBindings } from "./PodBindings.ts"
 
+/** Pods bound, attempts, those that found no node, those that sent other pods away, and calls that failed. */
+export interface PlacerStats {
+  readonly bound: number
+  readonly attempts: number
+  readonly unschedulable: number
+  readonly preemptions: number
+  readonly failures: number
+}
+
 export interface PodPlacer {
   readonly start: () => void
   readonly stop: () => void
-  /** Pods bound, attempts that found no node, and calls that failed. */
-  readonly stats: { readonly bound: number; readonly unschedulable: number; readonly failures: number }
+  readonly stats: PlacerStats
 }
 
 /** Makes a placer in a process of the simulated cluster. */
@@ -24,8 +32,8 @@ export const kubeScheduler: MakePlacer = (process, client) => {
     start: () => scheduler.start(),
     stop: () => scheduler.stop(),
     get stats() {
-      const { bound, errors, unschedulable } = scheduler.stats
-      return { bound, unschedulable, failures: errors }
+      const { attempts, bound, errors, preemptions, unschedulable } = scheduler.stats
+      return { bound, attempts, unschedulable, preemptions, failures: errors }
     }
   }
 }
