@@ -54,7 +54,7 @@ export const plannedMarks = ({ actions, faults }: Cluster): ReadonlyArray<Cluste
     }))
   ].toSorted((left, right) => left.atMs - right.atMs)
 
-const modelOf = ({ disk, network, pods: pace }: Cluster): ReadonlyArray<string> => [
+const modelOf = ({ disk, network, pods: pace, scheduler }: Cluster): ReadonlyArray<string> => [
   network === "none"
     ? "Network: none. Clients call the server in process, so that only the disk and waiting take virtual time."
     : `Network: log-normal with a median of ${network.median} ms each way (deviation of its logarithm ${network.sigma}), ${network.lossRate * 100} % lost and sent again, ${network.resetRate * 100} % of messages take their connection down.`,
@@ -62,6 +62,11 @@ const modelOf = ({ disk, network, pods: pace }: Cluster): ReadonlyArray<string> 
   pace === "kubelet"
     ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
     : "Pods start at once, as with kwok's fast stages.",
+  ...(scheduler === "one-pass"
+    ? []
+    : [
+        "The scheduler attempts up to 32 pods every 5 ms; how long its decisions really take is the rate per second of real time."
+      ]),
   "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
 ]
 
