@@ -9,7 +9,7 @@ import type { Cluster } from "./Cluster.ts"
 import type { NodeGroup } from "./ClusterNodes.ts"
 import type { ClusterFault } from "./ClusterFault.ts"
 import { controllerProblems } from "./ControllerNames.ts"
-import { placementProblems } from "./PlacementRules.ts"
+import { placementProblems, priorityClassProblems } from "./PlacementRules.ts"
 import { servedResources } from "./ServedResources.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -257,6 +257,7 @@ export const clusterProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
     ),
     ...zoneProblems(cluster),
     ...typeProblems(cluster),
+    ...priorityClassProblems(cluster),
     ...workloadProblems(cluster),
     ...cluster.faults.flatMap((fault, at) => faultProblems(cluster, fault, at)),
     ...actionProblems(cluster),

@@ -10,6 +10,25 @@ import type { Workload } from "./Workload.ts"
 
 const SYSTEM_CLASSES = ["system-cluster-critical", "system-node-critical"]
 
+/** The priority classes that pods of the cluster may name. */
+export const priorityClassNames = ({ priorityClasses }: Cluster): ReadonlyArray<string> => [
+  ...priorityClasses.map(({ name }) => name),
+  ...SYSTEM_CLASSES
+]
+
+/** Names that Kubernetes keeps for itself. */
+export const priorityClassProblems = ({ priorityClasses }: Cluster): ReadonlyArray<Problem> =>
+  priorityClasses.flatMap(({ name }, at) =>
+    name.startsWith("system-")
+      ? [
+          {
+            path: ["cluster", "priorityClasses", at, "name"],
+            rule: "begins with system-, which Kubernetes keeps for itself"
+          }
+        ]
+      : []
+  )
+
 const valueProblem = ({ operator, values }: NodeTerm): string | undefined => {
   switch (operator) {
     case "In":
@@ -62,7 +81,7 @@ const gateProblems = ({ actions }: Cluster, { gates, kind, mayWait, name }: Work
 
 /** Every broken rule about where a workload's pods may go. */
 export const placementProblems = (cluster: Cluster, workload: Workload, path: FieldPath): ReadonlyArray<Problem> => {
-  const classes = [...cluster.priorityClasses.map(({ name }) => name), ...SYSTEM_CLASSES]
+  const classes = priorityClassNames(cluster)
   const { priorityClass } = workload
   const unknown =
     priorityClass === undefined || classes.includes(priorityClass)

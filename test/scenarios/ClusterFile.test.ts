@@ -265,6 +265,14 @@ describe("what a cluster cannot be is said where it stands", () => {
     ["a quantity that is none", change("cpu: 16", "cpu: many"), "many", /a quantity such as/],
     ["a target on no name", change("api.list.p99, at", "nodes.ready, of: pods, at"), "pods, atMost", /takes no name/],
     ["a priority class that is none", web("priorityClass: hihg"), "hihg", /no priority class named hihg/, /"high"/],
+    ["a class of the system's", change("name: high", "name: system-high"), "system-high", /keeps for itself/],
+    [
+      "a wait of no class",
+      change("metric: api.list.p99", "of: hihg, metric: scheduler.wait.p99"),
+      "hihg",
+      /no priority class named hihg/,
+      /"high"/
+    ],
     [
       "a class above what users may have",
       change("value: 1000", "value: 1000000001"),
