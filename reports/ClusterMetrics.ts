@@ -4,6 +4,7 @@ import { Latency } from "./Latency.ts"
 import type { Metric } from "./Metrics.ts"
 import type { RecordedCalls } from "./RecordedCluster.ts"
 import type { RecordedHistogram } from "./RecordedLoad.ts"
+import { waitOfAll } from "./SchedulerTables.ts"
 import type { RunRecord } from "./RunRecord.ts"
 
 /** The metric that sums a comparison of clusters up: real time for a second of virtual time. */
@@ -30,7 +31,7 @@ const kinds: ReadonlyArray<readonly [id: string, label: string, means: (calls: R
 /** Every metric of a run's cluster; none when it has none. */
 export const clusterMetrics = ({ cluster }: RunRecord): ReadonlyArray<Metric> => {
   if (cluster === undefined) return []
-  const { calls, informers, podStarts, residentMaxBytes, virtualMs, wallMs } = cluster
+  const { calls, informers, podStarts, residentMaxBytes, scheduling, virtualMs, wallMs } = cluster
   const cost = virtualMs > 0 ? (wallMs * 1_000_000) / virtualMs : null
   return [
     lower(clusterCostId, "real time per virtual second", "us", cost),
@@ -39,6 +40,9 @@ export const clusterMetrics = ({ cluster }: RunRecord): ReadonlyArray<Metric> =>
       percentiles(id, label, Latency.merge(calls.filter(means).map(({ latency }) => latency)).toRecorded())
     ),
     ...percentiles("pod.start", "pod start", podStarts.whole),
+    ...(scheduling === undefined || scheduling.waits.length === 0
+      ? []
+      : percentiles("scheduler.wait", "time until pods had a node", waitOfAll(scheduling))),
     ...percentiles("informer.lag", "watch lag", Latency.merge(informers.map(({ lag }) => lag)).toRecorded())
   ]
 }

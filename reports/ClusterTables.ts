@@ -5,6 +5,7 @@ import { formatBytes, formatClock, formatCount, formatUs, nothing } from "./Form
 import type { PodStage, RecordedCalls } from "./RecordedCluster.ts"
 import type { RecordedHistogram } from "./RecordedLoad.ts"
 import type { Report } from "./Report.ts"
+import { schedulerTable, waitsTable } from "./SchedulerTables.ts"
 import type { Cell, Table } from "./Tables.ts"
 
 const text = (...titles: ReadonlyArray<string>) => titles.map((title) => ({ title, numeric: false }))
@@ -229,6 +230,8 @@ export const clusterTables = (report: Report): ReadonlyArray<Table | undefined> 
   clustersOf(report.groups).flatMap((summary) => [
     callsTable(summary, CALLS_SHOWN),
     podStartTable(summary),
+    schedulerTable(summary),
+    waitsTable(summary),
     informersTable(summary),
     costTable(summary)
   ])

@@ -28,6 +28,7 @@ import { chartHtml } from "./HtmlCharts.ts"
 import { scrubberHtml } from "./HtmlScrubber.ts"
 import { escapeHtml, facts, type Section, tableHtml } from "./HtmlText.ts"
 import type { RecordedCalls, SlowPod } from "./RecordedCluster.ts"
+import { schedulerTable, waitsTable } from "./SchedulerTables.ts"
 import type { Report } from "./Report.ts"
 import type { Table } from "./Tables.ts"
 
@@ -52,6 +53,7 @@ export const clusterSections = (report: Report): ReadonlyArray<Section> => {
     section("cluster", "The cluster", clusterBody, "Cluster"),
     section("api-calls", "API calls", callsBody),
     section("pod-start", "Pod start", podStartBody),
+    section("scheduling", "Scheduling", schedulingBody),
     section("informers", "Watch lag", informersBody),
     section("objects", "Objects and queues", objectsBody, "Objects"),
     section("cost", "Cost", costBody)
@@ -173,6 +175,14 @@ const podStartBody = (summary: ClusterSummary): string => {
   const longestMs = Math.max(1, ...slowest.map(({ createdMs, watchedMs }) => watchedMs - createdMs))
   const plots = { title: "its way", after: 3, cells: slowest.map((pod) => wayPlot(pod, longestMs)) }
   return `${tableHtml(table)}${chartsHtml([podStartChart(summary)])}<h3>Who was slow</h3>${wayLegend}${tableHtml(slowPodsTable(summary), plots)}`
+}
+
+const schedulingBody = (summary: ClusterSummary): string => {
+  const [counts, waits] = [schedulerTable(summary), waitsTable(summary)]
+  if (counts === undefined) return ""
+  const note =
+    "Rates are over the stretches in which pods were bound without a second of virtual time in between. Per second of virtual time a scheduler binds what is asked for, at most; per second of real time counts everything that the world did beside it: API server, store, watches, kubelets."
+  return `<p class="note">${note}</p>${tableHtml(counts)}${maybe(waits)}`
 }
 
 const informersBody = (summary: ClusterSummary): string => {

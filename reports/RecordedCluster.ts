@@ -58,6 +58,25 @@ export const RecordedPodStarts = Schema.Struct({
   slowest: Schema.Array(SlowPod)
 }).annotate({ identifier: "RecordedPodStarts" })
 
+/** What the scheduler did, and how long pods waited for it. */
+export const RecordedScheduling = Schema.Struct({
+  attempts: Count,
+  bound: Count,
+  unschedulable: Count.annotate({ description: "Attempts that found no node" }),
+  failures: Count.annotate({ description: "Bindings and other calls that failed" }),
+  preemptions: Count.annotate({ description: "Attempts that sent other pods away" }),
+  victims: Count.annotate({ description: "Pods that were sent away" }),
+  waiting: Count.annotate({ description: "Pods without a node at the end" }),
+  gated: Count.annotate({ description: "Pods behind scheduling gates at the end" }),
+  busyBound: Count.annotate({ description: "Pods bound within a second of virtual time after the one before" }),
+  busyVirtualMs: Milliseconds.annotate({ description: "Virtual time of those stretches" }),
+  busyWallMs: Milliseconds.annotate({ description: "Real time of those stretches" }),
+  mostInSecond: Count.annotate({ description: "Most pods bound in one second of virtual time" }),
+  waits: Schema.Array(Schema.Struct({ priority: Schema.NonEmptyString, wait: RecordedHistogram })).annotate({
+    description: "From a pod's creation, or the opening of its gates, until it had a node; by priority class"
+  })
+}).annotate({ identifier: "RecordedScheduling" })
+
 /** One of the events that were heard latest. */
 export const SlowEvent = Schema.Struct({
   namespace: Schema.String,
@@ -122,6 +141,7 @@ export const RecordedCluster = Schema.Struct({
   }),
   calls: Schema.Array(RecordedCalls),
   podStarts: RecordedPodStarts,
+  scheduling: Schema.optionalKey(RecordedScheduling),
   informers: Schema.Array(RecordedInformers),
   state: RecordedState,
   marks: Schema.Array(ClusterMark),
@@ -134,6 +154,7 @@ export type RecordedCalls = typeof RecordedCalls.Type
 export type SlowPod = typeof SlowPod.Type
 export type PodStage = (typeof podStages)[number]
 export type RecordedPodStarts = typeof RecordedPodStarts.Type
+export type RecordedScheduling = typeof RecordedScheduling.Type
 export type SlowEvent = typeof SlowEvent.Type
 export type RecordedInformers = typeof RecordedInformers.Type
 export type RecordedState = typeof RecordedState.Type

@@ -2,6 +2,7 @@
 // end. Owns only such rules; what one field may hold is said by Scenario.ts.
 import { clusterProblems } from "./cluster/ClusterRules.ts"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
+import { priorityClassNames } from "./cluster/PlacementRules.ts"
 import type { FieldPath } from "./Diagnostic.ts"
 import { shapeName } from "./LoadShape.ts"
 import type { KeySpace, Operation } from "./Operation.ts"
@@ -85,23 +86,32 @@ const sloProblems = (
   slo: Slo,
   index: number,
   names: ReadonlyArray<string>,
-  hasCluster: boolean
+  cluster: Scenario["cluster"]
 ): ReadonlyArray<Problem> => {
   const path: FieldPath = ["slo", index]
   const problems: Array<Problem> = []
   if ((slo.atMost === undefined) === (slo.atLeast === undefined)) {
     problems.push({ path, rule: "needs exactly one of atMost and atLeast" })
   }
-  if (isClusterMetric(slo.metric)) return [...problems, ...clusterSloProblems(slo, path, hasCluster)]
+  if (isClusterMetric(slo.metric)) return [...problems, ...clusterSloProblems(slo, path, cluster)]
   if (slo.of !== undefined && !names.includes(slo.of)) {
     problems.push(unknownName([...path, "of"], "load, operation, watch or phase", slo.of, names))
   }
   return problems
 }
 
-const clusterSloProblems = ({ metric, of }: Slo, path: FieldPath, hasCluster: boolean): ReadonlyArray<Problem> => {
-  if (!hasCluster) return [{ path: [...path, "metric"], rule: `${metric} is about a cluster, and there is none` }]
+const clusterSloProblems = (
+  { metric, of }: Slo,
+  path: FieldPath,
+  cluster: Scenario["cluster"]
+): ReadonlyArray<Problem> => {
+  if (cluster === undefined)
+    return [{ path: [...path, "metric"], rule: `${metric} is about a cluster, and there is none` }]
   if (of === undefined || /^(api|informer)[.]/.test(metric)) return []
+  if (metric.startsWith("scheduler.wait.")) {
+    const known = [...priorityClassNames(cluster), "none"]
+    return known.includes(of) ? [] : [unknownName([...path, "of"], "priority class", of, known)]
+  }
   return [{ path: [...path, "of"], rule: `${metric} is about the cluster as a whole and takes no name` }]
 }
 
@@ -132,7 +142,7 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     ...keySpaceProblems(scenario.keySpaces),
     ...duplicates(scenario.phases, ["phases"]),
     ...scenario.phases.flatMap((phase, index) => phaseProblems(phase, index, spaces)),
-    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario.cluster !== undefined)),
+    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario.cluster)),
     ...targetProblems(scenario),
     ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster))
   ]

@@ -44,7 +44,13 @@ export { type FileStage, parseStages, placeFunctions, type PlaceFunctions, Stage
 export { ApiNode, type ApiNodeOptions, type BareServer, type WholeServer } from "./ApiNode.ts"
 export type { Choice, NodeChooser } from "./binder/NodeChooser.ts"
 export { OnePassChooser } from "./binder/OnePassChooser.ts"
-export { kubeScheduler, type MakePlacer, onePassBinder, type PodPlacer } from "./binder/PodPlacer.ts"
+export {
+  kubeScheduler,
+  type MakePlacer,
+  onePassBinder,
+  pacedKubeScheduler,
+  type PodPlacer
+} from "./binder/PodPlacer.ts"
 export { PodBindings, type PodBindingsOptions } from "./binder/PodBindings.ts"
 export { ChurnPlayer } from "./churn/ChurnPlayer.ts"
 export { churnLine, ChurnLogInvalid, ChurnStep, type ChurnTarget, parseChurnLog } from "./churn/ChurnStep.ts"

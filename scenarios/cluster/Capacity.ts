@@ -69,19 +69,27 @@ export const mayStandOn = (cluster: Cluster, workload: Workload, group: NodeGrou
   return selected && !barred
 }
 
-/** Thousandths of what one pod of a workload asks for. */
-export const demandOf = ({ cpu, memory }: Workload): { readonly cpu: number; readonly memory: number } => ({
+/** The names of all labels that nodes of the cluster have. */
+export const labelKeysOf = ({ nodeGroups }: Cluster): ReadonlySet<string> =>
+  new Set(["kubernetes.io/hostname", ...nodeGroups.flatMap((group) => Object.keys(wellKnown(group, "")))])
+
+/** Thousandths of what one pod of a workload asks for, by resource. */
+export const demandOf = ({ cpu, extended, memory }: Workload): Readonly<Record<string, number>> => ({
   cpu: milliOf(cpu),
-  memory: milliOf(memory)
+  memory: milliOf(memory),
+  ...Object.fromEntries(Object.entries(extended ?? {}).map(([name, quantity]) => [name, milliOf(quantity)]))
 })
+
+/** Machines of the cluster. */
+export const machineCount = ({ nodeGroups }: Cluster): number => nodeGroups.reduce((sum, { count }) => sum + count, 0)
 
 /** Pods of one workload that fit on one machine of a group when nothing else is on it. */
 export const podsPerMachine = (cluster: Cluster, workload: Workload, group: NodeGroup): number => {
   const room = allocatableOf(cluster, group)
-  const demand = demandOf(workload)
-  const by = (name: "cpu" | "memory"): number =>
-    demand[name] === 0 ? Number.POSITIVE_INFINITY : Math.floor((room[name] ?? 0) / demand[name])
-  return Math.max(0, Math.min(by("cpu"), by("memory"), Math.floor((room["pods"] ?? 0) / 1000)))
+  const each = Object.entries(demandOf(workload)).map(([name, demand]) =>
+    demand === 0 ? Number.POSITIVE_INFINITY : Math.floor((room[name] ?? 0) / demand)
+  )
+  return Math.max(0, Math.min(...each, Math.floor((room["pods"] ?? 0) / 1000)))
 }
 
 /** How many namespaces an entry stands for. */
@@ -92,11 +100,25 @@ export const namespaceCount = (cluster: Cluster, { namespace }: Workload): numbe
     .reduce((sum, { count }) => sum + (count ?? 1), 0)
 }
 
+/** Pods of the workload's objects: of `objects` in all, the one that stands at this place. */
+export const replicasOf = (
+  cluster: Cluster,
+  { perNode, replicas }: { readonly perNode?: number; readonly replicas?: number },
+  { at, objects }: { readonly at: number; readonly objects: number }
+): number => {
+  if (perNode === undefined) return replicas ?? 0
+  const all = Math.max(1, Math.round(perNode * machineCount(cluster)))
+  return Math.floor(all / objects) + (at < all % objects ? 1 : 0)
+}
+
 /** Pods that a workload keeps running at a time: none for CronJobs, whose number the clock decides. */
 export const podsOf = (cluster: Cluster, workload: Workload): number => {
   const each = namespaceCount(cluster, workload) * workload.perNamespace
   if (workload.kind === "CronJob") return 0
-  if (workload.kind !== "DaemonSet") return each * workload.replicas
+  if (workload.kind !== "DaemonSet") {
+    const { perNode, replicas } = workload
+    return perNode === undefined ? each * replicas : Math.max(1, Math.round(perNode * machineCount(cluster)))
+  }
   const nodes = cluster.nodeGroups
     .filter((group) => mayStandOn(cluster, workload, group))
     .reduce((sum, { count }) => sum + count, 0)

@@ -5,6 +5,7 @@ import { Rate, Span } from "../Quantity.ts"
 import { ClusterFault } from "./ClusterFault.ts"
 import { ClusterAction, ClusterRequest, ClusterWatcher, Churn } from "./ClusterLoad.ts"
 import { machineFields } from "./ClusterNodes.ts"
+import { PriorityClass } from "./Placement.ts"
 import { Namespaces, Workload } from "./Workload.ts"
 
 const list = <Item extends Schema.Top>(item: Item, most: number) =>
@@ -80,6 +81,7 @@ export const Cluster = Schema.Struct({
   ])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("all" as const)))
     .annotate({ description: "all, none, or the names of those that run; -name leaves one out of all" }),
+  priorityClasses: list(PriorityClass, 64),
   namespaces: list(Namespaces, 64),
   workloads: list(Workload, 256),
   churn: list(Churn, 16),

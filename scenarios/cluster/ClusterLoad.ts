@@ -2,6 +2,7 @@
 // Owns names, defaults and bounds of these fields; refuses to carry any of it out.
 import { Effect, Schema } from "effect"
 import { Count, Name, Rate, Span } from "../Quantity.ts"
+import { PerNode } from "./Workload.ts"
 
 const at = Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0s")))
 
@@ -34,6 +35,14 @@ export const Churn = Schema.Union([
     speed: Rate.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
     namespace: Name.pipe(Schema.withDecodingDefaultKey(Effect.succeed("openb")))
   }).annotate({ description: "A pod list of Alibaba's cluster-trace-gpu-v2023 (openb_pod_list_*.csv)" }),
+  Schema.Struct({
+    kind: Schema.Literal("recreate"),
+    at,
+    of: Name.annotate({ description: "A workload of kind Pod" }),
+    every: Span.check(Schema.isGreaterThanOrEqualTo(1, { expected: "at least 1ms" }))
+  }).annotate({
+    description: "One of the workload's pods after the other is deleted and made anew, with the Service in front of it"
+  }),
   Schema.Struct({ kind: Schema.Literal("event-log"), at, path: Schema.NonEmptyString }).annotate({
     description: "An event log of our own: one step a line, as JSON"
   })
@@ -52,8 +61,14 @@ export const ClusterAction = Schema.Union([
     kind: Schema.Literal("scale"),
     at: Span,
     of: Name,
-    replicas: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 500_000 })),
+    replicas: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 500_000 }))),
+    perNode: Schema.optionalKey(PerNode).annotate({
+      description: "Pods of all of them together for each node of the cluster, instead of replicas"
+    }),
     over: Schema.optionalKey(Span)
+  }),
+  Schema.Struct({ kind: Schema.Literal("ungate"), at: Span, of: Name, over: Schema.optionalKey(Span) }).annotate({
+    description: "Takes the scheduling gates of a workload's pods away"
   }),
   Schema.Struct({ kind: Schema.Literal("delete"), at: Span, of: Name, over: Schema.optionalKey(Span) }),
   Schema.Struct({

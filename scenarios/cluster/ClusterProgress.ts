@@ -1,6 +1,6 @@
 // What a person sees of a simulated cluster while it lives and when it is over, in one line each.
 // Owns the words; where they are written is Progress.ts's.
-import type { RecordedCluster } from "#reports"
+import { type RecordedCluster, waitOfAll, wallRate } from "#reports"
 import type { RunLabel } from "../Progress.ts"
 import type { WorldProgress } from "../world/Protocol.ts"
 
@@ -33,6 +33,18 @@ export const clusterLine = ({ backend, of, position }: RunLabel, now: WorldProgr
   return parts.join("  ")
 }
 
+const schedulingWords = ({ scheduling }: RecordedCluster): ReadonlyArray<string> => {
+  if (scheduling === undefined || scheduling.bound === 0) return []
+  const { bound, victims, waiting } = scheduling
+  const [rate, { p99 }] = [wallRate(scheduling), waitOfAll(scheduling)]
+  return [
+    `${count(bound)} pods bound${rate === undefined ? "" : ` at ${count(Math.round(rate))}/s of real time`}`,
+    ...(p99 === null ? [] : [`p99 ${(p99 / 1000).toFixed(0)} ms without a node`]),
+    ...(victims === 0 ? [] : [`${count(victims)} preempted`]),
+    ...(waiting === 0 ? [] : [`${count(waiting)} still waiting`])
+  ]
+}
+
 /** One line about a finished run. */
 export const finishedClusterLine = (run: RunLabel, cluster: RecordedCluster): string => {
   const { eventLogHash, events, podsMax, residentMaxBytes, virtualMs, wallMs } = cluster
@@ -42,6 +54,7 @@ export const finishedClusterLine = (run: RunLabel, cluster: RecordedCluster): st
     `up to ${count(podsMax)} pods`,
     `${virtualTime(virtualMs)} of virtual time at ${times(virtualMs / Math.max(1, wallMs))} real time`,
     ...(p99 === null ? [] : [`pod start p99 ${(p99 / 1e6).toFixed(2)} s`]),
+    ...schedulingWords(cluster),
     `${count(events)} events`,
     `${Math.round(residentMaxBytes / 2 ** 20)} MiB`,
     `event log ${eventLogHash}`

@@ -6,8 +6,10 @@ import type { Problem } from "../Problems.ts"
 
 import { allocatableOf, demandOf, mayStandOn, podsOf, podsPerMachine } from "./Capacity.ts"
 import type { Cluster } from "./Cluster.ts"
+import type { NodeGroup } from "./ClusterNodes.ts"
 import type { ClusterFault } from "./ClusterFault.ts"
 import { controllerProblems } from "./ControllerNames.ts"
+import { placementProblems, priorityClassProblems } from "./PlacementRules.ts"
 import { servedResources } from "./ServedResources.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -54,7 +56,17 @@ const typeProblems = ({ machineTypes, nodeGroups }: Cluster): ReadonlyArray<Prob
         ]
   )
 
+/** The resource of which one pod asks for more than any of the machines has, as the field that says it. */
+const tooMuchOf = (cluster: Cluster, workload: Workload, groups: ReadonlyArray<NodeGroup>): FieldPath => {
+  const tooMuch = Object.entries(demandOf(workload)).find(([name, demand]) =>
+    groups.every((group) => (allocatableOf(cluster, group)[name] ?? 0) < demand)
+  )
+  const name = tooMuch?.[0] ?? "memory"
+  return name === "cpu" || name === "memory" ? [name] : ["extended", name]
+}
+
 const fitProblems = (cluster: Cluster, workload: Workload, path: FieldPath): ReadonlyArray<Problem> => {
+  if (workload.mayWait) return []
   const groups = cluster.nodeGroups.filter((group) => mayStandOn(cluster, workload, group))
   if (groups.length === 0) {
     const field = workload.nodeSelector === undefined ? "tolerations" : "nodeSelector"
@@ -65,20 +77,22 @@ const fitProblems = (cluster: Cluster, workload: Workload, path: FieldPath): Rea
     return [{ path: [...path, field], rule: `its pods cannot be placed: ${why}` }]
   }
   if (groups.every((group) => podsPerMachine(cluster, workload, group) === 0)) {
-    const demand = demandOf(workload)
-    const field = groups.every((group) => (allocatableOf(cluster, group)["cpu"] ?? 0) < demand.cpu) ? "cpu" : "memory"
-    return [{ path: [...path, field], rule: "one pod asks for more than any machine that it may stand on has" }]
+    const field = tooMuchOf(cluster, workload, groups)
+    return [{ path: [...path, ...field], rule: "one pod asks for more than any machine that it may stand on has" }]
   }
   const room = groups.reduce((sum, group) => sum + group.count * podsPerMachine(cluster, workload, group), 0)
   const pods = podsOf(cluster, workload)
   if (pods <= room) return []
-  return [{ path: [...path, "replicas"], rule: `${pods} pods cannot fit: the machines have room for ${room} of them` }]
+  const field = workload.perNode === undefined ? "replicas" : "perNode"
+  return [{ path: [...path, field], rule: `${pods} pods cannot fit: the machines have room for ${room} of them` }]
 }
 
 const totalProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
-  for (const name of ["cpu", "memory", "pods"] as const) {
-    const wanted = cluster.workloads.reduce((sum, workload) => {
-      const each = name === "pods" ? 1000 : demandOf(workload)[name]
+  const sure = cluster.workloads.filter(({ mayWait }) => !mayWait)
+  const names = new Set(["cpu", "memory", "pods", ...sure.flatMap(({ extended = {} }) => Object.keys(extended))])
+  for (const name of names) {
+    const wanted = sure.reduce((sum, workload) => {
+      const each = name === "pods" ? 1000 : (demandOf(workload)[name] ?? 0)
       return sum + podsOf(cluster, workload) * each
     }, 0)
     const there = cluster.nodeGroups.reduce(
@@ -97,7 +111,13 @@ const workloadProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
   const namespaces = cluster.namespaces.map(({ name }) => name)
   const each = cluster.workloads.flatMap((workload, at) => {
     const path: FieldPath = ["cluster", "workloads", at]
-    const problems: Array<Problem> = [...fitProblems(cluster, workload, path)]
+    const problems: Array<Problem> = [
+      ...fitProblems(cluster, workload, path),
+      ...placementProblems(cluster, workload, path)
+    ]
+    if (workload.perNode !== undefined && (workload.kind === "DaemonSet" || workload.kind === "CronJob")) {
+      problems.push({ path: [...path, "perNode"], rule: `is not for a ${workload.kind}` })
+    }
     if (workload.namespace !== undefined && !namespaces.includes(workload.namespace)) {
       problems.push(unknownName([...path, "namespace"], "namespace", workload.namespace, namespaces))
     }
@@ -177,14 +197,42 @@ const resourceProblems = (cluster: Cluster): ReadonlyArray<Problem> =>
     )
   )
 
+/** What an action does must be possible with its workload's kind. */
+const actionOfProblems = (
+  { workloads }: Cluster,
+  { kind, of }: { readonly kind: string; readonly of: string },
+  path: FieldPath
+): ReadonlyArray<Problem> => {
+  const names = workloads.map(({ name }) => name)
+  const workload = workloads.find(({ name }) => name === of)
+  if (workload === undefined) return [unknownName([...path, "of"], "workload", of, names)]
+  if (kind === "ungate" && workload.gates === undefined)
+    return [{ path: [...path, "of"], rule: `${of} has no scheduling gates` }]
+  if ((kind === "recreate") !== (workload.kind === "Pod") && (kind === "recreate" || kind === "scale")) {
+    const rule =
+      kind === "recreate" ? `recreate is for bare pods, and ${of} is a ${workload.kind}` : "bare pods are not scaled"
+    return [{ path: [...path, "of"], rule }]
+  }
+  if (kind === "rolling-update" && workload.kind === "Pod")
+    return [
+      { path: [...path, "of"], rule: "bare pods have no rolling update: a churn of kind recreate makes them anew" }
+    ]
+  return []
+}
+
+const churnProblems = (cluster: Cluster): ReadonlyArray<Problem> =>
+  cluster.churn.flatMap((churn, at) =>
+    churn.kind === "recreate" ? actionOfProblems(cluster, churn, ["cluster", "churn", at]) : []
+  )
+
 const actionProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
-  const workloads = cluster.workloads.map(({ name }) => name)
   const groups = cluster.nodeGroups.map(({ name }) => name)
   return cluster.actions.flatMap((action, at) => {
     const path: FieldPath = ["cluster", "actions", at]
     const problems: Array<Problem> = action.at >= cluster.duration ? [afterEnd([...path, "at"], cluster.duration)] : []
-    if ("of" in action && !workloads.includes(action.of)) {
-      problems.push(unknownName([...path, "of"], "workload", action.of, workloads))
+    if ("of" in action) problems.push(...actionOfProblems(cluster, action, path))
+    if (action.kind === "scale" && (action.replicas === undefined) === (action.perNode === undefined)) {
+      problems.push({ path, rule: "needs exactly one of replicas and perNode" })
     }
     if (action.kind === "upgrade-nodes" && action.group !== undefined && !groups.includes(action.group)) {
       problems.push(unknownName([...path, "group"], "node group", action.group, groups))
@@ -204,14 +252,16 @@ const startProblems = (cluster: Cluster): ReadonlyArray<Problem> =>
 export const clusterProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
   const nodes = cluster.nodeGroups.reduce((sum, { count }) => sum + count, 0)
   const problems: Array<Problem> = [
-    ...(["nodeGroups", "namespaces", "workloads", "requests", "watchers"] as const).flatMap((field) =>
-      duplicates(cluster[field], ["cluster", field])
+    ...(["nodeGroups", "priorityClasses", "namespaces", "workloads", "requests", "watchers"] as const).flatMap(
+      (field) => duplicates(cluster[field], ["cluster", field])
     ),
     ...zoneProblems(cluster),
     ...typeProblems(cluster),
+    ...priorityClassProblems(cluster),
     ...workloadProblems(cluster),
     ...cluster.faults.flatMap((fault, at) => faultProblems(cluster, fault, at)),
     ...actionProblems(cluster),
+    ...churnProblems(cluster),
     ...startProblems(cluster),
     ...resourceProblems(cluster),
     ...controllerProblems(cluster.controllers)

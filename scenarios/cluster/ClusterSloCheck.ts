@@ -1,6 +1,14 @@
 // Judges a scenario's targets on its cluster against what the run recorded: one verdict per target, the worst of what it is about;
 // where nothing was measured the verdict is "missing", never "pass".
-import { Latency, type RecordedCalls, type RecordedCluster, type SloVerdict } from "#reports"
+import {
+  Latency,
+  type RecordedCalls,
+  type RecordedCluster,
+  type SloVerdict,
+  virtualRate,
+  waitOfAll,
+  wallRate
+} from "#reports"
 import type { Scenario, Slo } from "../Scenario.ts"
 import { sloVerdict } from "../SloCheck.ts"
 import { type ClusterSloMetric, clusterMetricUnit, isClusterMetric } from "./ClusterSloMetric.ts"
@@ -57,7 +65,14 @@ const podsRunning = ({ state }: RecordedCluster): number | undefined => {
   return wanted === 0 ? undefined : (last("Running") * 100) / wanted
 }
 
+/** Of one priority class, or of all pods. */
+const schedulerWait = ({ scheduling }: RecordedCluster, of: string | undefined) => {
+  if (scheduling === undefined) return undefined
+  return of === undefined ? waitOfAll(scheduling) : scheduling.waits.find(({ priority }) => priority === of)?.wait
+}
+
 const observe = (cluster: RecordedCluster, metric: ClusterSloMetric, of: string | undefined): number | undefined => {
+  const { scheduling } = cluster
   switch (metric) {
     case "api.mutating.p99":
     case "api.get.p99":
@@ -69,6 +84,20 @@ const observe = (cluster: RecordedCluster, metric: ClusterSloMetric, of: string 
       return ms(cluster.podStarts.whole.p50)
     case "pod.start.p99":
       return ms(cluster.podStarts.whole.p99)
+    case "scheduler.wait.p50":
+      return ms(schedulerWait(cluster, of)?.p50)
+    case "scheduler.wait.p99":
+      return ms(schedulerWait(cluster, of)?.p99)
+    case "scheduler.virtual-rate":
+      return scheduling && virtualRate(scheduling)
+    case "scheduler.wall-rate":
+      return scheduling && wallRate(scheduling)
+    case "scheduler.bound":
+      return scheduling?.bound
+    case "scheduler.waiting":
+      return scheduling?.waiting
+    case "scheduler.victims":
+      return scheduling?.victims
     case "informer.lag.p50":
       return informerLag(cluster, of, 50)
     case "informer.lag.p99":

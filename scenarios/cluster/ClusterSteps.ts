@@ -5,7 +5,17 @@ import { readFileSync } from "node:fs"
 import { resolve } from "node:path"
 import type { Cluster } from "./Cluster.ts"
 import type { Churn, ClusterAction } from "./ClusterLoad.ts"
-import { namespaceSteps, workloadSteps, workloadTargets } from "./WorkloadObjects.ts"
+import { machineCount, replicasOf } from "./Capacity.ts"
+import {
+  namespaceSteps,
+  podTargets,
+  priorityClassSteps,
+  recreateSteps,
+  workloadPlaces,
+  type WorkloadPlace,
+  workloadSteps
+} from "./WorkloadObjects.ts"
+import type { Workload } from "./Workload.ts"
 
 type WorkloadAction = Exclude<ClusterAction, { readonly kind: "upgrade-nodes" }>
 
@@ -26,8 +36,6 @@ const readTrace = <Step>(folder: string, path: string, parse: (text: string) => 
   }
 }
 
-const nodesOf = ({ nodeGroups }: Cluster): number => nodeGroups.reduce((sum, { count }) => sum + count, 0)
-
 const shifted = (steps: ReadonlyArray<ChurnStep>, byMs: number): ReadonlyArray<ChurnStep> =>
   byMs === 0 ? steps : steps.map((step) => ({ ...step, atMs: step.atMs + byMs }))
 
@@ -39,32 +47,53 @@ export function* afterNamespaces(steps: Iterable<ChurnStep>): Generator<ChurnSte
 const churnSteps = (cluster: Cluster, churn: Churn, random: RandomStream, folder: string): Iterable<ChurnStep> => {
   switch (churn.kind) {
     case "load-test":
-      return afterNamespaces(loadTest({ ...churn, nodes: churn.nodes ?? nodesOf(cluster), startMs: churn.at }, random))
+      return afterNamespaces(
+        loadTest({ ...churn, nodes: churn.nodes ?? machineCount(cluster), startMs: churn.at }, random)
+      )
     case "pod-churn":
       return afterNamespaces(podChurn({ ...churn, startMs: churn.at, untilMs: cluster.duration }, random))
     case "openb":
       return readTrace(folder, churn.path, (text) =>
         parseOpenb(text, { namespace: churn.namespace, speed: churn.speed, startMs: churn.at })
       )
+    case "recreate": {
+      const workload = cluster.workloads.find(({ name }) => name === churn.of)
+      return workload === undefined ? [] : recreateSteps(cluster, workload, churn)
+    }
     case "event-log":
       return readTrace(folder, churn.path, (text) => shifted(parseChurnLog(text), churn.at))
+  }
+}
+
+const placesOf = (cluster: Cluster, workload: Workload): ReadonlyArray<WorkloadPlace> => {
+  if (workload.kind !== "Pod") return [...workloadPlaces(cluster, workload)]
+  const pods = [...podTargets(cluster, workload)]
+  return pods.map((of, at) => ({ of, at, objects: pods.length }))
+}
+
+const actionStep = (cluster: Cluster, action: WorkloadAction, place: WorkloadPlace, number: number) => {
+  const { of } = place
+  switch (action.kind) {
+    case "delete":
+      return { verb: "delete" as const, of }
+    case "scale":
+      return { verb: "scale" as const, of, replicas: replicasOf(cluster, action, place) }
+    case "ungate":
+      return { verb: "patch" as const, of, patch: { spec: { schedulingGates: [] } } }
+    case "rolling-update": {
+      const annotations = { "scenarios.kubewharf.io/rollout": String(number + 1) }
+      return { verb: "patch" as const, of, patch: { spec: { template: { metadata: { annotations } } } } }
+    }
   }
 }
 
 function* actionSteps(cluster: Cluster, action: WorkloadAction, number: number): Generator<ChurnStep> {
   const workload = cluster.workloads.find(({ name }) => name === action.of)
   if (workload === undefined) return
-  const targets = [...workloadTargets(cluster, workload)]
-  const gapMs = (action.over ?? 0) / Math.max(1, targets.length)
-  for (const [at, of] of targets.entries()) {
-    const atMs = action.at + at * gapMs
-    if (action.kind === "delete") yield { atMs, verb: "delete", of }
-    else if (action.kind === "scale") yield { atMs, verb: "scale", of, replicas: action.replicas }
-    else {
-      const annotations = { "scenarios.kubewharf.io/rollout": String(number + 1) }
-      yield { atMs, verb: "patch", of, patch: { spec: { template: { metadata: { annotations } } } } }
-    }
-  }
+  const places = placesOf(cluster, workload)
+  const gapMs = (action.over ?? 0) / Math.max(1, places.length)
+  for (const [at, place] of places.entries())
+    yield { atMs: action.at + at * gapMs, ...actionStep(cluster, action, place, number) }
 }
 
 /** Several sequences that are each in the order of time as one; those of the same moment keep the order of the list. */
@@ -90,6 +119,7 @@ export const clusterSteps = (cluster: Cluster, seed: number, folder: string): It
   const random = new RandomStream(seed).split("scenario")
   const actions = cluster.actions.filter(isOfWorkloads)
   const sequences = [
+    priorityClassSteps(cluster),
     namespaceSteps(cluster),
     ...cluster.workloads.map((workload) => workloadSteps(cluster, workload)),
     ...actions.map((action, at) => actionSteps(cluster, action, at)),

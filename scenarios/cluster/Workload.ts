@@ -3,6 +3,7 @@
 import { Effect, Schema } from "effect"
 import { Count, Name, Rate, Span } from "../Quantity.ts"
 import { Quantity, Resources, Texts } from "./ClusterNodes.ts"
+import { placementFields } from "./Placement.ts"
 
 /** One namespace, or `count` of them, numbered from 1. */
 export const Namespaces = Schema.Struct({
@@ -32,6 +33,14 @@ const Life = Schema.Struct({
   })
 })
 
+/** Pods for each node of the cluster. */
+export const PerNode = Schema.Finite.check(
+  Schema.isBetween(
+    { minimum: 0, maximum: 500, exclusiveMinimum: true },
+    { expected: "pods for each node, above 0 and at most 500" }
+  )
+)
+
 /** Equal workloads: `perNamespace` of them in each namespace. */
 export const Workload = Schema.Struct({
   name: Name,
@@ -43,9 +52,17 @@ export const Workload = Schema.Struct({
   replicas: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 500_000 }))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(1)))
     .annotate({ description: "Pods of each; a DaemonSet has one on each node instead" }),
+  perNode: Schema.optionalKey(PerNode).annotate({
+    description:
+      "Pods of all of them together for each node of the cluster, instead of replicas: 0.5 is one on two nodes"
+  }),
   cpu: Quantity.pipe(Schema.withDecodingDefaultKey(Effect.succeed("10m"))),
   memory: Quantity.pipe(Schema.withDecodingDefaultKey(Effect.succeed("10M"))),
+  extended: Schema.optionalKey(Resources).annotate({
+    description: "Other resources of each pod in whole units, for example { nvidia.com/gpu: 1 }"
+  }),
   labels: Schema.optionalKey(Texts),
+  ...placementFields,
   nodeSelector: Schema.optionalKey(Texts),
   tolerations: Schema.optionalKey(Schema.Array(Toleration)),
   service: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false))).annotate({

@@ -9,6 +9,7 @@ import { ApiCalls } from "./ApiCalls.ts"
 import { ClusterState } from "./ClusterState.ts"
 import { PodStarts } from "./PodStarts.ts"
 import { nodesOf } from "./ScenarioCase.ts"
+import { SchedulerMeasure } from "./SchedulerMeasure.ts"
 import type { ScenarioWorld, WorldHooks } from "./ScenarioWorld.ts"
 import { LateClock } from "./VirtualClock.ts"
 import { WatchLag } from "./WatchLag.ts"
@@ -53,7 +54,7 @@ export const plannedMarks = ({ actions, faults }: Cluster): ReadonlyArray<Cluste
     }))
   ].toSorted((left, right) => left.atMs - right.atMs)
 
-const modelOf = ({ disk, network, pods: pace }: Cluster): ReadonlyArray<string> => [
+const modelOf = ({ disk, network, pods: pace, scheduler }: Cluster): ReadonlyArray<string> => [
   network === "none"
     ? "Network: none. Clients call the server in process, so that only the disk and waiting take virtual time."
     : `Network: log-normal with a median of ${network.median} ms each way (deviation of its logarithm ${network.sigma}), ${network.lossRate * 100} % lost and sent again, ${network.resetRate * 100} % of messages take their connection down.`,
@@ -61,6 +62,11 @@ const modelOf = ({ disk, network, pods: pace }: Cluster): ReadonlyArray<string> 
   pace === "kubelet"
     ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
     : "Pods start at once, as with kwok's fast stages.",
+  ...(scheduler === "one-pass"
+    ? []
+    : [
+        "The scheduler attempts up to 32 pods every 5 ms; how long its decisions really take is the rate per second of real time."
+      ]),
   "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
 ]
 
@@ -71,6 +77,7 @@ export class ClusterMeasures {
   private readonly calls = new ApiCalls(this.clock)
   private readonly lag = new WatchLag(this.clock)
   private readonly starts = new PodStarts(this.clock)
+  private readonly scheduling = new SchedulerMeasure(this.clock)
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
@@ -82,7 +89,10 @@ export class ClusterMeasures {
     controllerMade: (controller) => this.state.watchQueue(controller),
     serverStarted: (server, storage) => {
       storage.store.listen({ committed: (revision) => this.lag.committed(revision) })
-      server.view("", "pods").onChange((before, after) => this.starts.changed(before, after))
+      server.view("", "pods").onChange((before, after) => {
+        this.starts.changed(before, after)
+        this.scheduling.changed(before, after)
+      })
       this.state.follow(server, storage)
     }
   }
@@ -130,6 +140,7 @@ export class ClusterMeasures {
       model: modelOf(this.cluster),
       calls: this.calls.recorded(),
       podStarts: this.starts.recorded(),
+      scheduling: this.scheduling.recorded(world.bindings.stats),
       informers: this.lag.recorded().filter(({ lag }) => lag.count > 0),
       state: this.state.recorded(),
       marks: [...plannedMarks(this.cluster), ...broken].toSorted((left, right) => left.atMs - right.atMs)

@@ -17,7 +17,8 @@ interface OnTheWay {
 const NEVER = -1
 const SLOWEST = 20
 
-const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
+/** An object's fields; none where it is none. */
+export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
 
 /** The node that a pod is bound to; empty for none. */

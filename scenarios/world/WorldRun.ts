@@ -156,7 +156,9 @@ export class WorldRun {
       "node heartbeats": nodes.stats.heartbeats,
       "lease renewals": nodes.renewals.stats.renewed,
       "pods bound": bindings.stats.bound,
+      "scheduling attempts": bindings.stats.attempts,
       "pods unschedulable": bindings.stats.unschedulable,
+      preemptions: bindings.stats.preemptions,
       "pod stages": pods.stats.stagesDone,
       ...(upgrades.length === 0 ? {} : { "nodes upgraded": upgraded, "pods evicted": evicted })
     }

@@ -32,7 +32,7 @@ interface Waiting {
 }
 
 export class PodBindings {
-  readonly stats = { bound: 0, unschedulable: 0, failures: 0 }
+  readonly stats = { bound: 0, attempts: 0, unschedulable: 0, preemptions: 0, failures: 0 }
   private readonly options: PodBindingsOptions
   private readonly waiting = new Map<string, Waiting>()
   private readonly hopeless = new Map<string, Waiting>()
@@ -144,6 +144,7 @@ export class PodBindings {
   private bind(uid: string, one: Waiting): void {
     const { chooser, client, process } = this.options
     const { pod } = one
+    this.stats.attempts++
     const choice = chooser.choose(pod)
     if ("reasons" in choice) return this.noRoom(uid, one, choice.reasons)
     const { name = "", namespace = "" } = pod.metadata

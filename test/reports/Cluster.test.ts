@@ -7,9 +7,11 @@ import { readFileSync } from "node:fs"
 import { groupByBackend, makeReport, renderHtml, RunRecord } from "../../reports/index.ts"
 import { clustersOf, judgedCalls } from "../../reports/ClusterSummary.ts"
 import { callsTable, podStartTable, slowPodsTable } from "../../reports/ClusterTables.ts"
-import { formatClock } from "../../reports/Format.ts"
+import { formatClock, formatRate } from "../../reports/Format.ts"
 import { litCells } from "../../reports/HtmlScrubber.ts"
 import { renderMarkdown } from "../../reports/Markdown.ts"
+import { schedulerTable, waitsTable } from "../../reports/SchedulerTables.ts"
+import type { Table } from "../../reports/Tables.ts"
 import { renderTerminal } from "../../reports/Terminal.ts"
 import { syntheticCluster } from "./SyntheticCluster.ts"
 import { syntheticRecord } from "./SyntheticRecord.ts"
@@ -53,6 +55,23 @@ describe("a report on a cluster", () => {
     const table = callsTable(clustersOf(groupByBackend([syntheticCluster({ slowness: 1000 })]))[0])
     const missed = table.rows.filter((row) => row.some(({ text, tone }) => text === "missed" && tone === "bad"))
     assert.lengthOf(missed, 3)
+  })
+
+  it("says what the scheduler did, at what pace, and how long each priority waited", () => {
+    const [summary] = clustersOf(groupByBackend([syntheticCluster()]))
+    const texts = (table: Table | undefined) => table?.rows.map((row) => row.map(({ text }) => text)) ?? []
+    const counts = new Map(texts(schedulerTable(summary)).map(([what, number]) => [what, number]))
+    assert.strictEqual(counts.get("pods that had to give way"), "120")
+    assert.strictEqual(counts.get("without a node at the end"), "7")
+    assert.strictEqual(counts.get("bound per second of real time"), formatRate((2999 * 1000) / 6000))
+    const waits = texts(waitsTable(summary))
+    assert.deepStrictEqual(
+      waits.map(([priority]) => priority),
+      ["high", "none", "all"]
+    )
+    assert.strictEqual(Number(waits[2][1].replaceAll(",", "")), 2 * Number(waits[0][1].replaceAll(",", "")))
+    const { scheduling: _, ...rest } = summary.cluster
+    assert.isUndefined(schedulerTable({ ...summary, cluster: rest }))
   })
 
   it("names the slow pods, with the time of each stage", () => {

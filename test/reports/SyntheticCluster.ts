@@ -131,6 +131,24 @@ const clusterPart = (options: SyntheticClusterOptions): RecordedCluster => {
         watchedMs: at * 1000 + 4001 - at
       }))
     },
+    scheduling: {
+      attempts: 3300,
+      bound: 3000,
+      unschedulable: 300,
+      failures: 0,
+      preemptions: 40,
+      victims: 120,
+      waiting: 7,
+      gated: 2,
+      busyBound: 2999,
+      busyVirtualMs: 3000,
+      busyWallMs: 6000,
+      mostInSecond: 1000,
+      waits: [
+        { priority: "high", wait: stage(6000) },
+        { priority: "none", wait: stage(8000) }
+      ]
+    },
     informers: [
       {
         resource: "pods",

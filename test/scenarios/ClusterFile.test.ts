@@ -26,6 +26,8 @@ cluster:
   nodeGroups:
     - { name: plain, count: 4 }
     - { name: big, count: 2, machineType: large, labels: { disk: ssd }, taints: [{ key: only, effect: NoSchedule }] }
+  priorityClasses:
+    - { name: high, value: 1000 }
   namespaces:
     - { name: team, count: 3, quota: { pods: 50 } }
   workloads:
@@ -108,6 +110,28 @@ describe("a cluster in a scenario", () => {
     assert.deepStrictEqual(times.slice(-6), [300_000, 301_000, 302_000, 303_000, 304_000, 305_000])
   })
 
+  it("shares pods for each node out evenly, and makes bare pods anew with their Service", () => {
+    const text = change("replicas: 5, perNamespace: 2,", "perNode: 1.5, perNamespace: 2, kind: Pod,").replace(
+      "rolling-update, at: 5m, of: web, over: 6s",
+      "delete, at: 5m, of: web"
+    )
+    const churned = text.replace(
+      "  requests:",
+      "  churn:\n    - { kind: recreate, of: web, at: 2m, every: 1m }\n  requests:"
+    )
+    const steps = [...clusterSteps(clusterOf(churned), 1, ".")]
+    // 9 pods for 6 nodes, over 6 objects.
+    const made = steps.filter(({ atMs, of, verb }) => verb === "create" && of.resource === "pods" && atMs < 120_000)
+    assert.lengthOf(made, 9)
+    assert.lengthOf(new Set(made.map(({ of }) => `${of.namespace} ${of.name}`)), 9)
+    const deleted = steps.filter(
+      ({ atMs, of, verb }) => verb === "delete" && of.resource === "pods" && atMs === 300_000
+    )
+    assert.lengthOf(deleted, 9 + 1)
+    const services = steps.filter(({ atMs, of }) => of.resource === "services" && atMs >= 120_000)
+    assert.lengthOf(services, 8 * 2)
+  })
+
   it("lets the name of a group of watchers stand for each of them in a fault", () => {
     const text = change(
       "zone-dies, at: 1m, for: 2m, zone: zone-b",
@@ -163,6 +187,8 @@ describe("a target", () => {
     assert.match(only(good, ["target=moon"]).rule, /must be one of sim, process, kind, kubeconfig/)
   })
 })
+
+const web = (fields: string): string => change("perNamespace: 2,", `perNamespace: 2, ${fields},`)
 
 describe("what a cluster cannot be is said where it stands", () => {
   const refused: ReadonlyArray<readonly [what: string, text: string, at: string, rule: RegExp, hint?: RegExp]> = [
@@ -238,6 +264,70 @@ describe("what a cluster cannot be is said where it stands", () => {
     ],
     ["a quantity that is none", change("cpu: 16", "cpu: many"), "many", /a quantity such as/],
     ["a target on no name", change("api.list.p99, at", "nodes.ready, of: pods, at"), "pods, atMost", /takes no name/],
+    ["a priority class that is none", web("priorityClass: hihg"), "hihg", /no priority class named hihg/, /"high"/],
+    ["a class of the system's", change("name: high", "name: system-high"), "system-high", /keeps for itself/],
+    [
+      "a wait of no class",
+      change("metric: api.list.p99", "of: hihg, metric: scheduler.wait.p99"),
+      "hihg",
+      /no priority class named hihg/,
+      /"high"/
+    ],
+    [
+      "a class above what users may have",
+      change("value: 1000", "value: 1000000001"),
+      "1000000001",
+      /at most 1,000,000,000/
+    ],
+    [
+      "a spread over a label that no node has",
+      web("spread: [{ topologyKey: topology.kubernetes.io/zon }]"),
+      "topology.kubernetes.io/zon }",
+      /no label of a node named/,
+      /"topology.kubernetes.io\/zone"/
+    ],
+    [
+      "minDomains of a wish",
+      web("spread: [{ topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, minDomains: 2 }]"),
+      "2 }]",
+      /counts only with whenUnsatisfiable: DoNotSchedule/
+    ],
+    [
+      "a node term without its values",
+      web("nodeAffinity: [{ key: disk, values: [] }]"),
+      "[] }]",
+      /In needs at least one/
+    ],
+    [
+      "a number that is none",
+      web("nodeAffinity: [{ key: cpus, operator: Gt, values: [many] }]"),
+      "[many]",
+      /Gt needs one whole number/
+    ],
+    ["gates of a Deployment", web("gates: [wait]"), "[wait]", /for bare pods/],
+    [
+      "gates that nothing opens",
+      web("kind: Pod, gates: [wait]").replace("    - { kind: rolling-update, at: 5m, of: web, over: 6s }", "    []"),
+      "[wait]",
+      /is never opened/
+    ],
+    ["a resource that no machine has", web("extended: { example.com/gpu: 1 }"), "1 }", /more than any machine/],
+    [
+      "a scale to two sizes",
+      change(
+        "kind: rolling-update, at: 5m, of: web, over: 6s",
+        "kind: scale, at: 5m, of: web, replicas: 2, perNode: 2"
+      ),
+      "{ kind: scale",
+      /exactly one of replicas and perNode/
+    ],
+    ["an opened gate that is none", change("rolling-update, at", "ungate, at"), "web, over", /has no scheduling gates/],
+    [
+      "more for each node than a node has room for",
+      web("perNode: 111").replace("replicas: 5, perNamespace: 2, ", ""),
+      "111",
+      /666 pods cannot fit/
+    ],
     [
       "history of a large cluster",
       change("  duration: 10m", "  checkers: [history]\n  duration: 10m").replace("count: 4", "count: 4000"),

@@ -61,6 +61,7 @@ describe("a scenario's cluster", () => {
         ...cluster,
         wallMs: 0,
         residentMaxBytes: 0,
+        scheduling: { ...cluster.scheduling, busyWallMs: 0 },
         state: { ...cluster.state, wallMs: [], residentBytes: [] }
       }
     })

@@ -56,7 +56,16 @@ describe("every shipped scenario", () => {
     "compaction-under-load",
     "large-values",
     "million-keys",
-    "put-latency"
+    "put-latency",
+    "scheduler-basic-5k-50k",
+    "scheduler-affinity",
+    "scheduler-spread",
+    "scheduler-preemption",
+    "scheduler-churn",
+    "scheduler-daemonset-15k",
+    "scheduler-unschedulable",
+    "gke-65k",
+    "openb-gpu"
   ]
   it("is there", () =>
     assert.includeMembers(

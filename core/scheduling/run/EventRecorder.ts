@@ -16,6 +16,8 @@ const EVENTS_PENDING = 2048
 const SERIES_MAX = 4096
 const NOTE_LENGTH_MAX = 1024
 const SERIES_LIVES_MS = 6 * 60_000
+/** A series that goes on is told of at its first repetition, and then once in so long. */
+const SERIES_TOLD_EVERY_MS = 60_000
 const events = gvr("events.k8s.io", "v1", "events")
 
 interface Series {
@@ -23,6 +25,7 @@ interface Series {
   readonly namespace: string
   count: number
   lastMs: number
+  toldMs: number
 }
 
 const referenceTo = ({ apiVersion, kind, metadata }: KubeObject) => {
@@ -61,6 +64,8 @@ export class EventRecorder {
     if (known !== undefined && nowMs - known.lastMs < SERIES_LIVES_MS) {
       known.count++
       known.lastMs = nowMs
+      if (known.count > 2 && nowMs - known.toldMs < SERIES_TOLD_EVERY_MS) return
+      known.toldMs = nowMs
       const series = { count: known.count, lastObservedTime: rfc3339Micro(nowMs) }
       const target = { resource: events, namespace: known.namespace, name: known.name }
       this.call((done) => this.client.patch(target, { type: "merge", body: { series } }, {}, done))
@@ -98,7 +103,8 @@ export class EventRecorder {
       note: shortened(note),
       type
     }
-    if (key !== undefined) this.series.set(key, { name: `${name}.${suffix}`, namespace, count: 1, lastMs: nowMs })
+    if (key !== undefined)
+      this.series.set(key, { name: `${name}.${suffix}`, namespace, count: 1, lastMs: nowMs, toldMs: nowMs })
     this.call((done) => this.client.create({ resource: events, namespace }, event, {}, done))
   }
 
