@@ -100,6 +100,12 @@ export class OurScheduler {
     return { explanation, best, message: decision.text, candidates: [] }
   }
 
+  /** The node for a pod that has been promised one; undefined when there is none. */
+  decide(pod: KubeObject): string | undefined {
+    const decision = this.decider.decide(pod)
+    return decision instanceof Diagnosis ? undefined : decision.name
+  }
+
   /** Whether no other candidate is to be preferred to the one on this node. */
   isBest(candidates: ReadonlyArray<Candidate>, node: string): boolean {
     const named = candidates.filter(({ name }) => name === node)

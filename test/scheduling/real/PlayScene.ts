@@ -1,7 +1,7 @@
 // Plays a scene at the real scheduler, one pod at a time, and asks ours about each before the real one has answered.
 // Owns the order of things and the waiting; what is equal and what is not, Tally.ts says.
 import { type Json, type JsonObject, type KubeObject, rfc3339 } from "#kube"
-import { type Answer, fedKinds, OurScheduler } from "./OurScheduler.ts"
+import { type Answer, type FedKind, fedKinds, OurScheduler } from "./OurScheduler.ts"
 import { namespaceNames, pause, type RealScheduler, Refused } from "./RealScheduler.ts"
 import { admissibleNode, admissiblePod, budget, canary, lasting, type Scene, sceneOf, service } from "./Scenes.ts"
 import { claimOf, claimVolume, diskVolume, driversOf, volumeOf, volumeOfClaim } from "./SceneVolumes.ts"
@@ -181,16 +181,42 @@ const victimsOf = async (
 const endingOf = (pods: ReadonlyArray<KubeObject>): ReadonlySet<string> =>
   new Set(pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).map(({ metadata }) => metadata.uid!))
 
+/** Once the only victim is gone: where ours sees the pod that was promised its room, and where the real one binds it. */
+const afterVictim = async (
+  real: RealScheduler,
+  refresh: (except: KubeObject) => Promise<unknown>,
+  ours: OurScheduler,
+  { pod, victim }: { readonly pod: KubeObject; readonly victim: KubeObject }
+): Promise<{ readonly ours: string; readonly real: string }> => {
+  const promised = await real.get(pod)
+  await real.remove(victim)
+  await refresh(pod)
+  const until = Date.now() + PATIENCE_MS
+  for (;;) {
+    const { nodeName } = viewOf(await real.get(pod)).spec
+    if (nodeName !== undefined || Date.now() > until)
+      return { ours: ours.decide(promised) ?? "none", real: nodeName ?? "none" }
+    await pause(SETTLE_MS)
+  }
+}
+
 /** Plays the scene of a seed; every answer goes into the tally. */
 export const playScene = async (real: RealScheduler, seed: number, tally: Tally): Promise<void> => {
   const scene = sceneOf(seed)
   const services = await createAll(real, seed, scene)
   const ours = new OurScheduler()
-  const refresh = async (): Promise<ReadonlyArray<KubeObject>> => {
-    const lists = await Promise.all(fedKinds.map((kind) => real.list(kind)))
-    for (const [at, kind] of fedKinds.entries()) ours.feed(kind, lists[at])
-    return lists[fedKinds.indexOf("Pod")]
+  const feed = async (kind: FedKind, except?: KubeObject): Promise<ReadonlyArray<KubeObject>> => {
+    const all = await real.list(kind)
+    const objects = all.filter(({ metadata }) => metadata.uid !== except?.metadata.uid)
+    ours.feed(kind, objects)
+    return objects
   }
+  const refresh = async (except?: KubeObject): Promise<ReadonlyArray<KubeObject>> => {
+    const changing = scene.hasVolumes ? (["PersistentVolume", "PersistentVolumeClaim"] as const) : []
+    await Promise.all(changing.map((kind) => feed(kind)))
+    return feed("Pod", except)
+  }
+  for (const kind of fedKinds) await feed(kind)
   let clock = Date.now() - 3_600_000
   await pause(SETTLE_MS)
   for (const { lingers, pod } of podsOf(seed, scene)) {
@@ -209,10 +235,17 @@ export const playScene = async (real: RealScheduler, seed: number, tally: Tally)
       expected,
       isBest: (name) => ours.isBest(answer.candidates, name)
     })
-    if (outcome.node === "") {
+    let isPlaced = outcome.node !== ""
+    const alone = answer.candidates.some(({ name, victims: all }) => name === outcome.nominated && all.length === 1)
+    if (alone && victims.length === 1 && !lingers && !scene.hasVolumes) {
+      const after = await afterVictim(real, refresh, ours, { pod: made, victim: victims[0] })
+      tally.promised(seed, made, after)
+      isPlaced = after.real !== "none"
+    } else if (!isPlaced) {
       await real.remove(made)
       if (!lingers) for (const victim of victims) await real.remove(victim)
-    } else {
+    }
+    if (isPlaced) {
       // As a kubelet would: the order in which pods began counts when some must go.
       clock += 7000
       await real.merge(made, { status: { phase: "Running", startTime: rfc3339(clock) } }, "status")

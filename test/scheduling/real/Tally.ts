@@ -23,7 +23,7 @@ export interface Played {
   readonly isBest: (node: string) => boolean
 }
 
-export type Question = "verdict" | "node" | "message" | "nominated" | "victims"
+export type Question = "verdict" | "node" | "message" | "nominated" | "victims" | "promised"
 
 export interface Difference {
   readonly question: Question
@@ -99,17 +99,23 @@ export class Tally {
     )
   }
 
+  /** Where a promised pod went once its victim was gone. */
+  promised(seed: number, pod: KubeObject, { ours, real }: { readonly ours: string; readonly real: string }): void {
+    this.count("promised", ours === real && real !== "none", { seed, pod }, `the real one: ${real}\n  ours: ${ours}`)
+  }
+
   private note({ explanation: { before, best, ruledOut } }: Answer): void {
     const add = (map: Map<string, number>, key: string, by: number): void => void map.set(key, (map.get(key) ?? 0) + by)
     if (before !== undefined)
       add(this.ruledOut, `${before.plugin}: ${before.reasons.join(", ").replace(/"[^"]*"/g, '"…"')}`, 1)
     for (const { nodes, plugin, reason } of ruledOut)
-      add(this.ruledOut, `${plugin}: ${reason.replace(/\{[^}]*\}/, "{…}")}`, nodes)
+      // What the pod's own naming of nodes leaves out is of no plugin.
+      add(this.ruledOut, `${plugin === "" ? "(before all)" : plugin}: ${reason.replace(/\{[^}]*\}/, "{…}")}`, nodes)
     for (const plugin of Object.keys(best[0]?.scores ?? {}))
       if (new Set(best.map(({ scores }) => scores[plugin])).size > 1) add(this.scored, plugin, 1)
   }
 
-  private count(question: Question, equal: boolean, { pod, seed }: Played, text: string): void {
+  private count(question: Question, equal: boolean, { pod, seed }: Pick<Played, "pod" | "seed">, text: string): void {
     const counted = this.counts.get(question) ?? { equal: 0, of: 0 }
     this.counts.set(question, { equal: counted.equal + (equal ? 1 : 0), of: counted.of + 1 })
     if (equal) return
