@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config"
 const judged = [
   "test/storage/*.test.ts",
   "test/sim/cluster/ServeCluster.test.ts",
+  "test/scheduling/ServeScheduler.test.ts",
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
   "test/apiserver/kubectl/**/*.test.ts",
@@ -13,7 +14,7 @@ const judged = [
   "test/scheduling/real/*.test.ts",
   "test/package.test.ts"
 ]
-const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks" } as const
+const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks", setupFiles: ["./test/Seed.ts"] }
 
 export default defineConfig({
   test: {

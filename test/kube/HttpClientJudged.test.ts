@@ -172,6 +172,11 @@ describeWith("etcd", "kube-apiserver")("the Client and a real kube-apiserver", (
           const plain = yield* connected("cert")
           const client = effectClient(plain)
           yield* client.create(here, map("before"))
+          // A list of whatever is at hand may be older than the last write: it has to be at hand first.
+          const atHand = client.list(here, { resourceVersion: "0" })
+          yield* Effect.repeat(Effect.delay(atHand, 10), {
+            until: ({ items }) => items.map(({ metadata }) => metadata.name).join() === "before"
+          })
           const told: Array<string> = []
           const informer = new Informer({ clockwork: machineClockwork, client: plain, collection: here, streaming })
           informer.addHandler({

@@ -28,6 +28,7 @@ import {
 } from "#kube"
 import { describeWith } from "../Judges.ts"
 import { type RealApiServer, startApiServer } from "./RealApiServer.ts"
+import { runSeed } from "../Seed.ts"
 
 const builtIn = (group: string, version: string, kind: string): Schema => {
   const schema = schemaOfKind(group, version, kind)
@@ -615,7 +616,7 @@ const patched = (subject: Subject, step: Step, live: JsonObject): Json | ApiFail
   }
 }
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1_000_000))
+const seed = runSeed()
 const count = Number(process.env["STEPS"] ?? 150)
 
 describeWith("etcd", "kube-apiserver")(`patches on a real kube-apiserver (SEED=${seed})`, (programs) => {

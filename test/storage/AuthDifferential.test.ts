@@ -8,9 +8,10 @@ import * as admin from "../../core/storage/rpc/AdminMessages.ts"
 import * as kv from "../../core/storage/rpc/KvMessages.ts"
 import { describeWith } from "../Judges.ts"
 import { Endpoint, startEtcd, startStore, type Headers, type Outcome, type Running } from "./AuthPair.ts"
+import { runSeed } from "../Seed.ts"
 
 const RUNS = Number(process.env["WHARF_AUTH_RUNS"] ?? 150)
-const SEED = Number(process.env["WHARF_SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const SEED = runSeed("WHARF_SEED")
 
 const users = ["root", "alice", "bob", "carol", ""] as const
 const roles = ["root", "r1", "r2", ""] as const

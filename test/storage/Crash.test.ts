@@ -1,7 +1,8 @@
 import { assert, describe, it } from "vitest"
 import { crash } from "./crash/CrashRig.ts"
+import { runSeed } from "../Seed.ts"
 
-const seed = Number(process.env["CRASH_SEED"] ?? Math.floor(Date.now() / 86_400_000))
+const seed = runSeed("CRASH_SEED")
 
 describe("killed at random moments under load", () => {
   it("keeps what it acknowledged, whole and in place, and nothing twice", async () => {

@@ -2,9 +2,10 @@ import { assert, describe, it } from "vitest"
 import { judge } from "../Judges.ts"
 import { accepted } from "./differential/Accepted.ts"
 import { findDifference } from "./differential/Truth.ts"
+import { runSeed } from "../Seed.ts"
 
-/** A new seed each day, the same all day long; TRUTH_SEED replays another. */
-const seed = Number(process.env["TRUTH_SEED"] ?? Math.floor(Date.now() / 86_400_000))
+/** TRUTH_SEED repeats one. */
+const seed = runSeed("TRUTH_SEED")
 
 describe("beside a real etcd", () => {
   it("answers the same random sequences in the same way, on both engines", async () => {

@@ -5,8 +5,9 @@ import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { CronClock, cronClock, TimeZone } from "#apiserver"
 import { rfc3339 } from "#kube"
+import { runSeed } from "../../Seed.ts"
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = runSeed()
 
 const rows = readFileSync(new URL("cron.txt", import.meta.url), "utf8")
   .split("\n")

@@ -5,8 +5,9 @@ import { assert, describe, it } from "vitest"
 import { builtInDefinitions, defaultResourcesContext, type Definitions, makeDefinitions } from "#apiserver"
 import { type Client, gvr, type KubeList, type KubeObject } from "#kube"
 import { allControllers, controllerManager, metricsDefinitions, usageAnnotations, World } from "#sim"
+import { runSeed } from "../../Seed.ts"
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = runSeed()
 const numRuns = Number(process.env["AUTOSCALER_RUNS"] ?? 10)
 
 const EPOCH_MS = Date.UTC(2026, 0, 1)

@@ -5,8 +5,9 @@ import { ApiFailure, gvr, type KubeObject } from "#kube"
 import { allControllers, controllerManager, World } from "#sim"
 import { clusterDefinitions } from "../Definitions.ts"
 import { slowNetwork } from "./JobWorld.ts"
+import { runSeed } from "../../Seed.ts"
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = runSeed()
 const numRuns = Number(process.env["BUDGET_RUNS"] ?? 8)
 
 interface BudgetCase {

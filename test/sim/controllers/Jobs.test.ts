@@ -3,8 +3,9 @@ import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { IndexSet } from "../../../sim/controllers/batch/IndexSet.ts"
 import { counts, type JobCase, jobCases, type JobRecord, type PodRecord, runJobCase } from "./JobWorld.ts"
+import { runSeed } from "../../Seed.ts"
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = runSeed()
 const numRuns = Number(process.env["JOB_RUNS"] ?? 120)
 
 interface Status {

@@ -4,8 +4,9 @@ import { assert, describe, it } from "vitest"
 import { IndexSet } from "../../../sim/controllers/batch/IndexSet.ts"
 import { Recommendations } from "../../../sim/controllers/autoscaling/Recommendations.ts"
 import { steppedValue } from "../../../sim/controllers/autoscaling/LoadProfile.ts"
+import { runSeed } from "../../Seed.ts"
 
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
+const seed = runSeed()
 const runs = (numRuns: number) => ({ seed, numRuns })
 
 describe(`index sets (SEED=${seed})`, () => {

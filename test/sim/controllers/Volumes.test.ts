@@ -135,9 +135,9 @@ describe("static binding", () => {
           )
           assert.lengthOf(fitting, 0, `${one.metadata.name} could have a volume`)
         }
-        const others = world.failures.filter(
-          (text) => !text.includes("already claimed") && !text.includes("cannot be fulfilled")
-        )
+        // A claim may go while a write to it is on its way: that write fails, and the next look finds nothing to do.
+        const expected = ["already claimed", "cannot be fulfilled", "not found"]
+        const others = world.failures.filter((text) => !expected.some((part) => text.includes(part)))
         assert.deepStrictEqual(others, [])
       }),
       { numRuns: runs }
