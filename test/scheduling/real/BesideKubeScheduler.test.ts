@@ -1,16 +1,16 @@
 // Our scheduler beside the real kube-scheduler: random small clusters, one pod after another, the same objects for both.
 // A short form by default; REAL_CLUSTERS=300 plays as many clusters, REAL_SEED repeats a run, REAL_REPORT names a file for the page.
-import { randomInt } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { assert, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import { runSeed } from "../../Seed.ts"
 import { pageOf } from "./Page.ts"
 import { playScene, prepare } from "./PlayScene.ts"
 import { startScheduler } from "./RealScheduler.ts"
 import { Tally } from "./Tally.ts"
 
 const clusters = Number(process.env["REAL_CLUSTERS"] ?? 20)
-const seed = Number(process.env["REAL_SEED"] ?? randomInt(1_000_000))
+const seed = runSeed("REAL_SEED")
 const report = process.env["REAL_REPORT"]
 
 describeWith(

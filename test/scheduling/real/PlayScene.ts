@@ -50,13 +50,10 @@ const outcomeOf = async (real: RealScheduler, pod: KubeObject): Promise<Outcome>
 /** Objects of all scenes. */
 export const prepare = async (real: RealScheduler): Promise<void> => {
   for (const [at, name] of namespaceNames.entries()) {
-    const object: KubeObject = {
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name, labels: { team: at === 0 ? "a" : "b" } }
-    }
+    const labels = { team: at === 0 ? "a" : "b" }
+    const object: KubeObject = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } }
     // The API server makes the first by itself, in its own time.
-    await real.create(object).catch(() => real.merge(object, { metadata: { labels: { team: "a" } } }))
+    await real.create(object).catch(() => real.merge(object, { metadata: { labels } }))
   }
   for (const one of lasting) await real.create(one)
 }
