@@ -72,6 +72,8 @@ What earlier runs found, and what came of it:
 - A pod that is turned down before any node is looked at (a claim that is not there, or not bound) is told "not found" instead
   of what preemption would say: DynamicResources is asked first and misses what it would have noted of the pod. Ours says
   the same now, unless a profile leaves DynamicResources out.
+- Preemption's trial takes a pod that is on its way out off the counts of topology spread, though it was never in them. Ours left
+  it out of both; it does as kube-scheduler does now.
 - Image locality counts the nodes that have an image. kube-scheduler takes that count anew for a node only when the node or
   its pods change, so right after nodes have come it may score by an older count; ours counts as things are. This difference
   stays. The comparison makes all nodes known before it opens them, so that both count the same.
