@@ -130,7 +130,7 @@ describe("preemption", () => {
     assert.include(["a", "b", "c"], preemption.choose(search.candidates).name)
   })
 
-  it("takes pods that are on their way out off the spread as well, as kube-scheduler does", () => {
+  it.each(["x", "y"])("takes pods that are on their way out off the spread too, with one of app %s left", (stays) => {
     const cluster = new Cluster()
     const decider = new Decider({
       cluster,
@@ -144,7 +144,7 @@ describe("preemption", () => {
     cluster.nodeSeen(node("a", { allocatable: { cpu: "1" } }))
     const half = { labels: { app: "x" }, requests: { cpu: "500m" } }
     cluster.place(pod("leaving", { ...half, metadata: { deletionTimestamp: "2026-11-28T00:00:00Z" } }), "a")
-    cluster.place(pod("staying", { ...half, spec: { priority: 5 } }), "a")
+    cluster.place(pod("staying", { ...half, labels: { app: stays }, spec: { priority: 5 } }), "a")
     const constraint = {
       maxSkew: 1,
       minDomains: 2,
