@@ -1,6 +1,6 @@
 // etcd's own test suite with our binary in etcd's place. A real etcd 3.7 passes 204 of 204.
 // The suite gives each test ten seconds to start up to three members and do its work; what fails while the machine is
-// busy with something else is asked once more, alone, and has to pass then.
+// busy with something else is asked again, alone, twice at most, and has to pass then.
 import { NodeServices } from "@effect/platform-node"
 import { Effect } from "effect"
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs"
@@ -13,6 +13,8 @@ import { describeWith } from "../Judges.ts"
 import { outputOf, runGoSuite, type GoVerdicts } from "./GoSuite.ts"
 
 const PASSED_BY_ETCD = 204
+/** The suite gives each test ten seconds for everything, three servers' start included; on a busy machine that is little. */
+const TRIED_AGAIN = 2
 const SUITE_MS = 900_000
 const store = fileURLToPath(new URL("../../bin/etcd", import.meta.url))
 
@@ -42,14 +44,18 @@ describeWith(
     "passes as a real etcd does",
     async () => {
       const first = await run("^Test/^NoTLS")
-      const again: Array<string> = []
       const passedLater: Array<string> = []
-      for (const test of first.failed.filter((name) => !name.includes("/"))) {
-        const verdicts = await run(`^${test}$/^NoTLS`)
-        passedLater.push(...verdicts.passed)
-        again.push(...verdicts.failed.map((name) => `${name}: ${outputOf(verdicts, test)}`))
+      let failed = first.failed.filter((name) => !name.includes("/")).map((test) => ({ test, said: "" }))
+      for (let attempt = 0; attempt < TRIED_AGAIN && failed.length > 0; attempt++) {
+        const left: Array<{ readonly test: string; readonly said: string }> = []
+        for (const { test } of failed) {
+          const verdicts = await run(`^${test}$/^NoTLS`)
+          passedLater.push(...verdicts.passed)
+          if (verdicts.failed.length > 0) left.push({ test, said: outputOf(verdicts, test) })
+        }
+        failed = left
       }
-      expect(again).toEqual([])
+      expect(failed).toEqual([])
       expect(new Set([...first.passed, ...passedLater]).size).toBeGreaterThanOrEqual(PASSED_BY_ETCD)
     },
     2 * SUITE_MS

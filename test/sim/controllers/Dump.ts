@@ -50,10 +50,18 @@ const normalised = (value: unknown, rename: (text: string) => string): unknown =
   )
 }
 
+/** What a Deployment says one look after its new set was made. */
+const progressing = (condition: Fields): Fields => ({
+  ...condition,
+  reason: "ReplicaSetUpdated",
+  message: String(condition["message"]).replace(/^Created new replica set ("[^"]*")$/, "ReplicaSet $1 is progressing.")
+})
+
 /**
  * Where the real manager's own answer depends on time. Conditions stand in the order in which they last changed. And when it makes
  * the new set of a Deployment that recreates its pods, it writes a status over the one that it wrote just before: mostly that is a
- * conflict, the condition "Created new replica set" is lost, and the one of the rollout before stays, message and all.
+ * conflict, the condition "Created new replica set" is lost, and the one of the rollout before stays, message and all. Whether a
+ * rollout that cannot go on was looked at again after its set was made, and so is "progressing", depends on time as well.
  */
 const withoutRaces = (object: Fields): Fields => {
   const status = fieldsOf(object["status"])
@@ -61,6 +69,7 @@ const withoutRaces = (object: Fields): Fields => {
   if (object["kind"] !== "Deployment" || !Array.isArray(conditions)) return object
   const isRecreating = fieldsOf(fieldsOf(object["spec"])["strategy"])["type"] === "Recreate"
   const sorted = (conditions as ReadonlyArray<Fields>)
+    .map((one) => (one["reason"] === "NewReplicaSetCreated" ? progressing(one) : one))
     .map((one) => (isRecreating && one["type"] === "Progressing" ? { ...one, message: "any" } : one))
     .toSorted((a, b) => (String(a["type"]) < String(b["type"]) ? -1 : 1))
   return { ...object, status: { ...status, conditions: sorted } }

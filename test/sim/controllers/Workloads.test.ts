@@ -50,8 +50,10 @@ const played = (client: Client, namespace: string, scenes: ReadonlyArray<Scene>)
 /** A job that is cleared away is missed where the informer of jobs is ahead of that of CronJobs. */
 const isMissedByChance = (line: string): boolean => line.includes("/yearly-done Normal MissingJob")
 const always = { counted: () => true, isChance: isMissedByChance }
+/** Whether a look at the metrics falls before a pod's first readiness is chance. */
+const isTooEarly = (line: string): boolean => line.includes("did not receive metrics for targeted pods")
 /** Autoscalers tell the same again with each look, and budgets with each sync. */
-const once = { counted: () => false, isChance: () => false }
+const once = { counted: () => false, isChance: isTooEarly }
 
 /** What a server answers about autoscalers, without what differs from run to run. */
 const apiAnswers = (client: Client) =>
