@@ -24,6 +24,7 @@ import {
   podParts,
   spreadConstraint
 } from "./Generators.ts"
+import { node, pod } from "./Objects.ts"
 import { Reference, type ReferenceOptions, type ReferenceState } from "./Reference.ts"
 
 const namespaces = { default: { team: "a" }, other: { team: "b" } }
@@ -315,6 +316,20 @@ describe("the fast decision", () => {
         }
       ),
       parameters(200) as fc.Parameters<[Array<NodeParts>, PodParts, Array<Step>]>
+    )
+  })
+
+  it("scores room by the containers' requests where the pod as a whole asks for more, and balance by the whole", () => {
+    const rig = new Rig()
+    rig.cluster.nodeSeen(node("n", { allocatable: { cpu: "1", memory: "1Gi" } }))
+    const one = pod("p", {
+      requests: { cpu: "500m", memory: "100Mi" },
+      spec: { resources: { requests: { cpu: "700m", memory: "512Mi" } } }
+    })
+    const { NodeResourcesBalancedAllocation, NodeResourcesFit } = rig.decider.explain(one, 1).best[0].scores
+    assert.deepStrictEqual(
+      { NodeResourcesBalancedAllocation, NodeResourcesFit },
+      { NodeResourcesBalancedAllocation: 70, NodeResourcesFit: 70 }
     )
   })
 

@@ -6,8 +6,9 @@ import { node, pod } from "./Objects.ts"
 const ZONE = "topology.kubernetes.io/zone"
 const HOST = "kubernetes.io/hostname"
 
+/** Undefined once in so many times. */
 const maybe = <A>(value: fc.Arbitrary<A>, oneIn = 2): fc.Arbitrary<A | undefined> =>
-  fc.option(value, { nil: undefined, freq: oneIn - 1 })
+  fc.option(value, { nil: undefined, freq: oneIn })
 
 const rarely = <A>(value: fc.Arbitrary<A>, oneIn: number): fc.Arbitrary<A | undefined> =>
   fc.nat({ max: oneIn - 1 }).chain((draw) => (draw === 0 ? value : fc.constant(undefined)))

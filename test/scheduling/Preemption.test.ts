@@ -130,6 +130,39 @@ describe("preemption", () => {
     assert.include(["a", "b", "c"], preemption.choose(search.candidates).name)
   })
 
+  it.each(["x", "y"])("takes pods that are on their way out off the spread too, with one of app %s left", (stays) => {
+    const cluster = new Cluster()
+    const decider = new Decider({
+      cluster,
+      profile: defaultProfile,
+      nominations: new Nominations(),
+      selectors: new Selectors(),
+      volumes: () => noVolumes,
+      random: () => 0.5
+    })
+    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5, startedAt: () => 0 })
+    cluster.nodeSeen(node("a", { allocatable: { cpu: "1" } }))
+    const half = { labels: { app: "x" }, requests: { cpu: "500m" } }
+    cluster.place(pod("leaving", { ...half, metadata: { deletionTimestamp: "2026-11-28T00:00:00Z" } }), "a")
+    cluster.place(pod("staying", { ...half, labels: { app: stays }, spec: { priority: 5 } }), "a")
+    const constraint = {
+      maxSkew: 1,
+      minDomains: 2,
+      topologyKey: "kubernetes.io/hostname",
+      whenUnsatisfiable: "DoNotSchedule",
+      labelSelector: { matchLabels: { app: "x" } }
+    }
+    const next = pod("next", { ...half, spec: { priority: 5, topologySpreadConstraints: [constraint] } })
+    const decision = decider.decide(next)
+    if (!(decision instanceof Diagnosis)) throw new Error("there is no room")
+    const search = preemption.search(next, decision)
+    if (!("candidates" in search)) throw new Error(search.message)
+    assert.deepStrictEqual(
+      search.candidates.map(({ victims }) => victims.map(({ uid }) => uid)),
+      [["pod-default-leaving"]]
+    )
+  })
+
   it("finds the candidates of the plain rules and chooses the least harmful", () => {
     let searched = 0
     fc.assert(

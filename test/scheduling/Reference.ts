@@ -85,7 +85,7 @@ const readAmounts = (fields: Fields | undefined): Amounts => {
 }
 
 /** All that a pod asks for: containers together, or the hungriest moment of its start; overhead on top. */
-const asked = (pod: KubeObject, missing: Amounts = {}): Amounts => {
+const asked = (pod: KubeObject, missing: Amounts = {}, containersOnly = false): Amounts => {
   const spec = specOf(pod)
   const of = (container: Fields): Amounts => ({ ...missing, ...readAmounts(container["resources"]?.requests) })
   let running: Amounts = {}
@@ -100,8 +100,8 @@ const asked = (pod: KubeObject, missing: Amounts = {}): Amounts => {
     } else starting = atLeast(starting, plus(of(container), sidecars))
   }
   const total = atLeast(running, starting)
-  for (const [name, value] of Object.entries(readAmounts(spec["resources"]?.requests)))
-    if (name === "cpu" || name === "memory") total[name] = value
+  const whole = containersOnly ? {} : readAmounts(spec["resources"]?.requests)
+  for (const [name, value] of Object.entries(whole)) if (name === "cpu" || name === "memory") total[name] = value
   return plus(total, readAmounts(spec["overhead"]))
 }
 
@@ -444,7 +444,8 @@ export class Reference {
     const plain = this.on(node)
       .map((one) => asked(one))
       .reduce(plus, {})
-    const own = asked(this.pod, asScored)
+    // 1.37 scores the pod that comes by its containers alone, whatever the pod as a whole asks for.
+    const own = asked(this.pod, asScored, true)
     let sum = 0
     let weights = 0
     for (const { name, weight } of resources) {

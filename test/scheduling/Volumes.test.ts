@@ -1,6 +1,7 @@
 // Pods with volumes, end to end: bound volumes draw their pods, claims that wait get volumes where the pod goes, limits and exclusive claims hold.
 import { assert, describe, it } from "vitest"
 import type { JsonObject, KubeObject } from "#kube"
+import { defaultProfile } from "#scheduling"
 import { node, pod } from "./Objects.ts"
 import { SchedulerWorld } from "./SchedulerWorld.ts"
 
@@ -68,10 +69,26 @@ describe("pods with volumes", () => {
     world.create(volume("v", "local", { nodeAffinity: onHost("b") }))
     world.create(withClaim("p", "data"))
     world.run(2000)
-    assert.match(world.conditionOf("p")?.message ?? "", /persistentvolumeclaim "data" not found/)
+    assert.strictEqual(
+      world.conditionOf("p")?.message,
+      '0/3 nodes are available: persistentvolumeclaim "data" not found. not found',
+      "kube-scheduler's words: it does not come to preemption"
+    )
     world.create(boundClaim("data", "v"))
     world.run(15_000)
     assert.strictEqual(world.nodeOf("p"), "b")
+  })
+
+  it("are told that nobody need go for them where claims of devices are not asked for", () => {
+    const world = new SchedulerWorld(16, { profiles: [{ ...defaultProfile, asksForClaims: false }] })
+    world.create(node("a"))
+    world.create(withClaim("p", "data"))
+    world.run(2000)
+    assert.strictEqual(
+      world.conditionOf("p")?.message,
+      '0/1 nodes are available: persistentvolumeclaim "data" not found. ' +
+        "preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+    )
   })
 
   it("get a volume of a class that waits for them, on the node that they go to", () => {

@@ -49,7 +49,7 @@ const pointsOf = {
     "PodTopologySpread",
     "InterPodAffinity"
   ],
-  postFilter: ["DefaultPreemption"],
+  postFilter: ["DynamicResources", "DefaultPreemption"],
   score: [
     "TaintToleration",
     "NodeAffinity",

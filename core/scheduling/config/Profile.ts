@@ -33,6 +33,8 @@ export interface Profile {
   readonly weights: ReadonlyMap<string, number>
   /** Whether pods may be evicted for more important ones. */
   readonly preempts: boolean
+  /** Whether DynamicResources is asked before preemption: it fails for pods that were turned down before their claims were read. */
+  readonly asksForClaims: boolean
   readonly fit: FitArguments
   readonly balanced: ReadonlyArray<WeightedResource>
   readonly spread: { readonly constraints: ReadonlyArray<SpreadConstraintFields>; readonly isSystem: boolean }
@@ -84,6 +86,7 @@ export const defaultProfile: Profile = {
   filters: new Set(FILTERS),
   weights: WEIGHTS,
   preempts: true,
+  asksForClaims: true,
   fit: {
     ignoredResources: new Set(),
     ignoredGroups: new Set(),

@@ -149,6 +149,7 @@ const profileOf = (fields: ProfileFields, path: string, schedulerName: string, p
     filters: new Set(pluginsAt(fields.plugins, "filter").keys()),
     weights: pluginsAt(fields.plugins, "score"),
     preempts: pluginsAt(fields.plugins, "postFilter").has("DefaultPreemption"),
+    asksForClaims: pluginsAt(fields.plugins, "postFilter").has("DynamicResources"),
     fit: fitArguments(args("NodeResourcesFit"), `${path}.pluginConfig(NodeResourcesFit).args`),
     balanced: weighted(args("NodeResourcesBalancedAllocation").resources),
     spread: spreadArguments(args("PodTopologySpread"), `${path}.pluginConfig(PodTopologySpread).args`),

@@ -8,6 +8,8 @@ import type { SpreadCounts, SpreadTally } from "./SpreadCounts.ts"
 import { FITS, type Verdicts } from "./Verdicts.ts"
 
 export const SPREAD_DIFFERS = "node(s) didn't match pod topology spread constraints"
+/** Stands for the count of a node without the host's label: no count is as low, and in a trial one may be below 0. */
+const NO_LABEL = -(2 ** 31)
 export const SPREAD_LABEL_MISSING = `${SPREAD_DIFFERS} (missing required label)`
 export const AFFINITY_RULES = "node(s) didn't match pod affinity rules"
 export const ANTI_AFFINITY_RULES = "node(s) didn't match pod anti-affinity rules"
@@ -88,7 +90,7 @@ export class DomainRules {
     for (const domains of this.domains) into[at++] = domains.of[node]
     for (const { counts, domains, onNode } of this.hostTallies) {
       const domain = domains.of[node]
-      into[at++] = domain < 0 ? -1 : onNode === undefined ? counts[domain] : onNode[node]
+      into[at++] = domain < 0 ? NO_LABEL : onNode === undefined ? counts[domain] : onNode[node]
     }
     into.length = at
   }
@@ -157,7 +159,8 @@ export class DomainRules {
   private spreadVerdict(spread: SpreadCounts, group: Coordinates): number {
     for (const tally of spread.hard) {
       const value = this.domainAt(tally, group)
-      if (value < 0) return this.verdicts.id("PodTopologySpread", false, [SPREAD_LABEL_MISSING])
+      if (isHost(tally) ? value === NO_LABEL : value < 0)
+        return this.verdicts.id("PodTopologySpread", false, [SPREAD_LABEL_MISSING])
       const count = isHost(tally) ? value : tally.counts[value]
       const skew = count + (tally.matchesItself ? 1 : 0) - spread.leastOf(tally)
       if (skew > tally.constraint.maxSkew) return this.verdicts.id("PodTopologySpread", true, [SPREAD_DIFFERS])

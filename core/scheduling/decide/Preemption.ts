@@ -27,7 +27,7 @@ export interface PreemptionParts {
   readonly startedAt: (pod: KubeObject) => number
 }
 
-/** What came of it: candidates to choose from, or why there are none (with what it means for an older promise). */
+/** What came of it: candidates to choose from, or what is said of there being none (with what it means for an older promise). */
 export type Search =
   | { readonly candidates: ReadonlyArray<Candidate> }
   | { readonly message: string; readonly clearsPromise: boolean }
@@ -42,8 +42,11 @@ export class Preemption {
   /** All candidates that the profile's bounds let it look for. */
   search(pod: KubeObject, diagnosis: Diagnosis): Search {
     const { decider } = this.parts
+    // What kube-scheduler says when DynamicResources misses what it would have noted of the pod: preemption is not asked any more.
+    if (diagnosis.before !== undefined && decider.profile.asksForClaims)
+      return { message: "not found", clearsPromise: false }
     const refusal = this.refusal(pod, diagnosis)
-    if (refusal !== undefined) return { message: refusal, clearsPromise: false }
+    if (refusal !== undefined) return { message: `preemption: ${refusal}`, clearsPromise: false }
     const potential = this.potentialNodes(diagnosis)
     if (potential.length === 0) return { message: this.notHelpful(new Map()), clearsPromise: true }
     const { candidatesMin, candidatesPercent } = decider.profile.preemption
@@ -171,7 +174,7 @@ export class Preemption {
     const ruled: Array<Ruled> = [...failures.values()].map((verdict) => ({ verdict, nodes: 1 }))
     const rest = verdicts.id("", false, ["Preemption is not helpful for scheduling"])
     ruled.push({ verdict: rest, nodes: cluster.nodeCount - failures.size })
-    return new Diagnosis({ verdicts, nodeCount: cluster.nodeCount, ruled }).text
+    return `preemption: ${new Diagnosis({ verdicts, nodeCount: cluster.nodeCount, ruled }).text}`
   }
 }
 

@@ -54,9 +54,10 @@ export class Trial {
     return this.coordinates
   }
 
-  private count({ ending, kin }: PlacedPod, by: 1 | -1): void {
+  /** A pod on its way out was never counted for spreading, and is taken off all the same: so kube-scheduler tries it. */
+  private count({ kin }: PlacedPod, by: 1 | -1): void {
     const { affinity, spread } = this.parts.rules
     affinity?.apply(kin, this.node, by)
-    if (!ending) spread?.apply(kin, this.node, by)
+    spread?.apply(kin, this.node, by)
   }
 }

@@ -19,6 +19,8 @@ export interface RequestOptions {
   readonly missing?: ReadonlyMap<string, Quantity>
   /** Counts what the kubelet has allocated, where a resize is under way. */
   readonly useStatus?: boolean
+  /** Leaves out what the pod as a whole asks for. */
+  readonly containersOnly?: boolean
 }
 
 const zero = new Quantity(0, 0, "DecimalSI")
@@ -132,7 +134,7 @@ export const podRequests = (pod: KubeObject, options: RequestOptions = {}): Requ
   const spec = podSpecOf(pod)
   const status = podStatusOf(pod)
   const result = ofContainers(spec, status, options)
-  if (hasPodLevelRequests(spec)) {
+  if (options.containersOnly !== true && hasPodLevelRequests(spec)) {
     const effective = requestsOf(spec.resources?.requests)
     if (options.useStatus === true && status.resources !== undefined) {
       if (isResizeInfeasible(status)) effective.clear()

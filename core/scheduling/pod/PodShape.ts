@@ -25,7 +25,7 @@ export interface PodShape {
   /** Those that some selector asks about. */
   readonly labels: Labels
   readonly requests: ResourceVector
-  /** As NodeResourcesFit scores: with defaults for what containers leave out. */
+  /** As NodeResourcesFit scores in 1.37: the containers alone, with defaults for what they leave out. */
   readonly scored: ResourceVector
   readonly usage: PodUsage
   readonly tolerations: ReadonlyArray<Toleration>
@@ -199,7 +199,7 @@ export class PodShapes {
       namespace: pod.metadata.namespace ?? "",
       labels: kin.labels,
       requests: vectorOf(this.resources, podRequests(pod)),
-      scored: vectorOf(this.resources, podRequests(pod, { missing: scoringMissing, useStatus: true })),
+      scored: vectorOf(this.resources, podRequests(pod, { missing: scoringMissing, containersOnly: true })),
       usage: this.measure(pod),
       tolerations,
       soft: softTolerations(tolerations),

@@ -300,7 +300,7 @@ export class Scheduler {
     if (!lane.decider.profile.preempts) return this.noNode(queued, diagnosis.text, diagnosis.plugins, "")
     const found = lane.preemption.search(pod, diagnosis)
     if ("message" in found) {
-      diagnosis.afterText = `preemption: ${found.message}`
+      diagnosis.afterText = found.message
       return this.noNode(queued, diagnosis.text, diagnosis.plugins, found.clearsPromise ? "" : undefined)
     }
     const extenders = this.extendersOf(pod).filter(({ preempts }) => preempts)
