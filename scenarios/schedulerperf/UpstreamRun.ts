@@ -7,12 +7,15 @@ import type { DataItem } from "./DataItems.ts"
 
 const Written = Schema.fromJsonString(
   Schema.Struct({
-    dataItems: Schema.Array(
-      Schema.Struct({
-        data: Schema.Record(Schema.String, Schema.Finite),
-        unit: Schema.String,
-        labels: Schema.Record(Schema.String, Schema.String)
-      })
+    // Null of a run that measured nothing.
+    dataItems: Schema.NullOr(
+      Schema.Array(
+        Schema.Struct({
+          data: Schema.Record(Schema.String, Schema.Finite),
+          unit: Schema.String,
+          labels: Schema.Record(Schema.String, Schema.String)
+        })
+      )
     )
   })
 )
@@ -20,6 +23,9 @@ const Written = Schema.fromJsonString(
 /** The binary that holds a folder's workloads; undefined for a folder that none is built for. */
 const binaryOf = (folder: string): ProgramName | undefined =>
   programNames.find((name) => name === `scheduler-perf-${folder}.test`)
+
+/** The folder that modules are kept in, of a folder of Kubernetes' sources. */
+const moduleCache = (directory: string): string => directory.split("/k8s.io/kubernetes@")[0] ?? directory
 
 /**
  * Runs `CASE/WORKLOAD` of the configuration in `directory`; undefined where upstream's binary or etcd is not there, or wrote nothing.
@@ -52,7 +58,8 @@ export const runUpstream = Effect.fn("schedulerperf.runUpstream")(function* (dir
       stdout: "ignore",
       stderr: "ignore",
       extendEnv: true,
-      env: { PATH: `${path.dirname(etcd)}:${searched}` }
+      // The binary knows its sources by module; its API server asks where they lie.
+      env: { TEST_SRCDIR: moduleCache(directory), TEST_WORKSPACE: ".", PATH: `${path.dirname(etcd)}:${searched}` }
     }
   )
   yield* run.exitCode
@@ -60,7 +67,7 @@ export const runUpstream = Effect.fn("schedulerperf.runUpstream")(function* (dir
   for (const name of yield* files.readDirectory(results)) {
     if (!name.endsWith(".json")) continue
     const text = yield* files.readFileString(path.join(results, name))
-    items.push(...(yield* Schema.decodeEffect(Written)(text)).dataItems)
+    items.push(...((yield* Schema.decodeEffect(Written)(text)).dataItems ?? []))
   }
   return items.length === 0 ? undefined : items
 }, Effect.scoped)
