@@ -116,7 +116,6 @@ describeWith(
 )("beside the real controllers", (programs) => {
   const both = async () => {
     const [real, own] = await Promise.all([outcome(programs, "real"), outcome(programs, "ours")])
-    ;(await import("node:fs")).writeFileSync("/tmp/kw/ours.json", JSON.stringify(own, null, 1))
     return { real, own }
   }
   let outcomes: ReturnType<typeof both> | undefined
