@@ -24,3 +24,13 @@ export type {
   UpstreamCluster
 } from "./config/UpstreamCluster.ts"
 export { askedVersion, isLongRunning, type RequestFacts } from "./policy/RequestFacts.ts"
+export {
+  type DispatchRule,
+  emptyRule,
+  type ListField,
+  listFields,
+  type ServiceAccountRef
+} from "./policy/DispatchRule.ts"
+export { originalMatches } from "./policy/OriginalEvaluator.ts"
+export { firstRule, ruleAgrees } from "./policy/ReferenceEvaluator.ts"
+export { RuleIndex } from "./policy/RuleIndex.ts"
