@@ -1,5 +1,7 @@
 // The door of the room: one gateway in front of many kube-apiservers.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { ConfigStore, type ConfigStoreOptions, type Verdict } from "./config/ConfigStore.ts"
+export { plainHost } from "./config/HostTable.ts"
 export type { EndpointReports, EndpointState, GatewaySnapshot, Snapshots } from "./config/Snapshot.ts"
 export type {
   Authentication,
@@ -23,6 +25,7 @@ export type {
   TokenBucket,
   UpstreamCluster
 } from "./config/UpstreamCluster.ts"
+export { noFeatures, parseFeatureGates } from "./decode/DecodeFeatures.ts"
 export { askedVersion, isLongRunning, type RequestFacts } from "./policy/RequestFacts.ts"
 export {
   type DispatchRule,
@@ -34,3 +37,10 @@ export {
 export { originalMatches } from "./policy/OriginalEvaluator.ts"
 export { firstRule, ruleAgrees } from "./policy/ReferenceEvaluator.ts"
 export { RuleIndex } from "./policy/RuleIndex.ts"
+export {
+  GATEWAY_GROUP,
+  GATEWAY_VERSION,
+  gatewayCrds,
+  rateLimitConditions,
+  upstreamClusters
+} from "./schema/GatewayCrds.ts"
