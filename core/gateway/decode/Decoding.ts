@@ -45,7 +45,7 @@ export class PartMemory {
     return found.value as A
   }
 
-  #decoded<A>(input: Json, decode: (findings: Findings) => A): Remembered {
+  #decoded(input: Json, decode: (findings: Findings) => unknown): Remembered {
     const findings = noFindings()
     return { input, value: decode(findings), findings }
   }
