@@ -134,6 +134,10 @@ class Http1Request implements HttpClientRequest {
     return !this.wantsDrain
   }
 
+  relay(view: Uint8Array): boolean {
+    return this.write(Buffer.from(view))
+  }
+
   end(bytes?: Uint8Array): void {
     if (!this.outgoing.writableEnded && !this.outgoing.destroyed) this.outgoing.end(bytes)
   }
