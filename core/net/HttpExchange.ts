@@ -117,10 +117,14 @@ export interface HttpClient {
   readonly protocol: "h2" | "http/1.1"
   /** Whether new requests can start now: connected, no goodbye seen, streams left. */
   readonly ready: boolean
+  /** Whether it takes no new requests any more, whatever ends: goodbye was seen or said, or it is lost. */
+  readonly leaving: boolean
   readonly activeRequests: number
   request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientRequest
   /** Called once when the connection ended, after every open request failed. */
   onClose: (() => void) | undefined
+  /** Called when a request has ended and another one can start. */
+  onRoom: (() => void) | undefined
   /** Takes no more requests and closes when the open ones have ended. */
   closeWhenIdle(): void
   /** Fails what is open and closes. */

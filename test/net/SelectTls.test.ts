@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { readFileSync, rmSync } from "node:fs"
 import { connect as connectSocket } from "node:net"
 import { connect as connectTls, type TLSSocket } from "node:tls"
-import fc from "fast-check"
+import { assert as check, nat, property, uint8Array } from "fast-check"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { readClientHello } from "../../core/net/ClientHello.ts"
 import { type HttpExchange, type TlsIdentity, tlsIdentityProblem } from "../../core/net/index.ts"
@@ -84,8 +84,13 @@ describe("TLS by server name", () => {
       const files = one.sign("client", "alice")
       const only = { minVersion: version, maxVersion: version }
       const first = connectTls({
-        ...{ host: "127.0.0.1", port, servername: "one", rejectUnauthorized: false, ...only },
-        ...{ cert: pem(files.certFile), key: pem(files.keyFile) }
+        host: "127.0.0.1",
+        port,
+        servername: "one",
+        rejectUnauthorized: false,
+        cert: pem(files.certFile),
+        key: pem(files.keyFile),
+        ...only
       })
       let session: Buffer | undefined
       first.on("session", (ticket) => (session = ticket))
@@ -139,8 +144,8 @@ describe("TLS by server name", () => {
     const hello = helloFor("a-rather-long-name.example")
     assert.deepEqual(readClientHello(hello), { serverName: "a-rather-long-name.example" })
     for (let cut = 0; cut < hello.length; cut++) assert.equal(readClientHello(hello.subarray(0, cut)), "more")
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(hello.length - 1), (junk, at) => {
+    check(
+      property(uint8Array({ maxLength: 200 }), nat(hello.length - 1), (junk, at) => {
         const spoiled = Buffer.from(hello)
         spoiled.set(junk.subarray(0, spoiled.length - at), at)
         const read = readClientHello(spoiled)
