@@ -42,3 +42,13 @@ export {
   type RequestTrace,
   silentObserver
 } from "./observe/Observer.ts"
+export {
+  type DispatchRule,
+  emptyRule,
+  type ListField,
+  listFields,
+  type ServiceAccountRef
+} from "./policy/DispatchRule.ts"
+export { originalMatches } from "./policy/OriginalEvaluator.ts"
+export { firstRule, ruleAgrees } from "./policy/ReferenceEvaluator.ts"
+export { RuleIndex } from "./policy/RuleIndex.ts"

@@ -190,15 +190,21 @@ class Listener {
   private handshake(select: TlsSelect, serverName: string | undefined, socket: Socket): boolean {
     const identity = select(serverName)
     if (identity === undefined) return false
-    let server = this.secured.get(identity)
-    if (server === undefined) {
-      server = createTlsServer({ ...identityOptions(identity), handshakeTimeout: firstBytesMs }, (socket) =>
-        this.sniff(socket, true, identity)
-      )
-      this.secured.set(identity, server)
+    try {
+      let server = this.secured.get(identity)
+      if (server === undefined) {
+        server = createTlsServer({ ...identityOptions(identity), handshakeTimeout: firstBytesMs }, (socket) =>
+          this.sniff(socket, true, identity)
+        )
+        this.secured.set(identity, server)
+      }
+      server.emit("connection", socket)
+      return true
+    } catch (defect) {
+      // Texts that are no certificate: this name is not served, the others are.
+      this.service.onDefect(defect)
+      return false
     }
-    server.emit("connection", socket)
-    return true
   }
 
   get listening(): Listening {

@@ -18,6 +18,11 @@ export interface ConnectionsOptions {
   readonly kept: number
 }
 
+/** A request that lasts as long as it likes and can be asked to end. */
+export interface Lasting {
+  endWell(): void
+}
+
 /** Uses the connection within the call, or not at all. */
 type Take = (outcome: HttpClient | DialFailure) => void
 
@@ -26,6 +31,8 @@ const failure = (code: string, message: string): DialFailure => ({ kind: "failur
 export class Connections {
   readonly target: ConnectHttpOptions
   private readonly options: ConnectionsOptions
+  /** Long-running requests on these connections. */
+  readonly lasting = new Set<Lasting>()
   private open: Array<HttpClient> = []
   private waiting = new Set<Take>()
   private dialing = 0
@@ -96,8 +103,11 @@ export class Connections {
     const clients = this.open
     this.open = []
     for (const client of clients) client.closeWhenIdle()
+    const { after, random } = this.options.clockwork
+    // Spread over the time, so that those who start again elsewhere do not all come at once.
+    for (const each of this.lasting) after(drainMs * (0.1 + 0.8 * random()), () => each.endWell())
     if (clients.some(({ activeRequests }) => activeRequests > 0)) {
-      this.options.clockwork.after(drainMs, () => {
+      after(drainMs, () => {
         for (const client of clients) client.close()
       })
     }

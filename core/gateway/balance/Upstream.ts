@@ -29,6 +29,7 @@ export interface UpstreamContext {
 /** The connection's side of what a cluster says. */
 const targetOf = (endpoint: Endpoint, client: ClientIdentity, cluster: UpstreamCluster): ConnectHttpOptions => {
   const { keyPair } = client
+  // The server's name is checked for endpoints by address too.
   const tls = {
     serverName: client.serverName,
     ...(client.insecure ? { insecure: true } : {}),
@@ -47,6 +48,8 @@ export class Upstream implements Candidate {
   readonly url: string
   endpoint: Endpoint
   connections: Connections
+  /** Connections that show no certificate of the gateway: what goes over them speaks for itself alone. */
+  private bare: Connections | undefined
   inflight = 0
   /** Requests that it was given since it exists. */
   requests = 0
@@ -105,7 +108,9 @@ export class Upstream implements Candidate {
       last.balancing.connectionsPerEndpoint === cluster.balancing.connectionsPerEndpoint
     if (!same) {
       this.connections.retire(last.timeouts.drainMs)
+      this.bare?.retire(last.timeouts.drainMs)
       this.connections = this.connect()
+      this.bare = undefined
     }
     // What was known is from before: the next check decides.
     if (enabled) this.forgive()
@@ -115,11 +120,13 @@ export class Upstream implements Candidate {
   remove(): void {
     this.removed = true
     this.connections.retire(this.cluster.timeouts.drainMs)
+    this.bare?.retire(this.cluster.timeouts.drainMs)
   }
 
   close(): void {
     this.removed = true
     this.connections.close()
+    this.bare?.close()
   }
 
   // --- what checks and requests say ---
@@ -196,9 +203,13 @@ export class Upstream implements Candidate {
     this.context.changed(this)
   }
 
-  private connect(): Connections {
+  /** The connections for requests whose client speaks for itself: with the gateway's certificate they would be the gateway's. */
+  get bareConnections(): Connections {
+    return (this.bare ??= this.connect({ ...this.cluster.client, keyPair: undefined }))
+  }
+
+  private connect(client: ClientIdentity = this.cluster.client): Connections {
     const { clockwork, dial } = this.context
-    const { client } = this.cluster
     const kept = this.cluster.balancing.connectionsPerEndpoint
     return new Connections({ dial, clockwork, kept, target: targetOf(this.endpoint, client, this.cluster) })
   }

@@ -33,27 +33,30 @@ export const statusOf = (code: number, message: string, retryAfterSeconds?: numb
   code
 })
 
-/** The Status in Kubernetes' envelope. */
+/** The Status in Kubernetes' envelope; numbers are the tags of its fields. */
 export const protobufStatus = ({ code = 0, details, message = "", reason = "", status }: Status): Uint8Array => {
-  const typeMeta = new ProtoWriter(32)
-  typeMeta.string(1, "v1")
-  typeMeta.string(2, "Status")
-  const body = new ProtoWriter(128)
+  const writer = new ProtoWriter(256)
+  writer.raw(MAGIC)
+  const typeMeta = writer.open(10)
+  writer.stringField(10, "v1")
+  writer.stringField(18, "Status")
+  writer.close(typeMeta)
+  const raw = writer.open(18)
   // ListMeta, which Go writes though it is empty.
-  body.bytes(1, new Uint8Array(0))
-  body.string(2, status)
-  body.string(3, message)
-  body.string(4, reason)
+  writer.bytesField(10, new Uint8Array(0))
+  writer.stringField(18, status)
+  writer.stringField(26, message)
+  writer.stringField(34, reason)
   if (details?.retryAfterSeconds !== undefined) {
-    const inner = new ProtoWriter(16)
-    inner.int32(5, details.retryAfterSeconds)
-    body.bytes(5, inner.finish())
+    const inner = writer.open(42)
+    writer.varint(40)
+    writer.varint(details.retryAfterSeconds)
+    writer.close(inner)
   }
-  body.int32(6, code)
-  const envelope = new ProtoWriter(256)
-  envelope.bytes(1, typeMeta.finish())
-  envelope.bytes(2, body.finish())
-  return Buffer.concat([MAGIC, envelope.finish()])
+  writer.varint(48)
+  writer.varint(code)
+  writer.close(raw)
+  return writer.take()
 }
 
 /** Whether the client reads Protocol Buffers rather than JSON: the first of both that it names. */
