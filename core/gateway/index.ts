@@ -18,6 +18,7 @@ export type {
   LimitQueue,
   LimitScope,
   NeverImpersonate,
+  NeverLimited,
   Retry,
   Secret,
   SecureServing,
@@ -27,6 +28,23 @@ export type {
 } from "./config/UpstreamCluster.ts"
 export { noFeatures, parseFeatureGates } from "./decode/DecodeFeatures.ts"
 export { askedVersion, isLongRunning, type RequestFacts } from "./policy/RequestFacts.ts"
+export {
+  type Admission,
+  type Decided,
+  openAdmission,
+  type Permit,
+  type Refusal,
+  type RefusalReason,
+  type Waiting
+} from "./limits/Admission.ts"
+export { type GlobalLimits, Limits, type LimitsOptions } from "./limits/Limits.ts"
+export {
+  type Moments,
+  type Observer,
+  type RequestRecord,
+  type RequestTrace,
+  silentObserver
+} from "./observe/Observer.ts"
 export {
   type DispatchRule,
   emptyRule,

@@ -160,6 +160,16 @@ export interface FlowControl {
   readonly fairness: "None" | "User" | "Namespace"
   /** What holds while the limiter cannot be reached: the local limit, no limit, or nothing passes. */
   readonly onLimiterLoss: "Local" | "Open" | "Closed"
+  /** A bucket of each user's own, which holds beside the limit; absent: none. */
+  readonly perUser?: TokenBucket
+  /** System components that this limit never holds up; their requests count all the same. Absent: nobody. */
+  readonly neverLimited?: NeverLimited
+}
+
+/** Names, exact or with a trailing `*` as a prefix. */
+export interface NeverLimited {
+  readonly users: ReadonlyArray<string>
+  readonly groups: ReadonlyArray<string>
 }
 
 /** What a matching request is done with. */
