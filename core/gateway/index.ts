@@ -1,7 +1,6 @@
 // The door of the room: one gateway in front of many kube-apiservers.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
 export { ConfigStore, type ConfigStoreOptions, type Verdict } from "./config/ConfigStore.ts"
-export { plainHost } from "./config/HostTable.ts"
 export type { EndpointReports, EndpointState, GatewaySnapshot, Snapshots } from "./config/Snapshot.ts"
 export type {
   Authentication,
@@ -62,3 +61,4 @@ export {
   rateLimitConditions,
   upstreamClusters
 } from "./schema/GatewayCrds.ts"
+export { hostOf } from "./proxy/HostName.ts"

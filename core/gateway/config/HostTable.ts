@@ -2,14 +2,6 @@
 // Owns the look-up; clashes have been settled before.
 import type { UpstreamCluster } from "./UpstreamCluster.ts"
 
-/** A host as look-ups take it: lower case, without port and trailing dot; undefined when the text has no host. */
-export const plainHost = (authority: string): string | undefined => {
-  const bracketed = /^\[([^\]]+)\](?::\d*)?$/.exec(authority)
-  const host = bracketed === null ? authority.replace(/:\d*$/, "") : (bracketed[1] ?? "")
-  const plain = host.toLowerCase().replace(/\.$/, "")
-  return plain === "" || /[\s/@,]/.test(plain) ? undefined : plain
-}
-
 /** The look-up over all clusters. */
 export const hostTable = (clusters: Iterable<UpstreamCluster>): ((host: string) => UpstreamCluster | undefined) => {
   const byHost = new Map<string, UpstreamCluster>()

@@ -9,7 +9,8 @@ import {
   itemsOf,
   type Problems,
   required,
-  textOf
+  textOf,
+  textsOf
 } from "#apiserver"
 import type { FlowControl, LimitScope, TokenBucket } from "../config/UpstreamCluster.ts"
 import { choiceOr, type Findings, isNegative, numberOr, type PartMemory, secondsOr } from "./Decoding.ts"
@@ -83,6 +84,8 @@ const hasGlobal = ({ limit }: Pick<FlowControl, "limit">): boolean =>
 const flowControlOf = (schema: Fields, path: string, { problems, warnings }: Findings): FlowControl => {
   const limit = limitOf(schema, path, problems)
   const queue = fieldsIn(schema["queue"])
+  const perUser = fieldsIn(schema["perUser"])
+  const never = fieldsIn(schema["neverLimited"])
   const scope = scopes[textOf(schema["strategy"])] ?? "Local"
   if (scope !== "Local" && limit.kind !== "Exempt" && !hasGlobal({ limit }))
     warnings.push(`${path}.strategy: without a global limit each gateway counts for itself`)
@@ -96,7 +99,11 @@ const flowControlOf = (schema: Fields, path: string, { problems, warnings }: Fin
         ? undefined
         : { length: numberOr(queue["length"], 0), timeoutMs: secondsOr(queue["timeoutSeconds"], 5) },
     fairness: choiceOr(schema["fairness"], "None"),
-    onLimiterLoss: choiceOr(schema["onLimiterLoss"], "Local")
+    onLimiterLoss: choiceOr(schema["onLimiterLoss"], "Local"),
+    ...(perUser === undefined ? {} : { perUser: bucketOf(perUser, `${path}.perUser`, problems) }),
+    ...(never === undefined
+      ? {}
+      : { neverLimited: { users: textsOf(never["users"]), groups: textsOf(never["groups"]) } })
   }
 }
 

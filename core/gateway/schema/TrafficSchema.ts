@@ -75,6 +75,11 @@ const flowControlSchema = struct("", {
     timeoutSeconds: integer("How long; 5 by default.", { min: 1, max: 300 })
   }),
   fairness: choice("Between whom the limit is shared evenly.", ["", "None", "User", "Namespace"]),
+  perUser: bucket("A limit of each user's own, beside that of all."),
+  neverLimited: struct("Who is never held up; the requests count all the same.", {
+    users: texts('Users; an item that ends in "*" is a prefix.'),
+    groups: texts('Groups; an item that ends in "*" is a prefix.')
+  }),
   onLimiterLoss: choice("What holds while the limiter cannot be reached: the local limit, none, or nothing passes.", [
     "",
     "Local",

@@ -3,7 +3,7 @@ import { inspect } from "node:util"
 import { Redacted } from "effect"
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { ConfigStore, type GatewaySnapshot, noFeatures, plainHost, type UpstreamCluster } from "#gateway"
+import { ConfigStore, type GatewaySnapshot, noFeatures, hostOf, type UpstreamCluster } from "#gateway"
 import type { JsonObject, KubeObject } from "#kube"
 import { VirtualClock } from "../../kube/VirtualClock.ts"
 import { factsOf } from "../policy/RuleGenerators.ts"
@@ -53,7 +53,15 @@ describe("a manifest of the original", () => {
             globalTokenBucket: { qps: 50, burst: 100 }
           },
           { name: "all", exempt: {} },
-          { name: "few", maxRequestsInflight: { max: 0 } }
+          { name: "few", maxRequestsInflight: { max: 0 } },
+          {
+            name: "own",
+            maxRequestsInflight: { max: 9, maxLongRunning: 5 },
+            perUser: { qps: 1, burst: 2 },
+            neverLimited: { users: ["system:kube-*"], groups: ["system:nodes"] },
+            queue: { length: 7 },
+            fairness: "User"
+          }
         ]
       },
       logging: { mode: "on" },
@@ -95,7 +103,17 @@ describe("a manifest of the original", () => {
     assert.strictEqual(client.keyPair === undefined ? "" : Redacted.value(client.keyPair.key), testPki().key)
     assert.strictEqual(serving.clientCa, testPki().ca)
     assert.deepStrictEqual(features, { ...noFeatures, GlobalRateLimiter: true })
-    assert.deepStrictEqual([...flowControls.keys()], ["list-pod", "all", "few"])
+    assert.deepStrictEqual([...flowControls.keys()], ["list-pod", "all", "few", "own"])
+    assert.deepStrictEqual(flowControls.get("own"), {
+      name: "own",
+      limit: { kind: "MaxRequestsInflight", max: 9, globalMax: undefined, maxLongRunning: 5 },
+      scope: "Local",
+      queue: { length: 7, timeoutMs: 5000 },
+      fairness: "User",
+      onLimiterLoss: "Local",
+      perUser: { qps: 1, burst: 2 },
+      neverLimited: { users: ["system:kube-*"], groups: ["system:nodes"] }
+    })
     assert.deepStrictEqual(flowControls.get("list-pod")?.limit, {
       kind: "TokenBucket",
       local: { qps: 10, burst: 20 },
@@ -278,7 +296,7 @@ describe("hosts", () => {
       named("wild", ["*.example.io", "10.0.0.9", "fd00::1"]),
       named("rest", [], undefined, { defaultHost: true })
     )
-    const found = (authority: string) => store.current().clusterOf(plainHost(authority) ?? "")?.name
+    const found = (authority: string) => store.current().clusterOf(hostOf(authority) ?? "")?.name
     assert.strictEqual(found("A.Example.IO:6443"), "a.example.io")
     assert.strictEqual(found("b.example.io."), "wild")
     assert.strictEqual(found("10.0.0.9:443"), "wild")
@@ -324,7 +342,7 @@ describe("hosts", () => {
   it("are nobody's without a default", () => {
     const store = storeOf(named("a", []), named("b", ["-bad-", "x y"]))
     assert.isUndefined(store.current().clusterOf("c"))
-    assert.isUndefined(plainHost(""))
+    assert.isUndefined(hostOf(""))
     assert.include(store.verdict("b")?.message, "is no host name")
   })
 
