@@ -43,6 +43,7 @@ export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./boo
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
+export { definitionsOf as customDefinitions } from "./crd/CustomResource.ts"
 export type {
   Action,
   Column,
@@ -99,3 +100,12 @@ export {
   textOf,
   textsOf
 } from "./resources/Fields.ts"
+export {
+  duplicate,
+  forbidden,
+  invalid,
+  invalidUnshown,
+  notFound,
+  type Problems,
+  required
+} from "./resources/Problems.ts"

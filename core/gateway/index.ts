@@ -1,5 +1,6 @@
 // The door of the room: one gateway in front of many kube-apiservers.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { ConfigStore, type ConfigStoreOptions, type Verdict } from "./config/ConfigStore.ts"
 export type { EndpointReports, EndpointState, GatewaySnapshot, Snapshots } from "./config/Snapshot.ts"
 export type {
   Authentication,
@@ -24,6 +25,7 @@ export type {
   TokenBucket,
   UpstreamCluster
 } from "./config/UpstreamCluster.ts"
+export { noFeatures, parseFeatureGates } from "./decode/DecodeFeatures.ts"
 export { askedVersion, isLongRunning, type RequestFacts } from "./policy/RequestFacts.ts"
 export {
   type Admission,
@@ -42,3 +44,21 @@ export {
   type RequestTrace,
   silentObserver
 } from "./observe/Observer.ts"
+export {
+  type DispatchRule,
+  emptyRule,
+  type ListField,
+  listFields,
+  type ServiceAccountRef
+} from "./policy/DispatchRule.ts"
+export { originalMatches } from "./policy/OriginalEvaluator.ts"
+export { firstRule, ruleAgrees } from "./policy/ReferenceEvaluator.ts"
+export { RuleIndex } from "./policy/RuleIndex.ts"
+export {
+  GATEWAY_GROUP,
+  GATEWAY_VERSION,
+  gatewayCrds,
+  rateLimitConditions,
+  upstreamClusters
+} from "./schema/GatewayCrds.ts"
+export { hostOf } from "./proxy/HostName.ts"
