@@ -107,7 +107,8 @@ const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
   const webhooks = yield* Effect.acquireRelease(Effect.sync(httpsWebhookCaller), (open) =>
     Effect.sync(() => open.close())
   )
-  const { disableAdmissionPlugins: disable, enableAdmissionPlugins: enable, eventTtlSeconds, serviceCidrs } = options
+  const { definitions, disableAdmissionPlugins: disable, enableAdmissionPlugins: enable } = options
+  const { eventTtlSeconds, serviceCidrs } = options
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       makeControlPlane({
@@ -116,7 +117,8 @@ const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
         resources: { eventTtlSeconds, serviceCidrs },
         webhooks: { caller: webhooks },
         disable,
-        enable
+        enable,
+        definitions
       })
     ),
     (plane) => Effect.sync(() => plane.stop())

@@ -54,6 +54,12 @@ export type {
   StrategyContext,
   Subresource
 } from "./Definition.ts"
+export {
+  type CertificateOptions,
+  CertificatesFailed,
+  clusterCertificates,
+  type ClusterCertificates
+} from "./http/ClusterCertificatesAdapter.ts"
 export { inProcessClient } from "./InProcessClient.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"

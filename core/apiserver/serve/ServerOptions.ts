@@ -1,5 +1,6 @@
 // What a serving process may be told, and what it does when it is told nothing.
 // Owns names, defaults and bounds; refuses to read flags or files.
+import type { Definition } from "../Definition.ts"
 import type { InFlightLimits } from "../http/InFlight.ts"
 import type { Streams } from "../http/Streams.ts"
 
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly audit: AuditOptions | undefined
   /** Carries logs, exec and their like to nodes. */
   readonly streams: Streams | undefined
+  /** Resources beside the built-in ones. */
+  readonly definitions: ReadonlyArray<Definition>
 }
 
 export interface AuditOptions {
@@ -66,5 +69,6 @@ export const defaultServerOptions: ServerOptions = {
   disableAdmissionPlugins: [],
   enableAdmissionPlugins: [],
   audit: undefined,
-  streams: undefined
+  streams: undefined,
+  definitions: []
 }
