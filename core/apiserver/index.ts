@@ -90,7 +90,14 @@ export {
   apiServerOptions,
   serveApiServerCommand
 } from "./ServeApiServerCommand.ts"
-export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
+export type { HealthCheck } from "./http/HealthChecks.ts"
+export {
+  defaultServerOptions,
+  noExtensions,
+  type ServerExtensions,
+  type ServerOptions,
+  type ServerPage
+} from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
 export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
