@@ -2,7 +2,15 @@
 // server cannot make for us before anything is stored.
 // Owns these checks (all of a manifest's rules, and clashes of host names with other clusters) and what KubeGateway's API server allows:
 // updates without a resource version, and such that create.
-import { customDefinitions, type Definition, type Draft, fieldsOf, type StrategyContext, textOf, textsOf } from "#apiserver"
+import {
+  customDefinitions,
+  type Definition,
+  type Draft,
+  fieldsOf,
+  type StrategyContext,
+  textOf,
+  textsOf
+} from "#apiserver"
 import { type ApiFailure, Failures, type KubeObject } from "#kube"
 import { decodeCluster, type DecodedCluster } from "../decode/DecodeCluster.ts"
 import { noFeatures } from "../decode/DecodeFeatures.ts"
