@@ -61,6 +61,10 @@ export {
   type ClusterCertificates
 } from "./http/ClusterCertificatesAdapter.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
+export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
+export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
+export { openAudit } from "./serve/ServeAudit.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"

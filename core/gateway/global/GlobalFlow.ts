@@ -41,6 +41,9 @@ export class GlobalFlow {
   readonly flow: Flow
   /** Whether the limiter's word holds now. */
   leased = false
+  /** Reports made, and answers heard. */
+  reports = 0
+  answers = 0
   private control: FlowControl
   private limit: GlobalLimit
   private readonly clockwork: Clockwork
@@ -51,6 +54,9 @@ export class GlobalFlow {
   private arrivalRate = 0
   private admittedRate = 0
   private peak = 0
+  /** Requests that were decided on under leases, and how many there were when the last one began. */
+  private underLeases = 0
+  private atLease = 0
 
   constructor(clockwork: Clockwork, cluster: string, control: FlowControl, limit: GlobalLimit, flow: Flow) {
     this.clockwork = clockwork
@@ -81,6 +87,13 @@ export class GlobalFlow {
     return gate instanceof TokenGate ? gate.available(this.clockwork.monotonic()) : this.lease.amount
   }
 
+  /** Requests that were decided on under leases, and without one. */
+  decided(): { readonly leased: number; readonly fallback: number } {
+    const { arrived } = this.flow.counts
+    const leased = this.underLeases + (this.leased ? arrived - this.atLease : 0)
+    return { leased, fallback: arrived - leased }
+  }
+
   /** Takes changed settings; a lease on a limit of the same kind goes on. */
   change(control: FlowControl): void {
     const limit = globalLimitOf(control)
@@ -102,6 +115,7 @@ export class GlobalFlow {
     const slots = this.limit.kind === "slots"
     const pressed = this.measure(nowMs)
     const part = this.leased ? lease.amount : 0
+    this.reports++
     return {
       cluster,
       name,
@@ -119,18 +133,19 @@ export class GlobalFlow {
     if (epoch < lease.epoch || (epoch === lease.epoch && version <= lease.version)) return false
     this.lease = { epoch, version, amount: this.limit.kind === "tokens" ? 0 : amount, untilMs }
     this.heardMs = this.clockwork.monotonic()
-    this.leased = this.limit.kind === "tokens" || untilMs > this.heardMs
+    if (this.limit.kind === "tokens" || untilMs > this.heardMs) this.begin()
     if (this.leased) this.obey(this.limit.kind === "tokens" ? amount : tokens)
     return true
   }
 
   /** The limiter has answered a report that was sent so that the lease now lasts until then. */
   renew(epoch: number, untilMs: number): void {
+    this.answers++
     this.heardMs = this.clockwork.monotonic()
     if (this.limit.kind === "tokens") {
       if (epoch > this.lease.epoch) this.lease = { ...noLease(), epoch }
       if (!this.leased) {
-        this.leased = true
+        this.begin()
         this.obey(0)
       }
       return
@@ -143,14 +158,19 @@ export class GlobalFlow {
     if (!this.leased) return
     const over = this.limit.kind === "tokens" ? nowMs - this.heardMs > SILENCE_MS : nowMs >= this.lease.untilMs
     if (!over) return
-    this.leased = false
     this.lease.amount = 0
     this.fallBack()
+  }
+
+  private begin(): void {
+    if (!this.leased) this.atLease = this.flow.counts.arrived
+    this.leased = true
   }
 
   /** Gives up: what holds then is for who takes the flow over. */
   private fallBack(): void {
     const { control, flow } = this
+    if (this.leased) this.underLeases += flow.counts.arrived - this.atLease
     this.leased = false
     const nowMs = this.clockwork.monotonic()
     const loss = control.onLimiterLoss
