@@ -60,6 +60,7 @@ export {
   clusterCertificates,
   type ClusterCertificates
 } from "./http/ClusterCertificatesAdapter.ts"
+export { versionInfo } from "./http/Version.ts"
 export { inProcessClient } from "./InProcessClient.ts"
 export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
 export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"

@@ -44,6 +44,25 @@ const flags = {
     Flag.withDescription("Feature gates of clusters that say nothing else, like DenyAllRequests=false"),
     Flag.withDefault("")
   ),
+  accessLog: Flag.Boolean("enable-proxy-access-log").pipe(
+    Flag.withDescription("Let policies write to the access log; failures and slow requests are written anyway"),
+    Flag.withDefault(false)
+  ),
+  accessLogPath: Flag.String("proxy-access-log-path").pipe(
+    Flag.withDescription("Where the access log goes; - is the standard output"),
+    Flag.withDefault("-")
+  ),
+  auditPolicy: text("proxy-audit-policy-file", "What is recorded of requests to clusters; without it nothing is"),
+  auditLog: text("proxy-audit-log-path", "Where these records go; - is the standard output"),
+  auditWebhook: text("proxy-audit-webhook-url", "Where batches of these records are posted"),
+  tracing: text(
+    "proxy-tracing-endpoint",
+    "An OpenTelemetry collector, like http://localhost:4318, for clusters with Tracing on"
+  ),
+  sampling: Flag.Finite("proxy-tracing-sampling").pipe(
+    Flag.withDescription("Part of requests without a trace of their own that are traced; 0 to 1"),
+    Flag.withDefault(0.01)
+  ),
   goAwayChance: Flag.Finite("proxy-goaway-chance").pipe(
     Flag.withDescription("How likely a request makes a client connect anew, to spread clients; 0 to 0.02"),
     Flag.withDefault(0)
@@ -104,6 +123,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     return yield* misused("--tls-cert-file and --tls-private-key-file: one needs the other")
   if (goAwayChance < 0 || goAwayChance > 0.02)
     return yield* misused(`--proxy-goaway-chance ${goAwayChance}: must be between 0 and 0.02`)
+  if (given.sampling < 0 || given.sampling > 1)
+    return yield* misused(`--proxy-tracing-sampling ${given.sampling}: must be between 0 and 1`)
   if (!isPort(securePort)) return yield* misused(`--secure-port ${securePort}: must be between 0 and 65535`)
   if (drainSeconds < 0) return yield* misused(`--shutdown-drain-seconds ${drainSeconds}: must not be negative`)
   const options: GatewayProcessOptions = {
@@ -120,7 +141,16 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     clientCaFile: given.clientCaFile,
     features,
     goAwayChance,
-    drainMs: drainSeconds * 1000
+    drainMs: drainSeconds * 1000,
+    observers: {
+      accessLog: given.accessLog,
+      accessLogPath: given.accessLogPath,
+      auditPolicyFile: given.auditPolicy,
+      auditLogPath: given.auditLog,
+      auditWebhookUrl: given.auditWebhook,
+      tracingEndpoint: given.tracing,
+      tracingSampling: given.sampling
+    }
   }
   return options
 })
@@ -128,8 +158,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
 
 const announce = Effect.fnUntraced(function* (running: GatewayProcess, { config, host }: GatewayProcessOptions) {
-  const { adminPort, config: open, proxies } = running
-  yield* Console.log(`proxying on ${proxies.map(({ listening }) => `https://${host}:${listening.port}`).join(", ")}`)
+  const { adminPort, config: open, proxy } = running
+  yield* Console.log(`proxying on ${proxy.ports.map((port) => `https://${host}:${port}`).join(", ")}`)
   yield* Console.log(`clusters from ${open.place}`)
   if (adminPort !== undefined) yield* Console.log(`health and metrics on https://${host}:${adminPort}`)
   if (config.kind !== "own" || open.control === undefined) return
