@@ -54,6 +54,13 @@ export type {
   StrategyContext,
   Subresource
 } from "./Definition.ts"
+export {
+  type CertificateOptions,
+  CertificatesFailed,
+  clusterCertificates,
+  type ClusterCertificates
+} from "./http/ClusterCertificatesAdapter.ts"
+export { versionInfo } from "./http/Version.ts"
 export { inProcessClient } from "./InProcessClient.ts"
 export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
 export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
@@ -88,7 +95,14 @@ export {
   apiServerOptions,
   serveApiServerCommand
 } from "./ServeApiServerCommand.ts"
-export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
+export type { HealthCheck } from "./http/HealthChecks.ts"
+export {
+  defaultServerOptions,
+  noExtensions,
+  type ServerExtensions,
+  type ServerOptions,
+  type ServerPage
+} from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
 export { CronClock, cronClock } from "./resources/batch/CronClock.ts"

@@ -89,7 +89,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   }
 
   hangUp(): void {
-    this.connection.drain()
+    this.connection.drain(false)
   }
 
   header(name: string): string | undefined {

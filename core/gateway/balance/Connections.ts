@@ -34,6 +34,8 @@ export class Connections {
   /** Long-running requests on these connections. */
   readonly lasting = new Set<Lasting>()
   private open: Array<HttpClient> = []
+  /** Connections that said goodbye and still carry requests. */
+  private readonly leaving = new Set<HttpClient>()
   private waiting = new Set<Take>()
   private dialing = 0
   private retired = false
@@ -58,7 +60,10 @@ export class Connections {
     let best: HttpClient | undefined
     let fewest = Number.POSITIVE_INFINITY
     for (const client of this.open) {
-      if (!client.ready) continue
+      if (!client.ready) {
+        if (client.leaving) this.setAside(client)
+        continue
+      }
       const { activeRequests } = client
       if (activeRequests < fewest) {
         best = client
@@ -100,7 +105,7 @@ export class Connections {
     if (this.retired) return
     this.retired = true
     this.failWaiting(failure("RETIRED", "the endpoint was removed"))
-    const clients = this.open
+    const clients = [...this.open, ...this.leaving]
     this.open = []
     for (const client of clients) client.closeWhenIdle()
     const { after, random } = this.options.clockwork
@@ -117,7 +122,7 @@ export class Connections {
   close(): void {
     this.retired = true
     this.failWaiting(failure("RETIRED", "the endpoint was removed"))
-    for (const client of this.open) client.close()
+    for (const client of [...this.open, ...this.leaving]) client.close()
     this.open = []
   }
 
@@ -147,16 +152,18 @@ export class Connections {
 
   private forget(client: HttpClient): void {
     this.open = this.open.filter((other) => other !== client)
+    this.leaving.delete(client)
+  }
+
+  private setAside(client: HttpClient): void {
+    this.open = this.open.filter((other) => other !== client)
+    if (client.activeRequests > 0) this.leaving.add(client)
   }
 
   private serve(): void {
     for (const take of this.waiting) {
       const client = this.ready()
-      if (client === undefined) {
-        // A connection that said goodbye serves its open requests out of our sight.
-        this.open = this.open.filter(({ leaving }) => !leaving)
-        return this.connectForWaiting()
-      }
+      if (client === undefined) return this.connectForWaiting()
       this.waiting.delete(take)
       take(client)
     }

@@ -67,6 +67,9 @@ const isDropped = (name: string): boolean => {
 }
 
 const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
+/** Octets that no field value over HTTP/1.1 can hold. */
+// oxlint-disable-next-line no-control-regex -- these are the octets
+const unsendable = /[\0-\x08\x0a-\x1f\x7f]/
 const bearer = /^bearer +([^ ]+) *$/i
 
 /** Takes the token out of a websocket's subprotocols. */
@@ -140,7 +143,6 @@ export const planOf = (exchange: HttpExchange): RequestPlan | BadHead => {
     userAgent: exchange.header("user-agent") ?? "",
     sourceIp: ipOf(exchange.peer),
     tokenKey: undefined,
-    upgrade: exchange.protocol === "HTTP/1.1" ? exchange.header("upgrade") : undefined,
     made: undefined
   }
 }
@@ -148,7 +150,7 @@ export const planOf = (exchange: HttpExchange): RequestPlan | BadHead => {
 const readFields = (
   exchange: HttpExchange,
   sent: HttpFields
-): BadHead | Pick<RequestPlan, "kind" | "token" | "fields" | "impersonates" | "contentLength"> => {
+): BadHead | Pick<RequestPlan, "kind" | "token" | "fields" | "impersonates" | "contentLength" | "upgrade"> => {
   const named = new Set<string>()
   for (const [name, value] of sent) {
     if (name === "connection") for (const each of value.split(",")) named.add(each.trim().toLowerCase())
@@ -160,6 +162,7 @@ const readFields = (
   let contentLength = -1
   for (const field of sent) {
     const [name, value] = field
+    if (unsendable.test(value)) return bad("a field holds a control character")
     if (name === "authorization") {
       authorizations++
       token = bearer.exec(value.trim())?.[1]
@@ -180,5 +183,7 @@ const readFields = (
   if (authorizations > 1) return bad("the request has two Authorization fields")
   const framed = exchange.protocol === "HTTP/1.1" && exchange.header("transfer-encoding") !== undefined
   if (framed && contentLength >= 0) return bad("content-length and transfer-encoding exclude each other")
-  return { kind: "plan", token, fields, impersonates, contentLength }
+  const wanted = named.has("upgrade") ? exchange.header("upgrade") : undefined
+  const upgrade = wanted === undefined || /^h2c$/i.test(wanted) ? undefined : wanted
+  return { kind: "plan", token, fields, impersonates, contentLength, upgrade }
 }
