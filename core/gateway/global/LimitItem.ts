@@ -140,6 +140,11 @@ export class LimitItem {
     return this.shares?.grantOf(instance) ?? 0
   }
 
+  /** The version of that grant; -1 without one. */
+  versionOf(instance: string): number {
+    return this.shares?.versionOf(instance) ?? -1
+  }
+
   /** The pool fills at the part of the rate that is not leased. */
   private refit(nowMs: number): void {
     const { burst, kind, total } = this.limit

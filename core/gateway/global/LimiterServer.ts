@@ -118,10 +118,25 @@ export class LimiterServer {
     }
   }
 
-  /** Hears a report without a session, as the original's clients send it. */
-  hearOnce(instance: string, report: Report): Grants {
-    const { grants, refused } = this.take(instance, report, new Set())
-    return this.message(report.seq, grants, refused)
+  /** Hears what a gateway without a session states of its use, limit by limit: it wants a fifth more, and goes by what it was given. */
+  state(instance: string, cluster: string, used: ReadonlyMap<string, number>): void {
+    const shard = this.shardFor(cluster)
+    for (const [name, use] of used) {
+      const item = shard?.item(cluster, name)
+      if (shard === undefined || item === undefined) continue
+      const { epoch } = shard.options.leadership
+      const holding = item.grantOf(instance)
+      const report = {
+        cluster,
+        name,
+        epoch,
+        version: item.versionOf(instance),
+        holding,
+        demand: use * 1.2 + 1,
+        used: use
+      }
+      shard.report(instance, report, false)
+    }
   }
 
   private lead(shard: number): LeadListener {

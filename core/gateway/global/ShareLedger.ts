@@ -75,6 +75,10 @@ export class ShareLedger {
     return this.members.get(instance)?.sent
   }
 
+  versionOf(instance: string): number | undefined {
+    return this.members.get(instance)?.version
+  }
+
   /** Changes the limit. Parts beyond it are called back by the next plan. */
   resize(total: number): void {
     this.total = total

@@ -37,14 +37,15 @@ const load = (world: LimiterWorld, gateways: number, demand: Demand, lastsMs: nu
 
 /** Changes the demand while time passes. */
 const live = (world: LimiterWorld, demand: Demand, forMs: number, lastsMs: number): void => {
-  const rates = world.gateways.map(({ rate }) => rate)
+  const all = world.gateways.reduce((sum, { rate }) => sum + rate, 0)
   for (let ms = 0; ms < forMs; ms += 500) {
-    if (demand === "bursty") {
-      // Half of the gateways rest in turn.
-      for (const [at, gateway] of world.gateways.entries())
-        gateway.rate = (at + Math.floor(ms / 2000)) % 2 === 0 || rates.length === 1 ? (rates[at] ?? 0) * 2 : 0
+    const second = Math.floor(world.kernel.nowMs / 1000)
+    if (demand === "bursty" && world.gateways.length > 1) {
+      // Half of the gateways rest for two seconds, in turn.
+      const busy = world.gateways.filter((_, at) => (at + Math.floor(second / 2)) % 2 === 0)
+      for (const gateway of world.gateways) gateway.rate = busy.includes(gateway) ? all / busy.length : 0
     }
-    if (demand === "coming and going" && ms % 3000 === 0 && world.gateways.length > 1) {
+    if (demand === "coming and going" && second % 3 === 0 && world.gateways.length > 1) {
       const leaving = world.gateways.find(({ running }) => running)
       if (leaving !== undefined) {
         world.leave(leaving)
@@ -132,41 +133,52 @@ const slotModes: ReadonlyArray<readonly [string, FlowControl]> = [
 ]
 const demands: ReadonlyArray<Demand> = ["even", "skewed", "bursty", "coming and going"]
 
-const lines = [
-  `Limit ${RATE}/s, burst ${BURST}; demand twice the limit; ${SEEDS.length} seeds, ${MEASURE_MS / 1000} s each after ${WARM_MS / 1000} s.`,
-  "",
-  "| limit | gateways | demand | 1 s windows | 10 s windows |",
-  "| --- | --- | --- | --- | --- |",
-  ...modes.flatMap(([title, control]) =>
-    [1, 3, 10, 50].flatMap((gateways) => demands.map((demand) => rateRow(title, control, gateways, demand)))
-  ),
-  "",
-  "| limit | gateways | demand | in flight | in use |",
-  "| --- | --- | --- | --- | --- |",
-  ...slotModes.flatMap(([title, control]) =>
-    [1, 3, 10, 50].flatMap((gateways) => demands.map((demand) => slotsRow(title, control, gateways, demand)))
-  ),
-  "",
-  "| disturbance, 5 gateways | felt for | least in a second | most in a second |",
-  "| --- | --- | --- | --- |",
-  ...modes.flatMap(([title, control]) => [
-    disturbed(`${title}: nothing`, control, () => undefined),
-    disturbed(`${title}: a gateway dies`, control, (world) => world.crash(world.gateways[0])),
-    disturbed(`${title}: a gateway leaves`, control, (world) => world.leave(world.gateways[0])),
-    disturbed(`${title}: ten more join`, control, (world) => {
+function* lines(): Generator<string> {
+  yield `Limit ${RATE}/s, burst ${BURST}; demand twice the limit; ${SEEDS.length} seeds, ${MEASURE_MS / 1000} s each after ${WARM_MS / 1000} s.`
+  yield ""
+  yield "| limit | gateways | demand | 1 s windows | 10 s windows |"
+  yield "| --- | --- | --- | --- | --- |"
+  for (const [title, control] of modes)
+    for (const gateways of [1, 3, 10, 50]) for (const demand of demands) yield rateRow(title, control, gateways, demand)
+  yield ""
+  yield "| limit | gateways | demand | in flight | in use |"
+  yield "| --- | --- | --- | --- | --- |"
+  for (const [title, control] of slotModes)
+    for (const gateways of [1, 3, 10, 50])
+      for (const demand of demands) yield slotsRow(title, control, gateways, demand)
+  yield ""
+  yield "| disturbance, 5 gateways | felt for | least in a second | most in a second |"
+  yield "| --- | --- | --- | --- |"
+  for (const [title, control] of modes)
+    for (const [what, disturb] of disturbances) yield disturbed(`${title}: ${what}`, control, disturb)
+}
+
+const disturbances: ReadonlyArray<readonly [string, (world: LimiterWorld) => void]> = [
+  ["nothing", () => undefined],
+  ["a gateway dies", (world) => world.crash(world.gateways[0])],
+  ["a gateway leaves", (world) => world.leave(world.gateways[0])],
+  [
+    "ten more join",
+    (world) => {
       for (let at = 0; at < 10; at++) world.join(400)
-    }),
-    disturbed(`${title}: the leader dies`, control, (world) => world.killServer(world.leader())),
-    disturbed(`${title}: a gateway is cut off`, control, (world) =>
+    }
+  ],
+  ["the leader dies", (world) => world.killServer(world.leader())],
+  [
+    "a gateway is cut off",
+    (world) =>
       world.network.setPartition(
         [world.gateways[0].process],
         world.servers.map(({ process }) => process),
         true
       )
-    ),
-    disturbed(`${title}: the demand moves to one`, control, (world) => {
+  ],
+  [
+    "the demand moves to one",
+    (world) => {
       for (const [at, gateway] of world.gateways.entries()) gateway.rate = at === 0 ? 2 * RATE : 1
-    })
-  ])
+    }
+  ]
 ]
-process.stdout.write(`${lines.join("\n")}\n`)
+
+for (const line of lines()) process.stdout.write(`${line}\n`)
