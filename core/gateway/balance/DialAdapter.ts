@@ -44,7 +44,7 @@ const run = <A>(effect: Effect.Effect<A, { readonly code: string; readonly messa
 
 /** Over the machine's sockets. A connection lives until it is closed or lost; an upgraded socket is its owner's. */
 export const machineDial: Dial = {
-  connect: (options, done) => void run(connectHttp(options)).outcome(done),
+  connect: (options, done) =>  run(connectHttp(options)).outcome(done),
   upgrade: (options, head, done) => {
     let over = false
     const attempt = run(upgradeHttp(options, head))

@@ -93,7 +93,7 @@ export const conditionsOf = (server: LimiterServer): JsonObject => ({
   apiVersion: API_VERSION,
   kind: "RateLimitConditionList",
   metadata: {},
-  items: allConditions(server) as ReadonlyArray<Json>
+  items: allConditions(server)
 })
 
 /** The name of a condition. */

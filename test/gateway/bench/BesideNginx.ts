@@ -74,19 +74,7 @@ const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b
 const load = (way: Way, seconds: number, connections: number, streams: number, file: string): number => {
   const text = execFileSync(
     "h2load",
-    [
-      ...[
-        "-D",
-        String(seconds),
-        "-c",
-        String(connections),
-        "-m",
-        String(streams),
-        `--connect-to=127.0.0.1:${way.port}`
-      ],
-      ...["-H", `authorization: Bearer ${"t".repeat(600)}`, "-H", "accept: application/json", "-i", file],
-      ...["-H", "user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef"]
-    ],
+    ['-D', String(seconds), '-c', String(connections), '-m', String(streams), `--connect-to=127.0.0.1:${way.port}`, '-H', `authorization: Bearer ${'t'.repeat(600)}`, '-H', 'accept: application/json', '-i', file, '-H', 'user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef'],
     { encoding: "utf8" }
   )
   const good = /(\d+) succeeded, (\d+) failed, (\d+) errored/.exec(text)
