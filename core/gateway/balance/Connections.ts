@@ -92,7 +92,7 @@ export class Connections {
 
   /** Closes idle connections beyond those that are kept. */
   trim(): void {
-    for (const client of [...this.open]) {
+    for (const client of this.open.slice()) {
       if (this.open.length <= this.options.kept) return
       if (client.activeRequests > 0) continue
       this.forget(client)

@@ -237,7 +237,10 @@ export class ProxyRequest implements RequestRecord {
     if (cluster !== this.seen) {
       // While the request waited its cluster changed: what holds now decides where it goes.
       const policy = this.facts === undefined ? undefined : cluster.policyOf(this.facts)
-      if (policy === undefined) return void this.refuseUnmatched()
+      if (policy === undefined) {
+        this.refuseUnmatched()
+        return undefined
+      }
       this.policy = policy
       this.seen = cluster
     }
