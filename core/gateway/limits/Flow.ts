@@ -98,6 +98,8 @@ export class Flow {
   readonly clockwork: Clockwork
   /** Called when something arrived that could not pass at once: who hands out limits may hurry. */
   onPressure: (() => void) | undefined
+  /** Called when a request gave its place back. */
+  onLeave: (() => void) | undefined
   gate: Gate = exemptGate
   private settings: FlowSettings = { queueLength: 0, queueTimeoutMs: 0, maxLongRunning: undefined }
   private readonly queue = new FairQueue<Asked>(true)
@@ -157,6 +159,7 @@ export class Flow {
     this.counts.released++
     if (line !== undefined) this.queue.stand(line)
     if (this.queue.length > 0) this.pump()
+    this.onLeave?.()
   }
 
   private seat(entry: Entry, line: Line<Asked> | undefined): Permit {

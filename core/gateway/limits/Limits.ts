@@ -6,11 +6,10 @@ import type { Snapshots } from "../config/Snapshot.ts"
 import type { FlowControl, UpstreamCluster } from "../config/UpstreamCluster.ts"
 import { askedVersion, isLongRunning, type RequestFacts } from "../policy/RequestFacts.ts"
 import { type Admission, type Decided, freePermit, type Permit, type Refusal, type Waiting } from "./Admission.ts"
-import { type Entry, Flow, type FlowSettings } from "./Flow.ts"
-import { BucketGate, exemptGate, type Gate, SlotGate } from "./Gate.ts"
+import { type Entry, Flow } from "./Flow.ts"
+import { flowSettings, localGate } from "./LocalGate.ts"
 import { NameMatcher } from "./NameMatcher.ts"
 import { RETRY_AFTER_MAX_S } from "./RetryAfter.ts"
-import { TokenBucket } from "./TokenBucket.ts"
 import { UserBuckets } from "./UserBuckets.ts"
 
 /** Who sets the gate of flows that are counted across gateways. */
@@ -36,22 +35,6 @@ interface Kept {
   users: UserBuckets | undefined
   never: NameMatcher | undefined
   unmanage: Cancel | undefined
-}
-
-const settingsOf = ({ limit, queue }: FlowControl): FlowSettings => ({
-  queueLength: queue?.length ?? 0,
-  queueTimeoutMs: queue?.timeoutMs ?? 0,
-  maxLongRunning: limit.kind === "MaxRequestsInflight" ? limit.maxLongRunning : undefined
-})
-
-/** The gate of a limit that is this gateway's own; a bucket that stays one keeps its tokens. */
-export const localGate = ({ limit }: FlowControl, before: Gate, nowMs: number): Gate => {
-  if (limit.kind === "Exempt") return exemptGate
-  if (limit.kind === "MaxRequestsInflight") return new SlotGate(limit.max)
-  const { burst, qps } = limit.local
-  if (!(before instanceof BucketGate)) return new BucketGate(new TokenBucket(qps, burst, nowMs))
-  before.bucket.resize(qps, burst, nowMs)
-  return before
 }
 
 const startsWithAList = (facts: RequestFacts): boolean => {
@@ -167,10 +150,10 @@ export class Limits implements Admission {
     kept.control = control
     const last = kept.unmanage
     if (global !== undefined && this.isGlobal(cluster, control)) {
-      flow.set(flow.gate, settingsOf(control))
+      flow.set(flow.gate, flowSettings(control))
       kept.unmanage = global.manage(cluster.name, control, flow)
     } else {
-      flow.set(localGate(control, flow.gate, clockwork.monotonic()), settingsOf(control))
+      flow.set(localGate(control, flow.gate, clockwork.monotonic()), flowSettings(control))
       kept.unmanage = undefined
     }
     // Given up only now, so that a limit that stays a limiter's keeps its lease.

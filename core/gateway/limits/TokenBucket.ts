@@ -43,6 +43,14 @@ export class TokenBucket {
     return taken
   }
 
+  /** Takes what there is, parts of tokens too, at most `amount`. */
+  drain(amount: number, nowMs: number): number {
+    this.fill(nowMs)
+    const taken = Math.max(0, Math.min(amount, this.tokens))
+    this.tokens -= taken
+    return taken
+  }
+
   /** Puts tokens in: those that were taken for nothing, or that came with a lease. What is over the burst is lost. */
   add(tokens: number, nowMs: number): void {
     this.fill(nowMs)

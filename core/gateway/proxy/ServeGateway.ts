@@ -15,6 +15,8 @@ export interface GatewayOptions {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
+  /** Ports beside the first, to the same clusters. */
+  readonly morePorts?: ReadonlyArray<number>
   readonly snapshots: Snapshots
   /** What is shown where no cluster has its own, and to clients that name no server; undefined with `plain`. */
   readonly own: TlsIdentity | undefined
@@ -39,6 +41,8 @@ export interface GatewayOptions {
 /** A gateway that serves. */
 export interface RunningGateway {
   readonly listening: Listening
+  /** That one, and those of `morePorts`. */
+  readonly ports: ReadonlyArray<number>
   readonly directory: Directory
   /** Whether there is a configuration and every endpoint was checked once. */
   readonly ready: () => boolean
@@ -67,17 +71,27 @@ export const serveGateway = (options: GatewayOptions): Effect.Effect<RunningGate
       goAwayChance: options.goAwayChance ?? 0,
       onDefect
     }
-    const listening = yield* listen({
-      host: options.host,
-      port: options.port,
-      methods: [],
-      exchange: (exchange) => new ProxyRequest(context, exchange).begin(),
-      maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
-      // Clients that are gone without a word are found out before their watches pile up.
-      keepalive: { intervalMs: 30_000, timeoutMs: 15_000 },
-      reusePort: options.reusePort ?? false,
-      onDefect,
-      ...(options.plain === true ? {} : { tls: { select: directory.select } })
-    })
-    return { listening, directory, ready: () => directory.ready, drain: listening.drain }
+    const open = (port: number) =>
+      listen({
+        host: options.host,
+        port,
+        methods: [],
+        exchange: (exchange) => new ProxyRequest(context, exchange).begin(),
+        maxConcurrentStreams: options.maxConcurrentStreams ?? 1000,
+        // Clients that are gone without a word are found out before their watches pile up.
+        keepalive: { intervalMs: 30_000, timeoutMs: 15_000 },
+        reusePort: options.reusePort ?? false,
+        onDefect,
+        ...(options.plain === true ? {} : { tls: { select: directory.select } })
+      })
+    const listening = yield* open(options.port)
+    const all = [listening, ...(yield* Effect.forEach(options.morePorts ?? [], open))]
+    return {
+      listening,
+      ports: all.map(({ port }) => port),
+      directory,
+      ready: () => directory.ready,
+      drain: (graceMs) =>
+        Effect.forEach(all, ({ drain }) => drain(graceMs), { concurrency: "unbounded", discard: true })
+    }
   })
