@@ -12,6 +12,7 @@ import { questionsOf, readImpersonation } from "../identity/Impersonation.ts"
 import type { Permit, Refusal, Waiting } from "../limits/Admission.ts"
 import type { RequestRecord, RequestTrace } from "../observe/Observer.ts"
 import { isLongRunning, type RequestFacts } from "../policy/RequestFacts.ts"
+import { newAuditId } from "./AuditId.ts"
 import type { ClusterRuntime } from "./ClusterRuntime.ts"
 import { Forwarding } from "./Forwarding.ts"
 import { respondStatus, statusOf } from "./GatewayStatus.ts"
@@ -70,7 +71,7 @@ export class ProxyRequest implements RequestRecord {
 
   /** The client's, else one that is made when somebody asks for it. */
   get auditId(): string {
-    return (this.named ??= this.exchange.header("audit-id") ?? crypto.randomUUID())
+    return (this.named ??= this.exchange.header("audit-id") ?? newAuditId(this.context.clockwork.random))
   }
 
   begin(): void {

@@ -45,9 +45,9 @@ describe("a tunnel", () => {
   /** Opens one and waits for the head of the answer. */
   const open = async (
     text: string,
-    client: Pair | undefined = alice
+    client: Pair | Record<string, never> = alice
   ): Promise<{ socket: TLSSocket; seen: () => string }> => {
-    const socket = await gateway.tls("a.example", client ?? {})
+    const socket = await gateway.tls("a.example", client)
     let seen = ""
     socket.on("data", (chunk: Buffer) => (seen += chunk.toString("latin1")))
     socket.write(text)
@@ -89,14 +89,14 @@ describe("a tunnel", () => {
     const shown = `base64url.bearer.authorization.k8s.io.${Buffer.from("s3cret").toString("base64url")}`
     const { seen, socket } = await open(
       head("websocket", `sec-websocket-protocol: ${shown}, v5.channel.k8s.io\r\n`),
-      undefined
+      {}
     )
     assert.match(seen(), /^HTTP\/1.1 101 /)
     const [asked] = upstream.seen
     assert.deepEqual(asked?.values("sec-websocket-protocol"), ["v5.channel.k8s.io"])
     assert.deepEqual(asked?.values("impersonate-user"), ["bob"])
     socket.destroy()
-    const alone = await open(head("websocket", `sec-websocket-protocol: ${shown}\r\n`), undefined)
+    const alone = await open(head("websocket", `sec-websocket-protocol: ${shown}\r\n`), {})
     assert.match(alone.seen(), /^HTTP\/1.1 400 /)
     alone.socket.destroy()
   })
@@ -110,7 +110,7 @@ describe("a tunnel", () => {
   })
 
   it("that nobody proven asks for is 401, and no endpoint hears of it", async () => {
-    const { seen, socket } = await open(head("SPDY/3.1"), undefined)
+    const { seen, socket } = await open(head("SPDY/3.1"), {})
     assert.match(seen(), /^HTTP\/1.1 401 /)
     assert.include(seen(), '"kind":"Status"')
     assert.equal(upstream.seen.length, 0)
