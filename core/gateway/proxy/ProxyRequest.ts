@@ -1,7 +1,7 @@
 // One request on its way through the gateway: understood, proven, let in, sent to an endpoint, answered.
 // Owns the order of these steps up to the choice of an endpoint, and the one end that each request has; refuses the exchange with
 // the endpoint (Forwarding.ts, Tunnel.ts) and every decision of a step. No Effect here: this runs for each request.
-import type { UserInfo } from "#apiserver"
+import { type UserInfo, uuidFrom } from "#apiserver"
 import type { HttpExchange, HttpFields } from "#net"
 import type { Upstream } from "../balance/Upstream.ts"
 
@@ -12,7 +12,6 @@ import { questionsOf, readImpersonation } from "../identity/Impersonation.ts"
 import type { Permit, Refusal, Waiting } from "../limits/Admission.ts"
 import type { RequestRecord, RequestTrace } from "../observe/Observer.ts"
 import { isLongRunning, type RequestFacts } from "../policy/RequestFacts.ts"
-import { newAuditId } from "./AuditId.ts"
 import type { ClusterRuntime } from "./ClusterRuntime.ts"
 import { Forwarding } from "./Forwarding.ts"
 import { respondStatus, statusOf } from "./GatewayStatus.ts"
@@ -71,7 +70,7 @@ export class ProxyRequest implements RequestRecord {
 
   /** The client's, else one that is made when somebody asks for it. */
   get auditId(): string {
-    return (this.named ??= this.exchange.header("audit-id") ?? newAuditId(this.context.clockwork.random))
+    return (this.named ??= this.exchange.header("audit-id") ?? uuidFrom(this.context.clockwork.random))
   }
 
   begin(): void {
