@@ -129,7 +129,9 @@ export class Connections {
   private connectForWaiting(): void {
     // One connection of HTTP/2 has room for many; which protocol it is, the first one tells.
     const each = this.open[0]?.protocol === "http/1.1" ? this.waiting.size : 1
-    while (this.dialing < each && this.open.length + this.dialing < CONNECTIONS_MAX) this.connect()
+    // Counted beforehand: an attempt that fails at once must not be made again and again.
+    const missing = Math.min(each - this.dialing, CONNECTIONS_MAX - this.open.length - this.dialing)
+    for (let made = 0; made < missing; made++) this.connect()
   }
 
   private connect(): void {

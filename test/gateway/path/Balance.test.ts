@@ -3,7 +3,10 @@ import * as fc from "fast-check"
 import { once } from "node:events"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { Balancer, type Candidate } from "../../../core/gateway/balance/Balancer.ts"
+import { Connections } from "../../../core/gateway/balance/Connections.ts"
+import type { Dial } from "../../../core/gateway/balance/DialAdapter.ts"
 import { RetryBudget } from "../../../core/gateway/balance/RetryBudget.ts"
+import { machineClockwork } from "../../../core/kube/index.ts"
 import { LruCache } from "../../../core/gateway/identity/LruCache.ts"
 import { type Pair, Pki } from "./Pki.ts"
 import { askOn, changed, clusterOf, eventually, Gateway } from "./Rig.ts"
@@ -131,6 +134,30 @@ describe("a cache with two bounds", () => {
         }
       )
     )
+  })
+})
+
+describe("connections", () => {
+  it("that fail at once fail those who wait, once each, and nobody tries for ever", () => {
+    let dialed = 0
+    const dial: Dial = {
+      connect: (_, done) => {
+        dialed++
+        done({ kind: "failure", code: "EINVAL", message: "never" })
+      },
+      upgrade: () => () => {}
+    }
+    const connections = new Connections({ dial, clockwork: machineClockwork, target: { host: "x", port: 1 }, kept: 2 })
+    const outcomes: Array<unknown> = []
+    for (let turn = 1; turn <= 3; turn++) {
+      connections.take((outcome) => outcomes.push(outcome))
+      assert.equal(dialed, turn)
+      assert.equal(outcomes.length, turn)
+    }
+    connections.retire(10)
+    connections.take((outcome) => outcomes.push(outcome))
+    assert.deepInclude(outcomes[3], { kind: "failure", code: "RETIRED" })
+    assert.equal(dialed, 3)
   })
 })
 
