@@ -70,7 +70,8 @@ export class Connections {
         fewest = activeRequests
       }
     }
-    if (fewest >= BUSY_REQUESTS && this.open.length + this.dialing < this.options.kept) this.connect()
+    if (best !== undefined && fewest >= BUSY_REQUESTS && this.open.length + this.dialing < this.options.kept)
+      this.connect()
     return best
   }
 

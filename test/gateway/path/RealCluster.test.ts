@@ -27,7 +27,7 @@ describeWith(
     server = await startApiServer(programs)
     gateway = await Gateway.open(await pki.sign({ name: "gateway", dns: ["a.example"] }))
     const client = { insecure: true, token: Redacted.make(server.token), serverName: "127.0.0.1" }
-    gateway.snapshots.set(clusterOf("a.example", [server.url], pki, { client }))
+    gateway.snapshots.set(clusterOf("a.example", [server.url], pki, { client, hosts: ["a.example", "127.0.0.1"] }))
     await gateway.ready()
     const root = await pki.sign({ name: "root", organizations: ["system:masters"] })
     const texts = { "ca.pem": pki.ca, "root.pem": root.cert, "root.key": root.key }
