@@ -74,10 +74,10 @@ export class Balancer<C extends Candidate> {
     for (let at = 0; at < owed.length; at++) {
       const weight = weights[at]
       if (weight <= 0) continue
-      owed[at] = (owed[at]) + weight
-      if (best < 0 || (owed[at]) > (owed[best])) best = at
+      owed[at] = owed[at] + weight
+      if (best < 0 || owed[at] > owed[best]) best = at
     }
-    owed[best] = (owed[best]) - total
+    owed[best] = owed[best] - total
     return best
   }
 
@@ -88,7 +88,7 @@ export class Balancer<C extends Candidate> {
     let best = -1
     for (let step = 0; step < members.length; step++) {
       const at = (this.turn + step) % members.length
-      if ((this.weights[at]) > 0 && (best < 0 || this.load(at) < this.load(best))) best = at
+      if (this.weights[at] > 0 && (best < 0 || this.load(at) < this.load(best))) best = at
     }
     return best
   }
@@ -109,7 +109,7 @@ export class Balancer<C extends Candidate> {
 
   /** The request that is to be placed counts, so that weights tell also while nothing is in flight. */
   private load(at: number): number {
-    return ((this.members[at]).inflight + 1) / (this.weights[at])
+    return (this.members[at].inflight + 1) / this.weights[at]
   }
 }
 
