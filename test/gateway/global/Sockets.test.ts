@@ -16,7 +16,7 @@ import { globalBucket } from "./LimiterWorld.ts"
 
 const CLUSTER = "a.example.io"
 const RATE = 300
-const BURST = 30
+const BURST = 300
 
 const manifest = `
 apiVersion: proxy.kubegateway.io/v1alpha1
