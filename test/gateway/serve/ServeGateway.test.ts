@@ -111,7 +111,7 @@ describeWith(
       body: JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [] } }),
       headers: { "content-type": "application/json" }
     })
-    otherToken = String((JSON.parse(made.body) as { status: { token: string } }).status.token)
+    otherToken = (JSON.parse(made.body) as { status: { token: string } }).status.token
     gateway = await startGateway(["--data-dir", join(directory, "data"), "--admin-kubeconfig", adminConfig])
     writeFileSync(
       clientConfig,
@@ -254,7 +254,17 @@ describeWith(
       assert.match(row, /^real\.example\.io +True +True +1\/1 /)
       const read = async (port: number | undefined, host: string, ...proof: ReadonlyArray<string>) =>
         (
-          await run("curl", ['-s', '-w', ' %{http_code}', '--cacert', join(certDir, 'ca.crt'), ...proof, '-H', `Host: ${host}`, `https://localhost:${port}/metrics`])
+          await run("curl", [
+            "-s",
+            "-w",
+            " %{http_code}",
+            "--cacert",
+            join(certDir, "ca.crt"),
+            ...proof,
+            "-H",
+            `Host: ${host}`,
+            `https://localhost:${port}/metrics`
+          ])
         ).stdout
       const pair = ["--cert", join(certDir, "admin.crt"), "--key", join(certDir, "admin.key")]
       assert.match(await read(other.adminPort, "localhost"), / 401$/)
