@@ -1,0 +1,16 @@
+// The door of the room: one cluster, many tenants, each seeing a whole cluster of its own.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export { type ClusterNaming, clusterNaming } from "./names/ClusterNames.ts"
+export { parseTenantId, prefixIn, prefixOf, TenantIdInvalid, underPrefix } from "./names/TenantId.ts"
+export type { CustomReference, CustomReferenceKind, KindShape, TenantView } from "./names/TenantView.ts"
+export { Translation } from "./names/Translation.ts"
+export {
+  type AnswerOptions,
+  BodyInvalid,
+  type Owner,
+  type PatchForm,
+  Refused,
+  type RewriteStream,
+  type Rewriting,
+  WholeNeeded
+} from "./rewrite/Contract.ts"
