@@ -14,3 +14,6 @@ export {
   type Rewriting,
   WholeNeeded
 } from "./rewrite/Contract.ts"
+export { ITEM_BYTES_MAX } from "./rewrite/Pending.ts"
+export { Rewriter } from "./rewrite/Rewriter.ts"
+export { TENANT_LABEL } from "./rules/Sorts.ts"

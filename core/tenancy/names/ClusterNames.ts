@@ -1,5 +1,5 @@
 // Whose the names of objects outside namespaces are, kind by kind.
-// Owns this table; refuses references to them, which the rule table holds. A kind that is not here and not custom is withheld.
+// Owns this table; refuses references to them, which the rule table holds. Built-in kinds that are not here would be taken for custom ones; a test sees to it that there are none.
 
 /**
  * `prefixed` names are the tenant's own; `classes` are its own or published by the platform; a `volume` may besides be one that
@@ -45,8 +45,8 @@ const table = new Map<string, ClusterNaming>([
   ["storageversionmigrations.storagemigration.k8s.io", "withheld"]
 ])
 
-/** How a resource like "storageclasses.storage.k8s.io" names its objects; what the table does not have is a tenant's custom resource. */
-export const clusterNaming = (resource: string): ClusterNaming => table.get(resource) ?? "prefixed"
+/** How a resource like "storageclasses.storage.k8s.io" names its objects; what the table does not have is custom: a tenant's own, or the platform's where it publishes them. */
+export const clusterNaming = (resource: string): ClusterNaming => table.get(resource) ?? "classes"
 
 /** The resources that the table judges, for the test that compares it with what a kube-apiserver serves. */
 export const judgedClusterResources = (): ReadonlyArray<string> => [...table.keys()]

@@ -10,6 +10,11 @@ export interface TenantView {
   readonly sharedGroup: (group: string) => boolean
   /** Whether a tenant of this id exists: its names are kept out of free text. */
   readonly isTenant: (id: string) => boolean
+  /** A custom resource by its group in the tenant's spelling and its kind or plural, as far as it is known. */
+  readonly custom: (
+    group: string,
+    kindOrPlural: string
+  ) => { readonly resource: string; readonly namespaced: boolean } | undefined
 }
 
 /** A field of a custom resource that names something else, as its CRD's annotation declares it. */

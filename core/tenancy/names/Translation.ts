@@ -1,6 +1,7 @@
 // The prefix algebra of one tenant: each sort of identifier, up to the shared cluster and down to the tenant's view.
 // Owns what a name becomes; refuses to know where in an object names stand, which the rule table says.
 // Up is total and injective; down answers undefined for what is not the tenant's to see.
+import { builtInResources } from "#kube"
 import { clusterNaming } from "./ClusterNames.ts"
 import { prefixOf, TENANT_ID_LENGTH, underPrefix } from "./TenantId.ts"
 import type { TenantView } from "./TenantView.ts"
@@ -10,6 +11,14 @@ const SERVICE_ACCOUNTS = "system:serviceaccounts:"
 
 /** Volumes that a provisioner made are named after the claim's uid, never after a tenant; they keep their names on both sides. */
 const provisionedVolume = /^pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+let ownGroups: ReadonlySet<string> | undefined
+
+/** Groups that are Kubernetes' own, whatever the platform shares besides; "*" stands for all. */
+const kubernetesGroup = (group: string): boolean => {
+  ownGroups ??= new Set(["*", "meta.k8s.io", ...builtInResources().map(({ group }) => group)])
+  return ownGroups.has(group)
+}
 
 /** One tenant's names. */
 export class Translation {
@@ -46,7 +55,7 @@ export class Translation {
       case "classes":
         return this.#published(resource, name)
       case "definition":
-        return this.view.sharedGroup(name.slice(name.indexOf(".") + 1))
+        return this.sharedGroup(name.slice(name.indexOf(".") + 1))
       default:
         return false
     }
@@ -100,15 +109,20 @@ export class Translation {
     return other === undefined ? undefined : `${name.slice(0, dot)}.${other}`
   }
 
+  /** Whether a group is the same on both sides. */
+  sharedGroup(group: string): boolean {
+    return kubernetesGroup(group) || this.view.sharedGroup(group)
+  }
+
   groupUp(group: string): string {
-    return group === "*" || this.view.sharedGroup(group) ? group : this.prefix + group
+    return this.sharedGroup(group) ? group : this.prefix + group
   }
 
   groupDown(group: string): string | undefined {
-    if (group === "*" || this.view.sharedGroup(group)) return group
+    if (this.sharedGroup(group)) return group
     if (!underPrefix(this.view.tenant, group)) return undefined
     const own = group.slice(TENANT_ID_LENGTH + 1)
-    return own === "*" || this.view.sharedGroup(own) ? undefined : own
+    return this.sharedGroup(own) ? undefined : own
   }
 
   apiVersionUp(apiVersion: string): string {

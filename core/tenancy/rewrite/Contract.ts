@@ -47,8 +47,8 @@ export interface RewriteStream {
 export interface AnswerOptions {
   /** The namespace as the request spelled it, when that was upstream's spelling: the answer's own metadata.namespace keeps it. */
   readonly namespaceAsUpstream?: boolean
-  /** Leave out of a list what is not the tenant's; true unless said otherwise. */
-  readonly filter?: boolean
+  /** The request was a list: only then are `items` the answer's items, and not a custom resource's own field. */
+  readonly collection?: boolean
   /** Instead of upstream's `metadata.continue` of a list, which is left out when there is none; upstream's never passes. */
   readonly continueToken?: (upstream: string) => string
 }
@@ -103,6 +103,8 @@ export interface Rewriting {
   readonly labelSelectorToUpstream: (shape: KindShape, selector: string) => string | Refused
   /** The value of ?fieldSelector=, decoded. */
   readonly fieldSelectorToUpstream: (shape: KindShape, selector: string) => string | Refused
+  /** Whose an upstream object of the kind is, from its bytes. */
+  readonly ownerOf: (shape: KindShape, object: Uint8Array) => Owner | BodyInvalid
   /** Free text: a message or a Warning header. */
   readonly textToTenant: (text: string) => string
 }
