@@ -24,6 +24,7 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
+    { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
@@ -48,14 +49,24 @@ const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+  if (system === "tenancy") {
+    const { serveTenancyCommand } = await import("#tenancy")
+    return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTenancyCommand])
+  }
   const { serveSchedulerCommand } = await import("#scheduling")
   const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
   if (system === "scheduler") return Command.withSubcommands(serveOf, left)
   const { serveGatewayCommand, serveRateLimiterCommand } = await import("#gateway")
   const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
+  const { serveTenancyCommand } = await import("#tenancy")
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
-  return Command.withSubcommands(serveOf, [...servers, serveClusterCommand, serveControllersCommand])
+  return Command.withSubcommands(serveOf, [
+    ...servers,
+    serveTenancyCommand,
+    serveClusterCommand,
+    serveControllersCommand
+  ])
 }
 
 const everything = async () => {

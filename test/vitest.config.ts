@@ -10,6 +10,7 @@ const judged = [
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
   "test/apiserver/kubectl/**/*.test.ts",
+  "test/tenancy/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scheduling/real/*.test.ts",

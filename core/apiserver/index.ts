@@ -57,8 +57,10 @@ export type {
 export {
   type CertificateOptions,
   CertificatesFailed,
+  clientCertificate,
   clusterCertificates,
-  type ClusterCertificates
+  type ClusterCertificates,
+  type KeyPair
 } from "./http/ClusterCertificatesAdapter.ts"
 export { versionInfo } from "./http/Version.ts"
 export { inProcessClient } from "./InProcessClient.ts"
@@ -66,6 +68,19 @@ export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type Au
 export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
 export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
 export { openAudit } from "./serve/ServeAudit.ts"
+export { kubeconfigText } from "./http/KubeconfigText.ts"
+export { openApiV2Bytes } from "./http/OpenApiProtobuf.ts"
+export { parseAccept, type Wanted } from "./http/Negotiation.ts"
+export {
+  BODY_BYTES_MAX,
+  type BodyFormat,
+  type Decoded,
+  decodeObject,
+  objectFormat,
+  patchTypeOf,
+  tooLargeBody
+} from "./http/RequestBody.ts"
+export { Query } from "./http/RequestUrl.ts"
 export { uuidFrom } from "./http/RequestId.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
@@ -94,6 +109,7 @@ export {
   apiServerFlags,
   type ApiServerFlags,
   apiServerOptions,
+  listenAddress,
   serveApiServerCommand
 } from "./ServeApiServerCommand.ts"
 export type { HealthCheck } from "./http/HealthChecks.ts"
