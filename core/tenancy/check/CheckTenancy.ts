@@ -1,12 +1,15 @@
 // Runs invariants so many times from a seed, and tells the smallest object that breaks one.
 // Owns running and telling; the properties are the invariants'.
 import * as fc from "fast-check"
+import { kindRules } from "../rules/CompiledRules.ts"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
 import { type Invariant, invariants } from "./Invariants.ts"
 import type { Mutant } from "./Mutants.ts"
 import { made, type Draft, grounds } from "./Objects.ts"
 import { newRewriter } from "./View.ts"
 import { tenantWords } from "./Words.ts"
+
+export { serverInvariants } from "./Invariants.ts"
 
 /** What came of one invariant. */
 export interface Finding {
@@ -88,8 +91,14 @@ export interface Verdict {
 /** The invariants that look at most of the translation come first. */
 const eager = [...invariants].sort((a, b) => Number(b.number === 6) - Number(a.number === 6))
 
+/** Compiles all rules: a mistake that is planted before would be compiled in, and stay. */
+const compileAll = (): void => {
+  for (const { shape } of grounds()) kindRules(shape)
+}
+
 /** Plants a mistake, and runs the invariants until one of them finds it. */
 export const judge = (mutant: Mutant, options: CheckOptions): Verdict => {
+  compileAll()
   const rewriter = newRewriter()
   const uproot = mutant.plant(rewriter)
   try {

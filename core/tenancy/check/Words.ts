@@ -190,7 +190,7 @@ const attributes = (words: Words, pick: number): JsonObject => {
     group: spelled(words, group, pick >> 3),
     resource,
     verb: "get",
-    name: words.name((pick >> 3) % 7),
+    name: nameOf(words, resource, pick >> 3),
     namespace: words.namespace(pick >> 4)
   }
 }
@@ -207,6 +207,12 @@ const selector = (words: Words, path: string, pick: number): JsonObject => {
   return at(parts, pick)
 }
 
+const scope = (words: Words, pick: number): JsonObject => {
+  const scopeName = at(["PriorityClass", "VolumeAttributesClass", "Terminating"], pick)
+  const value = scopeName === "Terminating" ? words.plain(pick >> 2) : words.name((pick >> 2) % 5)
+  return { scopeName, operator: "In", values: [value] }
+}
+
 const composite = (words: Words, of: Composite, schema: Schema, path: string, pick: number): JsonObject => {
   switch (of) {
     case "reference":
@@ -218,11 +224,7 @@ const composite = (words: Words, of: Composite, schema: Schema, path: string, pi
     case "attributes":
       return attributes(words, pick)
     case "scope":
-      return {
-        scopeName: at(["PriorityClass", "VolumeAttributesClass", "Terminating"], pick),
-        operator: "In",
-        values: [words.name((pick >> 2) % 5)]
-      }
+      return scope(words, pick)
     default:
       return selector(words, path, pick)
   }

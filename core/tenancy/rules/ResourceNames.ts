@@ -74,7 +74,11 @@ export const namesNode = (
   const found = new Set<string>()
   for (const group of groups) {
     const own = direction === "up" ? group : names.groupDown(group)
-    if (own === undefined) continue
+    if (own === undefined) {
+      // Names beside another's group may be that other's.
+      found.add("mixed")
+      continue
+    }
     if (!names.sharedGroup(own)) {
       found.add("custom")
       continue
