@@ -12,7 +12,7 @@ const guesses: Readonly<Record<string, string>> = {
   aggregation: "role-labels-gather",
   nodes: "images-shown",
   volumes: "volumes-of-all",
-  "no-leakage": "pod-conditions-raw",
+  "no-leakage": "no-rule:api.core.v1.PodCondition.message",
   "no-double-prefix":
     "namespace-without-separator namespace-trim-never-fails namespace-prefixed-twice namespace-of-alias-free name-unprefixed-when-it-looks-prefixed group-trim-never-fails users-of-others-shown",
   separator: "namespace-owned-by-id-alone name-trim-never-fails",
