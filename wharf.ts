@@ -22,6 +22,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
+    { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
+    { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
@@ -54,8 +56,11 @@ const serving = async (system: string | undefined) => {
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
   const { serveSchedulerCommand } = await import("#scheduling")
-  const servers = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
-  if (system === "scheduler") return Command.withSubcommands(serveOf, servers)
+  const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
+  if (system === "scheduler") return Command.withSubcommands(serveOf, left)
+  const { serveGatewayCommand, serveRateLimiterCommand } = await import("#gateway")
+  const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
+  if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [...servers, serveClusterCommand, serveControllersCommand])
 }
@@ -66,6 +71,7 @@ const everything = async () => {
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
+  const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
   return Command.withSubcommands(wharf, [
@@ -80,6 +86,7 @@ const everything = async () => {
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
+    gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])

@@ -3,6 +3,7 @@
 import { defineConfig } from "vitest/config"
 
 const judged = [
+  "test/gateway/path/RealCluster.test.ts",
   "test/storage/*.test.ts",
   "test/sim/cluster/ServeCluster.test.ts",
   "test/scheduling/ServeScheduler.test.ts",
@@ -12,6 +13,7 @@ const judged = [
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scheduling/real/*.test.ts",
+  "test/gateway/serve/*.test.ts",
   "test/package.test.ts"
 ]
 const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks", setupFiles: ["./test/Seed.ts"] }

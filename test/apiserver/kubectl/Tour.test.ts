@@ -2,6 +2,7 @@
 // down. TOUR=long plays all scenes; `node test/apiserver/kubectl/WriteTour.ts` prints differences and writes the published table.
 import { assert, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import { replayed } from "../../Played.ts"
 import { accepted } from "./Accepted.ts"
 import { startRig } from "./Rig.ts"
 import { scenes } from "./Scenes.ts"
@@ -17,7 +18,7 @@ describeWith(
   "kube-controller-manager",
   "kubectl"
 )("kubectl on both API servers", (programs) => {
-  it("says the same", { timeout: 600_000 }, async () => {
+  it("says the same", replayed(600_000), async () => {
     const rig = await startRig(programs)
     try {
       const compared = await playAll(rig, scenes, { long, together: 4 })

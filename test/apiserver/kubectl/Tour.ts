@@ -28,6 +28,8 @@ export interface Step {
   readonly stop?: string
   /** Asks the local proxy for this path instead. */
   readonly proxied?: string
+  /** Runs in a later second than the step before, where the order of what they do is by time. */
+  readonly later?: boolean
   /** Puts things up; is not counted and not compared. */
   readonly quiet?: boolean
   /** In the longer form only. */
@@ -163,6 +165,7 @@ const play = async (rig: Rig, scene: Scene, long: boolean): Promise<ReadonlyArra
   for (const one of scene.steps) {
     const step = typeof one === "string" ? { run: one } : one
     if (step.long === true && !long) continue
+    if (step.later === true) await pause(1100)
     const [ours, real] = await Promise.all(SIDES.map((side) => stages[side].say(step)))
     if (ours === undefined || real === undefined) throw new Error("a side is missing")
     if (step.quiet !== true && step.start === undefined) compared.push(compare(scene, step, { ours, real }))

@@ -3,6 +3,7 @@
 import { writeFileSync } from "node:fs"
 import { assert, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import { replayed } from "../../Played.ts"
 import { runSeed } from "../../Seed.ts"
 import { pageOf } from "./Page.ts"
 import { playScene, prepare } from "./PlayScene.ts"
@@ -20,6 +21,7 @@ describeWith(
 )("our scheduler beside kube-scheduler", (programs) => {
   it(
     `decides as it does in ${clusters} random clusters, REAL_SEED=${seed}`,
+    replayed(120_000 + clusters * 5000),
     async () => {
       const real = await startScheduler(programs)
       const tally = new Tally()
@@ -36,7 +38,6 @@ describeWith(
       assert.strictEqual(told.join("\n\n"), "")
       assert.isAbove(tally.share("node").of, 0, "pods found nodes at all")
       assert.isAbove(tally.share("message").of, 0, "pods found no node at all")
-    },
-    120_000 + clusters * 5000
+    }
   )
 })

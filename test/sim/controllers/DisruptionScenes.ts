@@ -152,6 +152,10 @@ const unmanaged: Scene = (stage) =>
     yield* settles(stage, name, [2, 0, 0, 0])
   })
 
+/** A budget whose controller already knows its pods: one that is counted before them has a status of no pods at all. */
+const budgetOfKnownPods = (stage: Stage, object: KubeObject): Effect.Effect<void, ApiFailure> =>
+  Effect.sleep("2 seconds").pipe(Effect.andThen(stage.create(Kinds.budgets, object)), Effect.asVoid)
+
 const reason = (wanted: string) => (one: KubeObject) =>
   ((one.status as { conditions?: ReadonlyArray<{ reason: string }> } | undefined)?.conditions ?? []).some(
     (condition) => condition.reason === wanted
@@ -163,7 +167,7 @@ const strangers =
     Effect.gen(function* () {
       const reference = { ...owner, name: "stranger", uid: "11111111-2222-3333-4444-555555555555", controller: true }
       yield* pods(stage, name, reference, 1)
-      yield* stage.create(Kinds.budgets, budget(name, { maxUnavailable: 1 }))
+      yield* budgetOfKnownPods(stage, budget(name, { maxUnavailable: 1 }))
       yield* stage.untilObject(Kinds.budgets, name, "has failed", reason("SyncFailed"))
     })
 
@@ -203,7 +207,7 @@ const custom =
       const made = { apiVersion: `${GROUP}/v1`, kind, metadata: { name: plural }, spec: { replicas: 3 } }
       const owner = yield* stage.create(resource, made)
       yield* pods(stage, plural, ownerOf(owner), 2)
-      yield* stage.create(Kinds.budgets, budget(plural, { minAvailable: "34%" }))
+      yield* budgetOfKnownPods(stage, budget(plural, { minAvailable: "34%" }))
       if (wanted !== undefined) yield* settles(stage, plural, wanted)
       else yield* stage.untilObject(Kinds.budgets, plural, "has failed", reason("SyncFailed"))
     })

@@ -1,8 +1,9 @@
 // Our controllers and the real kube-controller-manager on a real kube-apiserver: the same users, the same objects in the end.
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { assert, beforeAll, it } from "vitest"
+import { assert, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import { played, replayed } from "../../Played.ts"
 import { dump, toldEvents } from "./Dump.ts"
 import { type RealCluster, startCluster } from "./RealCluster.ts"
 import { workloadScript } from "./WorkloadScript.ts"
@@ -81,33 +82,36 @@ describeWith(
   "kube-controller-manager",
   "kubectl"
 )("beside the real manager", (programs) => {
-  let byReal: Played
-  let byOurs: Played
-
-  beforeAll(async () => {
-    const played = await Promise.all([
+  const both = played(async () => {
+    const [byReal, byOurs] = await Promise.all([
       playWith(programs, (cluster) => [programs["kube-controller-manager"], realArgs(cluster)]),
       playWith(programs, (cluster) => [process.execPath, ourArgs(cluster)])
     ])
-    byReal = played[0]
-    byOurs = played[1]
-  }, 240_000)
+    return { byReal, byOurs }
+  })
+  const options = replayed(240_000)
 
   for (const { name } of workloadScript) {
-    it(`a user ${name}`, () => {
-      const expected = byReal.dumps.get(name)
-      assert.isAbove(expected?.size ?? 0, 10)
-      assert.deepStrictEqual(Object.fromEntries(byOurs.dumps.get(name) ?? []), Object.fromEntries(expected ?? []))
-    })
+    it(`a user ${name}`, options, () =>
+      both(({ byOurs, byReal }) => {
+        const expected = byReal.dumps.get(name)
+        assert.isAbove(expected?.size ?? 0, 10)
+        assert.deepStrictEqual(Object.fromEntries(byOurs.dumps.get(name) ?? []), Object.fromEntries(expected ?? []))
+      })
+    )
   }
 
-  it("tells the same events", () => {
-    assert.isAbove(byReal.events.length, 20)
-    assert.deepStrictEqual(byOurs.events, byReal.events)
-  })
+  it("tells the same events", options, () =>
+    both(({ byOurs, byReal }) => {
+      assert.isAbove(byReal.events.length, 20)
+      assert.deepStrictEqual(byOurs.events, byReal.events)
+    })
+  )
 
-  it("shows kubectl the same rollouts", () => {
-    assert.strictEqual(byReal.said.size, readings.length * readAfter.size)
-    assert.deepStrictEqual(Object.fromEntries(byOurs.said), Object.fromEntries(byReal.said))
-  })
+  it("shows kubectl the same rollouts", options, () =>
+    both(({ byOurs, byReal }) => {
+      assert.strictEqual(byReal.said.size, readings.length * readAfter.size)
+      assert.deepStrictEqual(Object.fromEntries(byOurs.said), Object.fromEntries(byReal.said))
+    })
+  )
 })

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
-import { afterAll, assert, beforeAll, it } from "vitest"
+import { assert, it } from "vitest"
 import {
   ApiFailure,
   type Client,
@@ -18,6 +18,7 @@ import {
 import { nodeLifecycleWith, startControllers, upkeepControllers } from "#sim"
 import { describeWith } from "../../Judges.ts"
 import { type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
+import { played, replayed } from "../../Played.ts"
 import { toldEvents } from "./Dump.ts"
 import { begin, beginDeleted, compared, goOn, keepAlive, Player, toyDefinition } from "./UpkeepScript.ts"
 
@@ -238,11 +239,7 @@ describeWith(
   "kube-apiserver",
   "kube-controller-manager"
 )("beside the real manager", (programs) => {
-  let cluster: Cluster
-  let byReal: Played
-  let byOurs: Played
-
-  const asReal = async (work: () => Promise<Played>): Promise<Played> => {
+  const asReal = async (cluster: Cluster): Promise<Played> => {
     const child = spawn(
       programs["kube-controller-manager"],
       [
@@ -261,7 +258,7 @@ describeWith(
       { stdio: ["ignore", "ignore", process.env["CONTROLLERS_LOUD"] === undefined ? "ignore" : "inherit"] }
     )
     try {
-      return await work()
+      return await play(cluster, "real")
     } finally {
       await new Promise<void>((resolve) => {
         child.once("exit", () => resolve())
@@ -270,39 +267,52 @@ describeWith(
     }
   }
 
-  const asOurs = async (work: () => Promise<Played>): Promise<Played> => {
+  const asOurs = async (cluster: Cluster): Promise<Played> => {
     const stop = startControllers({ controllers: ours }, { client: cluster.client, clockwork: machineClockwork })
     try {
-      return await work()
+      return await play(cluster, "ours")
     } finally {
       stop()
     }
   }
 
-  beforeAll(async () => {
-    cluster = await startCluster(programs)
-    const definitions = gvr("apiextensions.k8s.io", "v1", "customresourcedefinitions")
-    await ask<KubeObject>((done) =>
-      cluster.client.create({ resource: definitions, namespace: "" }, toyDefinition, {}, done)
-    )
-    await pause(2000)
-    byReal = await asReal(() => play(cluster, "real"))
-    byOurs = await asOurs(() => play(cluster, "ours"))
-  }, 300_000)
-  afterAll(() => cluster?.stop())
+  const both = played(async () => {
+    const cluster = await startCluster(programs)
+    try {
+      const definitions = gvr("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+      await ask<KubeObject>((done) =>
+        cluster.client.create({ resource: definitions, namespace: "" }, toyDefinition, {}, done)
+      )
+      await pause(2000)
+      return { byReal: await asReal(cluster), byOurs: await asOurs(cluster) }
+    } finally {
+      await cluster.stop()
+    }
+  })
+  const options = replayed(300_000)
 
-  it("what is made is kept alike", () => assert.deepStrictEqual(byOurs.made, byReal.made))
-  it("what is changed and deleted ends alike", () => assert.deepStrictEqual(byOurs.changed, byReal.changed))
-  it("a namespace that cannot go yet says the same, and goes then", () => {
-    assert.deepStrictEqual(byOurs.held, byReal.held)
-    assert.isTrue(byReal.gone && byOurs.gone)
-  })
-  it("all of it was at work", () => {
-    const text = JSON.stringify(byReal)
-    for (const word of ["DeletionByTaintManager", "node.kubernetes.io/unreachable", "forZones", "NoPodsUsingPVC"])
-      assert.include(text, word)
-    assert.notInclude(Object.keys(byReal.changed), "ConfigMap bg-grandchild")
-    assert.include(Object.keys(byReal.changed), "ConfigMap orphan-to-be")
-  })
-  it("the same is told", () => assert.deepStrictEqual(byOurs.events, byReal.events))
+  it("what is made is kept alike", options, () =>
+    both(({ byOurs, byReal }) => assert.deepStrictEqual(byOurs.made, byReal.made))
+  )
+  it("what is changed and deleted ends alike", options, () =>
+    both(({ byOurs, byReal }) => assert.deepStrictEqual(byOurs.changed, byReal.changed))
+  )
+  it("a namespace that cannot go yet says the same, and goes then", options, () =>
+    both(({ byOurs, byReal }) => {
+      assert.deepStrictEqual(byOurs.held, byReal.held)
+      assert.isTrue(byReal.gone && byOurs.gone)
+    })
+  )
+  it("all of it was at work", options, () =>
+    both(({ byReal }) => {
+      const text = JSON.stringify(byReal)
+      for (const word of ["DeletionByTaintManager", "node.kubernetes.io/unreachable", "forZones", "NoPodsUsingPVC"])
+        assert.include(text, word)
+      assert.notInclude(Object.keys(byReal.changed), "ConfigMap bg-grandchild")
+      assert.include(Object.keys(byReal.changed), "ConfigMap orphan-to-be")
+    })
+  )
+  it("the same is told", options, () =>
+    both(({ byOurs, byReal }) => assert.deepStrictEqual(byOurs.events, byReal.events))
+  )
 })

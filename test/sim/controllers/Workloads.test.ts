@@ -5,6 +5,7 @@ import { assert, it } from "vitest"
 import { type Client, effectClient, machineClockwork, makeClockworkRuntime } from "#kube"
 import { allControllers, autoscalerController, type NamedController, World } from "#sim"
 import { describeWith } from "../../Judges.ts"
+import { played, replayed } from "../../Played.ts"
 import { clusterDefinitions } from "../Definitions.ts"
 import { askAboutAutoscalers } from "./AutoscalerApi.ts"
 import { autoscalerScenes, serveMetrics } from "./AutoscalerScenes.ts"
@@ -34,7 +35,7 @@ const ours = allControllers
   .map((one) => (one.name === AUTOSCALER ? quick : one))
 
 /** A namespace of its own with a kubelet for its pods, in which scenes are played to the end. */
-const played = (client: Client, namespace: string, scenes: ReadonlyArray<Scene>) =>
+const playScenes = (client: Client, namespace: string, scenes: ReadonlyArray<Scene>) =>
   Effect.gen(function* () {
     const calls = effectClient(client)
     const made = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }
@@ -90,9 +91,9 @@ const outcome = (programs: Programs, whose: "ours" | "real") =>
       else yield* withRealControllers(plane, programs["kube-controller-manager"], NAMES, FLAGS)
       const nowMs = machineClockwork.now()
       const acts = [
-        played(plane.client, "jobs", jobScenes(nowMs)),
-        played(plane.client, "budgets", disruptionScenes(nowMs)),
-        played(plane.client, "autoscalers", autoscalerScenes(nowMs))
+        playScenes(plane.client, "jobs", jobScenes(nowMs)),
+        playScenes(plane.client, "budgets", disruptionScenes(nowMs)),
+        playScenes(plane.client, "autoscalers", autoscalerScenes(nowMs))
       ]
       yield* Effect.all(acts, { concurrency: "unbounded" })
       const calls = effectClient(plane.client)
@@ -114,21 +115,21 @@ describeWith(
   "kube-apiserver",
   "kube-controller-manager"
 )("beside the real controllers", (programs) => {
-  const both = async () => {
+  const both = played(async () => {
     const [real, own] = await Promise.all([outcome(programs, "real"), outcome(programs, "ours")])
     return { real, own }
-  }
-  let outcomes: ReturnType<typeof both> | undefined
-  const compare = async (part: keyof Awaited<ReturnType<typeof outcome>>, least: number): Promise<void> => {
-    const { own, real } = await (outcomes ??= both())
-    const found = Object.entries(real[part])
-    const others: Readonly<Record<string, unknown>> = own[part]
-    assert.isAbove(found.flatMap(([, list]) => list as ReadonlyArray<unknown>).length, least)
-    for (const [name, expected] of found) assert.deepStrictEqual(others[name], expected, name)
-  }
+  })
+  const compare = (part: keyof Awaited<ReturnType<typeof outcome>>, least: number): Promise<void> =>
+    both(({ own, real }) => {
+      const found = Object.entries(real[part])
+      const others: Readonly<Record<string, unknown>> = own[part]
+      assert.isAbove(found.flatMap(([, list]) => list as ReadonlyArray<unknown>).length, least)
+      for (const [name, expected] of found) assert.deepStrictEqual(others[name], expected, name)
+    })
+  const options = replayed(240_000)
 
-  it("the API server answers the same about autoscalers in both versions", () => compare("api", 35), 180_000)
-  it("Jobs and CronJobs end the same", () => compare("batch", 100), 180_000)
-  it("disruption budgets say the same, and evictions are answered the same", () => compare("disruption", 40), 180_000)
-  it("autoscalers scale the same and tell the same", () => compare("autoscaling", 80), 180_000)
+  it("the API server answers the same about autoscalers in both versions", options, () => compare("api", 35))
+  it("Jobs and CronJobs end the same", options, () => compare("batch", 100))
+  it("disruption budgets say the same, and evictions are answered the same", options, () => compare("disruption", 40))
+  it("autoscalers scale the same and tell the same", options, () => compare("autoscaling", 80))
 })

@@ -34,8 +34,8 @@ export const objects: ReadonlyArray<Scene> = [
         run: "apply -f - --server-side --field-manager=other --force-conflicts",
         input: settings("", "{colour: grey, shape: round}")
       },
-      { run: "apply -f - --server-side --field-manager=third", input: settings("", "{weight: '3'}") },
-      { run: "apply -f - --server-side --field-manager=other", input: settings("", "{colour: grey}") },
+      { run: "apply -f - --server-side --field-manager=third", input: settings("", "{weight: '3'}"), later: true },
+      { run: "apply -f - --server-side --field-manager=other", input: settings("", "{colour: grey}"), later: true },
       "get configmap settings -o jsonpath={.data}",
       "get configmap settings -o jsonpath={.metadata.managedFields[*].manager}",
       { run: "get configmap settings -o yaml --show-managed-fields" },
