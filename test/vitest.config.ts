@@ -11,6 +11,7 @@ const judged = [
   "test/apiserver/kubectl/**/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/package.test.ts"
 ]

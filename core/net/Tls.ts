@@ -1,7 +1,7 @@
 // TLS on both sides. Owns where certificates come from and that changed files are used from the next handshake on; refuses to
 // own their making. Files are looked at when a connection arrives, at most once a second.
 import { readFileSync, statSync } from "node:fs"
-import type { SecureContextOptions, Server, TlsOptions } from "node:tls"
+import type { SecureContext, SecureContextOptions, Server, TlsOptions } from "node:tls"
 
 /** Certificates of a server: PEM files that are read again when they change, PEM texts, or a function that is asked once a second. */
 export type ServerTls = (
@@ -18,6 +18,8 @@ export type ServerTls = (
 
 /** Certificates of a client, PEM files or PEM texts; a text goes before a file. */
 export interface ClientTls {
+  /** Made before from all of the below that is PEM, and shared by many connections, each of which it spares 60 KiB. */
+  readonly context?: SecureContext
   /** Who may vouch for the server; by default the system's authorities. */
   readonly caFile?: string
   readonly ca?: string
@@ -98,6 +100,7 @@ export const clientTlsOptions = (
   minVersion: "TLSv1.2",
   rejectUnauthorized: tls.insecure !== true,
   servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? "" : host),
+  ...(tls.context === undefined ? {} : { secureContext: tls.context }),
   ...pem("ca", tls.ca, tls.caFile),
   ...pem("cert", tls.cert, tls.certFile),
   ...pem("key", tls.key, tls.keyFile)

@@ -1,0 +1,77 @@
+// Our gateway as a front: `wharf serve gateway` over a folder with the run's UpstreamCluster, as many as the scenario says, and
+// `wharf serve ratelimiter` beside them where a limit is global. Owns command lines and the folder; the manifest is GatewayManifest.ts's.
+import { Effect } from "effect"
+import { mkdirSync, renameSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { ServerFailed } from "../../backends/Backend.ts"
+import { freePort } from "../../backends/ChildServer.ts"
+import { packageVersion } from "../../PackageRoot.ts"
+import { answersOk, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { adminPair } from "../upstream/RunFiles.ts"
+import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"
+import { gatewayManifest } from "./GatewayManifest.ts"
+import { hasServer, wharfProgram } from "./OwnServer.ts"
+
+interface Instance {
+  readonly port: number
+  readonly process: FrontProcess
+}
+
+const openInstance = (settings: FrontSettings, configDir: string, flags: ReadonlyArray<string>, index: number) =>
+  Effect.gen(function* () {
+    const { certificates, front } = settings
+    const port = yield* freePort
+    const pair = adminPair(certificates)
+    const process = yield* openFrontProcess(front.instances === 1 ? "gateway" : `gateway ${index + 1}`, "front", {
+      backend: "gateway",
+      command: wharfProgram,
+      args: ["serve", "gateway", "--listen", `127.0.0.1:${port}`, "--config-dir", configDir, ...flags],
+      directory: settings.directory,
+      // Through to the upstream: its version, as the administrator.
+      ready: answersOk({ port, path: "/version", ca: certificates.ca, pair })
+    })
+    const instance: Instance = { port, process }
+    return instance
+  })
+
+const open = (settings: FrontSettings) =>
+  Effect.gen(function* () {
+    const { certificates, directory, front, upstream } = settings
+    const configDir = join(directory, "gateway")
+    mkdirSync(configDir, { recursive: true, mode: 0o700 })
+    const write = (turn: number): void => {
+      const file = join(configDir, "cluster.yaml")
+      const upstreamOf = { upstreamCa: upstream.ca, upstreamPorts: upstream.ports }
+      writeFileSync(`${file}.new`, gatewayManifest({ front, certificates, ...upstreamOf, turn }), { mode: 0o600 })
+      renameSync(`${file}.new`, file)
+    }
+    write(0)
+    const numbers = Array.from({ length: front.instances }, (_, index) => index)
+    const instances = yield* Effect.forEach(numbers, (index) => openInstance(settings, configDir, [], index))
+    const running: RunningFront = {
+      targets: instances.map(({ port }) => ({ host: "127.0.0.1", port })),
+      processes: instances.map(({ process }) => process),
+      ca: certificates.ca,
+      translates: false,
+      tenants: [],
+      swap: (turn) =>
+        Effect.try({
+          try: () => write(turn),
+          catch: (cause) =>
+            new ServerFailed({ backend: "gateway", reason: `its folder cannot be written: ${String(cause)}`, log: "" })
+        })
+    }
+    return running
+  })
+
+/** `--backend gateway`. */
+export const gateway: FrontKind = {
+  name: "gateway",
+  note: "our gateway",
+  find: Effect.as(hasServer("gateway"), {
+    name: "gateway",
+    version: packageVersion(),
+    settings: { configuration: "a folder of manifests" },
+    open
+  })
+}
