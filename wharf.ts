@@ -22,6 +22,7 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
+    { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
@@ -47,8 +48,11 @@ const serving = async (system: string | undefined) => {
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
   const { serveSchedulerCommand } = await import("#scheduling")
-  const servers = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
-  if (system === "scheduler") return Command.withSubcommands(serveOf, servers)
+  const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
+  if (system === "scheduler") return Command.withSubcommands(serveOf, left)
+  const { serveGatewayCommand } = await import("#gateway")
+  const servers = [...left, serveGatewayCommand] as const
+  if (system === "gateway") return Command.withSubcommands(serveOf, servers)
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [...servers, serveClusterCommand, serveControllersCommand])
 }
@@ -59,6 +63,7 @@ const everything = async () => {
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
+  const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   return Command.withSubcommands(wharf, [
     runCommand,
@@ -71,6 +76,7 @@ const everything = async () => {
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,
+    gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])

@@ -89,21 +89,22 @@ export const launch = (command: ChildCommand): Effect.Effect<Child, ServerFailed
     return { process: child, dismiss, startMs }
   })
 
+const exited = (child: ChildProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    if (!alive(child) || child.pid === undefined) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+  })
+
 /** Asks the process to end, and ends it if it does not; `signal` SIGKILL ends it at once. */
 export const stop = (
   { dismiss, process: child }: Child,
   signal: "SIGTERM" | "SIGKILL" = "SIGTERM"
 ): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    const over = () => {
-      // Children that outlived the one they worked for.
-      signalAll(child, "SIGKILL")
-      dismiss()
-      resume(Effect.void)
-    }
-    if (!alive(child) || child.pid === undefined) return over()
-    child.once("exit", over)
-    signalAll(child, signal)
-    const timer = setTimeout(() => signalAll(child, "SIGKILL"), stopWithinMs)
-    timer.unref()
+  Effect.gen(function* () {
+    if (alive(child)) signalAll(child, signal)
+    yield* exited(child).pipe(Effect.timeoutOption(stopWithinMs))
+    // What did not listen, and children that outlived the one they worked for.
+    signalAll(child, "SIGKILL")
+    yield* exited(child)
+    dismiss()
   }).pipe(Effect.uninterruptible)

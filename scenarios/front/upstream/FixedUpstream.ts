@@ -79,7 +79,7 @@ const openOne = (settings: FixedSettings, name: string): Effect.Effect<OneFixed,
     const count = Effect.suspend(() => told(current.child, { type: "count" })).pipe(
       Effect.map((report) => (report.type === "counts" ? report.counts : nothing)),
       Effect.timeoutOrElse({ duration: countWithinMs, orElse: () => Effect.succeed(nothing) }),
-      Effect.catch(() => Effect.succeed(nothing)),
+      Effect.orElseSucceed(() => nothing),
       Effect.map((counts): FixedCounts => ({
         ...counts,
         requests: before.requests + counts.requests,
