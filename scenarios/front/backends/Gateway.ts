@@ -25,7 +25,11 @@ const openInstance = (settings: FrontSettings, configDir: string, flags: Readonl
     const process = yield* openFrontProcess(front.instances === 1 ? "gateway" : `gateway ${index + 1}`, "front", {
       backend: "gateway",
       command: wharfProgram,
-      args: ["serve", "gateway", "--listen", `127.0.0.1:${port}`, "--config-dir", configDir, ...flags],
+      args: [
+        ["serve", "gateway", "--config-dir", configDir, "--cert-dir", join(settings.directory, `gateway-${index}`)],
+        ["--bind-address", "127.0.0.1", "--proxy-secure-ports", String(port), "--secure-port", "0"],
+        flags
+      ].flat(),
       directory: settings.directory,
       // Through to the upstream: its version, as the administrator.
       ready: answersOk({ port, path: "/version", ca: certificates.ca, pair })

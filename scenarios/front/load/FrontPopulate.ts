@@ -1,17 +1,19 @@
-// Makes the namespaces and objects that a front scenario begins with, at the upstream and as its administrator, as fast as it
-// takes them; what is there already stays. Owns that; the fixed upstream needs none of it.
+// Makes the namespaces and objects that a front scenario begins with: at the upstream and as its administrator, or, where the front
+// shows tenants clusters of their own, as the tenants; what is there already stays. Owns that; the fixed upstream needs none of it.
 // Bound: so many requests in flight at once.
 import type { ConnectFailed } from "#net"
 import { Effect, Schema, Scope } from "effect"
 import type { Report } from "../../generator/Protocol.ts"
 import { answerName } from "./FrontCall.ts"
-import { FrontClients } from "./FrontClients.ts"
+import type { FrontObjects } from "../FrontOperation.ts"
+import { FrontClients, type FrontConnection } from "./FrontClients.ts"
 import type { FrontContext } from "./FrontContext.ts"
-import { adminUser, type FrontEndpoint, upstreamNamespace } from "./FrontEndpoint.ts"
+import { adminUser, type FrontEndpoint, namespaceName, upstreamNamespace } from "./FrontEndpoint.ts"
 import { FrontObjectPool } from "./FrontObjectPool.ts"
 
 const inFlightMax = 64
 const connections = 2
+const tenantsAtOnce = 8
 const conflict = 409
 
 /** The upstream did not take an object that the scenario begins with. */
@@ -24,9 +26,12 @@ export class PopulateFailed extends Schema.TaggedError<PopulateFailed>()("Popula
   }
 }
 
-const post = (clients: FrontClients, path: string, body: Buffer): Effect.Effect<void, PopulateFailed> =>
+const post = (
+  connection: FrontConnection | undefined,
+  path: string,
+  body: Buffer
+): Effect.Effect<void, PopulateFailed> =>
   Effect.callback((resume) => {
-    const connection = clients.take()
     const fail = (reason: string) => resume(new PopulateFailed({ path, reason }))
     if (connection?.http === undefined) return fail("its connection is lost")
     let status = 0
@@ -48,48 +53,45 @@ const post = (clients: FrontClients, path: string, body: Buffer): Effect.Effect<
     request.end(body)
   })
 
-/** Gives everything that is to be made, namespaces first. */
-const makeAll = ({ front, tenants }: FrontContext, clients: FrontClients) =>
+/** Makes everything of one tenant (or all there is, without tenants), namespaces first. */
+const makeTenant = ({ front, tenants, translates }: FrontContext, clients: FrontClients, tenant: number) =>
   Effect.gen(function* () {
-    const all = Array.from({ length: Math.max(1, tenants) }, (_, tenant) => tenant)
-    const pools = front.objects.map((objects, index) => {
-      const named = (tenant: number, namespace: number) => upstreamNamespace(front, objects, tenant, namespace)
-      return new FrontObjectPool(index, objects, tenants, named)
-    })
-    const namespaces = all.flatMap((tenant) =>
-      front.objects.flatMap((objects) =>
-        Array.from({ length: objects.namespaces }, (_, index) => upstreamNamespace(front, objects, tenant, index))
-      )
-    )
-    const make = (path: string, body: Buffer) => post(clients, path, body)
-    yield* Effect.forEach(
-      namespaces,
-      (name) =>
-        make("/api/v1/namespaces", Buffer.from(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${name}"}}`)),
-      { concurrency: inFlightMax, discard: true }
-    )
-    for (const pool of pools) {
-      const numbers = Array.from({ length: pool.objects.count }, (_, index) => index)
-      for (const tenant of all) {
-        const one = (index: number) => {
-          const object = pool.preset(tenant, index)
-          return make(pool.collection(tenant, object.namespace), pool.body(object))
-        }
-        yield* Effect.forEach(numbers, one, { concurrency: inFlightMax, discard: true })
+    const named = (objects: FrontObjects) => (of: number, namespace: number) =>
+      translates ? namespaceName(objects, namespace) : upstreamNamespace(front, objects, of, namespace)
+    // Through a front that tells tenants apart each makes its own.
+    const make = (path: string, body: Buffer) =>
+      post(translates ? clients.connections[tenant] : clients.take(), path, body)
+    const together = { concurrency: inFlightMax, discard: true } as const
+    for (const [index, objects] of front.objects.entries()) {
+      const name = named(objects)
+      const namespaces = Array.from({ length: objects.namespaces }, (_, number) => name(tenant, number))
+      const namespace = (text: string) =>
+        make("/api/v1/namespaces", Buffer.from(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${text}"}}`))
+      yield* Effect.forEach(namespaces, namespace, together)
+      const pool = new FrontObjectPool(index, objects, tenants, name)
+      const numbers = Array.from({ length: objects.count }, (_, number) => number)
+      const one = (number: number) => {
+        const object = pool.preset(tenant, number)
+        return make(pool.collection(tenant, object.namespace), pool.body(object))
       }
+      yield* Effect.forEach(numbers, one, together)
     }
   })
 
-/** Makes everything; the connections close with the scope. */
+/** Makes everything, as the administrator at `upstream`, or through a front that translates as its tenants. */
 export const populate = (
   context: FrontContext,
-  endpoint: FrontEndpoint
+  upstream: FrontEndpoint
 ): Effect.Effect<Report, ConnectFailed | PopulateFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const identity = { by: "certificate", user: adminUser, users: 1, fresh: false } as const
-    const options = { endpoint, identity, clients: 1, connections, tenants: 0, tenant: undefined }
-    const clients = new FrontClients(options, yield* Scope.Scope, () => {})
+    const { endpoint, tenants, translates } = context
+    const who = translates
+      ? { endpoint, identity, clients: tenants, connections: 1, tenants, tenant: undefined }
+      : { endpoint: upstream, identity, clients: 1, connections, tenants: 0, tenant: undefined }
+    const clients = new FrontClients(who, yield* Scope.Scope, () => {})
     yield* clients.open
-    yield* makeAll(context, clients)
+    const all = Array.from({ length: Math.max(1, tenants) }, (_, tenant) => tenant)
+    yield* Effect.forEach(all, (tenant) => makeTenant(context, clients, tenant), { concurrency: tenantsAtOnce })
     return { type: "ready" }
   })
