@@ -20,7 +20,9 @@ const cells = (...texts: ReadonlyArray<string>): ReadonlyArray<Cell> => texts.ma
 export const frontGroups = ({ groups }: Report): ReadonlyArray<RunGroup> =>
   groups.filter(({ records }) => records.some(({ front }) => front !== undefined))
 
-type Digest = "p50" | "mean" | "p99"
+const digests = ["p50", "mean", "p99"] as const
+
+type Digest = (typeof digests)[number]
 
 const samplesOf = ({ records }: RunGroup, label: string, digest: Digest): ReadonlyArray<RunSample> =>
   records.flatMap((record) =>
@@ -37,12 +39,18 @@ const signed = (us: number): string =>
 const middle = (samples: ReadonlyArray<RunSample>): string =>
   samples.length === 0 ? nothing : formatUs(median(samples.map(({ value }) => value)))
 
-const addedCells = (direct: RunGroup, group: RunGroup, label: string, digest: Digest): ReadonlyArray<Cell> => {
+const addedCells = (
+  [direct, group]: readonly [RunGroup, RunGroup],
+  label: string,
+  digest: Digest,
+  hasIntervals: boolean
+): ReadonlyArray<Cell> => {
   const [base, own] = [samplesOf(direct, label, digest), samplesOf(group, label, digest)]
-  if (group === direct || base.length === 0 || own.length === 0) return cells(middle(own), nothing, nothing)
+  const told = (added: string, interval: string) => cells(middle(own), added, ...(hasIntervals ? [interval] : []))
+  if (group === direct || base.length === 0 || own.length === 0) return told(nothing, nothing)
   const options = { seed: seedOf(`added ${label} ${digest}`), resamples: 2000, confidence: 0.95 }
   const { high, low, value } = differenceOfMedians(base, own, options)
-  return cells(middle(own), signed(value), Number.isFinite(low) ? `${signed(low)} to ${signed(high)}` : nothing)
+  return told(signed(value), Number.isFinite(low) ? `${signed(low)} to ${signed(high)}` : nothing)
 }
 
 const labelsOf = (groups: ReadonlyArray<RunGroup>): ReadonlyArray<string> => [
@@ -62,19 +70,19 @@ export const addedTable = (report: Report): Table | undefined => {
   const groups = frontGroups(report)
   const direct = groups.find(({ name }) => name === "direct")
   if (direct === undefined || groups.length < 2) return undefined
+  // One run has no scatter that an interval could be made of.
+  const hasIntervals = groups.every(({ records }) => records.length > 1)
+  const titles = (digest: Digest) => [digest, "added", ...(hasIntervals ? ["95 %"] : [])]
   return {
     id: "front-added",
-    caption: "Added latency of each front against direct runs: differences of medians over runs, with 95 % intervals",
-    columns: [
-      ...text("Operation", "Front"),
-      ...numbers("p50", "added", "95 %", "mean", "added", "95 %", "p99", "added", "95 %")
-    ],
+    caption: `Added latency of each front against direct runs: differences of medians over runs${hasIntervals ? ", with 95 % intervals" : ""}`,
+    columns: [...text("Operation", "Front"), ...numbers(...digests.flatMap(titles))],
     rows: labelsOf(groups).flatMap((label) =>
       groups
         .filter((group) => samplesOf(group, label, "p50").length > 0)
         .map((group) => [
           ...cells(label, group.name),
-          ...(["p50", "mean", "p99"] as const).flatMap((digest) => addedCells(direct, group, label, digest))
+          ...digests.flatMap((digest) => addedCells([direct, group], label, digest, hasIntervals))
         ])
     )
   }
@@ -103,7 +111,7 @@ const perWatch = ({ idleWatches, memoryBeforeBytes, memoryIdleBytes }: RecordedF
     ? null
     : Math.max(0, memoryIdleBytes - memoryBeforeBytes) / idleWatches
 
-const ratio = (value: number): string => value.toFixed(value < 10 ? 3 : 1)
+const ratio = (value: number): string => (value === 0 ? "0" : value.toFixed(value < 10 ? 3 : 1))
 const whole = (value: number): string => formatCount(Math.round(value))
 
 const rowOf = (seen: Seen, phase: string, columns: ReadonlyArray<Column>): ReadonlyArray<Cell> => [
@@ -118,27 +126,27 @@ interface Column {
 }
 
 const columns: ReadonlyArray<Column> = [
-  { title: "requests per CPU second", of: ({ cpuSeconds, requests }) => part(requests, cpuSeconds), format: whole },
+  { title: "requests / CPU s", of: ({ cpuSeconds, requests }) => part(requests, cpuSeconds), format: whole },
   {
-    title: "CPU per request",
+    title: "CPU / request",
     of: ({ cpuSeconds, requests }) => part(cpuSeconds === null ? null : cpuSeconds * 1e6, requests),
     format: (us) => formatMetric(us, "us/op")
   },
-  { title: "client connections", of: ({ clientConnections }) => clientConnections, format: whole },
-  { title: "upstream connections", of: ({ upstreamConnections }) => upstreamConnections, format: whole },
+  { title: "client conn.", of: ({ clientConnections }) => clientConnections, format: whole },
+  { title: "upstream conn.", of: ({ upstreamConnections }) => upstreamConnections, format: whole },
   {
-    title: "upstream requests per request",
+    title: "upstream / request",
     of: ({ refused, requests, upstreamRequests }) => part(upstreamRequests, requests - refused),
     format: ratio
   },
-  { title: "reviews per request", of: ({ requests, reviews }) => part(reviews, requests), format: ratio },
+  { title: "reviews / request", of: ({ requests, reviews }) => part(reviews, requests), format: ratio },
   {
     title: "refused",
     of: ({ refused, requests }) => part(refused * 100, requests),
-    format: (value) => `${value.toFixed(1)} %`
+    format: (value) => (value === 0 ? "0 %" : `${value.toFixed(1)} %`)
   },
-  { title: "memory per idle watch", of: perWatch, format: (bytes) => formatBytes(Math.round(bytes)) },
-  { title: "configurations", of: ({ swaps }) => (swaps === 0 ? null : swaps), format: whole }
+  { title: "memory / idle watch", of: perWatch, format: (bytes) => formatBytes(Math.round(bytes)) },
+  { title: "configs", of: ({ swaps }) => (swaps === 0 ? null : swaps), format: whole }
 ]
 
 /** What each front uses and does at the upstream; undefined without runs against a front. */

@@ -68,7 +68,7 @@ ${sections.map(sectionHtml).join("\n")}
 }
 
 const latencyNote = ({ groups }: Report): string => {
-  const stores = "Latency of stores runs from the planned send time, so waiting behind a slow answer counts."
+  const stores = "Latency of a load runs from the planned send time, so waiting behind a slow answer counts."
   const clusters = "Latency in a simulated cluster is virtual time, on the modelled network and disk."
   const notes = [
     groups.some((group) => !isClusterGroup(group)) ? stores : "",

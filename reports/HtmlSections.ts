@@ -36,8 +36,8 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
   const resources = componentsTable(report)
   const all: ReadonlyArray<Section> = [
     ...clusterSections(report),
-    { id: "comparison", title: "Comparison", body: report.comparisons.map(comparisonHtml).join("\n") },
     ...frontSections(report),
+    { id: "comparison", title: "Comparison", body: report.comparisons.map(comparisonHtml).join("\n") },
     { id: "operations", title: "Operations", body: operationsBody(report) },
     {
       id: "watch",

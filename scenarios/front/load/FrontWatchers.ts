@@ -6,7 +6,7 @@ import type { HttpAnswerListener, HttpClientRequest } from "#net"
 import type { RecordedWatch } from "#reports"
 import { WatchAccount } from "../../generator/Delivery.ts"
 import type { FrontWatch } from "../FrontPhase.ts"
-import type { FrontClients } from "./FrontClients.ts"
+import type { FrontConnection } from "./FrontClients.ts"
 import { answerName, resourceVersionOf } from "./FrontCall.ts"
 import type { FrontContext } from "./FrontContext.ts"
 import type { FrontObjectPool } from "./FrontObjectPool.ts"
@@ -21,6 +21,11 @@ const typeAt = 9
 const bookmark = 0x42
 const errorType = 0x45
 
+/** The connections that watchers share. */
+interface Connections {
+  readonly connections: ReadonlyArray<FrontConnection>
+}
+
 /** A group of watchers in a phase. */
 export class FrontWatchers {
   readonly account: WatchAccount
@@ -32,14 +37,14 @@ export class FrontWatchers {
   readonly #watch: FrontWatch
   readonly #context: FrontContext
   readonly #pool: FrontObjectPool
-  readonly #clients: FrontClients
+  readonly #clients: Connections
   readonly #watches: Array<OneWatch> = []
   #opened = 0
   #closing = false
   #failure: string | undefined
   #onOpened: (() => void) | undefined
 
-  constructor(watch: FrontWatch, context: FrontContext, clients: FrontClients) {
+  constructor(watch: FrontWatch, context: FrontContext, clients: Connections) {
     this.name = watch.name
     this.#watch = watch
     this.#context = context

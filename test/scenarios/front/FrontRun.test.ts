@@ -115,7 +115,7 @@ describe("a run against fronts", () => {
     assert.strictEqual(records[0].backend.name, "direct")
     assert.include([0, 5], code, err)
     const page = readFileSync(join(out, "index.html"), "utf8")
-    assert.include(page, "upstream requests per request")
+    assert.include(page, "upstream / request")
     if (records.length > 1) assert.include(page, "Added latency of each front")
     assert.deepStrictEqual(
       readdirSync(out).filter((name) => name.startsWith("data-")),
