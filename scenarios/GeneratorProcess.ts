@@ -20,6 +20,8 @@ export type Answer = Exclude<Report, Second | Mark | { readonly type: "failed" }
 /** A running generator. */
 export interface Generator {
   readonly pid: number | undefined
+  /** Sends a command that has no answer. */
+  readonly tell: (command: Extract<Command, { type: "frontGo" }>) => void
   /** Sends a command and waits for the report of that type; seconds and marks go to their takers as they come. */
   readonly ask: <Type extends Answer["type"]>(
     command: Command,
@@ -68,4 +70,6 @@ export const openGenerator: Effect.Effect<Generator, never, Scope.Scope> = Effec
     return child
   }),
   (child) => Effect.sync(() => void child.kill("SIGKILL"))
-).pipe(Effect.map((child) => ({ pid: child.pid, ask: ask(child) })))
+).pipe(
+  Effect.map((child) => ({ pid: child.pid, ask: ask(child), tell: (command) => void child.send(command, () => {}) }))
+)

@@ -75,10 +75,13 @@ const runPhase = (stage: Stage, phase: FrontPhase): Effect.Effect<PhaseEnd, Fail
     const events = new FrontEvents(phase, processes, running.swap)
     const phaseLook = look.phase(phase)
     const first: Mark["mark"] = phase.idle === undefined ? "opened" : "idle"
+    const go = Effect.sync(() => generator.tell({ type: "frontGo" }))
+    const run = Effect.runForkWith(yield* Effect.context())
     const onMark = (mark: Mark["mark"]): void => {
-      if (mark !== "ended") phaseLook.quiet(mark)
-      if (mark === first) Effect.runFork(Effect.andThen(phaseLook.begin, Deferred.succeed(begun, undefined)))
-      if (mark === "ended") Effect.runFork(phaseLook.end)
+      if (mark === "ended") return void run(Effect.andThen(phaseLook.end, go))
+      phaseLook.quiet(mark)
+      const begins = mark === first ? Effect.andThen(phaseLook.begin, Deferred.succeed(begun, undefined)) : Effect.void
+      run(Effect.andThen(begins, go))
     }
     const onSecond = (second: Second): void => {
       timeline.add(second)

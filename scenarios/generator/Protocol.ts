@@ -37,6 +37,8 @@ export type Command =
     }
   | { readonly type: "frontPopulate"; readonly endpoint: FrontEndpoint }
   | { readonly type: "frontPhase"; readonly phase: FrontPhase }
+  /** Follows each mark of a phase of a front; has no answer. */
+  | { readonly type: "frontGo" }
   | {
       readonly type: "frontCeiling"
       readonly endpoint: FrontEndpoint
@@ -52,7 +54,7 @@ export type Command =
       readonly durationMs: number
     }
 
-/** A moment of a phase of a front, at which the runner looks at processes: watches open, watches quiet for long, loads ended. */
+/** A moment of a phase of a front, at which the generator waits until the runner has looked at processes and says `frontGo`. */
 export interface Mark {
   readonly type: "mark"
   readonly mark: "opened" | "idle" | "ended"

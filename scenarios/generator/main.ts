@@ -23,7 +23,10 @@ type Failure = ConnectFailed | GrpcStatus | WatchFailed | PopulateFailed
 
 const tooEarly: Effect.Effect<Report> = Effect.succeed({ type: "failed", reason: "a phase came before the start" })
 
-const obey = (command: Command): Effect.Effect<Report, Failure, Scope.Scope> => {
+/** Everything but what has no answer. */
+type Asked = Exclude<Command, { readonly type: "frontGo" }>
+
+const obey = (command: Asked): Effect.Effect<Report, Failure, Scope.Scope> => {
   switch (command.type) {
     case "start":
       context = new RunContext(command.seed, command.keySpaces)
@@ -49,7 +52,7 @@ const obey = (command: Command): Effect.Effect<Report, Failure, Scope.Scope> => 
   }
 }
 
-const answer = (command: Command): Effect.Effect<void> =>
+const answer = (command: Asked): Effect.Effect<void> =>
   Effect.suspend(() => obey(command)).pipe(
     Effect.scoped,
     Effect.catch(({ message }) => Effect.succeed<Report>({ type: "failed", reason: message })),
@@ -57,6 +60,9 @@ const answer = (command: Command): Effect.Effect<void> =>
     Effect.map(say)
   )
 
-process.on("message", (command: Command) => void Effect.runFork(answer(command)))
+process.on("message", (command: Command) => {
+  if (command.type === "frontGo") front?.go()
+  else Effect.runFork(answer(command))
+})
 process.on("disconnect", () => process.exit(0))
 process.on("SIGINT", () => {})

@@ -6,10 +6,10 @@ import { join } from "node:path"
 import { ServerFailed } from "../../backends/Backend.ts"
 import { freePort } from "../../backends/ChildServer.ts"
 import { packageVersion } from "../../PackageRoot.ts"
-import { answersOk, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
-import { adminPair } from "../upstream/RunFiles.ts"
+import { answersOk, askOnce, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { adminPair, writeRunFiles } from "../upstream/RunFiles.ts"
 import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"
-import { gatewayManifest } from "./GatewayManifest.ts"
+import { gatewayManifest, isGlobal } from "./GatewayManifest.ts"
 import { hasServer, wharfProgram } from "./OwnServer.ts"
 
 interface Instance {
@@ -38,6 +38,30 @@ const openInstance = (settings: FrontSettings, configDir: string, flags: Readonl
     return instance
   })
 
+/** The limiter, and the flags by which gateways find it. */
+const openLimiter = (settings: FrontSettings, configDir: string) =>
+  Effect.gen(function* () {
+    const { certificates, directory, front } = settings
+    const files = writeRunFiles(front, certificates, join(directory, "limiter"))
+    const port = yield* freePort
+    const asked = { port, path: "/readyz", ca: certificates.ca, pair: certificates.front }
+    const process = yield* openFrontProcess("limiter", "limiter", {
+      backend: "gateway",
+      command: wharfProgram,
+      args: [
+        ["serve", "ratelimiter", "--config-dir", configDir, "--ratelimiter-secure-port", String(port)],
+        ["--tls-cert-file", files.serverCert, "--tls-private-key-file", files.serverKey, "--client-ca-file", files.ca]
+      ].flat(),
+      directory,
+      ready: Effect.map(askOnce(asked), ({ status }) => status > 0)
+    })
+    const flags = [
+      ["--ratelimiter", "remote", "--ratelimiter-service", `127.0.0.1:${port}`, "--ratelimiter-ca-file", files.ca],
+      ["--ratelimiter-client-cert-file", files.frontCert, "--ratelimiter-client-key-file", files.frontKey]
+    ].flat()
+    return { processes: [process], flags }
+  })
+
 const open = (settings: FrontSettings) =>
   Effect.gen(function* () {
     const { certificates, directory, front, upstream } = settings
@@ -51,10 +75,11 @@ const open = (settings: FrontSettings) =>
     }
     write(0)
     const numbers = Array.from({ length: front.instances }, (_, index) => index)
-    const instances = yield* Effect.forEach(numbers, (index) => openInstance(settings, configDir, [], index))
+    const limiter = isGlobal(front) ? yield* openLimiter(settings, configDir) : { processes: [], flags: [] }
+    const instances = yield* Effect.forEach(numbers, (index) => openInstance(settings, configDir, limiter.flags, index))
     const running: RunningFront = {
       targets: instances.map(({ port }) => ({ host: "127.0.0.1", port })),
-      processes: instances.map(({ process }) => process),
+      processes: [...instances.map(({ process }) => process), ...limiter.processes],
       ca: certificates.ca,
       translates: false,
       tenants: [],

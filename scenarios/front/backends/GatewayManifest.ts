@@ -15,6 +15,11 @@ export interface ManifestSettings {
   readonly turn: number
 }
 
+const gates = { annotations: { "proxy.kubegateway.io/feature-gates": "GlobalRateLimiter=true" } }
+
+/** Whether some limit holds over all instances together, so that a limiter is needed. */
+export const isGlobal = ({ limits }: Pick<Front, "limits">): boolean => limits.some(({ scope }) => scope === "global")
+
 const base64 = (text: string): string => Buffer.from(text).toString("base64")
 
 /** Everything, in the language of dispatch rules. */
@@ -24,16 +29,16 @@ const everything = [
 ]
 
 const schemaOf = ({ burst, inFlight, name, qps = 1, scope }: FrontLimit, instances: number) => {
-  const isGlobal = scope === "global"
-  const strategy = isGlobal ? { strategy: "globalAllocate" } : {}
+  const shared = scope === "global"
+  const strategy = shared ? { strategy: "globalAllocate" } : {}
   // While the limiter is away each instance holds to its even part.
-  const part = (whole: number): number => (isGlobal ? Math.max(1, Math.floor(whole / instances)) : whole)
+  const part = (whole: number): number => (shared ? Math.max(1, Math.floor(whole / instances)) : whole)
   if (inFlight !== undefined) {
-    const global = isGlobal ? { globalMaxRequestsInflight: { max: inFlight } } : {}
+    const global = shared ? { globalMaxRequestsInflight: { max: inFlight } } : {}
     return { name, ...strategy, maxRequestsInflight: { max: part(inFlight) }, ...global }
   }
   const bucket = { qps: Math.round(qps), burst: Math.round(burst ?? qps) }
-  const global = isGlobal ? { globalTokenBucket: bucket } : {}
+  const global = shared ? { globalTokenBucket: bucket } : {}
   return { name, ...strategy, tokenBucket: { qps: part(bucket.qps), burst: part(bucket.burst) }, ...global }
 }
 
@@ -67,7 +72,7 @@ export const gatewayManifest = ({ certificates, front, turn, upstreamCa, upstrea
     {
       apiVersion: "proxy.kubegateway.io/v1alpha1",
       kind: "UpstreamCluster",
-      metadata: { name: clusterHost, generation: turn + 1 },
+      metadata: { name: clusterHost, generation: turn + 1, ...(isGlobal(front) ? gates : {}) },
       spec: {
         servers: upstreamPorts.map((port) => ({ endpoint: `https://127.0.0.1:${port}` })),
         clientConfig: {

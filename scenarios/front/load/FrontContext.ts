@@ -1,5 +1,6 @@
 // What all loads of one run against a front share: the clock, the pools of objects, and the times of acknowledged writes by
 // resourceVersion, from which watchers' lag is known. Owns that state; nothing here sends or decides.
+import { Effect } from "effect"
 import { WriteTimes } from "../../generator/Delivery.ts"
 import { PhaseClock } from "../../generator/PhaseClock.ts"
 import type { Front } from "../Front.ts"
@@ -15,6 +16,7 @@ export class FrontContext extends PhaseClock {
   readonly translates: boolean
   /** Whether somebody watches, so that writes must be known by their resourceVersion. */
   watched = false
+  #go: (() => void) | undefined
   readonly #pools: ReadonlyArray<FrontObjectPool>
 
   constructor(seed: number, front: Front, endpoint: FrontEndpoint, translates: boolean) {
@@ -28,6 +30,16 @@ export class FrontContext extends PhaseClock {
           translates ? namespaceName(objects, namespace) : upstreamNamespace(front, objects, tenant, namespace)
         )
     )
+  }
+
+  /** Waits until the runner says go. */
+  get gone(): Effect.Effect<void> {
+    return Effect.callback((resume) => void (this.#go = () => resume(Effect.void)))
+  }
+
+  go(): void {
+    this.#go?.()
+    this.#go = undefined
   }
 
   get tenants(): number {

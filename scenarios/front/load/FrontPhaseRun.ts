@@ -20,8 +20,6 @@ import { FrontWatchers } from "./FrontWatchers.ts"
 
 const beatMs = 1000
 const drainPollMs = 20
-/** From the mark to the first request: the runner has looked at the processes by then. */
-const lookMs = 100
 
 interface PreparedLoad {
   readonly load: FrontLoad
@@ -75,10 +73,11 @@ export class FrontPhaseRun {
     })
   }
 
+  /** Says where the phase stands, and waits until the runner has looked. */
   #mark(mark: Mark["mark"]): Effect.Effect<void> {
     return Effect.andThen(
       Effect.sync(() => this.#emit({ type: "mark", mark })),
-      Effect.sleep(lookMs)
+      this.#context.gone
     )
   }
 

@@ -32,11 +32,15 @@ class FakeHttp implements HttpClient {
   readonly protocol = "h2"
   readonly ready = true
   readonly activeRequests = 0
+  readonly leaving = false
+  onRoom: (() => void) | undefined
   onClose: (() => void) | undefined
   readonly asked: Array<{ readonly head: HttpRequestHead; readonly listener: HttpAnswerListener }> = []
   request(head: HttpRequestHead, listener: HttpAnswerListener) {
     this.asked.push({ head, listener })
-    return { write: () => true, end: () => {}, bufferedBytes: 0, pause: () => {}, resume: () => {}, cancel: () => {} }
+    const nothing = () => {}
+    const request = { write: () => true, relay: () => true, end: nothing, bufferedBytes: 0 }
+    return { ...request, pause: nothing, resume: nothing, cancel: nothing }
   }
   closeWhenIdle(): void {}
   close(): void {}
