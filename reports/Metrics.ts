@@ -172,16 +172,17 @@ const serverMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
   const completed = measuredOperations(record).reduce((sum, operation) => sum + operation.completed, 0)
   const byNature = record.front === undefined ? {} : ({ byNature: true } as const)
   const anonymous = servers.reduce((sum, server) => sum + server.totals.anonymousMaxBytes, 0)
+  const cpu: Metric = {
+    id: "server.cpu",
+    label: "server CPU per operation",
+    unit: "us/op",
+    better: "lower",
+    value: completed > 0 && cpuUs > 0 ? cpuUs / completed : null,
+    within: []
+  }
   return [
-    {
-      id: "server.cpu",
-      label: "server CPU per operation",
-      unit: "us/op",
-      better: "lower",
-      value: completed > 0 && cpuUs > 0 ? cpuUs / completed : null,
-      within: [],
-      ...byNature
-    },
+    // Of a front it is known exactly (FrontMetrics.ts), not only from whole seconds.
+    ...(record.front === undefined ? [cpu] : []),
     {
       id: "server.memory",
       label: "server memory, highest",

@@ -138,7 +138,8 @@ class PhaseLook {
     return Deferred.await(this.#over)
   }
 
-  record({ facts, operations, watches }: PhaseResult, swaps: number): RecordedFrontPhase {
+  /** What a process used that was started anew meanwhile, nobody knows. */
+  record({ facts, operations, watches }: PhaseResult, swaps: number, restarted: boolean): RecordedFrontPhase {
     const [from, to] = [this.#begun, this.#ended]
     const answered = operations.reduce((sum, { sent }) => sum + sent, 0)
     const refused = operations.reduce((sum, { completed, name }) => sum + (isRefusal(name) ? completed : 0), 0)
@@ -151,8 +152,8 @@ class PhaseLook {
       upstreamRequests: difference(from?.counts.requests, to?.counts.requests),
       reviews: difference(from?.counts.reviews, to?.counts.reviews),
       upstreamConnections: this.#look.mostSince(this.#row) ?? to?.counts.connections ?? null,
-      cpuSeconds: difference(from?.front?.cpuSeconds, to?.front?.cpuSeconds),
-      upstreamCpuSeconds: difference(from?.upstream?.cpuSeconds, to?.upstream?.cpuSeconds),
+      cpuSeconds: restarted ? null : difference(from?.front?.cpuSeconds, to?.front?.cpuSeconds),
+      upstreamCpuSeconds: restarted ? null : difference(from?.upstream?.cpuSeconds, to?.upstream?.cpuSeconds),
       idleWatches: idle ? watches.reduce((sum, { watchers }) => sum + watchers, 0) : 0,
       memoryBeforeBytes: idle ? (this.#before?.anonymousBytes ?? null) : null,
       memoryIdleBytes: idle ? (this.#idle?.anonymousBytes ?? null) : null,

@@ -121,6 +121,9 @@ const phaseProblems = (phase: FrontPhase, index: number, front: Front): Readonly
     ...phase.watch.flatMap((watch, at) => watchProblems(watch, [...path, "watch", at], front)),
     ...eventProblems(phase, path, front)
   ]
+  if (phase.watch.length > 0 && front.upstreams > 1) {
+    problems.push({ path: [...path, "watch"], rule: "a watcher sees one upstream's writes only, and here are several" })
+  }
   if (phase.idle !== undefined && phase.watch.length === 0) {
     problems.push({ path: [...path, "idle"], rule: "is about watchers, and this phase has none" })
   }

@@ -97,7 +97,8 @@ const runPhase = (stage: Stage, phase: FrontPhase): Effect.Effect<PhaseEnd, Fail
     const happening = Deferred.await(begun).pipe(Effect.andThen(events.run), Effect.andThen(Effect.never))
     const result = yield* Effect.raceFirst(asked, happening)
     yield* phaseLook.ended
-    return { result, recorded: phaseLook.record(result, events.swaps), restarts: events.restarts }
+    const { restarts, swaps } = events
+    return { result, recorded: phaseLook.record(result, swaps, restarts.length > 0), restarts }
   })
 
 const openStage = (options: FrontRunOptions) =>

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "vitest"
 import { addedTable, frontTable } from "../../reports/FrontTables.ts"
 import {
+  assessValidity,
   groupByBackend,
   makeReport,
   memoryPerWatch,
@@ -65,6 +66,25 @@ describe("the numbers of a front", () => {
     assert.strictEqual(memoryPerWatch(gateway), 4000)
     assert.deepStrictEqual([perCpuSecond(direct), memoryPerWatch(direct)], [null, null])
     assert.strictEqual(upstreamPerRequest(direct), 1)
+  })
+})
+
+describe("validity", () => {
+  it("takes failures for a finding where configurations were swapped, and nowhere else", () => {
+    const [, gateway] = records
+    const failing = (swaps: number): RunRecord => ({
+      ...gateway,
+      front: { ...frontOf(gateway, false), phases: frontOf(gateway, false).phases.map((one) => ({ ...one, swaps })) },
+      operations: gateway.operations.map((one) => ({
+        ...one,
+        planned: one.planned + one.sent,
+        sent: one.sent * 2,
+        errors: { "HTTP 502": one.sent }
+      }))
+    })
+    const codes = (swaps: number) => assessValidity(failing(swaps)).reasons.map(({ code }) => code)
+    assert.include(codes(0), "error-rate")
+    assert.notInclude(codes(9), "error-rate")
   })
 })
 

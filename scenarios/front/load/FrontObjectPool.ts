@@ -1,6 +1,6 @@
 // The objects that loads work on, as the load generator remembers them: how number i is named and where it lies, which were made
 // in this run, and what a new one looks like on the wire. Owns names, paths and bodies; sends nothing.
-// Bound: the last 2^20 created objects that a delete may still take.
+// Bound: 2^20 created objects that a delete may still take.
 import { randomness, type Randomness } from "../../Randomness.ts"
 import type { FrontObjects, FrontResource } from "../FrontOperation.ts"
 
@@ -44,8 +44,9 @@ export class FrontObjectPool {
   readonly tenants: number
   readonly #namespaceOf: (tenant: number, namespace: number) => string
   readonly #template: ReadonlyArray<string>
-  readonly #created: Array<ObjectPlace> = []
-  #createdFrom = 0
+  /** By tenant. */
+  readonly #created: ReadonlyArray<Array<ObjectPlace>>
+  #createdCount = 0
   #made = 0
   #stamps = 0
 
@@ -58,14 +59,10 @@ export class FrontObjectPool {
     this.index = index
     this.objects = objects
     this.tenants = Math.max(1, tenants)
+    this.#created = Array.from({ length: this.tenants }, () => [])
     this.#namespaceOf = namespaceOf
     const payload = payloadOf(Math.max(0, objects.bytes - frameBytes[objects.resource]))
     this.#template = documents[objects.resource](payload).split(/NAMESPACE|NAME|STAMP/)
-  }
-
-  /** Whether objects made in this run are left for a delete. */
-  get hasCreated(): boolean {
-    return this.#createdFrom < this.#created.length
   }
 
   /** Number `index` of a tenant's objects that are there from the start. */
@@ -85,17 +82,15 @@ export class FrontObjectPool {
 
   /** Remembers that a new object is there. */
   created(place: ObjectPlace): void {
-    if (this.#created.length - this.#createdFrom >= createdMax) return
-    this.#created.push(place)
-    if (this.#createdFrom < createdMax) return
-    this.#created.splice(0, this.#createdFrom)
-    this.#createdFrom = 0
+    if (this.#createdCount >= createdMax) return
+    this.#createdCount++
+    this.#created[place.tenant].push(place)
   }
 
-  /** Takes the oldest object of the run away; undefined when there is none. */
-  takeCreated(): ObjectPlace | undefined {
-    const place = this.#created[this.#createdFrom]
-    if (place !== undefined) this.#createdFrom++
+  /** Takes the newest object of the run and that tenant away; undefined when there is none. */
+  takeCreated(tenant: number): ObjectPlace | undefined {
+    const place = this.#created[tenant].pop()
+    if (place !== undefined) this.#createdCount--
     return place
   }
 

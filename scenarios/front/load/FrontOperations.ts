@@ -85,17 +85,11 @@ const patch: Make = ({ pool, random }) => ({
   }
 })
 
-/** Takes an object of the connection's own tenant; another tenant's is put back. */
 const remove: Make = ({ pool }) => ({
   writes: false,
   request: (call, { tenant }) => {
-    const object = pool.takeCreated()
-    if (object !== undefined && object.tenant !== tenant && pool.tenants > 1) {
-      pool.created(object)
-      return undefined
-    }
-    call.object = object
-    return object === undefined ? undefined : { method: "DELETE", path: pool.path(object) }
+    call.object = pool.takeCreated(tenant)
+    return call.object === undefined ? undefined : { method: "DELETE", path: pool.path(call.object) }
   }
 })
 

@@ -84,6 +84,7 @@ describe("a front scenario", () => {
       "front.objects[0].namespaces",
       /more than the objects/
     ],
+    ["upstream: fixed", "upstreams: 2", 16, "front.phases[0].watch", /one upstream's writes/],
     ["connections: 2", "connections: 5", 17, "front.phases[0].watch[0].connections", /more than the watchers/],
     ["every: 200ms", "every: 0ms", 19, "front.phases[0].events[0].every", /longer than 0ms/],
     [

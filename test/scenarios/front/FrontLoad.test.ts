@@ -136,12 +136,12 @@ describe("objects", () => {
     }
   })
 
-  it("are deleted once, in the order in which they were made", () => {
-    const pool = contextOf().pool(undefined)
-    const [first, second] = [pool.name(0), pool.name(0)]
-    pool.created(first)
-    pool.created(second)
-    assert.deepStrictEqual([pool.takeCreated(), pool.takeCreated(), pool.takeCreated()], [first, second, undefined])
+  it("are deleted once, by their own tenant", () => {
+    const pool = contextOf({ tenants: { count: 2 } }).pool(undefined)
+    const [first, second, other] = [pool.name(0), pool.name(0), pool.name(1)]
+    for (const place of [first, second, other]) pool.created(place)
+    assert.deepStrictEqual([pool.takeCreated(0), pool.takeCreated(0), pool.takeCreated(0)], [second, first, undefined])
+    assert.strictEqual(pool.takeCreated(1), other)
   })
 })
 

@@ -12,6 +12,27 @@ let folder = ""
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "wharf-front-"))))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Processes of runs that went into the folder, their runner aside. */
+const leftovers = (): ReadonlyArray<string> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ")
+        return line.includes(folder) && !line.includes("RunnerProcess") ? [line] : []
+      } catch {
+        return []
+      }
+    })
+
+const until = async (holds: () => boolean): Promise<boolean> => {
+  for (let waited = 0; waited < 600; waited++) {
+    if (holds()) return true
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return false
+}
+
 const wharf = (...args: ReadonlyArray<string>): Promise<{ code: number | null; out: string; err: string }> => {
   const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1" }
   const child = spawn(process.execPath, [program, ...args], { env, stdio: ["ignore", "pipe", "pipe"] })
@@ -121,6 +142,19 @@ describe("a run against fronts", () => {
       readdirSync(out).filter((name) => name.startsWith("data-")),
       []
     )
+  })
+
+  it("leaves nothing behind when its runner is killed", { timeout: 150_000 }, async () => {
+    const file = join(folder, "small-front.yaml")
+    const out = join(folder, "killed")
+    writeFileSync(file, scenario)
+    const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}` }
+    const args = [program, "run", file, "--backend", "gateway", "--out", out]
+    const child = spawn(process.execPath, args, { env, stdio: "ignore" })
+    assert.isTrue(await until(() => leftovers().some((line) => line.includes("serve gateway"))))
+    child.kill("SIGKILL")
+    assert.isTrue(await until(() => leftovers().length === 0), leftovers().join("\n"))
+    assert.isTrue(await until(() => readdirSync(out).every((name) => !name.startsWith("data-"))))
   })
 
   it("names a front that it does not know, and one that cannot stand there", async () => {
