@@ -2,6 +2,8 @@
 // own their making. Files are looked at when a connection arrives, at most once a second.
 import { readFileSync, statSync } from "node:fs"
 import {
+  checkServerIdentity,
+  type ConnectionOptions,
   createSecureContext,
   type SecureContext,
   type SecureContextOptions,
@@ -153,12 +155,21 @@ export const clientTlsOptions = (
   ALPNProtocols: [...protocols],
   minVersion: "TLSv1.2",
   rejectUnauthorized: tls.insecure !== true,
-  servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? "" : host),
+  ...serverNameOptions(tls.serverName, host),
   ...(tls.context === undefined ? {} : { secureContext: tls.context }),
   ...pem("ca", tls.ca, tls.caFile),
   ...pem("cert", tls.cert, tls.certFile),
   ...pem("key", tls.key, tls.keyFile)
 })
+
+const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name)
+
+/** An address is no SNI, but certificates may be for one. */
+const serverNameOptions = (name: string | undefined, host: string): ConnectionOptions => {
+  if (name === undefined) return { servername: isAddress(host) ? "" : host }
+  if (!isAddress(name)) return { servername: name }
+  return { servername: "", checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+}
 
 const pem = (
   name: "ca" | "cert" | "key",

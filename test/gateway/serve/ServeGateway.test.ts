@@ -255,8 +255,15 @@ describeWith(
       const read = async (port: number | undefined, host: string, ...proof: ReadonlyArray<string>) =>
         (
           await run("curl", [
-            ...["-s", "-w", " %{http_code}", "--cacert", join(certDir, "ca.crt"), ...proof],
-            ...["-H", `Host: ${host}`, `https://localhost:${port}/metrics`]
+            "-s",
+            "-w",
+            " %{http_code}",
+            "--cacert",
+            join(certDir, "ca.crt"),
+            ...proof,
+            "-H",
+            `Host: ${host}`,
+            `https://localhost:${port}/metrics`
           ])
         ).stdout
       const pair = ["--cert", join(certDir, "admin.crt"), "--key", join(certDir, "admin.key")]
