@@ -26,13 +26,16 @@ export interface FixedCounts {
 }
 
 /** To the process. */
-export type FixedCommand = { readonly type: "open"; readonly settings: FixedSettings } | { readonly type: "count" }
+export type FixedCommand =
+  | { readonly type: "open"; readonly settings: FixedSettings }
+  /** The number comes back with the answer, since several may ask at once. */
+  | { readonly type: "count"; readonly number: number }
 
 /** From the process. */
 export type FixedReport =
   | { readonly type: "open"; readonly port: number }
   | { readonly type: "failed"; readonly reason: string }
-  | { readonly type: "counts"; readonly counts: FixedCounts }
+  | { readonly type: "counts"; readonly number: number; readonly counts: FixedCounts }
 
 const json: HttpFields = [["content-type", "application/json"]]
 const text: HttpFields = [["content-type", "text/plain"]]
@@ -161,10 +164,14 @@ const serve = (settings: FixedSettings) =>
       exchange: upstream.handle,
       tls: { ...settings.tls, clientAuth: "optional" }
     })
-    process.on("message", ({ type }: FixedCommand) => {
-      if (type !== "count") return
+    process.on("message", (command: FixedCommand) => {
+      if (command.type !== "count") return
       const { requests, reviews, watches } = upstream
-      say({ type: "counts", counts: { requests, reviews, watches, connections: connections() } })
+      say({
+        type: "counts",
+        number: command.number,
+        counts: { requests, reviews, watches, connections: connections() }
+      })
     })
     say({ type: "open", port })
     return yield* Effect.never

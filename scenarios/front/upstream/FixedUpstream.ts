@@ -1,6 +1,6 @@
 // The fixed upstream as the runner sees it: one child process per endpoint, told its settings and asked for its counts over IPC.
 // Owns the children; what they answer is FixedServer.ts's.
-import { Effect, type Scope } from "effect"
+import { Effect, Option, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { ServerFailed } from "../../backends/Backend.ts"
@@ -10,13 +10,14 @@ import type { FixedCommand, FixedCounts, FixedReport, FixedSettings } from "./Fi
 import type { RunningUpstream, UpstreamCounts, UpstreamSettings } from "./Upstream.ts"
 
 const startWithinMs = 30_000
-const countWithinMs = 2000
+const countWithinMs = 30_000
 
 const failed = (reason: string) => new ServerFailed({ backend: "fixed", reason, log: "" })
 
 const told = (child: ChildProcess, command: FixedCommand): Effect.Effect<FixedReport, ServerFailed> =>
   Effect.callback((resume) => {
     const onMessage = (report: FixedReport) => {
+      if (command.type === "count" && !(report.type === "counts" && report.number === command.number)) return
       quiet()
       resume(Effect.succeed(report))
     }
@@ -28,7 +29,7 @@ const told = (child: ChildProcess, command: FixedCommand): Effect.Effect<FixedRe
       child.off("message", onMessage)
       child.off("exit", onExit)
     }
-    child.once("message", onMessage)
+    child.on("message", onMessage)
     child.once("exit", onExit)
     child.send(command, (cause) => {
       if (cause !== null) onExit()
@@ -58,10 +59,11 @@ const start = (settings: FixedSettings): Effect.Effect<{ child: ChildProcess; po
 interface OneFixed {
   readonly process: FrontProcess
   readonly port: number
-  readonly count: Effect.Effect<FixedCounts>
+  /** Undefined when it cannot be asked. */
+  readonly count: Effect.Effect<FixedCounts | undefined>
 }
 
-const nothing: FixedCounts = { requests: 0, reviews: 0, connections: 0, watches: 0 }
+let asked = 0
 
 const ended = (child: ChildProcess): Effect.Effect<void> =>
   Effect.callback((resume) => {
@@ -75,20 +77,25 @@ const openOne = (settings: FixedSettings, name: string): Effect.Effect<OneFixed,
     const current = yield* Effect.acquireRelease(start(settings), ({ child }) => ended(child))
     const { port } = current
     // What was counted before a restart.
-    let before = nothing
-    const count = Effect.suspend(() => told(current.child, { type: "count" })).pipe(
-      Effect.map((report) => (report.type === "counts" ? report.counts : nothing)),
-      Effect.timeoutOrElse({ duration: countWithinMs, orElse: () => Effect.succeed(nothing) }),
-      Effect.orElseSucceed(() => nothing),
-      Effect.map((counts): FixedCounts => ({
-        ...counts,
-        requests: before.requests + counts.requests,
-        reviews: before.reviews + counts.reviews
-      }))
+    let before = { requests: 0, reviews: 0 }
+    const count = Effect.suspend(() => told(current.child, { type: "count", number: ++asked })).pipe(
+      Effect.timeoutOption(countWithinMs),
+      Effect.map((report) =>
+        Option.isSome(report) && report.value.type === "counts" ? report.value.counts : undefined
+      ),
+      Effect.orElseSucceed(() => undefined),
+      Effect.map(
+        (counts): FixedCounts | undefined =>
+          counts && {
+            ...counts,
+            requests: before.requests + counts.requests,
+            reviews: before.reviews + counts.reviews
+          }
+      )
     )
     const restart = (downMs: number) =>
       Effect.gen(function* () {
-        before = yield* count
+        before = (yield* count) ?? before
         yield* ended(current.child)
         yield* Effect.sleep(downMs)
         const startedAt = performance.now()
@@ -114,12 +121,14 @@ export const openFixed = ({
     const all = yield* Effect.forEach(Array.from({ length: front.upstreams }), (_, index) =>
       openOne(settings, front.upstreams === 1 ? "upstream" : `upstream ${index + 1}`)
     )
+    const sum = (counts: ReadonlyArray<FixedCounts | undefined>, of: (counts: FixedCounts) => number): number | null =>
+      counts.reduce<number | null>((so, one) => (so === null || one === undefined ? null : so + of(one)), 0)
     const count = Effect.map(
       Effect.forEach(all, (one) => one.count, { concurrency: "unbounded" }),
       (counts): UpstreamCounts => ({
-        requests: counts.reduce((sum, { requests }) => sum + requests, 0),
-        reviews: counts.reduce((sum, { reviews }) => sum + reviews, 0),
-        connections: counts.reduce((sum, { connections }) => sum + connections, 0)
+        requests: sum(counts, ({ requests }) => requests),
+        reviews: sum(counts, ({ reviews }) => reviews),
+        connections: sum(counts, ({ connections }) => connections)
       })
     )
     return {
