@@ -15,6 +15,8 @@ export interface ManifestSettings {
   readonly turn: number
 }
 
+const reviewsPerSecond = 100_000
+
 const gates = { annotations: { "proxy.kubegateway.io/feature-gates": "GlobalRateLimiter=true" } }
 
 /** Whether some limit holds over all instances together, so that a limiter is needed. */
@@ -86,6 +88,8 @@ export const gatewayManifest = ({ certificates, front, turn, upstreamCa, upstrea
           keyData: base64(certificates.server.key),
           clientCAData: base64(certificates.ca)
         },
+        // What a review costs is measured, not how many are allowed.
+        authentication: { tokenReviewsPerSecond: reviewsPerSecond, tokenReviewsBurst: reviewsPerSecond },
         flowControl: { flowControlSchemas: front.limits.map((limit) => schemaOf(limit, front.instances)) },
         dispatchPolicies: [nobody, ...policiesOf(front)]
       }

@@ -25,7 +25,7 @@ export interface NginxSettings {
 }
 
 /** Connections to the upstream that are kept while idle. */
-const keptConnections = 128
+const keptConnections = 512
 const connectionsMax = 16_384
 
 const keyOf = ({ name }: FrontLimit): string => `$key_${name.replaceAll(/[^a-z0-9]/g, "_")}`
