@@ -72,7 +72,9 @@ describeWith(
       [["apply", "-f", manifest], "configmap/c unchanged"],
       [["patch", "configmap", "c", "-p", '{"data":{"x":"y"}}'], "configmap/c patched"],
       [["label", "configmap", "c", "k=v"], "configmap/c labeled"],
-      [["create", "clusterrolebinding", "robots", "--clusterrole=view", "--serviceaccount=default:robot"], "created"]
+      // The usual "view" is filled by a controller, which does not run here.
+      [["create", "clusterrole", "reader", "--verb=get,list", "--resource=configmaps"], "created"],
+      [["create", "clusterrolebinding", "robots", "--clusterrole=reader", "--serviceaccount=default:robot"], "created"]
     ] as const) {
       const { code, text } = await asRoot(...words)
       assert.equal(code, 0, text)
