@@ -22,7 +22,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve storage --data-dir data", description: "the store, behind the etcd v3 API" },
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" }
   ])
 )
 
@@ -46,11 +47,21 @@ const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
   const { serveApiServerCommand } = await import("#apiserver")
   if (system === "apiserver") return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand])
+  if (system === "tenancy") {
+    const { serveTenancyCommand } = await import("#tenancy")
+    return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTenancyCommand])
+  }
   const { serveSchedulerCommand } = await import("#scheduling")
   const servers = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
   if (system === "scheduler") return Command.withSubcommands(serveOf, servers)
+  const { serveTenancyCommand } = await import("#tenancy")
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
-  return Command.withSubcommands(serveOf, [...servers, serveClusterCommand, serveControllersCommand])
+  return Command.withSubcommands(serveOf, [
+    ...servers,
+    serveTenancyCommand,
+    serveClusterCommand,
+    serveControllersCommand
+  ])
 }
 
 const everything = async () => {

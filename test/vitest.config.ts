@@ -12,6 +12,7 @@ const judged = [
   "test/front/*.test.ts",
   "test/gateway/judges/*.test.ts",
   "test/tenancy/judges/*.test.ts",
+  "test/tenancy/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scheduling/real/*.test.ts",

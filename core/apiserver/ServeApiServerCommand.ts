@@ -83,13 +83,17 @@ export interface ApiServerFlags {
   readonly auditWebhook: string | undefined
 }
 
+/** The address that --listen names; fails with a line that names the rule. */
+export const listenAddress = Effect.fnUntraced(function* (listen: string) {
+  const address = addressOf(listen)
+  if (address !== undefined) return address
+  const userMessage = `--listen ${listen}: must be HOST:PORT, the port between 0 and 65535`
+  return yield* new CliError.UserError({ cause: new Error(userMessage), userMessage })
+})
+
 /** The options that flags mean; fails with a line that names the flag and its rule. */
 export const apiServerOptions = Effect.fnUntraced(function* (given: ApiServerFlags) {
-  const address = addressOf(given.listen)
-  if (address === undefined) {
-    const userMessage = `--listen ${given.listen}: must be HOST:PORT, the port between 0 and 65535`
-    return yield* new CliError.UserError({ cause: new Error(userMessage), userMessage })
-  }
+  const address = yield* listenAddress(given.listen)
   const { auditLog, auditPolicy, auditWebhook, clientCaFile, dataDir, insecure, kubeconfig, tokenAuthFile } = given
   const audit =
     auditPolicy === undefined

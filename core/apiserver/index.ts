@@ -54,6 +54,27 @@ export type {
   Subresource
 } from "./Definition.ts"
 export { inProcessClient } from "./InProcessClient.ts"
+export {
+  CertificatesFailed,
+  clientCertificate,
+  type ClusterCertificates,
+  clusterCertificates,
+  type KeyPair
+} from "./http/ClusterCertificatesAdapter.ts"
+export { kubeconfigText } from "./http/KubeconfigText.ts"
+export { openApiV2Bytes } from "./http/OpenApiProtobuf.ts"
+export { parseAccept, type Wanted } from "./http/Negotiation.ts"
+export {
+  BODY_BYTES_MAX,
+  type BodyFormat,
+  type Decoded,
+  decodeObject,
+  objectFormat,
+  patchTypeOf,
+  tooLargeBody
+} from "./http/RequestBody.ts"
+export { Query } from "./http/RequestUrl.ts"
+export { uuidFrom } from "./http/RequestId.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
@@ -81,6 +102,7 @@ export {
   apiServerFlags,
   type ApiServerFlags,
   apiServerOptions,
+  listenAddress,
   serveApiServerCommand
 } from "./ServeApiServerCommand.ts"
 export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"

@@ -44,6 +44,8 @@ export {
   FieldSelector,
   parseFieldSelector
 } from "./FieldSelector.ts"
+export { connectOptions, ConnectionPool } from "./http/ConnectionPoolAdapter.ts"
+export { type Credential, CredentialsAdapter } from "./http/CredentialsAdapter.ts"
 export { httpClient, type HttpClientOptions } from "./http/HttpClientAdapter.ts"
 export {
   type AccessChoice,

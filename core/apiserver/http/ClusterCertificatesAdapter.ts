@@ -55,9 +55,11 @@ const pem = (label: string, der: ArrayBuffer): string => {
   return `-----BEGIN ${label}-----\n${(lines ?? []).join("\n")}\n-----END ${label}-----\n`
 }
 
+/** A client's clock may be a little behind. */
+const EARLIER_MS = 300_000
+
 const validity = (years: number): { readonly notBefore: Date; readonly notAfter: Date } => {
-  // A client's clock may be a little behind.
-  const notBefore = new Date(Date.now() - 300_000)
+  const notBefore = new Date(Date.now() - EARLIER_MS)
   const notAfter = new Date(notBefore)
   notAfter.setFullYear(notAfter.getFullYear() + years)
   return { notBefore, notAfter }
@@ -116,10 +118,20 @@ const loadAuthority = async (pair: KeyPair): Promise<Authority> => {
   return { ca: pair.cert, subject: "CN=kubernetes", key, keyPem: pair.key }
 }
 
-const makeLeaf = async (
-  authority: Authority,
-  leaf: { readonly subject: string; readonly usage: string; readonly hosts: ReadonlyArray<string> }
-): Promise<KeyPair> => {
+interface Leaf {
+  readonly subject: string
+  readonly usage: string
+  readonly hosts: ReadonlyArray<string>
+  /** Default: a year. */
+  readonly lifetimeMs?: number
+}
+
+const leafValidity = ({ lifetimeMs }: Leaf): { readonly notBefore: Date; readonly notAfter: Date } =>
+  lifetimeMs === undefined
+    ? validity(YEARS.leaf)
+    : { notBefore: new Date(Date.now() - EARLIER_MS), notAfter: new Date(Date.now() + lifetimeMs) }
+
+const makeLeaf = async (authority: Authority, leaf: Leaf): Promise<KeyPair> => {
   const x509 = await library()
   const keys = await newKeys()
   const names = leaf.hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value }))
@@ -127,7 +139,7 @@ const makeLeaf = async (
     serialNumber: serial(),
     subject: leaf.subject,
     issuer: authority.subject,
-    ...validity(YEARS.leaf),
+    ...leafValidity(leaf),
     signingAlgorithm: signing,
     publicKey: keys.publicKey,
     signingKey: authority.key,
@@ -220,4 +232,15 @@ export const clusterCertificates = (
         directory: options.directory ?? "memory",
         detail: error instanceof Error ? error.message : String(error)
       })
+  })
+
+/** Signs a client's certificate by an authority that `clusterCertificates` made, with a new key. */
+export const clientCertificate = (
+  authority: KeyPair,
+  client: { readonly subject: string; readonly lifetimeMs: number }
+): Effect.Effect<KeyPair, CertificatesFailed> =>
+  Effect.tryPromise({
+    try: async () => makeLeaf(await loadAuthority(authority), { ...client, usage: CLIENT_AUTH, hosts: [] }),
+    // The reason might quote the key.
+    catch: () => new CertificatesFailed({ directory: "memory", detail: "a client certificate cannot be signed" })
   })

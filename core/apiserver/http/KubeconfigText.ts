@@ -1,6 +1,6 @@
 // The kubeconfig that a server hands to its administrator.
 // Owns the text; refuses to read kubeconfigs, which #kube does, and to write files.
-import type { ClusterCertificates } from "./ClusterCertificatesAdapter.ts"
+import type { KeyPair } from "./ClusterCertificatesAdapter.ts"
 import { yamlText } from "./StatusBody.ts"
 
 export interface KubeconfigOptions {
@@ -9,13 +9,15 @@ export interface KubeconfigOptions {
   /** Of cluster, user and context. */
   readonly name: string
   /** Undefined for a server without TLS. */
-  readonly certificates: ClusterCertificates | undefined
+  readonly certificates: { readonly ca: string; readonly admin: KeyPair } | undefined
+  /** Of the context; the cluster's default when absent. */
+  readonly namespace?: string
 }
 
 const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64")
 
 /** A kubeconfig with one context, the administrator's. */
-export const kubeconfigText = ({ certificates, name, server }: KubeconfigOptions): string =>
+export const kubeconfigText = ({ certificates, name, namespace, server }: KubeconfigOptions): string =>
   yamlText({
     apiVersion: "v1",
     kind: "Config",
@@ -40,6 +42,6 @@ export const kubeconfigText = ({ certificates, name, server }: KubeconfigOptions
               }
       }
     ],
-    contexts: [{ name, context: { cluster: name, user: name } }],
+    contexts: [{ name, context: { cluster: name, user: name, ...(namespace === undefined ? {} : { namespace }) } }],
     "current-context": name
   })

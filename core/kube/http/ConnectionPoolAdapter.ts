@@ -20,9 +20,29 @@ const pem = (name: "ca" | "cert" | "key", source: PemSource | undefined): Client
   return "text" in source ? { [name]: source.text } : { [`${name}File`]: source.file }
 }
 
+/** How to reach a cluster with a credential: for connections of one's own, such as those that are upgraded. */
+export const connectOptions = (cluster: KubeCluster, credential: Credential | undefined): ConnectHttpOptions => {
+  const { certificateAuthority, insecureSkipTlsVerify, proxyUrl, tlsServerName } = cluster
+  const { hostname, port, protocol } = new URL(cluster.server)
+  const secure = protocol === "https:"
+  const tls: ClientTls = {
+    ...pem("ca", certificateAuthority),
+    ...pem("cert", credential?.certificate),
+    ...pem("key", credential?.key),
+    ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
+    ...(insecureSkipTlsVerify ? { insecure: true } : {})
+  }
+  return {
+    host: hostname.replaceAll(/[[\]]/g, ""),
+    port: port === "" ? (secure ? 443 : 80) : Number(port),
+    ...(secure ? { tls } : {}),
+    ...(proxyUrl === undefined ? {} : { proxy: proxyUrl })
+  }
+}
+
+/** Connections of one client to one server, handed out one request at a time. */
 export class ConnectionPool {
   readonly #cluster: KubeCluster
-  readonly #server: URL
   #connections: Array<HttpClient> = []
   #waiting: Array<Take> = []
   #connecting = 0
@@ -34,7 +54,6 @@ export class ConnectionPool {
 
   constructor(cluster: KubeCluster) {
     this.#cluster = cluster
-    this.#server = new URL(cluster.server)
   }
 
   /** Hands out a connection that can take a request now, perhaps before it returns. */
@@ -106,25 +125,6 @@ export class ConnectionPool {
     this.#connections = []
   }
 
-  #options(): ConnectHttpOptions {
-    const { certificateAuthority, insecureSkipTlsVerify, proxyUrl, tlsServerName } = this.#cluster
-    const { hostname, port, protocol } = this.#server
-    const secure = protocol === "https:"
-    const tls: ClientTls = {
-      ...pem("ca", certificateAuthority),
-      ...pem("cert", this.#credential?.certificate),
-      ...pem("key", this.#credential?.key),
-      ...(tlsServerName === undefined ? {} : { serverName: tlsServerName }),
-      ...(insecureSkipTlsVerify ? { insecure: true } : {})
-    }
-    return {
-      host: hostname.replaceAll(/[[\]]/g, ""),
-      port: port === "" ? (secure ? 443 : 80) : Number(port),
-      ...(secure ? { tls } : {}),
-      ...(proxyUrl === undefined ? {} : { proxy: proxyUrl })
-    }
-  }
-
   #connect(): void {
     const known = this.#connections[0]?.protocol
     // One connection of HTTP/2 has room for many: which protocol it is, the first one tells.
@@ -139,15 +139,17 @@ export class ConnectionPool {
   #dial(): void {
     const generation = this.#generation
     const scope = Scope.makeUnsafe()
-    Effect.runFork(connectHttp(this.#options()).pipe(Scope.provide(scope))).addObserver((exit) => {
-      this.#connecting--
-      if (Exit.isSuccess(exit)) this.#opened(exit.value, scope, generation)
-      else {
-        const [reason] = exit.cause.reasons
-        const why = reason?._tag === "Fail" ? reason.error.message : "cannot connect"
-        this.#fail(Failures.unavailable(why))
+    Effect.runFork(connectHttp(connectOptions(this.#cluster, this.#credential)).pipe(Scope.provide(scope))).addObserver(
+      (exit) => {
+        this.#connecting--
+        if (Exit.isSuccess(exit)) this.#opened(exit.value, scope, generation)
+        else {
+          const [reason] = exit.cause.reasons
+          const why = reason?._tag === "Fail" ? reason.error.message : "cannot connect"
+          this.#fail(Failures.unavailable(why))
+        }
       }
-    })
+    )
   }
 
   #opened(connection: HttpClient, scope: Scope.Closeable, generation: number): void {

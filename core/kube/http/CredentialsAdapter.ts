@@ -31,6 +31,7 @@ interface Remembered {
   readonly untilMs: number
 }
 
+/** The credential of one user, renewed as its source says. */
 export class CredentialsAdapter {
   readonly #clockwork: Clockwork
   readonly #cluster: KubeCluster

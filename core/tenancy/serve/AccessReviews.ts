@@ -1,0 +1,85 @@
+// Questions about rights and identities (SubjectAccessReview and its kin, TokenReview), answered as the tenant's cluster would.
+// Owns what upstream cannot know: that a tenant's administrator holds everything in its view, and which groups this server asserts;
+// refuses to let a token of anybody else be one.
+import { ApiFailure, isJsonObject, type Json, type JsonObject } from "#kube"
+import { assertedGroup, assertedUser, PROXIED } from "../identity/Caller.ts"
+import type { WholeAnswer } from "../upstream/Upstream.ts"
+import { answerWhole } from "./Answers.ts"
+import { type Forwarding, sendWhole } from "./Forward.ts"
+import { bodyUp, jsonBody, readBody } from "./RequestBodies.ts"
+import type { TenantCall } from "./TenantCall.ts"
+import { headUp, ownHead } from "./UpstreamHead.ts"
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+const parsed = (bytes: Uint8Array): JsonObject | undefined => {
+  try {
+    const value = JSON.parse(decoder.decode(bytes)) as Json
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const stringsOf = (value: Json | undefined): ReadonlyArray<string> =>
+  Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
+
+/** Serves the creation of a review. */
+export const reviewAccess = (forwarding: Forwarding, call: TenantCall): void =>
+  readBody(call, (sent) => {
+    const seen = jsonBody(call, sent)
+    if (seen instanceof ApiFailure) return call.fail(seen)
+    const asked = parsed(seen)
+    const { resource } = call.kind.served
+    if (resource === "selfsubjectaccessreviews" && call.caller.admin && asked !== undefined) {
+      return call.json(201, { ...asked, status: { allowed: true, reason: "administrator of this cluster" } })
+    }
+    const up = bodyUp(call, sent)
+    if (up instanceof ApiFailure) return call.fail(up)
+    const widened = resource.endsWith("subjectaccessreviews") ? withAsserted(up) : up
+    const head = headUp(call, { contentType: "application/json" })
+    if (head instanceof ApiFailure) return call.fail(head)
+    const isToken = resource === "tokenreviews"
+    sendWhole(forwarding, call, { head: isToken ? ownHead(head) : head, body: widened }, (answer) => {
+      if (answer instanceof ApiFailure || answer.code !== 201) return answerWhole(call, answer)
+      if (isToken) return answerToken(call, answer)
+      answerWhole(call, widened === up ? answer : withSpecOf(answer, up))
+    })
+  })
+
+/** The subject's rights are also those of the groups that this server asserts for it. */
+const withAsserted = (body: Uint8Array): Uint8Array => {
+  const review = parsed(body)
+  const spec = review?.["spec"]
+  if (review === undefined || !isJsonObject(spec)) return body
+  const { user } = spec
+  const groups = stringsOf(spec["groups"])
+  const asserted = [
+    ...groups,
+    PROXIED,
+    ...(typeof user === "string" && user !== "" ? [assertedUser(user)] : []),
+    ...groups.map(assertedGroup)
+  ]
+  return encoder.encode(JSON.stringify({ ...review, spec: { ...spec, groups: asserted } }))
+}
+
+/** The question is told back as it was asked. */
+const withSpecOf = (answer: WholeAnswer, asked: Uint8Array): WholeAnswer => {
+  const review = parsed(answer.body)
+  const spec = parsed(asked)?.["spec"]
+  if (review === undefined || spec === undefined) return answer
+  return { ...answer, body: encoder.encode(JSON.stringify({ ...review, spec })) }
+}
+
+/** A token is one here only when it is of the tenant's own. */
+const answerToken = (call: TenantCall, answer: WholeAnswer): void => {
+  const review = parsed(answer.body)
+  const status = review?.["status"]
+  const user = isJsonObject(status) ? status["user"] : undefined
+  const name = isJsonObject(user) ? user["username"] : undefined
+  const isOwn = typeof name === "string" && call.scope.names.userDown(name) !== undefined
+  if (review === undefined || isOwn) return answerWhole(call, answer)
+  const rejected = { ...review, status: { authenticated: false, error: "invalid bearer token", user: {} } }
+  answerWhole(call, { ...answer, body: encoder.encode(JSON.stringify(rejected)) })
+}

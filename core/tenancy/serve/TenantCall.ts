@@ -1,0 +1,98 @@
+// One request of a tenant on its way: what was asked, by whom, and its one answer.
+// Owns that it is answered once and what is told back when it is over; refuses to know how any request is served.
+import type { ApiFailure } from "#kube"
+import type { Query } from "#apiserver"
+import type { HttpBody, HttpExchange, HttpFields } from "#net"
+import type { TenantCaller } from "../identity/Caller.ts"
+import type { RequestPath } from "./RequestPath.ts"
+import type { TenantKind, TenantScope } from "./Scopes.ts"
+
+const json: readonly [string, string] = ["content-type", "application/json"]
+
+/** The bytes of a failure as API servers send them. */
+export const failureBody = (failure: ApiFailure): string => `${JSON.stringify(failure.status)}\n`
+
+const retryFields = (failure: ApiFailure): HttpFields => {
+  const seconds = failure.status.details?.retryAfterSeconds
+  return seconds === undefined || seconds === 0 ? [json] : [json, ["retry-after", String(seconds)]]
+}
+
+/** Answers a failure to whoever asked. */
+export const answerFailure = (exchange: HttpExchange, failure: ApiFailure): void =>
+  exchange.respond(failure.code, retryFields(failure), failureBody(failure))
+
+export class TenantCall {
+  readonly exchange: HttpExchange
+  readonly path: RequestPath
+  readonly query: Query
+  readonly caller: TenantCaller
+  readonly scope: TenantScope
+  private readonly kindAsked: TenantKind | undefined
+  /** Whether nothing more may be answered: it was, or the client has gone. */
+  over = false
+  private endings: Array<() => void> = []
+
+  constructor(
+    exchange: HttpExchange,
+    asked: {
+      readonly path: RequestPath
+      readonly query: Query
+      readonly caller: TenantCaller
+      readonly scope: TenantScope
+      readonly kind: TenantKind | undefined
+    }
+  ) {
+    this.exchange = exchange
+    this.path = asked.path
+    this.query = asked.query
+    this.caller = asked.caller
+    this.scope = asked.scope
+    this.kindAsked = asked.kind
+    exchange.onClose = () => this.finish()
+  }
+
+  /** Of a request for a resource, which routing has found. */
+  get kind(): TenantKind {
+    if (this.kindAsked === undefined) throw new Error("this request is for no resource")
+    return this.kindAsked
+  }
+
+  /** Whether the namespace was asked for in upstream's spelling, as pods see it; answers then keep that spelling. */
+  get namespaceAsUpstream(): boolean {
+    const { namespace } = this.path.info
+    return namespace !== "" && this.scope.names.namespaceUp(namespace) === namespace
+  }
+
+  /** Runs when the request is over, however it ends; at once when it is. */
+  onOver(run: () => void): void {
+    if (this.over) run()
+    else this.endings.push(run)
+  }
+
+  finish(): void {
+    if (this.over) return
+    this.over = true
+    const { endings } = this
+    this.endings = []
+    for (const run of endings) run()
+  }
+
+  respond(code: number, fields: HttpFields, body: string | Uint8Array): void {
+    if (this.over) return
+    this.exchange.respond(code, fields, body)
+    this.finish()
+  }
+
+  fail(failure: ApiFailure): void {
+    this.respond(failure.code, retryFields(failure), failureBody(failure))
+  }
+
+  json(code: number, value: unknown, fields: HttpFields = []): void {
+    this.respond(code, [json, ...fields], `${JSON.stringify(value)}\n`)
+  }
+
+  /** Begins an answer that comes in pieces; it must be ended with `finish` after its last. */
+  start(code: number, fields: HttpFields): HttpBody {
+    return this.exchange.start(code, fields)
+  }
+}

@@ -1,0 +1,59 @@
+// Whether somebody of a tenant may do in all its namespaces what upstream can only be asked about all of the cluster.
+// Owns asking (SubjectAccessReview) and a short memory; administrators of a tenant need not be asked about.
+import { ApiFailure, type Client, type Clockwork, Failures, gvr, isJsonObject } from "#kube"
+import type { TenantCall } from "../serve/TenantCall.ts"
+
+const reviews = { resource: gvr("authorization.k8s.io", "v1", "subjectaccessreviews"), namespace: "" }
+/** For how long an answer is believed. */
+const KNOWN_MS = 5000
+const KNOWN_MAX = 16_384
+
+export class AccessChecks {
+  private readonly client: Client
+  private readonly clockwork: Clockwork
+  private readonly known = new Map<string, { readonly allowed: boolean; readonly untilMs: number }>()
+
+  constructor(client: Client, clockwork: Clockwork) {
+    this.client = client
+    this.clockwork = clockwork
+  }
+
+  /** Runs when the caller may; otherwise the request is answered. `verb` is of the whole cluster. */
+  check(call: TenantCall, verb: string, allowed: () => void): void {
+    if (call.caller.admin) return allowed()
+    const { user } = call.caller
+    const { group, resource, version } = call.kind.served
+    const key = JSON.stringify([user.name, user.groups, verb, group, resource])
+    const known = this.known.get(key)
+    if (known !== undefined && this.clockwork.monotonic() < known.untilMs)
+      return this.settle(call, known.allowed, allowed)
+    const review = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      metadata: {},
+      spec: { user: user.name, groups: user.groups, resourceAttributes: { verb, group, version, resource } }
+    }
+    this.client.create(reviews, review, {}, (answer) => {
+      if (call.over) return
+      if (answer instanceof ApiFailure) return call.fail(answer)
+      const isAllowed = isJsonObject(answer.status) && answer.status["allowed"] === true
+      if (this.known.size >= KNOWN_MAX) this.known.clear()
+      this.known.set(key, { allowed: isAllowed, untilMs: this.clockwork.monotonic() + KNOWN_MS })
+      this.settle(call, isAllowed, allowed)
+    })
+  }
+
+  private settle(call: TenantCall, isAllowed: boolean, allowed: () => void): void {
+    if (isAllowed) return allowed()
+    const { group, resource } = call.kind.shape
+    const { names } = call.scope
+    const who = names.userDown(call.caller.user.name) ?? ""
+    const { verb } = call.path.info
+    call.fail(
+      Failures.forbidden(
+        { group, resource, name: "" },
+        `User ${JSON.stringify(who)} cannot ${verb} resource ${JSON.stringify(resource)} in API group ${JSON.stringify(group)} at the cluster scope`
+      )
+    )
+  }
+}

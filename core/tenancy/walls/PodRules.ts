@@ -1,0 +1,129 @@
+// What a tenant's pod may not ask of the node that it shares with others: the baseline of Kubernetes' pod security, and what reaches
+// past the pod's own network.
+// Owns these expressions in CEL over a pod; refuses to depend on labels of namespaces, which tenants write.
+
+export interface Rule {
+  readonly expression: string
+  readonly message: string
+}
+
+const absent = (path: string): string => {
+  const dot = path.lastIndexOf(".")
+  return `!has(${path.slice(0, dot)}.${path.slice(dot + 1)})`
+}
+
+/** All containers of the pod satisfy something. */
+const containers = (of: (c: string) => string): string =>
+  ["containers", "initContainers", "ephemeralContainers"]
+    .map((list) => `(!has(object.spec.${list}) || object.spec.${list}.all(c, ${of("c")}))`)
+    .join(" && ")
+
+/** Of each container's own security context, and of the pod's where `pod` says so. */
+const contexts = (of: (context: string) => string, pod: boolean): string => {
+  const own = containers((c) => `!has(${c}.securityContext) || (${of(`${c}.securityContext`)})`)
+  return pod ? `(!has(object.spec.securityContext) || (${of("object.spec.securityContext")})) && ${own}` : own
+}
+
+const capabilities = [
+  "AUDIT_WRITE",
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "KILL",
+  "MKNOD",
+  "NET_BIND_SERVICE",
+  "SETFCAP",
+  "SETGID",
+  "SETPCAP",
+  "SETUID",
+  "SYS_CHROOT"
+]
+
+const sysctls = [
+  "kernel.shm_rmid_forced",
+  "net.ipv4.ip_local_port_range",
+  "net.ipv4.ip_unprivileged_port_start",
+  "net.ipv4.tcp_syncookies",
+  "net.ipv4.ping_group_range",
+  "net.ipv4.ip_local_reserved_ports",
+  "net.ipv4.tcp_keepalive_time",
+  "net.ipv4.tcp_fin_timeout",
+  "net.ipv4.tcp_keepalive_intvl",
+  "net.ipv4.tcp_keepalive_probes"
+]
+
+const listOf = (texts: ReadonlyArray<string>): string => `[${texts.map((text) => `'${text}'`).join(", ")}]`
+
+const hostRules: ReadonlyArray<Rule> = ["hostNetwork", "hostPID", "hostIPC"].map((field) => ({
+  expression: `!has(object.spec.${field}) || !object.spec.${field}`,
+  message: `spec.${field}: a tenant's pod shares no namespace of its node`
+}))
+
+const probeRules: ReadonlyArray<Rule> = ["livenessProbe", "readinessProbe", "startupProbe"].map((probe) => ({
+  expression: containers(
+    (c) =>
+      `!has(${c}.${probe}) || ((!has(${c}.${probe}.httpGet) || !has(${c}.${probe}.httpGet.host) || ${c}.${probe}.httpGet.host == '') && (!has(${c}.${probe}.tcpSocket) || !has(${c}.${probe}.tcpSocket.host) || ${c}.${probe}.tcpSocket.host == ''))`
+  ),
+  message: `spec.containers[*].${probe}: a probe's host is the pod itself`
+}))
+
+/** The rules for a pod as `object`. */
+export const podRules: ReadonlyArray<Rule> = [
+  ...hostRules,
+  {
+    expression: `${absent("object.spec.volumes")} || object.spec.volumes.all(v, !has(v.hostPath))`,
+    message: "spec.volumes[*].hostPath: a tenant's pod sees nothing of its node's disk"
+  },
+  {
+    expression: contexts((context) => `!has(${context}.privileged) || !${context}.privileged`, false),
+    message: "spec.containers[*].securityContext.privileged: must not be true"
+  },
+  {
+    expression: contexts(
+      (context) =>
+        `!has(${context}.capabilities) || !has(${context}.capabilities.add) || ${context}.capabilities.add.all(a, a in ${listOf(capabilities)})`,
+      false
+    ),
+    message: "spec.containers[*].securityContext.capabilities.add: only what containers have by themselves"
+  },
+  {
+    expression: contexts((context) => `!has(${context}.procMount) || ${context}.procMount == 'Default'`, false),
+    message: "spec.containers[*].securityContext.procMount: must be Default"
+  },
+  {
+    expression: contexts(
+      (context) => `!has(${context}.seccompProfile) || ${context}.seccompProfile.type != 'Unconfined'`,
+      true
+    ),
+    message: "securityContext.seccompProfile.type: must not be Unconfined"
+  },
+  {
+    expression: contexts(
+      (context) => `!has(${context}.appArmorProfile) || ${context}.appArmorProfile.type != 'Unconfined'`,
+      true
+    ),
+    message: "securityContext.appArmorProfile.type: must not be Unconfined"
+  },
+  {
+    expression: contexts(
+      (context) =>
+        `!has(${context}.windowsOptions) || !has(${context}.windowsOptions.hostProcess) || !${context}.windowsOptions.hostProcess`,
+      true
+    ),
+    message: "securityContext.windowsOptions.hostProcess: must not be true"
+  },
+  {
+    expression: `${absent("object.spec.securityContext")} || !has(object.spec.securityContext.sysctls) || object.spec.securityContext.sysctls.all(s, s.name in ${listOf(sysctls)})`,
+    message: "spec.securityContext.sysctls: only what Kubernetes calls safe"
+  },
+  {
+    expression: containers((c) => `!has(${c}.ports) || ${c}.ports.all(p, !has(p.hostPort) || p.hostPort == 0)`),
+    message: "spec.containers[*].ports[*].hostPort: the node's ports are not a tenant's"
+  },
+  {
+    expression: "!has(object.spec.priorityClassName) || !object.spec.priorityClassName.startsWith('system-')",
+    message: "spec.priorityClassName: the system's classes are not a tenant's"
+  },
+  ...probeRules
+]

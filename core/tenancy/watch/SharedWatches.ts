@@ -1,0 +1,69 @@
+// The shared watches of this server, by what they ask: as many as there are different questions, however many tenants ask them.
+// Owns finding and ending them, and whose an event's object is; refuses to serve anybody.
+import { ApiFailure, type Cancel, type Clockwork, Failures } from "#kube"
+import type { ServedResource } from "../discovery/Catalog.ts"
+import { clusterNaming } from "../names/ClusterNames.ts"
+import { prefixIn } from "../names/TenantId.ts"
+import type { Upstream } from "../upstream/Upstream.ts"
+import { resourceName } from "../walls/Routes.ts"
+import { type OwnerOf, SharedWatch, type Subscriber } from "./SharedWatch.ts"
+import type { WatchQuestion } from "./WatchSource.ts"
+
+/** Different questions that are watched at the same time: kinds, times the selectors and forms in which clients want them. */
+const QUESTIONS_MAX = 4096
+
+/** Whose objects of a kind are, from their names alone; what names do not tell is offered to all, and the rewriting decides. */
+export const ownerOfEvents = ({ group, namespaced, resource }: ServedResource): OwnerOf => {
+  if (namespaced) return ({ namespace }) => prefixIn(namespace)
+  switch (clusterNaming(resourceName(resource, group))) {
+    case "namespace":
+    case "prefixed":
+      return ({ name }) => prefixIn(name)
+    case "definition":
+      return ({ name }) => prefixIn(name.slice(name.indexOf(".") + 1)) ?? ""
+    case "withheld":
+      return () => undefined
+    default:
+      return () => ""
+  }
+}
+
+export interface SharedWatchesOptions {
+  readonly upstream: Upstream
+  readonly clockwork: Clockwork
+}
+
+export class SharedWatches {
+  private readonly options: SharedWatchesOptions
+  private readonly watches = new Map<string, SharedWatch>()
+
+  constructor(options: SharedWatchesOptions) {
+    this.options = options
+  }
+
+  /** Upstream watches that are held. */
+  get size(): number {
+    return this.watches.size
+  }
+
+  subscribe(question: WatchQuestion, kind: ServedResource, subscriber: Subscriber): Cancel | ApiFailure {
+    const key = [question.path, question.accept, ...question.parameters].join("\n")
+    let watch = this.watches.get(key)
+    if (watch === undefined) {
+      if (this.watches.size >= QUESTIONS_MAX) return Failures.tooManyRequests("too many different watches are open", 5)
+      watch = new SharedWatch({ ...this.options, question, ownerOf: ownerOfEvents(kind), idle: () => this.drop(key) })
+      this.watches.set(key, watch)
+    }
+    return watch.subscribe(subscriber)
+  }
+
+  private drop(key: string): void {
+    this.watches.get(key)?.stop()
+    this.watches.delete(key)
+  }
+
+  stop(): void {
+    for (const watch of this.watches.values()) watch.stop()
+    this.watches.clear()
+  }
+}

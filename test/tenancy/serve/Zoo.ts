@@ -1,0 +1,176 @@
+// A real kube-apiserver with a tenancy server before it, tenants made through it, and kubectl as any of them.
+// Owns the processes and their folder; refuses to judge what they answer.
+import { execFile } from "node:child_process"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { Agent, request } from "node:https"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Scope } from "effect"
+import { parseKubeconfig, chooseAccess, type KubeAccess, KubeconfigInvalid } from "#kube"
+import { defaultTenantLimits, type RunningTenancy, serveTenancy, type ServeTenancyOptions } from "#tenancy"
+import { type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** A request's answer, with everything that its bytes say. */
+export interface Asked {
+  readonly code: number
+  readonly headers: string
+  readonly body: string
+}
+
+export interface Zoo {
+  readonly upstream: RealApiServer
+  readonly running: RunningTenancy
+  /** Runs kubectl with the kubeconfig of a tenant, of "operator" here, or of "upstream". */
+  readonly kubectl: (who: string, args: ReadonlyArray<string>, input?: string) => Promise<Ran>
+  /** Sends one request as a tenant. */
+  readonly ask: (
+    who: string,
+    method: string,
+    path: string,
+    options?: { readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
+  ) => Promise<Asked>
+  /** Makes a tenant and waits until it can be used. */
+  readonly tenant: (id: string, spec?: string) => Promise<void>
+  readonly kubeconfig: (who: string) => string
+  readonly stop: () => Promise<void>
+}
+
+interface Programs {
+  readonly etcd: string
+  readonly "kube-apiserver": string
+  readonly kubectl: string
+}
+
+const upstreamConfig = (url: string, token: string): string => `
+apiVersion: v1
+kind: Config
+current-context: a
+clusters: [{ name: a, cluster: { server: "${url}", insecure-skip-tls-verify: true } }]
+users: [{ name: a, user: { token: ${token} } }]
+contexts: [{ name: a, context: { cluster: a, user: a } }]
+`
+
+const accessIn = (text: string): KubeAccess => {
+  const config = parseKubeconfig(text, "kubeconfig")
+  if (config instanceof KubeconfigInvalid) throw config
+  const access = chooseAccess(config, "kubeconfig")
+  if (access instanceof KubeconfigInvalid) throw access
+  return access
+}
+
+export const until = async (what: string, check: () => Promise<boolean>): Promise<void> => {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    if (await check()) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`gave up waiting: ${what}`)
+}
+
+const pemOf = (source: KubeAccess["user"]["certificate"]): string =>
+  source !== undefined && "text" in source ? source.text : ""
+
+/** Starts everything; ready when it returns. */
+export const startZoo = async (
+  programs: Programs,
+  options: Partial<ServeTenancyOptions> & { readonly flags?: ReadonlyArray<string> } = {}
+): Promise<Zoo> => {
+  const { flags = [], ...further } = options
+  const upstream = await startApiServer(programs, flags)
+  const folder = mkdtempSync(join(tmpdir(), "zoo-"))
+  const scope = Scope.makeUnsafe()
+  const configs = new Map<string, string>()
+  const agents = new Map<string, { readonly agent: Agent; readonly port: number }>()
+  const write = (who: string, text: string): void => {
+    writeFileSync(join(folder, who), text)
+    configs.set(who, text)
+  }
+  write("upstream", upstreamConfig(upstream.url, upstream.token))
+  const stop = async (): Promise<void> => {
+    for (const { agent } of agents.values()) agent.destroy()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    await upstream.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const serving = serveTenancy({
+    access: accessIn(configs.get("upstream") ?? ""),
+    host: "127.0.0.1",
+    port: 0,
+    dataDir: undefined,
+    hosts: [],
+    publicUrl: undefined,
+    clientCa: "",
+    limits: { ...defaultTenantLimits, requestsPerSecond: 10_000, burst: 10_000 },
+    kubeconfigSeconds: 3600,
+    kubeconfigMaxSeconds: 7200,
+    ...further
+  })
+  const running = await Effect.runPromise(serving.pipe(Scope.provide(scope))).catch(async (failure: unknown) => {
+    await stop()
+    throw failure
+  })
+  write("operator", running.kubeconfig)
+
+  const kubectl: Zoo["kubectl"] = (who, args, input) =>
+    new Promise((resolve) => {
+      const own = ["--kubeconfig", join(folder, who), "--cache-dir", join(folder, `cache-${who}`), ...args]
+      const child = execFile(programs.kubectl, own, { timeout: 60_000, maxBuffer: 2 ** 26 }, (problem, out, err) =>
+        resolve({ code: problem === null ? 0 : Number(problem.code ?? 1), out, err })
+      )
+      child.stdin?.end(input ?? "")
+    })
+
+  const connection = (who: string) => {
+    const known = agents.get(who)
+    if (known !== undefined) return known
+    const { cluster, user } = accessIn(configs.get(who) ?? "")
+    const ca = pemOf(cluster.certificateAuthority)
+    const agent = new Agent({ keepAlive: true, ca, cert: pemOf(user.certificate), key: pemOf(user.key) })
+    const made = { agent, port: Number(new URL(cluster.server).port) }
+    agents.set(who, made)
+    return made
+  }
+  const ask: Zoo["ask"] = (who, method, path, { body, headers = {} } = {}) =>
+    new Promise((resolve, reject) => {
+      const { agent, port } = connection(who)
+      const length = body === undefined ? {} : { "content-length": Buffer.byteLength(body) }
+      const type = body === undefined ? {} : { "content-type": "application/json" }
+      const sent = request(
+        { agent, host: "127.0.0.1", port, method, path, headers: { ...length, ...type, ...headers } },
+        (response) => {
+          const chunks: Array<Buffer> = []
+          response.on("data", (chunk: Buffer) => chunks.push(chunk))
+          response.on("error", reject)
+          response.on("end", () =>
+            resolve({
+              code: response.statusCode ?? 0,
+              headers: response.rawHeaders.join("\n"),
+              body: Buffer.concat(chunks).toString("utf8")
+            })
+          )
+        }
+      )
+      sent.on("error", reject)
+      sent.end(body)
+    })
+
+  const tenant: Zoo["tenant"] = async (id, spec = "{}") => {
+    const manifest = `{"apiVersion":"tenant.kubezoo.io/v1alpha1","kind":"Tenant","metadata":{"name":"${id}"},"spec":${spec}}`
+    const made = await kubectl("operator", ["create", "--validate=false", "-f", "-"], manifest)
+    if (made.code !== 0) throw new Error(`tenant ${id}: ${made.err}`)
+    await until(`tenant ${id} is ready`, async () => {
+      const read = await upstream.call("GET", `/apis/tenant.kubezoo.io/v1alpha1/tenants/${id}`)
+      return read.body.includes('"phase":"Ready"')
+    })
+    const path = `/apis/tenant.kubezoo.io/v1alpha1/tenants/${id}/kubeconfig`
+    const issued = await ask("operator", "POST", path)
+    if (issued.code !== 201) throw new Error(`kubeconfig of ${id}: ${issued.body}`)
+    write(id, issued.body)
+  }
+  return { upstream, running, kubectl, ask, tenant, kubeconfig: (who) => join(folder, who), stop }
+}
