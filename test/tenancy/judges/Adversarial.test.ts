@@ -10,6 +10,7 @@ import { headers } from "./attacks/Headers.ts"
 import { paths } from "./attacks/Paths.ts"
 import { reads } from "./attacks/Reads.ts"
 import { digestOf } from "./Digest.ts"
+import { bindings, tokens, webhooks } from "./Effects.ts"
 import { ATTACKER, furnish, furnishPlatform, LAIR, VAULT, VICTIM, VICTIM_MARK } from "./Parties.ts"
 import { startZoo, type Zoo } from "./Zoo.ts"
 
@@ -71,6 +72,20 @@ describeWith(...UPSTREAM_PROGRAMS)("an attacking tenant", (programs) => {
       }
       await Promise.all(Array.from({ length: TOGETHER }, worker))
       expect(found).toEqual([])
+      assert.deepStrictEqual(await digestOf(upstream.call), before)
+    },
+    120_000
+  )
+
+  it.each([
+    ["bindings", bindings],
+    ["continue tokens", tokens],
+    ["webhooks", webhooks]
+  ])(
+    "does nothing to others by %s",
+    async (_name, scene) => {
+      const before = await digestOf(upstream.call)
+      expect(await scene(provers)).toEqual([])
       assert.deepStrictEqual(await digestOf(upstream.call), before)
     },
     120_000

@@ -15,6 +15,8 @@ export interface Control extends Demand {
   readonly by: Prover
   /** What must be in the answer; by default nothing but success is asked for. */
   readonly shows?: string
+  /** Where upstream itself only goes so far. */
+  readonly code?: number
 }
 
 export interface Attack extends Demand {
@@ -85,7 +87,8 @@ const controlled = async (control: Control, provers: Provers): Promise<ReadonlyA
   const reply = await provers[control.by].ask(control.path, control).catch(failed)
   const text = said(reply)
   const start = `control by ${control.by} of ${control.method ?? "GET"} ${control.path}`
-  if (reply.code < 200 || reply.code >= 300) return [`${start}: ${reply.code} ${reply.body.toString().slice(0, 300)}`]
+  const isGood = control.code === undefined ? reply.code >= 200 && reply.code < 300 : reply.code === control.code
+  if (!isGood) return [`${start}: ${reply.code} ${reply.body.toString().slice(0, 300)}`]
   const shows = control.shows ?? ""
   return text.includes(shows) ? [] : [`${start} does not show ${shows}`]
 }

@@ -32,7 +32,9 @@ export const thingsOf = (mark: string): ReadonlyArray<Thing> => {
   const name = `${mark}-thing`
   const labels = { of: mark }
   const meta = { name, labels, annotations: { note: `belongs to ${mark}` } }
-  const template = { metadata: { labels }, spec: pod }
+  // Other labels than the pod's own: what has a selector must not take it for one of its replicas.
+  const chosen = { chosen: mark }
+  const template = { metadata: { labels: chosen }, spec: pod }
   const thing = (base: string, resource: string, kind: string, rest: object, namespaced = true): Thing => {
     const apiVersion = base.replace(/^\/apis?\//, "")
     return { base, resource, namespaced, body: { apiVersion, kind, metadata: meta, ...rest } }
@@ -49,22 +51,24 @@ export const thingsOf = (mark: string): ReadonlyArray<Thing> => {
     thing("/api/v1", "pods", "Pod", { spec: { ...pod, containers: [{ ...pod.containers[0], name: `c-${mark}` }] } }),
     thing("/api/v1", "podtemplates", "PodTemplate", { template }),
     thing("/api/v1", "replicationcontrollers", "ReplicationController", {
-      spec: { replicas: 0, selector: labels, template }
+      spec: { replicas: 0, selector: chosen, template }
     }),
-    thing("/api/v1", "limitranges", "LimitRange", { spec: { limits: [{ type: "Pod", max: { cpu: "64" } }] } }),
+    thing("/api/v1", "limitranges", "LimitRange", {
+      spec: { limits: [{ type: "PersistentVolumeClaim", max: { storage: "9Gi" } }] }
+    }),
     thing("/api/v1", "resourcequotas", "ResourceQuota", { spec: { hard: { pods: "50" } } }),
     thing("/api/v1", "persistentvolumeclaims", "PersistentVolumeClaim", {
       spec: { accessModes: ["ReadWriteOnce"], storageClassName: "", resources: { requests: { storage: "1Gi" } } }
     }),
     thing("/apis/apps/v1", "deployments", "Deployment", {
-      spec: { replicas: 0, selector: { matchLabels: labels }, template }
+      spec: { replicas: 0, selector: { matchLabels: chosen }, template }
     }),
     thing("/apis/apps/v1", "statefulsets", "StatefulSet", {
-      spec: { replicas: 0, serviceName: name, selector: { matchLabels: labels }, template }
+      spec: { replicas: 0, serviceName: name, selector: { matchLabels: chosen }, template }
     }),
     thing("/apis/apps/v1", "daemonsets", "DaemonSet", {
       spec: {
-        selector: { matchLabels: labels },
+        selector: { matchLabels: chosen },
         template: { ...template, spec: { ...pod, nodeSelector: { no: "where" } } }
       }
     }),

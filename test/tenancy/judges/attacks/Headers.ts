@@ -112,7 +112,7 @@ const kinds: ReadonlyArray<Attack> = [
     name: `kinds of others: ${path}`,
     path,
     codes: [403, 404],
-    control: { by: "platform", path, shows: "gem" }
+    control: { by: "platform", path, shows: path.includes(VICTIM_MARK) ? VICTIM_MARK : PLATFORM_MARK }
   })),
   {
     name: "the victim's kind by its own name",
