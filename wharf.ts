@@ -23,6 +23,7 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve apiserver --kubeconfig admin.conf", description: "a Kubernetes API on our own store" },
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" }
   ])
 )
@@ -52,8 +53,11 @@ const serving = async (system: string | undefined) => {
     return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTenancyCommand])
   }
   const { serveSchedulerCommand } = await import("#scheduling")
-  const servers = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
-  if (system === "scheduler") return Command.withSubcommands(serveOf, servers)
+  const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
+  if (system === "scheduler") return Command.withSubcommands(serveOf, left)
+  const { serveGatewayCommand } = await import("#gateway")
+  const servers = [...left, serveGatewayCommand] as const
+  if (system === "gateway") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
@@ -70,6 +74,7 @@ const everything = async () => {
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
+  const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   return Command.withSubcommands(wharf, [
     runCommand,
@@ -82,6 +87,7 @@ const everything = async () => {
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     await serving(undefined),
     storageCommand,
+    gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand
   ])

@@ -16,6 +16,7 @@ const judged = [
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scheduling/real/*.test.ts",
+  "test/gateway/serve/*.test.ts",
   "test/package.test.ts"
 ]
 const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks", setupFiles: ["./test/Seed.ts"] }

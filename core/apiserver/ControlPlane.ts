@@ -9,6 +9,7 @@ import { type ApiServer, makeApiServer } from "./ApiServer.ts"
 import type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
 import { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 import type { RingBounds } from "./cache/EventRing.ts"
+import type { Definition } from "./Definition.ts"
 import { serveCustomResources } from "./crd/CustomResources.ts"
 import { aggregateClusterRoles } from "./rbac/Aggregation.ts"
 import { makeDefinitions } from "./registry/DefinitionRegistry.ts"
@@ -31,6 +32,8 @@ export interface ControlPlaneOptions {
   readonly enable?: ReadonlyArray<string>
   readonly ring?: RingBounds
   readonly compaction?: Compaction
+  /** Resources beside the built-in ones. */
+  readonly definitions?: ReadonlyArray<Definition>
 }
 
 export interface ControlPlane {
@@ -48,7 +51,10 @@ export const makeControlPlane = (options: ControlPlaneOptions): ControlPlane => 
   const api = makeApiServer({
     keyValue,
     clockwork,
-    definitions: makeDefinitions(builtInDefinitions({ ...defaultResourcesContext, ...options.resources })),
+    definitions: makeDefinitions([
+      ...builtInDefinitions({ ...defaultResourcesContext, ...options.resources }),
+      ...(options.definitions ?? [])
+    ]),
     managers: schemaManagers,
     admission: (server) =>
       admissionPlugins(server, {

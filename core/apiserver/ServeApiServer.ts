@@ -14,9 +14,11 @@ import { type SigningKey, signingKey } from "./authn/SigningKeys.ts"
 import { newSigningKeyPem } from "./authn/SigningKeysAdapter.ts"
 import type { BootstrapOptions } from "./bootstrap/BootstrapObjects.ts"
 import { type ControlPlane, makeControlPlane } from "./ControlPlane.ts"
+import type { Call } from "./http/Call.ts"
 import { type ClusterCertificates, clusterCertificates } from "./http/ClusterCertificatesAdapter.ts"
 import { type Front, type FrontAuthenticator, makeFront } from "./http/Front.ts"
 import { kubeconfigText } from "./http/KubeconfigText.ts"
+import { methodNotAllowed } from "./http/PlainAnswers.ts"
 import { openAudit, readServerFile, ServerFileInvalid } from "./serve/ServeAudit.ts"
 import { openStore } from "./serve/ServeStore.ts"
 import { makeAuthenticator } from "./serve/ServerIdentity.ts"
@@ -107,7 +109,8 @@ const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
   const webhooks = yield* Effect.acquireRelease(Effect.sync(httpsWebhookCaller), (open) =>
     Effect.sync(() => open.close())
   )
-  const { disableAdmissionPlugins: disable, enableAdmissionPlugins: enable, eventTtlSeconds, serviceCidrs } = options
+  const { disableAdmissionPlugins: disable, enableAdmissionPlugins: enable } = options
+  const { eventTtlSeconds, serviceCidrs } = options
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       makeControlPlane({
@@ -116,7 +119,8 @@ const openPlane = Effect.fnUntraced(function* (options: ServerOptions) {
         resources: { eventTtlSeconds, serviceCidrs },
         webhooks: { caller: webhooks },
         disable,
-        enable
+        enable,
+        definitions: options.extensions.definitions
       })
     ),
     (plane) => Effect.sync(() => plane.stop())
@@ -142,6 +146,19 @@ const defectLog = Effect.map(Effect.context(), (context) => (defect: unknown): v
   const text = defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)
   Effect.runForkWith(context)(Effect.logError(text).pipe(Effect.annotateLogs(caller)))
 })
+
+/** Pages as the front takes them. */
+const pagePaths = (
+  pages: ServerOptions["extensions"]["pages"]
+): ReadonlyArray<readonly [string, (call: Call) => void]> =>
+  Array.from(pages, ([path, page]) => [
+    path,
+    (call) => {
+      if (call.exchange.method !== "GET") return call.fail(methodNotAllowed())
+      const { body, contentType } = page()
+      call.respond(200, [["content-type", contentType]], body)
+    }
+  ])
 
 interface Served {
   readonly options: ServerOptions
@@ -172,14 +189,19 @@ const openFront = Effect.fnUntraced(function* ({ certificates, key, options, pla
         name: "poststarthook/bootstrap",
         readinessOnly: true,
         check: () => (state.ready ? undefined : "not finished")
-      }
+      },
+      ...options.extensions.checks
     ],
+    metrics: options.extensions.metrics,
     ...(audit === undefined ? {} : { audit }),
     ...(streams === undefined ? {} : { streams }),
     limits,
     requestTimeoutMs,
     serverAddress: address,
-    extraPaths: openIdPaths(SERVICE_ACCOUNT_ISSUER, `https://${reachable}:${port}`, [key]),
+    extraPaths: new Map([
+      ...openIdPaths(SERVICE_ACCOUNT_ISSUER, `https://${reachable}:${port}`, [key]),
+      ...pagePaths(options.extensions.pages)
+    ]),
     onDefect
   })
   const tls =

@@ -43,6 +43,7 @@ export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./boo
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
+export { definitionsOf as customDefinitions } from "./crd/CustomResource.ts"
 export type {
   Action,
   Column,
@@ -53,8 +54,10 @@ export type {
   StrategyContext,
   Subresource
 } from "./Definition.ts"
+export { versionInfo } from "./http/Version.ts"
 export { inProcessClient } from "./InProcessClient.ts"
 export {
+  type CertificateOptions,
   CertificatesFailed,
   clientCertificate,
   type ClusterCertificates,
@@ -75,6 +78,10 @@ export {
 } from "./http/RequestBody.ts"
 export { Query } from "./http/RequestUrl.ts"
 export { uuidFrom } from "./http/RequestId.ts"
+export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
+export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
+export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
+export { openAudit } from "./serve/ServeAudit.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
@@ -105,7 +112,14 @@ export {
   listenAddress,
   serveApiServerCommand
 } from "./ServeApiServerCommand.ts"
-export { defaultServerOptions, type ServerOptions } from "./serve/ServerOptions.ts"
+export type { HealthCheck } from "./http/HealthChecks.ts"
+export {
+  defaultServerOptions,
+  noExtensions,
+  type ServerExtensions,
+  type ServerOptions,
+  type ServerPage
+} from "./serve/ServerOptions.ts"
 export { builtInDefinitions } from "./resources/BuiltIns.ts"
 export { defaultResourcesContext, type ResourcesContext } from "./resources/Context.ts"
 export { CronClock, cronClock } from "./resources/batch/CronClock.ts"
@@ -121,3 +135,12 @@ export {
   textOf,
   textsOf
 } from "./resources/Fields.ts"
+export {
+  duplicate,
+  forbidden,
+  invalid,
+  invalidUnshown,
+  notFound,
+  type Problems,
+  required
+} from "./resources/Problems.ts"

@@ -44,6 +44,8 @@ export interface ClientSettings {
   /** Called once, when the server's SETTINGS are here: from then on its stream limit is known. */
   readonly onReady: (client: ClientConnection) => void
   readonly onClose: ((reason: string) => void) | undefined
+  /** Called when a stream has ended and its place is free. */
+  readonly onRoom?: () => void
 }
 
 export class ClientConnection extends Connection implements GrpcClient {
@@ -292,6 +294,7 @@ export class ClientConnection extends Connection implements GrpcClient {
 
   protected onClosed(): void {
     if (this.waiting.length > 0) this.startWaiting()
+    if (this.hasRoom) this.settings.onRoom?.()
     if (this.away && this.streams.size === 0) this.abort(H2Error.NoError, this.lostReason)
   }
 

@@ -66,10 +66,12 @@ const protocolsOf = ({ protocol, tls }: ConnectHttpOptions): Protocols => {
 const settingsOf = (
   options: ConnectHttpOptions,
   onReady: (connection: ClientConnection) => void,
-  onClose: () => void
+  onClose: () => void,
+  onRoom: () => void
 ): ClientSettings => ({
   onReady,
   onClose,
+  onRoom,
   authority: authorityOf(options),
   scheme: options.tls === undefined ? "http" : "https",
   metadata: [],
@@ -95,7 +97,8 @@ const open = (options: ConnectHttpOptions): Effect.Effect<HttpClient, ConnectFai
       succeed(client)
     }
     const closed = (): void => client?.onClose?.()
-    const connection = new ClientConnection(socket, options.tls !== undefined, settingsOf(options, ready, closed))
+    const room = (): void => client?.onRoom?.()
+    const connection = new ClientConnection(socket, options.tls !== undefined, settingsOf(options, ready, closed, room))
     return (chunk) => connection.receive(chunk)
   })
 
@@ -103,6 +106,7 @@ const open = (options: ConnectHttpOptions): Effect.Effect<HttpClient, ConnectFai
 class Http2Client implements HttpClient {
   readonly protocol = "h2"
   onClose: (() => void) | undefined
+  onRoom: (() => void) | undefined
   private readonly connection: ClientConnection
 
   constructor(connection: ClientConnection) {
@@ -111,6 +115,10 @@ class Http2Client implements HttpClient {
 
   get ready(): boolean {
     return this.connection.hasRoom
+  }
+
+  get leaving(): boolean {
+    return !this.connection.ready
   }
 
   get activeRequests(): number {

@@ -52,6 +52,8 @@ export abstract class Connection implements FrameSink, Pingable {
   ended = false
   /** Whether our side said goodbye. */
   draining = false
+  /** Whether open streams were asked to end as well. */
+  hurried = false
   protected readonly socket: Duplex
   private readonly reader = new FrameReader()
   private readonly blocks: HeaderBlocks

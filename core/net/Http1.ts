@@ -9,6 +9,7 @@ import { deadBody } from "./HttpCall.ts"
 import type { HttpBody, HttpExchange, HttpExchangeHandler, HttpFields, PeerCertificate } from "./HttpExchange.ts"
 import { highWaterBytes } from "./HttpStream.ts"
 import type { Peer } from "./Peer.ts"
+import type { TlsIdentity } from "./Tls.ts"
 
 /** How long a connection may stay idle between two requests (as kube-apiserver's). */
 const idleMs = 90_000
@@ -104,6 +105,7 @@ const refuse = (error: Error & { readonly code?: string }, socket: Duplex): void
 class Http1Exchange implements HttpExchange, HttpBody {
   readonly protocol = "HTTP/1.1"
   onDrain: (() => void) | undefined
+  memo: unknown
   private readonly http1: Http1
   private readonly names: Peer
   private readonly incoming: IncomingMessage
@@ -176,6 +178,22 @@ class Http1Exchange implements HttpExchange, HttpBody {
 
   get serverName(): string | undefined {
     return this.names.serverName
+  }
+
+  get tlsIdentity(): TlsIdentity | undefined {
+    return this.names.identity
+  }
+
+  get bodyless(): boolean {
+    const { headers } = this.incoming
+    const unframed = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
+    return unframed || this.upgradable !== undefined
+  }
+
+  hangUp(): void {
+    const { outgoing } = this
+    outgoing.shouldKeepAlive = false
+    if (outgoing.headersSent) outgoing.once("finish", () => this.incoming.socket.end())
   }
 
   header(name: string): string | undefined {
@@ -253,6 +271,10 @@ class Http1Exchange implements HttpExchange, HttpBody {
     return !this.wantsDrain
   }
 
+  relay(view: Uint8Array): boolean {
+    return this.write(Buffer.from(view))
+  }
+
   end(trailers?: HttpFields): void {
     if (this.outgoing.writableEnded || this.outgoing.destroyed) return
     if (trailers !== undefined && trailers.length > 0) this.outgoing.addTrailers(flat(trailers))
@@ -293,8 +315,7 @@ class Http1Exchange implements HttpExchange, HttpBody {
   goAway(): void {
     const notify = this.goAwayHook
     this.goAwayHook = undefined
-    this.outgoing.shouldKeepAlive = false
-    if (this.outgoing.headersSent) this.outgoing.once("finish", () => this.incoming.socket.end())
+    this.hangUp()
     this.guard(() => notify?.())
   }
 

@@ -40,6 +40,7 @@ export const rawFields = (head: HttpRequestHead, authority: string): Array<strin
 export class Http1Client implements HttpClient {
   readonly protocol = "http/1.1"
   onClose: (() => void) | undefined
+  onRoom: (() => void) | undefined
   private readonly socket: Socket
   private readonly agent: OneSocket
   private readonly authority: string
@@ -58,6 +59,10 @@ export class Http1Client implements HttpClient {
 
   get ready(): boolean {
     return this.current === undefined && !this.closing && !this.socket.destroyed && this.socket.writable
+  }
+
+  get leaving(): boolean {
+    return this.closing || this.socket.destroyed || !this.socket.writable
   }
 
   get activeRequests(): number {
@@ -87,6 +92,7 @@ export class Http1Client implements HttpClient {
   private freed(): void {
     this.current = undefined
     if (this.closing) this.close()
+    else if (this.ready) this.onRoom?.()
   }
 
   private closed(): void {
@@ -132,6 +138,10 @@ class Http1Request implements HttpClientRequest {
     outgoing.write(bytes)
     this.wantsDrain ||= outgoing.writableNeedDrain && outgoing.writableLength > highWaterBytes
     return !this.wantsDrain
+  }
+
+  relay(view: Uint8Array): boolean {
+    return this.write(Buffer.from(view))
   }
 
   end(bytes?: Uint8Array): void {

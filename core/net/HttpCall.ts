@@ -7,10 +7,12 @@ import { failedText } from "./Http.ts"
 import type { HttpBody, HttpExchange, HttpFields, PeerCertificate } from "./HttpExchange.ts"
 import { HttpStream, inPlaceBytes } from "./HttpStream.ts"
 import type { ServerConnection } from "./ServerConnection.ts"
+import type { TlsIdentity } from "./Tls.ts"
 
 /** The body of an answer that can no longer be given. */
 export const deadBody: HttpBody = {
   write: () => false,
+  relay: () => false,
   bufferedBytes: 0,
   onDrain: undefined,
   end: () => {},
@@ -25,6 +27,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
   private readonly headers: HeaderList
   private taker: BodyTaker | undefined
   private answered = false
+  bodyless = false
   /** Whether the answer has no body: what is written is swallowed. */
   private bodiless = false
   private closeHook: (() => void) | undefined
@@ -40,6 +43,7 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
 
   /** Hands the request to the handler. */
   begin(endStream: boolean): void {
+    this.bodyless = endStream
     if (endStream) this.onData(empty, 0, 0, true)
     this.guard(() => this.connection.service.http(this))
   }
@@ -70,6 +74,22 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
 
   get serverName(): string | undefined {
     return this.connection.peer.serverName
+  }
+
+  get tlsIdentity(): TlsIdentity | undefined {
+    return this.connection.peer.identity
+  }
+
+  get memo(): unknown {
+    return this.headers.target
+  }
+
+  set memo(value: unknown) {
+    this.headers.target = value
+  }
+
+  hangUp(): void {
+    this.connection.drain(false)
   }
 
   header(name: string): string | undefined {
@@ -187,6 +207,10 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
 
   write(bytes: Uint8Array): boolean {
     return this.bodiless || this.send(bytes)
+  }
+
+  relay(view: Uint8Array): boolean {
+    return this.bodiless || this.send(view, true)
   }
 
   end(trailers?: HttpFields): void {

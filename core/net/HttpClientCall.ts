@@ -38,6 +38,10 @@ export class HttpClientCall extends HttpStream implements HttpClientRequest {
     return this.send(bytes)
   }
 
+  relay(view: Uint8Array): boolean {
+    return this.send(view, true)
+  }
+
   end(bytes?: Uint8Array): void {
     if (this.finished || this.closed) return
     if (bytes !== undefined && bytes.length > 0) return this.sendLast(bytes)
@@ -152,6 +156,7 @@ export const refusedRequest = (listener: HttpAnswerListener, reason: string): Ht
   })
   return {
     write: () => false,
+    relay: () => false,
     end: () => {},
     bufferedBytes: 0,
     pause: () => {},

@@ -2,6 +2,7 @@
 // the same over HTTP/2 and HTTP/1.1.
 // Owns the shapes; refuses to own any behaviour, which the connections bring.
 import type { Duplex } from "node:stream"
+import type { TlsIdentity } from "./Tls.ts"
 
 /** Field names in lower case, in the order of sending. */
 export type HttpFields = ReadonlyArray<readonly [string, string]>
@@ -34,6 +35,15 @@ export interface HttpExchange {
   readonly peerCertificateProblem: string | undefined
   /** The server name that the client asked for (SNI). */
   readonly serverName: string | undefined
+  /** What a listener that chooses by server name showed to this client; undefined for other listeners. */
+  readonly tlsIdentity: TlsIdentity | undefined
+  /** Whether the request ended with its head: no body follows. */
+  readonly bodyless: boolean
+  /**
+   * Whatever the handler made of this request's head alone. Over HTTP/2 it may come back for a later request of the same
+   * connection whose head is the same, octet for octet; it starts undefined.
+   */
+  memo: unknown
   /** Reads the body whole; undefined when it is longer than `maxBytes` or the client went away. Once, and not with `onBody`. */
   readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void
   /** Takes the body as it comes; a chunk is a view that is valid during the call. `false` pauses it until `resumeBody`. */
@@ -47,6 +57,8 @@ export interface HttpExchange {
   onClose: (() => void) | undefined
   /** The server says goodbye and waits for the answer's end, but not for long: at most once, at once if it has said it already. */
   onGoAway: (() => void) | undefined
+  /** Says goodbye on this connection: open requests may end, no new ones come. */
+  hangUp(): void
   /** Takes an HTTP/1.1 connection over after sending 101 with these fields; undefined over HTTP/2 or without an Upgrade field. */
   upgrade(fields: HttpFields): Duplex | undefined
 }
@@ -55,6 +67,8 @@ export interface HttpExchange {
 export interface HttpBody {
   /** Sends bytes; their memory is handed over. False above the high-water mark: wait for `onDrain`; false when all is over. */
   write(bytes: Uint8Array): boolean
+  /** The same for a view that is only valid during the call: copied where it cannot go out at once. */
+  relay(view: Uint8Array): boolean
   readonly bufferedBytes: number
   onDrain: (() => void) | undefined
   end(trailers?: HttpFields): void
@@ -79,6 +93,8 @@ export interface HttpAnswerListener {
 /** A request on the client's side. */
 export interface HttpClientRequest {
   write(bytes: Uint8Array): boolean
+  /** The same for a view that is only valid during the call. */
+  relay(view: Uint8Array): boolean
   end(bytes?: Uint8Array): void
   readonly bufferedBytes: number
   /** Stops reading the answer: the server's window fills. */
@@ -101,10 +117,14 @@ export interface HttpClient {
   readonly protocol: "h2" | "http/1.1"
   /** Whether new requests can start now: connected, no goodbye seen, streams left. */
   readonly ready: boolean
+  /** Whether it takes no new requests any more, whatever ends: goodbye was seen or said, or it is lost. */
+  readonly leaving: boolean
   readonly activeRequests: number
   request(head: HttpRequestHead, listener: HttpAnswerListener): HttpClientRequest
   /** Called once when the connection ended, after every open request failed. */
   onClose: (() => void) | undefined
+  /** Called when a request has ended and another one can start. */
+  onRoom: (() => void) | undefined
   /** Takes no more requests and closes when the open ones have ended. */
   closeWhenIdle(): void
   /** Fails what is open and closes. */

@@ -37,6 +37,10 @@ export abstract class HttpStream extends Stream {
   private heldStart = 0
   private heldEnd = 0
   private wantsDrain = false
+  /** Where the DATA frame stands that was written last, as long as nothing else was written behind it. */
+  private lastAt = -1
+  private lastEnd = 0
+  private lastTotal = 0
   private trailersWait: HttpFields | undefined
 
   /** Takes a chunk of the body, a view that is valid during the call; false pauses. */
@@ -127,7 +131,7 @@ export abstract class HttpStream extends Stream {
   // --- what goes out ---
 
   /** Sends bytes whose memory is handed over; false above the high-water mark, and when nothing can be sent any more. */
-  protected send(bytes: Uint8Array): boolean {
+  protected send(bytes: Uint8Array, isView = false): boolean {
     if (this.finished || this.closed) return false
     const { connection } = this
     const size = bytes.length
@@ -135,12 +139,14 @@ export abstract class HttpStream extends Stream {
     if (size <= inPlaceBytes && connection.sender.free(this, size)) {
       const { out } = connection
       out.room(frameHeaderBytes + size)
-      out.end = this.putData(out.end, size, 0)
+      this.lastAt = out.end
+      out.end = this.lastEnd = this.putData(out.end, size, 0)
+      this.lastTotal = out.total
       out.bytes.set(bytes, out.end - size)
       connection.wrote()
       return true
     }
-    this.enqueue(bytes)
+    this.enqueue(isView ? Buffer.from(bytes) : bytes)
     connection.sender.offer(this)
     connection.wrote()
     // Once promised, the drain is owed, however little is queued when the next bytes are sent.
@@ -179,8 +185,13 @@ export abstract class HttpStream extends Stream {
     } else {
       const { connection } = this
       const { out } = connection
-      out.room(frameHeaderBytes)
-      out.end = this.putData(out.end, 0, Flag.EndStream)
+      if (this.lastAt >= 0 && out.end === this.lastEnd && out.total === this.lastTotal) {
+        // The last piece has not left yet: it says itself that it is the last.
+        out.bytes[this.lastAt + 4] |= Flag.EndStream
+      } else {
+        out.room(frameHeaderBytes)
+        out.end = this.putData(out.end, 0, Flag.EndStream)
+      }
       connection.wrote()
       connection.endLocal(this)
       this.left()

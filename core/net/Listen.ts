@@ -3,6 +3,7 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
+import { withClientHello } from "./ClientHello.ts"
 import type { ConnectionLimits } from "./Connection.ts"
 import type { GrpcMethod } from "./Contract.ts"
 import { preface } from "./Frame.ts"
@@ -11,9 +12,16 @@ import { Http1 } from "./Http1.ts"
 import type { HttpExchangeHandler } from "./HttpExchange.ts"
 import type { KeepaliveOptions } from "./Keepalive.ts"
 import { describeSystemError, ListenFailed } from "./NetError.ts"
-import { peerOf } from "./Peer.ts"
+import { type Peer, peerOf } from "./Peer.ts"
 import { ServerConnection, type Service } from "./ServerConnection.ts"
-import { type ServerTls, watchServerTls } from "./Tls.ts"
+import {
+  identityOptions,
+  type ListenTls,
+  type ServerTls,
+  type TlsIdentity,
+  type TlsSelect,
+  watchServerTls
+} from "./Tls.ts"
 
 /** How long a client may take for its TLS handshake, and then to show its first bytes. */
 const firstBytesMs = 10_000
@@ -30,7 +38,7 @@ export interface ListenOptions {
   readonly http?: HttpHandler
   /** The same with streams; goes before `http`. */
   readonly exchange?: HttpExchangeHandler
-  readonly tls?: ServerTls
+  readonly tls?: ListenTls
   /** Streams that a client may have open at once. Default 100,000. */
   readonly maxConcurrentStreams?: number
   /** Bytes of the largest request message. Default 4,194,304, as grpc-go. */
@@ -123,6 +131,7 @@ class Listener {
   private readonly http1: Http1
   private readonly connections = new Set<ServerConnection>()
   private readonly sockets = new Set<Socket>()
+  private readonly secured = new WeakMap<TlsIdentity, Server>()
   private accepted = 0
   private onIdle: (() => void) | undefined
 
@@ -144,28 +153,58 @@ class Listener {
       onClosed: (connection) => void this.connections.delete(connection),
       stats
     }
-    if (options.tls === undefined) {
+    const { tls } = options
+    if (tls === undefined) {
       this.server = createServer({ noDelay: true }, (socket) => {
         this.track(socket)
         this.sniff(socket, false)
       })
-    } else {
-      const watched = watchServerTls(options.tls)
-      const server = createTlsServer(
-        { ...watched.options(), handshakeTimeout: firstBytesMs, noDelay: true },
-        (socket) => this.sniff(socket, true)
-      )
-      // Runs before the handshake of the connection that it is called for.
-      server.prependListener("connection", (socket: Socket) => {
-        watched.refresh(server)
+    } else if ("select" in tls) {
+      this.server = createServer({ noDelay: true }, (socket) => {
         this.track(socket)
+        withClientHello(socket, firstBytesMs, (serverName) => this.handshake(tls.select, serverName, socket))
       })
-      this.server = server
+    } else {
+      this.server = this.oneCertificate(tls)
     }
     // A connection that could not be accepted (too many open files) is lost, the listener is not.
     this.server.on("error", (error) => {
       if (this.server.listening) onDefect(error)
     })
+  }
+
+  private oneCertificate(tls: ServerTls): Server {
+    const watched = watchServerTls(tls)
+    const server = createTlsServer({ ...watched.options(), handshakeTimeout: firstBytesMs, noDelay: true }, (socket) =>
+      this.sniff(socket, true)
+    )
+    // Runs before the handshake of the connection that it is called for.
+    server.prependListener("connection", (socket: Socket) => {
+      watched.refresh(server)
+      this.track(socket)
+    })
+    return server
+  }
+
+  /** Each identity has a TLS server of its own, and with it its own session tickets; it ends with the identity. */
+  private handshake(select: TlsSelect, serverName: string | undefined, socket: Socket): boolean {
+    const identity = select(serverName)
+    if (identity === undefined) return false
+    try {
+      let server = this.secured.get(identity)
+      if (server === undefined) {
+        server = createTlsServer({ ...identityOptions(identity), handshakeTimeout: firstBytesMs }, (socket) =>
+          this.sniff(socket, true, identity)
+        )
+        this.secured.set(identity, server)
+      }
+      server.emit("connection", socket)
+      return true
+    } catch (defect) {
+      // Texts that are no certificate: this name is not served, the others are.
+      this.service.onDefect(defect)
+      return false
+    }
   }
 
   get listening(): Listening {
@@ -238,7 +277,7 @@ class Listener {
   }
 
   /** Waits for as many bytes as tell the two protocols apart. */
-  private sniff(socket: Socket, tls: boolean): void {
+  private sniff(socket: Socket, tls: boolean, identity?: TlsIdentity): void {
     let seen: Buffer = Buffer.alloc(0)
     const silent = (): void => void socket.destroy()
     const ignore = (): void => {}
@@ -250,29 +289,29 @@ class Listener {
       socket.off("data", onData)
       socket.off("error", ignore)
       socket.setTimeout(0, silent)
-      if (isH2) this.startH2(socket, tls, seen.subarray(preface.length))
-      else this.startH1(socket, tls, seen)
+      if (isH2) this.startH2(socket, peerOf(socket, tls, identity), seen.subarray(preface.length))
+      else this.startH1(socket, peerOf(socket, tls, identity), seen)
     }
     socket.setTimeout(firstBytesMs, silent)
     socket.on("error", ignore)
     socket.on("data", onData)
   }
 
-  private startH2(socket: Socket, tls: boolean, rest: Buffer): void {
-    const connection = new ServerConnection(socket, tls, this.service, peerOf(socket, tls))
+  private startH2(socket: Socket, peer: Peer, rest: Buffer): void {
+    const connection = new ServerConnection(socket, peer.secure, this.service, peer)
     this.connections.add(connection)
     socket.on("data", (chunk: Buffer) => connection.receive(chunk))
     if (rest.length > 0) connection.receive(rest)
   }
 
-  private startH1(socket: Socket, tls: boolean, seen: Buffer): void {
+  private startH1(socket: Socket, peer: Peer, seen: Buffer): void {
     socket.on("close", () => {
       this.service.stats.bytesReceived += socket.bytesRead
       this.service.stats.bytesSent += socket.bytesWritten
     })
     socket.pause()
     socket.unshift(seen)
-    this.http1.accept(socket, peerOf(socket, tls))
+    this.http1.accept(socket, peer)
     socket.resume()
   }
 }

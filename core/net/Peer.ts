@@ -3,6 +3,7 @@
 import type { Socket } from "node:net"
 import type { PeerCertificate as NodeCertificate, TLSSocket } from "node:tls"
 import type { PeerCertificate } from "./HttpExchange.ts"
+import type { TlsIdentity } from "./Tls.ts"
 
 /** What all requests of a connection share. */
 export interface Peer {
@@ -13,16 +14,18 @@ export interface Peer {
   readonly secure: boolean
   /** The name that the client asked for (SNI). */
   readonly serverName: string | undefined
+  /** What the listener chose by that name; undefined when it does not choose. */
+  readonly identity: TlsIdentity | undefined
   readonly certificate: PeerCertificate | undefined
   /** Why the certificate that the client showed is not trusted. */
   readonly certificateProblem: string | undefined
 }
 
 /** Reads a socket's peer; over TLS after its handshake. */
-export const peerOf = (socket: Socket, tls: boolean): Peer => {
+export const peerOf = (socket: Socket, tls: boolean, identity?: TlsIdentity): Peer => {
   const peer = endpoint(socket.remoteAddress, socket.remotePort)
   const localAddress = endpoint(socket.localAddress, socket.localPort)
-  const plain = { peer, localAddress, secure: tls, serverName: undefined }
+  const plain = { peer, localAddress, secure: tls, serverName: undefined, identity }
   if (!tls) return { ...plain, certificate: undefined, certificateProblem: undefined }
   const secured = socket as TLSSocket & { readonly servername?: string | false | null }
   const shown = secured.getPeerCertificate() as Partial<NodeCertificate>

@@ -191,7 +191,14 @@ export class ServerConnection extends Connection {
   }
 
   /** Says goodbye: no new streams once the client has seen it, the open ones may end, then the socket closes. */
-  drain(): void {
+  drain(hurry = true): void {
+    this.sayGoodbye()
+    if (!hurry || this.hurried) return
+    this.hurried = true
+    for (const stream of this.streams.values()) stream.goAway()
+  }
+
+  private sayGoodbye(): void {
     if (this.draining || this.ended) return
     this.draining = true
     // The first GOAWAY names no last stream, for streams may be on their way; our ping's answer tells when none can be.
@@ -199,7 +206,6 @@ export class ServerConnection extends Connection {
     this.ping()
     this.flush()
     setTimeout(() => this.lastGoAway(), goAwayAnswerMs).unref()
-    for (const stream of this.streams.values()) stream.goAway()
   }
 
   /** Closes the socket now. */

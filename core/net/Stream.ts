@@ -52,7 +52,7 @@ export abstract class Stream {
   /** Has the owner told, once, when our side of the connection says goodbye; soon, if it has. */
   set onGoAway(hook: (() => void) | undefined) {
     this.goAwayHook = hook
-    if (hook !== undefined && this.connection.draining) process.nextTick(() => this.goAway())
+    if (hook !== undefined && this.connection.hurried) process.nextTick(() => this.goAway())
   }
 
   /** The connection says goodbye. */

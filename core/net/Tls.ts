@@ -1,7 +1,55 @@
 // TLS on both sides. Owns where certificates come from and that changed files are used from the next handshake on; refuses to
 // own their making. Files are looked at when a connection arrives, at most once a second.
 import { readFileSync, statSync } from "node:fs"
-import type { SecureContextOptions, Server, TlsOptions } from "node:tls"
+import { createSecureContext, type SecureContextOptions, type Server, type TlsOptions } from "node:tls"
+
+/**
+ * What a server shows and trusts for one name: its certificate, the authorities of its clients, and session tickets of its own, so
+ * that a ticket which one identity gave out means nothing to another. Compared by reference: equal texts are two identities.
+ */
+export interface TlsIdentity {
+  /** PEM; the chain as it is sent. */
+  readonly cert: string
+  readonly key: string
+  /** PEM of who may vouch for clients; without it no certificate is asked for, unless `clientAuth` says so. */
+  readonly ca?: string
+  /** As in `ServerTls`. Default: "optional" with a `ca`, false without. */
+  readonly clientAuth?: boolean | "optional"
+}
+
+/** Checks an identity: why its texts are no certificate, key or authorities, or undefined. Never holds any of them. */
+export const tlsIdentityProblem = ({ cert, key, ca }: TlsIdentity): string | undefined => {
+  try {
+    createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
+    return undefined
+  } catch (error) {
+    const { code } = error as { readonly code?: string }
+    return code === undefined
+      ? "the certificate, its key or the authorities cannot be read"
+      : `OpenSSL refuses it: ${code}`
+  }
+}
+
+/** Chooses what a client is shown by the name that it asks for (undefined: none); undefined refuses the name. */
+export type TlsSelect = (serverName: string | undefined) => TlsIdentity | undefined
+
+/** The handshake's options for one identity. */
+export const identityOptions = ({ cert, key, ca, clientAuth }: TlsIdentity): TlsOptions => {
+  const asks = clientAuth ?? (ca === undefined ? false : "optional")
+  return {
+    ALPNProtocols: ["h2", "http/1.1"],
+    minVersion: "TLSv1.2",
+    requestCert: asks !== false,
+    rejectUnauthorized: asks === true,
+    // Without authorities of its own nobody vouches for a client: Node would else trust those of the web.
+    ca: ca ?? [],
+    cert,
+    key
+  }
+}
+
+/** How a listener does TLS: with one certificate, or by name. */
+export type ListenTls = ServerTls | { readonly select: TlsSelect }
 
 /** Certificates of a server: PEM files that are read again when they change, PEM texts, or a function that is asked once a second. */
 export type ServerTls = (

@@ -33,7 +33,14 @@ export { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } f
 export type { KeepaliveOptions } from "./Keepalive.ts"
 export { listen, type Listening, type ListenOptions, type ListenStats } from "./Listen.ts"
 export { ConnectFailed, GrpcStatus, ListenFailed, type NetError, RequestFailed } from "./NetError.ts"
-export type { ClientTls, ServerTls } from "./Tls.ts"
+export {
+  type ClientTls,
+  type ListenTls,
+  type ServerTls,
+  type TlsIdentity,
+  tlsIdentityProblem,
+  type TlsSelect
+} from "./Tls.ts"
 export {
   int64,
   type Int64,

@@ -1,10 +1,10 @@
 // The audit trail: an audit.k8s.io/v1 Event for each stage of each request that the policy asks for.
 // Owns the events' content; where they go is a backend's business, what is recorded the policy's.
-import { isJsonObject, type Json, type JsonObject, rfc3339Micro } from "#kube"
+import { type Clockwork, isJsonObject, type Json, type JsonObject, rfc3339Micro } from "#kube"
+import type { HttpExchange } from "#net"
 import type { UserInfo } from "../Request.ts"
-import type { AuditConfig, AuditPolicy, AuditStage } from "./AuditPolicy.ts"
-import type { Call } from "./Call.ts"
-import type { FrontMetrics } from "./FrontMetrics.ts"
+import type { AuditConfig, AuditPolicy, AuditStage, AuditSubject } from "./AuditPolicy.ts"
+import type { CallRecord } from "./Call.ts"
 
 export type AuditEvent = JsonObject
 
@@ -13,19 +13,31 @@ export interface AuditBackend {
   readonly write: (event: AuditEvent) => void
 }
 
+/** A request as it is recorded; the front's Call is one. */
+export interface AuditedRequest extends AuditSubject {
+  readonly exchange: Pick<HttpExchange, "path" | "peer" | "header">
+  readonly auditId: string
+  /** Milliseconds since the epoch. */
+  readonly receivedMs: number
+  /** The HTTP code, once answered. */
+  readonly status: number
+  readonly record: CallRecord
+  readonly clockwork: Pick<Clockwork, "now">
+}
+
 export class Audit {
   private readonly policy: AuditPolicy
   private readonly backends: ReadonlyArray<AuditBackend>
-  private readonly metrics: FrontMetrics
+  private readonly metrics: { auditEvents: number }
 
-  constructor(policy: AuditPolicy, backends: ReadonlyArray<AuditBackend>, metrics: FrontMetrics) {
+  constructor(policy: AuditPolicy, backends: ReadonlyArray<AuditBackend>, metrics: { auditEvents: number }) {
     this.policy = policy
     this.backends = backends
     this.metrics = metrics
   }
 
   /** Begins to record a call; answers what tells of its later stages, undefined when nothing is recorded. */
-  begin(call: Call): AuditTrail | undefined {
+  begin(call: AuditedRequest): AuditTrail | undefined {
     const config = this.policy.configOf(call)
     if (config.level === "None") return undefined
     const trail = new AuditTrail(call, config, (event) => {
@@ -40,12 +52,12 @@ export class Audit {
 export class AuditTrail {
   readonly wantsBodies: boolean
   readonly wantsAnswers: boolean
-  private readonly call: Call
+  private readonly call: AuditedRequest
   private readonly config: AuditConfig
   private readonly emit: (event: AuditEvent) => void
   private readonly annotations: Record<string, string> = {}
 
-  constructor(call: Call, config: AuditConfig, emit: (event: AuditEvent) => void) {
+  constructor(call: AuditedRequest, config: AuditConfig, emit: (event: AuditEvent) => void) {
     this.call = call
     this.config = config
     this.emit = emit
@@ -103,7 +115,7 @@ const userJson = ({ extra, groups, name, uid }: UserInfo): JsonObject => ({
   ...(extra === undefined ? {} : { extra })
 })
 
-const objectRef = ({ info, record }: Call): JsonObject => {
+const objectRef = ({ info, record }: AuditedRequest): JsonObject => {
   if (!info.isResourceRequest) return {}
   const { apiGroup, apiVersion, namespace, resource, subresource } = info
   const body = record.requestObject
@@ -122,7 +134,7 @@ const objectRef = ({ info, record }: Call): JsonObject => {
   }
 }
 
-const responseStatus = ({ record: { failure }, status }: Call): JsonObject => {
+const responseStatus = ({ record: { failure }, status }: AuditedRequest): JsonObject => {
   if (failure === undefined) return { metadata: {}, code: status }
   const { details, message, reason } = failure.status
   return {
@@ -136,7 +148,7 @@ const responseStatus = ({ record: { failure }, status }: Call): JsonObject => {
 }
 
 /** The client and the proxies between, as far as they tell. */
-const sourceIps = ({ exchange }: Call): ReadonlyArray<string> => {
+const sourceIps = ({ exchange }: AuditedRequest): ReadonlyArray<string> => {
   const forwarded = (exchange.header("x-forwarded-for") ?? "").split(",").map((text) => text.trim())
   const real = exchange.header("x-real-ip")?.trim() ?? ""
   const peer = exchange.peer.slice(0, exchange.peer.lastIndexOf(":")).replaceAll(/[[\]]/g, "")

@@ -2,8 +2,8 @@
 // Owns reading the file and choosing the first rule that matches; refuses to record.
 import { Schema } from "effect"
 import { parse } from "yaml"
-import { isJsonObject, type Json, type JsonObject } from "#kube"
-import type { Call } from "./Call.ts"
+import { isJsonObject, type Json, type JsonObject, type RequestInfo } from "#kube"
+import type { UserInfo } from "../Request.ts"
 
 export type AuditLevel = "None" | "Metadata" | "Request" | "RequestResponse"
 export type AuditStage = "RequestReceived" | "ResponseStarted" | "ResponseComplete" | "Panic"
@@ -24,6 +24,15 @@ interface PolicyRule {
   readonly nonResourceURLs: ReadonlyArray<string>
   readonly omitStages: ReadonlyArray<AuditStage>
   readonly omitManagedFields: boolean
+}
+
+/** What rules look at. */
+export interface AuditSubject {
+  readonly info: RequestInfo
+  /** Who acts: after impersonation the one impersonated. */
+  readonly user: UserInfo
+  /** Who asked, where somebody else acts. */
+  readonly impersonator: UserInfo | undefined
 }
 
 /** What a request is recorded with. */
@@ -87,7 +96,7 @@ export class AuditPolicy {
   }
 
   /** How a call is recorded: by the first rule that matches, not at all without one. */
-  configOf(call: Call): AuditConfig {
+  configOf(call: AuditSubject): AuditConfig {
     return this.rules.find((rule) => matches(rule, call)) ?? none
   }
 }
@@ -145,7 +154,7 @@ const readRule = (
   }
 }
 
-const matches = (rule: PolicyRule, call: Call): boolean => {
+const matches = (rule: PolicyRule, call: AuditSubject): boolean => {
   const { info, user } = call
   if (rule.users.length > 0 && !rule.users.includes(user.name)) return false
   if (rule.userGroups.length > 0 && !user.groups.some((group) => rule.userGroups.includes(group))) return false
@@ -158,7 +167,7 @@ const matches = (rule: PolicyRule, call: Call): boolean => {
 const matchesPath = (spec: string, path: string): boolean =>
   spec === "*" || spec === path || (spec.endsWith("*") && path.startsWith(spec.replace(/\*+$/, "")))
 
-const matchesResource = (rule: PolicyRule, { info }: Call): boolean => {
+const matchesResource = (rule: PolicyRule, { info }: AuditSubject): boolean => {
   if (!info.isResourceRequest) return false
   if (rule.namespaces.length > 0 && !rule.namespaces.includes(info.namespace)) return false
   if (rule.resources.length === 0) return true

@@ -7,7 +7,6 @@ import { Audit, type AuditBackend } from "../http/Audit.ts"
 import { AuditLog } from "../http/AuditLogAdapter.ts"
 import { AuditPolicyInvalid, parseAuditPolicy } from "../http/AuditPolicy.ts"
 import { AuditWebhook } from "../http/AuditWebhook.ts"
-import type { FrontMetrics } from "../http/FrontMetrics.ts"
 import type { AuditOptions } from "./ServerOptions.ts"
 
 /** A file that the server was told to use cannot be used. */
@@ -71,5 +70,5 @@ export const openAudit = Effect.fnUntraced(function* (options: AuditOptions) {
     backends.push(webhook)
     yield* Effect.addFinalizer(() => Effect.sync(() => webhook.flush()))
   }
-  return (metrics: FrontMetrics) => new Audit(policy, backends, metrics)
+  return (metrics: { auditEvents: number }) => new Audit(policy, backends, metrics)
 })

@@ -1,5 +1,7 @@
 // What a serving process may be told, and what it does when it is told nothing.
 // Owns names, defaults and bounds; refuses to read flags or files.
+import type { Definition } from "../Definition.ts"
+import type { HealthCheck } from "../http/HealthChecks.ts"
 import type { InFlightLimits } from "../http/InFlight.ts"
 import type { Streams } from "../http/Streams.ts"
 
@@ -34,7 +36,27 @@ export interface ServerOptions {
   readonly audit: AuditOptions | undefined
   /** Carries logs, exec and their like to nodes. */
   readonly streams: Streams | undefined
+  readonly extensions: ServerExtensions
 }
+
+/** What a system brings that has its control plane here. */
+export interface ServerExtensions {
+  /** Resources beside the built-in ones. */
+  readonly definitions: ReadonlyArray<Definition>
+  readonly checks: ReadonlyArray<HealthCheck>
+  /** Further pages of `/metrics`. */
+  readonly metrics: ReadonlyArray<() => string>
+  /** What paths that are no API's answer to a GET, to whom RBAC lets get it. */
+  readonly pages: ReadonlyMap<string, () => ServerPage>
+}
+
+/** A page of text. */
+export interface ServerPage {
+  readonly contentType: string
+  readonly body: string
+}
+
+export const noExtensions: ServerExtensions = { definitions: [], checks: [], metrics: [], pages: new Map() }
 
 export interface AuditOptions {
   readonly policyFile: string
@@ -66,5 +88,6 @@ export const defaultServerOptions: ServerOptions = {
   disableAdmissionPlugins: [],
   enableAdmissionPlugins: [],
   audit: undefined,
-  streams: undefined
+  streams: undefined,
+  extensions: noExtensions
 }

@@ -25,7 +25,8 @@ export interface LeaderElectionOptions {
   readonly retryPeriodMs?: number
   /** Gives the lease up when cancelled while leading. Default true. */
   readonly releaseOnCancel?: boolean
-  readonly started: () => void
+  /** Leads from now on; `transitions` counts how often the lease has changed hands, and grows with every new holder. */
+  readonly started: (transitions: number) => void
   /** Leads no longer: by a lost lease or by the cancel. It stands for election again by itself, unless cancelled. */
   readonly stopped: () => void
   /** Whom the lease names, each time it is another one. */
@@ -185,7 +186,7 @@ class Candidate {
     })
     if (this.#leading) return
     this.#leading = true
-    started()
+    started(this.#observed === undefined ? 0 : numberOf(specOf(this.#observed.lease)["leaseTransitions"]))
   }
 
   #leave(): void {

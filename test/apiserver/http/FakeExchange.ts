@@ -52,6 +52,9 @@ export class FakeExchange implements HttpExchange {
   readonly peerCertificate = undefined
   readonly peerCertificateProblem = undefined
   readonly serverName = undefined
+  readonly tlsIdentity = undefined
+  readonly bodyless = false
+  memo: unknown
   onClose: (() => void) | undefined
   onGoAway: (() => void) | undefined
   status = 0
@@ -90,6 +93,8 @@ export class FakeExchange implements HttpExchange {
 
   resumeBody(): void {}
 
+  hangUp(): void {}
+
   respond(status: number, fields: HttpFields, body: string | Uint8Array): void {
     if (this.status !== 0) return
     this.status = status
@@ -104,6 +109,10 @@ export class FakeExchange implements HttpExchange {
     return (this.stream = {
       write: (bytes) => {
         this.chunks.push(bytes)
+        return this.flowing
+      },
+      relay: (view) => {
+        this.chunks.push(Buffer.from(view))
         return this.flowing
       },
       bufferedBytes: 0,
