@@ -7,6 +7,7 @@ import { findAsset, type ProgramName } from "#kind"
 import type { Accepted } from "../apiserver/kubectl/Accepted.ts"
 import { playAll, type Scene } from "../apiserver/kubectl/Tour.ts"
 import { tourTable } from "../apiserver/kubectl/TourTable.ts"
+import { acceptedOfGateways, gatewayScenes, startGatewaySides } from "../gateway/judges/GatewayTour.ts"
 import { acceptedOfTenants, startTenantSides, tenantScenes } from "../tenancy/judges/TenantTour.ts"
 import type { FrontSides } from "./Sides.ts"
 import type { UpstreamPrograms } from "./Upstream.ts"
@@ -18,6 +19,7 @@ interface Tour {
 }
 
 const tours: Readonly<Record<string, Tour>> = {
+  gateway: { start: startGatewaySides, scenes: gatewayScenes, accepted: acceptedOfGateways },
   tenancy: { start: startTenantSides, scenes: tenantScenes, accepted: acceptedOfTenants }
 }
 

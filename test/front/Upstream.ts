@@ -57,6 +57,8 @@ export interface UpstreamOptions {
   readonly endpoints?: number
   /** Flags of kube-apiserver beside the usual ones. */
   readonly flags?: ReadonlyArray<string>
+  /** A policy by which requests are recorded in audit.log of the folder. */
+  readonly audit?: object
   /** Without controllers, nodes and kubelet: for those who only need the API. */
   readonly bare?: boolean
 }
@@ -178,6 +180,13 @@ const startParts = async (
   return { kubelet, stop }
 }
 
+const auditFlags = (folder: string, policy: object | undefined): ReadonlyArray<string> => {
+  if (policy === undefined) return []
+  const file = join(folder, "audit.json")
+  writeFileSync(file, JSON.stringify(policy))
+  return [`--audit-policy-file=${file}`, `--audit-log-path=${join(folder, "audit.log")}`]
+}
+
 const startStore = async (program: string, folder: string): Promise<readonly [ChildProcess, url: string]> => {
   const store = `http://127.0.0.1:${await freePort()}`
   const peers = `http://127.0.0.1:${await freePort()}`
@@ -191,7 +200,7 @@ const startStore = async (program: string, folder: string): Promise<readonly [Ch
 
 /** Starts it all; ready when a pod could run. */
 export const startUpstream = async (programs: UpstreamPrograms, options: UpstreamOptions = {}): Promise<Upstream> => {
-  const { bare = false, endpoints: count = 1, flags = [], name = "c1.example" } = options
+  const { audit, bare = false, endpoints: count = 1, flags = [], name = "c1.example" } = options
   const folder = mkdtempSync(join(tmpdir(), "upstream-"))
   writeFiles(folder)
   const [authority, frontProxies] = [makeAuthority(), makeAuthority()]
@@ -217,7 +226,12 @@ export const startUpstream = async (programs: UpstreamPrograms, options: Upstrea
   }
   try {
     for (let at = 0; at < count; at++) {
-      const endpoint = await makeEndpoint(programs["kube-apiserver"], files, flags, rootFiles)
+      const endpoint = await makeEndpoint(
+        programs["kube-apiserver"],
+        files,
+        [...flags, ...auditFlags(folder, audit)],
+        rootFiles
+      )
       endpoints.push(endpoint)
       await endpoint.restart()
     }

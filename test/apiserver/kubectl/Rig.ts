@@ -27,7 +27,7 @@ export interface Said {
 
 export interface Running {
   /** Ends it and tells what it said. */
-  readonly stop: () => Promise<Said>
+  readonly stop: (signal?: NodeJS.Signals) => Promise<Said>
   /** What it has said so far. */
   readonly said: () => string
   readonly ended: Promise<Said>
@@ -91,8 +91,8 @@ export const run = (
       resolve({ code: code ?? -1, out: said() })
     })
   })
-  const stop = (): Promise<Said> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM")
+  const stop: Running["stop"] = (signal = "SIGTERM") => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     return ended
   }
   return { stop, said, ended, pid: child.pid }

@@ -1,7 +1,7 @@
 // All that the victim and the platform have upstream, object by object with its version: what must be the same before and after an attack.
 // Owns the looking; what controllers write by themselves (statuses) is settled before it looks.
 import type { RealApiServer } from "../../kube/RealApiServer.ts"
-import { PLATFORM_MARK, thingsOf, VICTIM_MARK } from "./Parties.ts"
+import { ATTACKER, PLATFORM_MARK, thingsOf, VICTIM_MARK } from "./Parties.ts"
 
 interface Listed {
   readonly kind: string
@@ -36,7 +36,9 @@ export const digestOf = async (call: RealApiServer["call"]): Promise<ReadonlyArr
     for (const item of items) {
       const { metadata, status: _status, ...content } = item as typeof item & { readonly status?: unknown }
       const isTheirs = [VICTIM_MARK, PLATFORM_MARK].some((mark) => JSON.stringify(item).includes(mark))
-      if (!isTheirs && !/Node|Tenant/.test(kind)) continue
+      // What the attacker makes may name others; that it is without effect is judged elsewhere.
+      const isAttackers = [metadata.namespace ?? "", metadata.name].some((name) => name.startsWith(`${ATTACKER}-`))
+      if (isAttackers || (!isTheirs && !/Node|Tenant/.test(kind))) continue
       const {
         managedFields: _fields,
         resourceVersion: _version,

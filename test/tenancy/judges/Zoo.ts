@@ -50,15 +50,15 @@ const addTenant = async (operator: Access, folder: string, id: string): Promise<
 export const startZoo = async (
   upstream: Upstream,
   ids: ReadonlyArray<string>,
-  flags: ReadonlyArray<string> = []
+  /** Kubeconfig of the way to the cluster; by default the direct one. */
+  upstreamConfig = join(upstream.folder, "root.conf")
 ): Promise<Zoo> => {
   const { folder } = upstream
   const file = join(folder, "operator.conf")
-  const upstreamConfig = join(folder, "root.conf")
   // One caller asks as fast as a whole tenant's people would.
   const limits = ["--tenant-requests-per-second", "5000", "--tenant-burst", "5000"]
   const args = ["tenancy", "--upstream-kubeconfig", upstreamConfig, "--listen", "127.0.0.1:0", "--kubeconfig", file]
-  const front = await startWharf([...args, ...limits, ...flags], { folder })
+  const front = await startWharf([...args, ...limits], { folder })
   try {
     await until("the operator's kubeconfig", () => /try: kubectl/.test(front.said()))
     const operator = accessIn(readFileSync(file, "utf8"), folder, "operator")

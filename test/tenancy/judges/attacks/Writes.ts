@@ -40,6 +40,24 @@ const spare = (namespace?: string): object => ({
 
 const stolen = { metadata: { labels: { stolen: "yes" } } }
 
+/** Upstream lets the platform try, and then its budget says no. */
+const evicting: Attack = {
+  ...write("evict its pod", "POST", `${at("pods")}/${THING}/eviction`, {
+    apiVersion: "policy/v1",
+    kind: "Eviction",
+    metadata: { name: THING }
+  }),
+  control: {
+    by: "platform",
+    path: dry(`${at("pods")}/${THING}/eviction`),
+    method: "POST",
+    headers: JSON_BODY,
+    body: JSON.stringify({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name: THING } }),
+    code: 429,
+    shows: VICTIM_MARK
+  }
+}
+
 const writes: ReadonlyArray<Attack> = [
   write("create there", "POST", at("configmaps"), spare()),
   write("apply there", "PATCH", `${at("configmaps")}/spare?fieldManager=x`, spare(), APPLY),
@@ -58,11 +76,7 @@ const writes: ReadonlyArray<Attack> = [
     MERGE
   ),
   write("its pod's status", "PATCH", `${at("pods")}/${THING}/status`, { status: { message: "x" } }, MERGE),
-  write("evict its pod", "POST", `${at("pods")}/${THING}/eviction`, {
-    apiVersion: "policy/v1",
-    kind: "Eviction",
-    metadata: { name: THING }
-  }),
+  evicting,
   write("a token of its service account", "POST", `${at("serviceaccounts")}/${THING}/token`, {
     apiVersion: "authentication.k8s.io/v1",
     kind: "TokenRequest",

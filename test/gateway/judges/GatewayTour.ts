@@ -1,0 +1,21 @@
+// The kubectl tour through a gateway beside the same cluster reached directly: the scenes, and the differences that stay.
+// Owns these two lists; a difference that is not in the second fails the tour.
+import type { Accepted } from "../../apiserver/kubectl/Accepted.ts"
+import { scenes } from "../../apiserver/kubectl/Scenes.ts"
+import type { Scene } from "../../apiserver/kubectl/Tour.ts"
+import { connected } from "../../front/Connected.ts"
+import { type FrontSides, startSides } from "../../front/Sides.ts"
+import type { UpstreamPrograms } from "../../front/Upstream.ts"
+import { manifestOf, startGateway } from "./Gateway.ts"
+
+export const gatewayScenes: ReadonlyArray<Scene> = [...connected, ...scenes]
+
+/** Two clusters, the second through a gateway. */
+export const startGatewaySides = (programs: UpstreamPrograms & { readonly kubectl: string }): Promise<FrontSides> =>
+  startSides(programs, async (upstream) => {
+    const { folder, owner } = upstream
+    const gateway = await startGateway({ tour: manifestOf(upstream) }, { folder, probe: owner })
+    return { access: gateway.through(owner), stop: gateway.stop }
+  })
+
+export const acceptedOfGateways: ReadonlyArray<Accepted> = []
