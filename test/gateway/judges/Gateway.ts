@@ -14,31 +14,51 @@ export const ALL_RULES = [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], no
 
 const base64 = (file: string): string => readFileSync(file).toString("base64")
 
-/** An UpstreamCluster of a cluster of the rig: reached as itself, with its own authority for clients and certificate for servers. */
-export const manifestOf = (upstream: Upstream, spec: Spec = {}, name = upstream.name): object => {
-  const gateway = upstream.certificate("gateway/O=system:masters")
-  const serving = upstream.authority.sign(`front-${name}`, name, { names: [name, `alias-of-${name}`] })
+export interface ManifestParts {
+  readonly servers: ReadonlyArray<string>
+  /** The gateway's own, and the authority of the servers. */
+  readonly identity: { readonly certFile: string; readonly keyFile: string; readonly caFile: string }
+  readonly serving: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string }
+  readonly serverNames?: ReadonlyArray<string>
+}
+
+/** An UpstreamCluster from its files; a spec's parts are put over it. */
+export const manifestWith = (name: string, parts: ManifestParts, spec: Spec = {}): object => {
+  const { identity, servers, serverNames = ["localhost"], serving } = parts
   return {
     apiVersion: "proxy.kubegateway.io/v1alpha1",
     kind: "UpstreamCluster",
     metadata: { name },
     spec: {
-      servers: upstream.endpoints.map(({ url }) => ({ endpoint: url })),
+      servers: servers.map((endpoint) => ({ endpoint })),
       clientConfig: {
-        keyData: base64(gateway.keyFile),
-        certData: base64(gateway.certFile),
-        caData: base64(upstream.authority.caFile)
+        keyData: base64(identity.keyFile),
+        certData: base64(identity.certFile),
+        caData: base64(identity.caFile)
       },
       secureServing: {
         keyData: base64(serving.keyFile),
         certData: base64(serving.certFile),
-        clientCAData: base64(upstream.authority.caFile),
-        serverNames: ["localhost", `alias-of-${name}`]
+        clientCAData: base64(serving.clientCaFile),
+        serverNames
       },
       dispatchPolicies: [{ rules: ALL_RULES }],
       ...spec
     }
   }
+}
+
+/** An UpstreamCluster of a cluster of the rig: reached as itself, with its own authority for clients and certificate for servers. */
+export const manifestOf = (upstream: Upstream, spec: Spec = {}, name = upstream.name): object => {
+  const { authority, certificate, endpoints } = upstream
+  const serving = authority.sign(`front-${name}`, name, { names: [name, `alias-of-${name}`] })
+  const parts: ManifestParts = {
+    servers: endpoints.map(({ url }) => url),
+    identity: { ...certificate("gateway/O=system:masters"), caFile: authority.caFile },
+    serving: { ...serving, clientCaFile: authority.caFile },
+    serverNames: ["localhost", `alias-of-${name}`]
+  }
+  return manifestWith(name, parts, spec)
 }
 
 export interface Gateway {

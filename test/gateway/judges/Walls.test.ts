@@ -107,7 +107,7 @@ describeWith(...UPSTREAM_PROGRAMS)("through the gateway", (programs) => {
     assert.strictEqual((await ofB.ask("/api/v1/namespaces")).code, 200, "the control")
     for (const host of [B, `${B}:443`, B.toUpperCase(), `${B}.`, "[::1]", "127.0.0.1", "10.0.0.1:6443"]) {
       const reply = await ofA.ask("/api/v1/namespaces", { headers: { host } })
-      assert.strictEqual(reply.code, 421, `${host}: ${reply.body.toString()}`)
+      assert.include([401, 421], reply.code, `${host}: ${reply.body.toString()}`)
     }
     for (const host of [A, `${A}:443`, A.toUpperCase(), `${A}.`]) {
       assert.strictEqual((await ofA.ask("/api/v1/namespaces", { headers: { host } })).code, 200, host)

@@ -58,7 +58,7 @@ export const acceptedOfTenants: ReadonlyArray<Accepted> = [
       "The same manifest with such kinds in it, and a webhook at an address outside the tenant: each is refused by itself, the rest is taken; what waits for the refused volume waits on.",
     explains: (scene, command, ours) =>
       scene === "cluster-kinds" &&
-      (/^kubectl apply/.test(command)
+      (command.startsWith("kubectl apply")
         ? /are the platform's/.test(ours)
         : /pvc claim|csidriver|tour-hook|^kubectl delete pvc/.test(command))
   },

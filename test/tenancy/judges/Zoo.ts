@@ -46,14 +46,11 @@ const addTenant = async (operator: Access, folder: string, id: string): Promise<
   }
 }
 
-/** Starts it with these tenants; ready when each has its default service account. */
-export const startZoo = async (
-  upstream: Upstream,
-  ids: ReadonlyArray<string>,
-  /** Kubeconfig of the way to the cluster; by default the direct one. */
-  upstreamConfig = join(upstream.folder, "root.conf")
+/** Starts it with these tenants before the cluster of a kubeconfig; ready when each has its default service account. */
+export const startZooAt = async (
+  { folder, upstreamConfig }: { readonly folder: string; readonly upstreamConfig: string },
+  ids: ReadonlyArray<string>
 ): Promise<Zoo> => {
-  const { folder } = upstream
   const file = join(folder, "operator.conf")
   // One caller asks as fast as a whole tenant's people would.
   const limits = ["--tenant-requests-per-second", "5000", "--tenant-burst", "5000"]
@@ -71,3 +68,10 @@ export const startZoo = async (
     throw failure
   }
 }
+
+/** Starts it before a cluster of the rig; another kubeconfig than root's may lead there. */
+export const startZoo = (
+  { folder }: Upstream,
+  ids: ReadonlyArray<string>,
+  upstreamConfig = join(folder, "root.conf")
+): Promise<Zoo> => startZooAt({ folder, upstreamConfig }, ids)
