@@ -18,12 +18,16 @@ import {
 } from "#kube"
 import type { Catalog } from "../discovery/Catalog.ts"
 import { prefixIn } from "../names/TenantId.ts"
-import { shareQuota } from "../quota/QuotaShares.ts"
+import { shareQuota } from "../quota/QuotaKeeping.ts"
+import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
+import { QUOTAS } from "../quota/QuotaShares.ts"
 import { tearDown } from "./Teardown.ts"
 import type { TenantNamespaces } from "./TenantNamespaces.ts"
 import { TENANTS, type Tenants } from "./Tenants.ts"
-import { DEFINITIONS, idProblem, setUp } from "./TenantSetup.ts"
+import { DEFINITIONS, idProblem, NAMESPACES, setUp } from "./TenantSetup.ts"
 
+/** The annotation of a namespace that tells what its tenant may do. */
+const ACCESS_ANNOTATION = "kubezoo.io/access"
 export const FINALIZER = "kubezoo.io/tenant"
 /** How soon a teardown that waits for others looks again. */
 const LOOK_AGAIN_MS = 1000
@@ -60,6 +64,13 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
   })
   definitions.store.addIndex("tenant", ({ spec }) => [prefixIn(groupOf(spec)) ?? ""])
   const reconciler = new Reconciler(options, definitions)
+  // What is used in a share moves the others.
+  const quotas = new Informer({
+    client,
+    clockwork,
+    collection: { resource: QUOTAS, namespace: "" },
+    labelSelector: `${INTERNAL_LABEL}=true`
+  })
   const controller: Controller = makeController({
     name: "tenants",
     clockwork,
@@ -67,6 +78,7 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
     watches: [
       { informer: tenants.informer, keys: ({ metadata }) => metadata.name },
       { informer: namespaces.informer, keys: ({ metadata }) => prefixIn(metadata.name ?? "") },
+      { informer: quotas, keys: ({ metadata }) => prefixIn(metadata.namespace ?? ""), changed: usageChanged },
       { informer: definitions, keys: ({ spec }) => prefixIn(groupOf(spec)) }
     ],
     reconcile: (id) => reconciler.reconcile(id),
@@ -75,14 +87,40 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
   return {
     start: () => {
       definitions.start()
+      quotas.start()
       controller.start()
     },
     stop: () => {
       controller.stop()
+      quotas.stop()
       definitions.stop()
     }
   }
 }
+
+const usageChanged = (before: KubeObject, after: KubeObject): boolean =>
+  !sameJson(before.status ?? null, after.status ?? null)
+
+/** Tells the walls upstream, which look at namespaces, what the tenant may do. */
+const tellAccess = Effect.fnUntraced(function* (
+  client: EffectClient,
+  access: string,
+  namespaces: ReadonlyArray<KubeObject>
+) {
+  for (const { metadata } of namespaces) {
+    const known = metadata.annotations?.[ACCESS_ANNOTATION] ?? "ReadWrite"
+    if (known === access || metadata.deletionTimestamp !== undefined) continue
+    yield* client
+      .patch(
+        { resource: NAMESPACES, namespace: "", name: metadata.name ?? "" },
+        { type: "merge", body: { metadata: { annotations: { [ACCESS_ANNOTATION]: access } } } }
+      )
+      .pipe(
+        Effect.asVoid,
+        Effect.catch((failure) => (failure.code === 404 ? Effect.void : Effect.fail(failure)))
+      )
+  }
+})
 
 const groupOf = (spec: unknown): string => {
   const group = (spec as { readonly group?: unknown } | undefined)?.group
@@ -132,9 +170,10 @@ class Reconciler {
       const groups = new Set(definitions.store.byIndex("tenant", id).map(({ spec }) => groupOf(spec)))
       const namespaces = options.namespaces.of(id)
       yield* setUp(client, id, { namespaces, groups: [...groups].sort() })
-      const quota = yield* shareQuota(client, tenant, options.namespaces.of(id))
       const access = isJsonObject(tenant.spec) ? tenant.spec["access"] : undefined
       const suspended = access === "ReadOnly" || access === "Frozen"
+      yield* tellAccess(client, suspended ? access : "ReadWrite", options.namespaces.objectsOf(id))
+      const quota = yield* shareQuota(client, id, options.namespaces.of(id))
       yield* writeStatus(tenant, {
         online: !suspended,
         phase: suspended ? "Suspended" : "Ready",

@@ -64,7 +64,14 @@ const schema = {
         phase: { type: "string", enum: ["Pending", "Ready", "Rejected", "Suspended", "Terminating"] },
         message: { type: "string" },
         namespaces: { type: "integer", format: "int32" },
-        quota: { type: "object", properties: { hard: quantities, used: quantities } },
+        quota: {
+          type: "object",
+          properties: {
+            hard: quantities,
+            used: quantities,
+            shares: { type: "object", additionalProperties: quantities, description: "What each namespace may use." }
+          }
+        },
         conditions: { type: "array", items: condition }
       }
     }

@@ -109,10 +109,17 @@ export const setUp = Effect.fnUntraced(function* (
   }
 })
 
+const isEmpty = ({ rules }: KubeObject): boolean => !Array.isArray(rules) || rules.length === 0
+
 /** A role that a tenant has changed stays as it is, as in a cluster of its own. */
 const ensureRole = Effect.fnUntraced(function* (client: EffectClient, role: KubeObject) {
   const known = yield* find(client, { resource: CLUSTER_ROLES, namespace: "", name: role.metadata.name ?? "" })
-  if (known === undefined) yield* client.create({ resource: CLUSTER_ROLES, namespace: "" }, role)
+  if (known === undefined) return void (yield* client.create({ resource: CLUSTER_ROLES, namespace: "" }, role))
+  // Upstream's controller may not have gathered the original's rules when the copy was made.
+  if (!isEmpty(known) || isEmpty(role)) return undefined
+  const target = { resource: CLUSTER_ROLES, namespace: "", name: role.metadata.name ?? "" }
+  yield* client.update(target, { ...known, rules: role["rules"] })
+  return undefined
 })
 
 /** Binds the tenant's administrators in a namespace; one that goes away needs no binding. */

@@ -1,8 +1,9 @@
 // Requests for one object, and writes: forwarded under the caller's upstream identity, answered translated.
 // Owns the second try after an upstream that does not know the tenant's rights yet; refuses collections and streams.
-import { ApiFailure } from "#kube"
+import { ApiFailure, type Clockwork } from "#kube"
 import type { HttpRequestHead } from "#net"
 import { ask, type Upstream, type UpstreamCall, type WholeAnswer } from "../upstream/Upstream.ts"
+import { exceedsShare, type QuotaDesk } from "../quota/QuotaDesk.ts"
 import type { Grants } from "../walls/Grants.ts"
 import { answerWhole } from "./Answers.ts"
 import { bodyUp, readBody } from "./RequestBodies.ts"
@@ -13,13 +14,19 @@ import { headUp, ownHead } from "./UpstreamHead.ts"
 export interface Forwarding {
   readonly upstream: Upstream
   readonly grants: Grants
+  readonly quotas: QuotaDesk
+  readonly clockwork: Clockwork
 }
+
+/** Milliseconds until the first new try after a part of the quota was moved; upstream's controller has to take it in. */
+const QUOTA_WAIT_MS = 30
+const QUOTA_TRIES_MAX = 6
 
 type Answered = (answer: WholeAnswer | ApiFailure) => void
 
 /** Sends a request whose answer is read whole, again when upstream had not heard of the tenant's rights. */
 export const sendWhole = (
-  { grants, upstream }: Forwarding,
+  { clockwork, grants, quotas, upstream }: Forwarding,
   call: TenantCall,
   sending: { readonly head: HttpRequestHead; readonly body: Uint8Array | undefined },
   done: Answered
@@ -31,6 +38,13 @@ export const sendWhole = (
       sent = undefined
       if (call.over) return
       if (answer instanceof ApiFailure || answer.code !== 403) return done(answer)
+      if (exceedsShare(answer) && tries < QUOTA_TRIES_MAX) {
+        return quotas.want(call.scope.tenant, call.scope.names.namespaceUp(call.path.info.namespace), (divided) => {
+          if (call.over) return
+          if (divided) clockwork.after(QUOTA_WAIT_MS * 2 ** tries, () => attempt(head, tries + 1))
+          else done(answer)
+        })
+      }
       grants.repair(call, { refusal: answer, tries }, (way) => {
         if (call.over) return
         if (way === "again") attempt(head, tries + 1)

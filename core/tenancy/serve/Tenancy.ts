@@ -13,6 +13,7 @@ import type { KubeconfigRoute } from "../lifecycle/KubeconfigRoute.ts"
 import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import type { Tenants } from "../lifecycle/Tenants.ts"
 import type { TenantView } from "../names/TenantView.ts"
+import { QuotaDesk } from "../quota/QuotaDesk.ts"
 import type { TenantLimits } from "../quota/TenantLoad.ts"
 import type { Rewriting } from "../rewrite/Contract.ts"
 import type { Upstream } from "../upstream/Upstream.ts"
@@ -104,6 +105,7 @@ class Server {
       namespaces,
       clockwork,
       grants: this.grants,
+      quotas: new QuotaDesk(client, clockwork, namespaces),
       shared: this.shared,
       ends: this.ends,
       cursors: new Cursors(secret),

@@ -4,8 +4,8 @@ import { ApiFailure, type Client, type Clockwork, Failures, gvr, isJsonObject } 
 import type { TenantCall } from "../serve/TenantCall.ts"
 
 const reviews = { resource: gvr("authorization.k8s.io", "v1", "subjectaccessreviews"), namespace: "" }
-/** For how long an answer is believed. */
-const KNOWN_MS = 5000
+/** For how long an answer is believed, in milliseconds: who was just granted something tries again soon. */
+const KNOWN_MS = { allowed: 5000, refused: 500 } as const
 const KNOWN_MAX = 16_384
 
 export class AccessChecks {
@@ -38,7 +38,8 @@ export class AccessChecks {
       if (answer instanceof ApiFailure) return call.fail(answer)
       const isAllowed = isJsonObject(answer.status) && answer.status["allowed"] === true
       if (this.known.size >= KNOWN_MAX) this.known.clear()
-      this.known.set(key, { allowed: isAllowed, untilMs: this.clockwork.monotonic() + KNOWN_MS })
+      const untilMs = this.clockwork.monotonic() + (isAllowed ? KNOWN_MS.allowed : KNOWN_MS.refused)
+      this.known.set(key, { allowed: isAllowed, untilMs })
       this.settle(call, isAllowed, allowed)
     })
   }

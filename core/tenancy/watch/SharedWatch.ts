@@ -40,6 +40,8 @@ export interface SharedWatchOptions {
   readonly ownerOf: OwnerOf
   /** Nobody has listened for a while. */
   readonly idle: () => void
+  /** Events of the recent past that are kept. Default 10,000, and never more than 32 MiB. */
+  readonly pastMax?: number
 }
 
 export class SharedWatch {
@@ -183,7 +185,8 @@ export class SharedWatch {
   private keep(event: SourceEvent): void {
     this.past.push(event)
     this.pastBytes += event.bytes.length
-    if (this.past.length <= PAST_EVENTS_MAX * 1.25 && this.pastBytes <= PAST_BYTES_MAX) return
+    const eventsMax = this.options.pastMax ?? PAST_EVENTS_MAX
+    if (this.past.length <= eventsMax && this.pastBytes <= PAST_BYTES_MAX) return
     // A quarter at once: shifting one by one costs as much as there is past.
     const dropped = this.past.slice(0, Math.ceil(this.past.length / 4))
     this.past = this.past.slice(dropped.length)
@@ -195,6 +198,8 @@ export class SharedWatch {
 
   private goLive(entry: Entry): void {
     if (entry.over || entry.live) return
+    // So much may have come since it was decided that the past covers it no more.
+    if (isAfter(this.pastStart, entry.position)) return this.catchUp(entry)
     entry.live = true
     for (const event of this.past) {
       if (entry.over) return

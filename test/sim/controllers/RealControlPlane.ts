@@ -56,7 +56,7 @@ export const realControlPlane = (programs: Programs): Effect.Effect<RealControlP
 
 /** Starts the real kube-controller-manager with these controllers and flags. */
 export const withRealControllers = (
-  { kubeconfig }: RealControlPlane,
+  { kubeconfig }: Pick<RealControlPlane, "kubeconfig">,
   program: string,
   controllers: ReadonlyArray<string>,
   flags: ReadonlyArray<string> = []

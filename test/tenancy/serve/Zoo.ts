@@ -6,9 +6,10 @@ import { Agent, request } from "node:https"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
+import { defaultServerOptions, serveApiServer } from "#apiserver"
 import { parseKubeconfig, chooseAccess, type KubeAccess, KubeconfigInvalid } from "#kube"
 import { defaultTenantLimits, type RunningTenancy, serveTenancy, type ServeTenancyOptions } from "#tenancy"
-import { type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
+import { caller, type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
 
 export interface Ran {
   readonly code: number
@@ -38,13 +39,34 @@ export interface Zoo {
   /** Makes a tenant and waits until it can be used. */
   readonly tenant: (id: string, spec?: string) => Promise<void>
   readonly kubeconfig: (who: string) => string
+  /** Writes a kubeconfig of this server without any credential, for tokens. */
+  readonly bearerKubeconfig: (who: string) => void
   readonly stop: () => Promise<void>
 }
 
-interface Programs {
-  readonly etcd: string
-  readonly "kube-apiserver": string
-  readonly kubectl: string
+/** Without etcd and kube-apiserver our own API server stands behind. */
+type Programs = { readonly kubectl: string } & (
+  | { readonly etcd: string; readonly "kube-apiserver": string }
+  | { readonly etcd?: undefined }
+)
+
+/** Our own API server in this process, in the shape of the real one. */
+const startOwnServer = async (): Promise<RealApiServer> => {
+  const folder = mkdtempSync(join(tmpdir(), "own-"))
+  const scope = Scope.makeUnsafe()
+  const token = "of-a-test"
+  const tokenAuthFile = join(folder, "tokens.csv")
+  writeFileSync(tokenAuthFile, `${token},admin,admin,"system:masters"\n`)
+  const options = { ...defaultServerOptions, host: "127.0.0.1", port: 0, tokenAuthFile }
+  const { url } = await Effect.runPromise(serveApiServer(options).pipe(Scope.provide(scope)))
+  // SAFETY of refusing no certificate: the server made its own a moment ago, and nothing secret is sent.
+  const agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxSockets: 8 })
+  const stop = async (): Promise<void> => {
+    agent.destroy()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { url, token, call: caller(Number(new URL(url).port), agent), stop }
 }
 
 const upstreamConfig = (url: string, token: string): string => `
@@ -72,8 +94,8 @@ export const until = async (what: string, check: () => Promise<boolean>): Promis
   throw new Error(`gave up waiting: ${what}`)
 }
 
-const pemOf = (source: KubeAccess["user"]["certificate"]): string =>
-  source !== undefined && "text" in source ? source.text : ""
+const pemOf = (source: KubeAccess["user"]["certificate"]): string | undefined =>
+  source !== undefined && "text" in source ? source.text : undefined
 
 /** Starts everything; ready when it returns. */
 export const startZoo = async (
@@ -81,7 +103,7 @@ export const startZoo = async (
   options: Partial<ServeTenancyOptions> & { readonly flags?: ReadonlyArray<string> } = {}
 ): Promise<Zoo> => {
   const { flags = [], ...further } = options
-  const upstream = await startApiServer(programs, flags)
+  const upstream = await (programs.etcd === undefined ? startOwnServer() : startApiServer(programs, flags))
   const folder = mkdtempSync(join(tmpdir(), "zoo-"))
   const scope = Scope.makeUnsafe()
   const configs = new Map<string, string>()
@@ -172,5 +194,10 @@ export const startZoo = async (
     if (issued.code !== 201) throw new Error(`kubeconfig of ${id}: ${issued.body}`)
     write(id, issued.body)
   }
-  return { upstream, running, kubectl, ask, tenant, kubeconfig: (who) => join(folder, who), stop }
+  const bearerKubeconfig = (who: string): void =>
+    write(
+      who,
+      running.kubeconfig.replaceAll(/^ +client-(certificate|key)-data: .*\n/gm, "").replace(/user:\s*$/m, "user: {}")
+    )
+  return { upstream, running, kubectl, ask, tenant, kubeconfig: (who) => join(folder, who), bearerKubeconfig, stop }
 }
