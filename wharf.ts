@@ -43,6 +43,13 @@ const explainOf = Command.make("explain").pipe(
   Command.withExamples([{ command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }])
 )
 
+const checkOf = Command.make("check").pipe(
+  Command.withDescription("Check one of the systems by properties"),
+  Command.withExamples([
+    { command: "wharf check tenancy --runs 10000 --seed 7", description: "what a tenant's translation must keep to" }
+  ])
+)
+
 /** The store starts without waiting for what only the others load. */
 const serving = async (system: string | undefined) => {
   if (system === "storage") return Command.withSubcommands(serveOf, [serveStorageCommand])
@@ -76,6 +83,7 @@ const everything = async () => {
   const { explainPodCommand } = await import("#scheduling")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
+  const { checkTenancyCommand } = await import("#tenancy")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -85,6 +93,7 @@ const everything = async () => {
     conformanceCommand,
     Command.withSubcommands(explainOf, [explainPodCommand]),
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
+    Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
     gatewayCommand,

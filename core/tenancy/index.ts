@@ -1,6 +1,8 @@
 // The door of the room: one cluster, many tenants, each seeing a whole cluster of its own.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { checkTenancyCommand } from "./CheckTenancyCommand.ts"
 export { type ClusterNaming, clusterNaming } from "./names/ClusterNames.ts"
+export { customReferences, REFERENCES_ANNOTATION } from "./names/CustomReferences.ts"
 export { parseTenantId, prefixIn, prefixOf, TenantIdInvalid, underPrefix } from "./names/TenantId.ts"
 export type { CustomReference, CustomReferenceKind, KindShape, TenantView } from "./names/TenantView.ts"
 export { Translation } from "./names/Translation.ts"

@@ -46,7 +46,11 @@ const table = new Map<string, ClusterNaming>([
 ])
 
 /** How a resource like "storageclasses.storage.k8s.io" names its objects; what the table does not have is custom: a tenant's own, or the platform's where it publishes them. */
-export const clusterNaming = (resource: string): ClusterNaming => table.get(resource) ?? "classes"
+export const clusterNaming = (resource: string): ClusterNaming =>
+  table.get(resource) ?? (resource === UNRESOLVED ? "prefixed" : "classes")
+
+/** What a reference names when nobody knows its kind: nothing that the platform could have published. */
+export const UNRESOLVED = "unresolved"
 
 /** The resources that the table judges, for the test that compares it with what a kube-apiserver serves. */
 export const judgedClusterResources = (): ReadonlyArray<string> => [...table.keys()]

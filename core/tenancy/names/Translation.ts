@@ -89,8 +89,9 @@ export class Translation {
     if (naming === "definition") return this.#definition(name, (group) => this.groupDown(group))
     if (underPrefix(this.view.tenant, name)) {
       const own = name.slice(TENANT_ID_LENGTH + 1)
+      const shares = naming === "volume" || naming === "classes"
       const taken = naming === "volume" && provisionedVolume.test(own)
-      return taken || (naming !== "prefixed" && this.#published(resource, own)) ? undefined : own
+      return taken || (shares && this.#published(resource, own)) ? undefined : own
     }
     if (naming === "volume" && provisionedVolume.test(name)) return name
     return (naming === "volume" || naming === "classes") && this.#published(resource, name) ? name : undefined

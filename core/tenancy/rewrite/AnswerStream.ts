@@ -118,6 +118,7 @@ export class AnswerStream implements RewriteStream {
     if (listed && bytes[valueAt] === 91) {
       out.text("[")
       this.#items = 0
+      if (key === "items") this.#item = this.#rules.item(this.#kind)
       this.#fields++
       this.#state = "items"
       this.#pending.start = valueAt + 1

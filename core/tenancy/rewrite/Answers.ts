@@ -21,8 +21,10 @@ const META_GROUP = "meta.k8s.io/"
 
 /** The rules of an answer for a kind: it says by its apiVersion and kind what it is. A status is one wherever it stands. */
 export interface AnswerRules {
-  /** Of one object, event or row. */
+  /** Of one object that says what it is. */
   readonly object: RuleNode
+  /** Of one object of a list that says what its items are. */
+  readonly item: (listKind: string) => RuleNode
   /** Of the metadata of a list. */
   readonly listMetadata: RuleNode
   /** The list's own version, which of custom resources is the group's. */
@@ -76,7 +78,9 @@ export const answerRules = (
     },
     []
   )
-  return { object, listMetadata: listMetadataNode(options?.continueToken), version: sortNode("apiVersion") }
+  const item = (listKind: string): RuleNode =>
+    listKind === "" ? object : listKind === "PartialObjectMetadataList" ? partialNode(shape) : kind
+  return { object, item, listMetadata: listMetadataNode(options?.continueToken), version: sortNode("apiVersion") }
 }
 
 /** The kinds that subresources speak instead of their resource's own. */

@@ -104,6 +104,11 @@ export class Output {
     this.#room = new Uint8Array(room)
   }
 
+  /** How many bytes it has room for. */
+  get room(): number {
+    return this.#room.length
+  }
+
   #grow(more: number): void {
     const room = new Uint8Array(Math.max(this.#room.length * 2, this.length + more))
     room.set(this.#room.subarray(0, this.length))

@@ -1,5 +1,6 @@
 // What a new object's name must keep to, so that it still is a name with the prefix before it.
 // Owns names that are kept back and lengths, told in the tenant's measure; everything else upstream validates.
+import { customReferences, REFERENCES_ANNOTATION } from "../names/CustomReferences.ts"
 import type { KindShape } from "../names/TenantView.ts"
 import type { Translation } from "../names/Translation.ts"
 import { TENANT_ID_LENGTH } from "../names/TenantId.ts"
@@ -13,7 +14,7 @@ const LABEL_MAX = 63
 const SUBDOMAIN_MAX = 253
 
 interface Named {
-  readonly metadata?: { readonly name?: unknown; readonly generateName?: unknown }
+  readonly metadata?: { readonly name?: unknown; readonly annotations?: Readonly<Record<string, unknown>> | null }
 }
 
 /** Why an object outside namespaces, or a namespace, may not have its name; undefined when it may. */
@@ -25,6 +26,11 @@ export const checkCreation = (names: Translation, shape: KindShape, body: Uint8A
     given = JSON.parse(textOf(body)) as Named | null
   } catch {
     return undefined
+  }
+  if (resource === "customresourcedefinitions.apiextensions.k8s.io") {
+    const text = given?.metadata?.annotations?.[REFERENCES_ANNOTATION]
+    const declared = typeof text === "string" ? customReferences(text) : []
+    if (declared instanceof Refused) return declared
   }
   const name = given?.metadata?.name
   if (typeof name !== "string" || name === "") return undefined

@@ -7,9 +7,7 @@ import type { KindShape, TenantView } from "../names/TenantView.ts"
 import { Translation } from "../names/Translation.ts"
 import { fullResource, rulesOf } from "../rules/CompiledRules.ts"
 import { ownNamespaceNode } from "../rules/Metadata.ts"
-import { choiceNode } from "../rules/References.ts"
-import { sortNode } from "../rules/Sorts.ts"
-import { answerRules, spoken } from "./Answers.ts"
+import { answerRules } from "./Answers.ts"
 import { AnswerStream } from "./AnswerStream.ts"
 import { afterGap, bytesOf, Output, textOf, Truncated } from "./Bytes.ts"
 import {
@@ -27,11 +25,9 @@ import { EventStream } from "./EventStream.ts"
 import { fieldPath } from "./FieldPath.ts"
 import { JsonPatchRewriting } from "./JsonPatchRewriting.ts"
 import { ownerOf } from "./Ownership.ts"
-import { type Chosen, RuleNode } from "./RuleNode.ts"
+import { RuleNode } from "./RuleNode.ts"
 import { fates, Malformed, NeedsWhole, RuleRefused, Walk, type WalkMode } from "./Walk.ts"
 import { yamlToJson } from "./YamlBody.ts"
-
-const optionsNode = new RuleNode().field("apiVersion", sortNode("apiVersion"))
 
 const withheld = (shape: KindShape): Refused =>
   new Refused(
@@ -47,6 +43,7 @@ const isTable = (body: Uint8Array): boolean => textOf(body.subarray(0, 96)).incl
 export class Rewriter implements Rewriting {
   readonly names: Translation
   readonly #selectors: SelectorRewriting
+  #out = new Output()
 
   constructor(view: TenantView) {
     this.names = new Translation(view)
@@ -62,7 +59,7 @@ export class Rewriter implements Rewriting {
     if (rules === undefined) return withheld(shape)
     const refused = options?.creating === true ? checkCreation(this.names, shape, body) : undefined
     if (refused !== undefined) return refused
-    const result = this.walk(bodyRules(shape, rules), body, { direction: "up", patch: false, add: true })
+    const result = this.walk(rules, body, { direction: "up", patch: false, add: true })
     // SAFETY: only patches need the whole, and only answers are hidden.
     return result as Uint8Array | Refused | BodyInvalid
   }
@@ -121,13 +118,13 @@ export class Rewriter implements Rewriting {
     const rules = rulesOf(this.names, shape)
     if (rules === undefined) return withheld(shape)
     if (form === "application/json-patch+json") {
-      const patched = new JsonPatchRewriting(this, bodyRules(shape, rules)).rewrite(body)
+      const patched = new JsonPatchRewriting(this, rules).rewrite(body)
       return patched instanceof Uint8Array ? { body: patched, form } : patched
     }
     const apply = form.startsWith("application/apply-patch")
     const json = form === "application/apply-patch+yaml" ? yamlToJson(body) : body
     if (json instanceof BodyInvalid) return json
-    const result = this.walk(bodyRules(shape, rules), json, { direction: "up", patch: !apply, add: apply })
+    const result = this.walk(rules, json, { direction: "up", patch: !apply, add: apply })
     if (result === undefined) return new BodyInvalid("the patch is empty")
     return result instanceof Uint8Array ? { body: result, form } : result
   }
@@ -148,12 +145,11 @@ export class Rewriter implements Rewriting {
     body: Uint8Array,
     mode: WalkMode
   ): Uint8Array | undefined | Refused | BodyInvalid | WholeNeeded {
-    const out = new Output(body.length + (body.length >> 2) + 256)
+    if (this.#out.room > OUTPUT_KEPT_MAX) this.#out = new Output()
+    const out = this.#out
+    out.length = 0
     const walk = new Walk(this.names, mode, out)
-    // One gap behind the body, so that a number at its end ends.
-    const bytes = new Uint8Array(body.length + 1)
-    bytes.set(body)
-    bytes[body.length] = 10
+    const bytes = ended(body)
     walk.over(bytes, 0, bytes.length)
     try {
       const stop = walk.value(rules, afterGap(bytes, 0, bytes.length))
@@ -178,6 +174,19 @@ export class Rewriter implements Rewriting {
   }
 }
 
+/** The output's room that is kept from one body to the next. */
+const OUTPUT_KEPT_MAX = 1 << 20
+
+/** The body with a gap behind it where it ends with a number or word, so that its end can be seen. */
+const ended = (body: Uint8Array): Uint8Array => {
+  const last = body.at(-1) ?? 0
+  if (last === 125 || last === 93 || last === 34) return body
+  const bytes = new Uint8Array(body.length + 1)
+  bytes.set(body)
+  bytes[body.length] = 10
+  return bytes
+}
+
 const kept = (options: AnswerOptions | undefined): RuleNode | undefined =>
   options?.namespaceAsUpstream === true ? ownNamespaceNode : undefined
 
@@ -187,25 +196,6 @@ const joined = (first: Uint8Array, last: Uint8Array): Uint8Array => {
   whole.set(first)
   whole.set(last, first.length)
   return whole
-}
-
-const bodies = new WeakMap<RuleNode, RuleNode>()
-
-/** A request's body is the kind's object, or by its own word options of a deletion or a subresource's kind. */
-const bodyRules = (shape: KindShape, rules: RuleNode): RuleNode => {
-  const known = bodies.get(rules)
-  if (known !== undefined) return known
-  const node = choiceNode(
-    ["apiVersion", "kind"],
-    (names, [apiVersion, kind]): Chosen => {
-      if (kind === undefined || kind === shape.kind) return rules
-      if (kind === "DeleteOptions") return optionsNode
-      return spoken(names, shape, apiVersion, kind) ?? rules
-    },
-    []
-  )
-  bodies.set(rules, node)
-  return node
 }
 
 const failedStream = (error: BodyInvalid): RewriteStream => ({ push: () => error, end: () => error })

@@ -143,6 +143,14 @@ export class FieldTable {
     return undefined
   }
 
+  /** Takes a rule out again. */
+  delete(key: string): void {
+    this.#all.delete(key)
+    for (const [slot, chain] of this.#slots.entries()) {
+      if (chain?.some((one) => one.key === key) === true) this.#slots[slot] = chain.filter((one) => one.key !== key)
+    }
+  }
+
   get(key: string): RuleNode | undefined {
     return this.#all.get(key)
   }

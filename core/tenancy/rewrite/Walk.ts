@@ -239,10 +239,14 @@ export class Walk {
     this.copied = after
   }
 
-  /** The texts of those fields of an object that decide on its rules; of two of a name the last, as every reader takes it. */
+  /**
+   * The texts of those fields of an object that decide on its rules; of two of a name the last, as every reader takes it.
+   * Upstream writes no name twice, so that what it says can be believed as soon as all of it was said.
+   */
   #siblings(by: ReadonlyArray<string>, from: number): Siblings {
     const { bytes, end } = this
     const found = new Array<string | undefined>(by.length).fill(undefined)
+    let missing = this.#down ? by.length : Infinity
     let at = afterGap(bytes, from + 1, end)
     while (bytes[at] === QUOTE) {
       const keyEnd = afterString(bytes, at, end)
@@ -258,6 +262,7 @@ export class Walk {
             : bytes[start] === 110
               ? undefined
               : textOf(bytes.subarray(start, stop))
+        if (--missing === 0) break
       }
       at = afterGap(bytes, stop, end)
       if (bytes[at] !== COMMA) break

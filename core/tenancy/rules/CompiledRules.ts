@@ -1,7 +1,7 @@
 // The rules of whole kinds, compiled from the table along the served schema when a kind is first asked for.
 // Owns the way from definitions to places in objects; refuses kinds without a schema unless they are custom resources, whose
 // references their CRD declares.
-import { builtInResources, parseApiVersion, type Schema, schemaOfKind } from "#kube"
+import { builtInResources, parseApiVersion, type Schema, schemaNamed, schemaOfKind } from "#kube"
 import { clusterNaming, withheldNamespaced } from "../names/ClusterNames.ts"
 import type { CustomReference, KindShape } from "../names/TenantView.ts"
 import type { Translation } from "../names/Translation.ts"
@@ -111,6 +111,12 @@ const definitionNode = (schema: Schema): RuleNode => {
   if (short === "api.apps.v1.ControllerRevision") node.field("data", revisionNode())
   owe(node, short)
   return node
+}
+
+/** The rules of a definition by its name, like "io.k8s.api.core.v1.PodSpec"; undefined when there is no such definition. */
+export const rulesOfDefinition = (name: string): RuleNode | undefined => {
+  const schema = schemaNamed(name)
+  return schema === undefined ? undefined : definitionNode(schema)
 }
 
 /** A revision keeps a part of the object that it is a revision of: its template. */

@@ -4,7 +4,7 @@ import { clusterNaming } from "../names/ClusterNames.ts"
 import { type KeyRule, RuleNode } from "../rewrite/RuleNode.ts"
 import { markedLabelsNode } from "./Confinement.ts"
 import { Labels } from "./Labels.ts"
-import { referenceNode } from "./References.ts"
+import { ownerNode } from "./References.ts"
 import { generatedNode, sortNode, TENANT_LABEL } from "./Sorts.ts"
 
 /** The annotation in which kubectl keeps what it last applied. */
@@ -14,7 +14,7 @@ export const LAST_APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-confi
 export const ownNamespaceNode: RuleNode = sortNode("namespace", "root")
 
 const owners = new RuleNode()
-owners.items = referenceNode("apiVersion")
+owners.items = ownerNode
 
 const hiddenNode = new RuleNode()
 hiddenNode.hidden = true

@@ -1,6 +1,7 @@
 // References whose meaning the object itself decides: an owner's kind says whether its name is prefixed, a subject's what it names.
 // Owns these choices; refuses to know where they stand, which the rule table says.
 import { builtInResources, parseApiVersion } from "#kube"
+import { UNRESOLVED } from "../names/ClusterNames.ts"
 import type { Translation } from "../names/Translation.ts"
 import { type Chosen, type Direction, RuleNode, type Siblings } from "../rewrite/RuleNode.ts"
 import { namesNode } from "./ResourceNames.ts"
@@ -74,20 +75,21 @@ const referenced = (field: "apiVersion" | "apiGroup" | "group", resource: string
 const groupOf = (field: string, value: string | undefined): string =>
   field === "apiVersion" ? parseApiVersion(value ?? "").group : (value ?? "")
 
-/** References by kind: {apiVersion or apiGroup, kind, name, perhaps namespace}. One that has a namespace is in it, whatever its kind. */
-export const referenceNode = (field: "apiVersion" | "apiGroup" | "group", word = "kind"): RuleNode =>
-  choiceNode(
-    [field, word, "namespace"],
-    (names, [version, kind, namespace], direction) => {
-      const group = tenantGroup(names, direction, groupOf(field, version))
-      if (group === undefined) return { hidden: "object" }
-      const known = resolve(names, group, kind ?? "")
-      const inNamespace = known === undefined ? true : known.namespaced
-      const named = inNamespace || (namespace !== undefined && namespace !== "" && known?.resource !== "namespaces")
-      return referenced(field, named ? undefined : known?.resource)
-    },
-    [word]
-  )
+const byKind = (field: "apiVersion" | "apiGroup", by: ReadonlyArray<string>): RuleNode =>
+  choiceNode(by, (names, [version, kind, namespace], direction) => {
+    const group = tenantGroup(names, direction, groupOf(field, version))
+    if (group === undefined) return { hidden: "object" }
+    const known = resolve(names, group, kind ?? "")
+    const inside = known === undefined || known.namespaced
+    const named = inside || (namespace !== undefined && namespace !== "" && known.resource !== "namespaces")
+    return referenced(field, named ? undefined : known.resource)
+  })
+
+/** References by kind: {apiVersion or apiGroup, kind, name, namespace}. One that has a namespace is in it, whatever its kind. */
+export const referenceNode = (field: "apiVersion" | "apiGroup"): RuleNode => byKind(field, [field, "kind", "namespace"])
+
+/** An owner: in the owned object's own namespace, or in none, as its kind says. */
+export const ownerNode: RuleNode = byKind("apiVersion", ["apiVersion", "kind"])
 
 /** References that stand for objects of the same namespace, or for such outside any: only the group or version is the tenant's. */
 export const localReferenceNode = (field: "apiVersion" | "apiGroup"): RuleNode =>
@@ -135,7 +137,10 @@ export const ingressParametersNode: RuleNode = choiceNode(
     const group = tenantGroup(names, direction, apiGroup ?? "")
     if (group === undefined) return { hidden: "object" }
     const known = resolve(names, group, kind ?? "")
-    return referenced("apiGroup", scope === "Namespace" ? undefined : (known?.resource ?? full("parameters", group)))
+    return referenced(
+      "apiGroup",
+      scope === "Namespace" ? undefined : known === undefined || known.namespaced ? UNRESOLVED : known.resource
+    )
   },
   ["kind"]
 )

@@ -2,6 +2,7 @@
 // Owns which spelling such a list needs; refuses rules that would need two for resources of Kubernetes itself, since either
 // spelling would grant what the rule does not say.
 import type { Translation } from "../names/Translation.ts"
+import { textDown } from "../names/FreeText.ts"
 import { underPrefix } from "../names/TenantId.ts"
 import { type Direction, RuleNode } from "../rewrite/RuleNode.ts"
 import { sortNode } from "./Sorts.ts"
@@ -30,7 +31,7 @@ paired.list = {
     for (let at = 0; at < items.length; at++) {
       const item = items[at] ?? ""
       if (items[at + 1] === names.prefix + item) at++
-      else if (underPrefix(names.view.tenant, item)) continue
+      else if (textDown(names.view, item) !== item) continue
       own.push(item)
     }
     return own
@@ -46,7 +47,7 @@ mixed.list = {
   down: (names, items) =>
     items.flatMap((item) => {
       if (underPrefix(names.view.tenant, item)) return [item.slice(names.prefix.length)]
-      return names.view.isTenant(item.slice(0, names.prefix.length - 1)) ? [] : [item]
+      return textDown(names.view, item) === item ? [item] : []
     })
 }
 
@@ -73,7 +74,11 @@ export const namesNode = (
   const found = new Set<string>()
   for (const group of groups) {
     const own = direction === "up" ? group : names.groupDown(group)
-    if (own === undefined) continue
+    if (own === undefined) {
+      // Names beside another's group may be that other's.
+      found.add("mixed")
+      continue
+    }
     if (!names.sharedGroup(own)) {
       found.add("custom")
       continue

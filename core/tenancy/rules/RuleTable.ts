@@ -75,8 +75,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   "api.core.v1.NodeStatus": {
     images: "hidden",
     volumesAttached: "hidden",
-    volumesInUse: "hidden",
-    volumeHealths: "hidden"
+    volumesInUse: "hidden"
   },
   "api.core.v1.EndpointAddress": { nodeName: "name:nodes" },
   "api.core.v1.ResourceQuotaSpec": { hard: quotaNode },

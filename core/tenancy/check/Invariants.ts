@@ -1,0 +1,36 @@
+// What must hold of the translation, whatever the object: one property for each invariant of the specification that needs no server.
+// Owns the list and each one's meaning; Properties*.ts work them out, and whoever runs them chooses how often.
+import type * as fc from "fast-check"
+import type { Rewriter } from "../rewrite/Rewriter.ts"
+import { patchProperties } from "./PatchProperties.ts"
+import { answerProperties } from "./AnswerProperties.ts"
+import { nameProperties } from "./NameProperties.ts"
+import { objectProperties } from "./ObjectProperties.ts"
+
+/** A property: what is drawn, and what throws when it does not hold. */
+export interface Invariant {
+  /** As the specification counts them. */
+  readonly number: number
+  readonly name: string
+  /** What it says. */
+  readonly says: string
+  /** Over the rewriting of tenant 111111. */
+  readonly property: (rewriter: Rewriter) => fc.IProperty<[never]> | fc.IRawProperty<unknown>
+}
+
+/** The invariants of translation, in order. */
+export const invariants: ReadonlyArray<Invariant> = [
+  ...objectProperties,
+  ...nameProperties,
+  ...answerProperties,
+  ...patchProperties
+].sort((a, b) => a.number - b.number)
+
+/** Those that only a server can break, by number: they are tested where it is. */
+export const serverInvariants: Readonly<Record<number, string>> = {
+  13: "subresources answer as upstream does",
+  17: "no path leads out",
+  18: "no identity header passes",
+  19: "a teardown leaves what is others'",
+  20: "the sum of all namespaces stays under the quota"
+}
