@@ -24,6 +24,7 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve cluster --nodes 1000 --kubeconfig admin.conf", description: "a simulated cluster" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
+    { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" }
   ])
 )
@@ -62,9 +63,9 @@ const serving = async (system: string | undefined) => {
   const { serveSchedulerCommand } = await import("#scheduling")
   const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
   if (system === "scheduler") return Command.withSubcommands(serveOf, left)
-  const { serveGatewayCommand } = await import("#gateway")
-  const servers = [...left, serveGatewayCommand] as const
-  if (system === "gateway") return Command.withSubcommands(serveOf, servers)
+  const { serveGatewayCommand, serveRateLimiterCommand } = await import("#gateway")
+  const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
+  if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [

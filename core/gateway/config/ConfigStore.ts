@@ -18,6 +18,8 @@ export interface Verdict {
   readonly reason: "Accepted" | "Invalid" | "HostClash" | "SecretMissing"
   /** Names fields and rules, never a secret; empty when accepted without a warning. */
   readonly message: string
+  /** The same, one finding each, uncut. */
+  readonly lines: ReadonlyArray<string>
   /** What is served: of this manifest when it is accepted, else of the last one that was; undefined when nothing is. */
   readonly serving: UpstreamCluster | undefined
 }
@@ -56,11 +58,18 @@ const clashText = ({ host, owner }: NonNullable<Settled["clash"]>): string =>
 
 const verdictOf = (name: string, { decoded, object, serving }: Entry, settled: Settled): Verdict => {
   const { problems, unresolved, warnings } = decoded.findings
-  const base = { name, object, serving }
-  if (problems.length > 0) return { ...base, reason: "Invalid", message: cut(problems.map(lineOf)) }
-  if (unresolved.length > 0) return { ...base, reason: "SecretMissing", message: cut(unresolved.map(lineOf)) }
-  if (settled.clash !== undefined) return { ...base, reason: "HostClash", message: clashText(settled.clash) }
-  return { ...base, reason: "Accepted", message: cut(warnings) }
+  const judged = (reason: Verdict["reason"], lines: ReadonlyArray<string>): Verdict => ({
+    name,
+    object,
+    serving,
+    reason,
+    lines,
+    message: cut(lines)
+  })
+  if (problems.length > 0) return judged("Invalid", problems.map(lineOf))
+  if (unresolved.length > 0) return judged("SecretMissing", unresolved.map(lineOf))
+  if (settled.clash !== undefined) return judged("HostClash", [clashText(settled.clash)])
+  return judged("Accepted", warnings)
 }
 
 const isSame = (a: Verdict | undefined, b: Verdict): boolean =>

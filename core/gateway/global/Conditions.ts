@@ -1,8 +1,7 @@
 // What the limiter knows, as RateLimitConditions and a RateLimitServerInfo in the original's shapes: for people, for the original's
 // clients, and to be kept (--limit-store=k8s). One condition a gateway and cluster, and `<cluster>.state` with the totals.
 // Owns the reading and the names; refuses to be the truth: leases are, and nothing is restored from conditions after a restart.
-import type { Json, JsonObject } from "#kube"
-import { rfc3339 } from "#kube"
+import { isJsonObject, type Json, type JsonObject, rfc3339 } from "#kube"
 import type { LimitItem } from "./LimitItem.ts"
 import type { LimiterServer } from "./LimiterServer.ts"
 
@@ -97,13 +96,14 @@ export const conditionsOf = (server: LimiterServer): JsonObject => ({
   items: allConditions(server) as ReadonlyArray<Json>
 })
 
-const nameOf = ({ metadata }: JsonObject): Json | undefined =>
-  typeof metadata === "object" && metadata !== null && !Array.isArray(metadata)
-    ? (metadata as JsonObject)["name"]
-    : undefined
+/** The name of a condition. */
+export const nameIn = ({ metadata }: JsonObject): string => {
+  const name = isJsonObject(metadata) ? metadata["name"] : undefined
+  return typeof name === "string" ? name : ""
+}
 
 export const conditionOf = (server: LimiterServer, name: string): JsonObject | undefined =>
-  allConditions(server).find((condition) => nameOf(condition) === name)
+  allConditions(server).find((condition) => nameIn(condition) === name)
 
 /** Who leads which shard, for gateways that look for leaders. */
 export const serverInfo = (server: LimiterServer, address: string, nowMs: number): JsonObject => ({

@@ -10,8 +10,10 @@ import { TokenBucket } from "../limits/TokenBucket.ts"
 import { type GlobalLimit, globalLimitOf } from "./LimitItem.ts"
 import type { GrantItem, ReportItem } from "./LimiterMessages.ts"
 
-/** Over which time demand is averaged, in milliseconds. */
-const AVERAGE_MS = 1000
+/** Over which time demand is averaged, in milliseconds: so long that about `AVERAGE_ARRIVALS` fall into it. */
+const AVERAGE_MAX_MS = 1000
+const AVERAGE_MIN_MS = 250
+const AVERAGE_ARRIVALS = 50
 /** Tokens that were handed out are used within so long, or not at all. */
 const TOKEN_LIFE_MS = 1000
 /** How long what asks the limiter first may wait for its answer, as the original's 300 ms. */
@@ -211,7 +213,8 @@ export class GlobalFlow {
     this.peak = Math.max(counts.peak, this.peak < 0.5 ? 0 : this.peak * 0.8)
     counts.peak = counts.inFlight + this.flow.waiting
     if (elapsedMs <= 0) return pressed
-    const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS)
+    const enoughMs = (AVERAGE_ARRIVALS * 1000) / Math.max(1, this.arrivalRate)
+    const weight = 1 - Math.exp(-elapsedMs / Math.max(AVERAGE_MIN_MS, Math.min(AVERAGE_MAX_MS, enoughMs)))
     const arrivals = ((counts.arrived - this.seen.arrived) * 1000) / elapsedMs
     const admissions = ((counts.admitted - this.seen.admitted) * 1000) / elapsedMs
     this.arrivalRate += (arrivals - this.arrivalRate) * weight

@@ -102,13 +102,12 @@ export const lintClusters = (
   for (const cluster of clusters) store.put(cluster)
   store.flush()
   return Array.from(store.verdicts()).flatMap((verdict) => {
-    const { message, name, object, reason, serving } = verdict
+    const { lines, name, object, reason, serving } = verdict
     const of = (level: LintFinding["level"], messages: ReadonlyArray<string>): ReadonlyArray<LintFinding> =>
       messages.map((one) => ({ cluster: name, level, message: one }))
-    const parts = message === "" ? [] : message.split("; ")
     const refused = reason === "Invalid" || reason === "HostClash"
     return [
-      ...of(refused ? "error" : "warning", parts),
+      ...of(refused ? "error" : "warning", lines),
       ...of("change", changes(object)),
       ...(serving === undefined ? [] : of("warning", [...idle(object, serving), ...risky(serving, clockwork.now())]))
     ]

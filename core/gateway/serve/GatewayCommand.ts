@@ -10,6 +10,7 @@ import { secretKey } from "../decode/SecretRefs.ts"
 import { ConfigStore } from "../config/ConfigStore.ts"
 import { noFeatures } from "../decode/DecodeFeatures.ts"
 import { lintClusters, type LintFinding } from "../lint/LintClusters.ts"
+import { metricTable } from "../observe/MetricTable.ts"
 import { gatewayCrds, upstreamClusters } from "../schema/GatewayCrds.ts"
 import { ManifestInvalid, type Manifests, parseManifests } from "../source/ManifestText.ts"
 
@@ -132,9 +133,14 @@ const lintCommand = Command.make("lint", lintFlags, lint).pipe(
   ])
 )
 
+const metricsCommand = Command.make("metrics", {}, () => Console.log(metricTable())).pipe(
+  Command.withDescription("Print every metric of gateway and limiter with its labels, as a Markdown table"),
+  Command.withExamples([{ command: "wharf gateway metrics", description: "what /metrics can show" }])
+)
+
 /** `wharf gateway`. */
 export const gatewayCommand = Command.make("gateway").pipe(
   Command.withDescription("Look at the manifests of a gateway"),
   Command.withExamples([{ command: "wharf gateway lint cluster.yaml", description: "before it is applied" }]),
-  Command.withSubcommands([crdsCommand, lintCommand])
+  Command.withSubcommands([crdsCommand, lintCommand, metricsCommand])
 )

@@ -5,6 +5,7 @@ import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { stopAtSecondInterrupt } from "#storage"
 import { noFeatures, parseFeatureGates } from "../decode/DecodeFeatures.ts"
+import { limiterFlags, limiterSettings } from "./LimiterFlags.ts"
 import type { ConfigChoice } from "./ServeConfig.ts"
 import { type GatewayProcess, type GatewayProcessOptions, runGateway } from "./ServeGatewayProcess.ts"
 
@@ -63,6 +64,7 @@ const flags = {
     Flag.withDescription("Part of requests without a trace of their own that are traced; 0 to 1"),
     Flag.withDefault(0.01)
   ),
+  ...limiterFlags,
   goAwayChance: Flag.Finite("proxy-goaway-chance").pipe(
     Flag.withDescription("How likely a request makes a client connect anew, to spread clients; 0 to 0.02"),
     Flag.withDefault(0)
@@ -142,6 +144,7 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     features,
     goAwayChance,
     drainMs: drainSeconds * 1000,
+    limiter: yield* limiterSettings(given),
     observers: {
       accessLog: given.accessLog,
       accessLogPath: given.accessLogPath,

@@ -3,9 +3,12 @@
 import { Effect } from "effect"
 import type { ServerExtensions } from "#apiserver"
 import { type ApiFailure, machineClockwork } from "#kube"
-import { type HttpExchangeHandler, listen } from "#net"
+import { type ClientTls, type HttpExchangeHandler, listen } from "#net"
+import { machineDial } from "../balance/DialAdapter.ts"
 import { ConfigStore } from "../config/ConfigStore.ts"
 import type { FeatureGates } from "../config/UpstreamCluster.ts"
+import { LimiterClient } from "../global/LimiterClient.ts"
+import { limiterDial } from "../global/LimiterDial.ts"
 import { Limits } from "../limits/Limits.ts"
 import type { GatewayObserver } from "../observe/GatewayObserver.ts"
 import { type RunningGateway, serveGateway } from "../proxy/ServeGateway.ts"
@@ -27,6 +30,18 @@ export interface GatewayProcessOptions extends OwnIdentityOptions {
   readonly goAwayChance: number
   readonly drainMs: number
   readonly observers: ObserverSettings
+  /** Where limits across gateways come from; undefined: every limit is this gateway's own. */
+  readonly limiter: LimiterSettings | undefined
+}
+
+export interface LimiterSettings {
+  /** HOST:PORT each. */
+  readonly servers: readonly [string, ...ReadonlyArray<string>]
+  /** This gateway, other than every other one. */
+  readonly instance: string
+  /** Undefined: without TLS. */
+  readonly tls: ClientTls | undefined
+  readonly token: (() => string | undefined) | undefined
 }
 
 /** A gateway that serves. */
@@ -95,6 +110,27 @@ const openReporter = (store: ConfigStore, { client }: OpenConfig, say: (line: st
   )
 }
 
+/** The limiter's client, and the limits that ask it. */
+const openLimits = Effect.fnUntraced(function* (store: ConfigStore, settings: LimiterSettings | undefined) {
+  const clockwork = machineClockwork
+  const client =
+    settings === undefined
+      ? undefined
+      : yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const { instance, servers, tls, token } = settings
+            const transport = limiterDial({ dial: machineDial, tls, ...(token === undefined ? {} : { token }) })
+            return new LimiterClient({ clockwork, transport, instance, servers })
+          }),
+          (opened) => Effect.sync(() => opened.stop())
+        )
+  const limits = yield* Effect.acquireRelease(
+    Effect.sync(() => new Limits({ clockwork, snapshots: store, ...(client === undefined ? {} : { global: client }) })),
+    (opened) => Effect.sync(() => opened.stop())
+  )
+  return { client, limits }
+})
+
 const openAdmin = (
   options: GatewayProcessOptions,
   identity: OwnIdentity,
@@ -127,11 +163,8 @@ export const runGateway = Effect.fn("gateway.process")(function* (
   late.config = config
   const reporter = yield* openReporter(store, config, say)
   late.reporter = reporter
-  const admission = yield* Effect.acquireRelease(
-    Effect.sync(() => new Limits({ clockwork: machineClockwork, snapshots: store })),
-    (opened) => Effect.sync(() => opened.stop())
-  )
-  late.observer = yield* openObserver(observers, admission, undefined)
+  const { client, limits: admission } = yield* openLimits(store, options.limiter)
+  late.observer = yield* openObserver(observers, admission, client)
   const pages = adminHandler({ parts, metrics, clientCa: identity.adminCa, names: options.hosts })
   const [port, ...morePorts] = proxyPorts
   const proxy = yield* serveGateway({

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 import { ApiFailure, type Client, httpClient, type KubeAccess, loadAccess } from "#kube"
 
-const wharf = fileURLToPath(new URL("../../../bin/wharf", import.meta.url))
+/** The front door. */
+export const wharf = fileURLToPath(new URL("../../../bin/wharf", import.meta.url))
 
 /** A gateway that runs. */
 export interface GatewayRun {
