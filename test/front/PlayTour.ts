@@ -6,22 +6,38 @@ import { Effect } from "effect"
 import { findAsset, type ProgramName } from "#kind"
 import type { Accepted } from "../apiserver/kubectl/Accepted.ts"
 import { playAll, type Scene } from "../apiserver/kubectl/Tour.ts"
-import { tourTable } from "../apiserver/kubectl/TourTable.ts"
+import { tourTable, type TourWords } from "../apiserver/kubectl/TourTable.ts"
 import { acceptedOfGateways, gatewayScenes, startGatewaySides } from "../gateway/judges/GatewayTour.ts"
 import { acceptedOfTenants, startTenantSides, tenantScenes } from "../tenancy/judges/TenantTour.ts"
 import type { FrontSides } from "./Sides.ts"
 import type { UpstreamPrograms } from "./Upstream.ts"
 
 interface Tour {
+  readonly way: string
   readonly start: (programs: UpstreamPrograms & { readonly kubectl: string }) => Promise<FrontSides>
   readonly scenes: ReadonlyArray<Scene>
   readonly accepted: ReadonlyArray<Accepted>
 }
 
 const tours: Readonly<Record<string, Tour>> = {
-  gateway: { start: startGatewaySides, scenes: gatewayScenes, accepted: acceptedOfGateways },
-  tenancy: { start: startTenantSides, scenes: tenantScenes, accepted: acceptedOfTenants }
+  gateway: { way: "gateway", start: startGatewaySides, scenes: gatewayScenes, accepted: acceptedOfGateways },
+  tenancy: { way: "tenancy", start: startTenantSides, scenes: tenantScenes, accepted: acceptedOfTenants }
 }
+
+const titles: Readonly<Record<string, string>> = {
+  gateway: "The kubectl tour through the gateway",
+  tenancy: "The kubectl tour as a tenant"
+}
+
+const wordsOf = (way: string): TourWords => ({
+  title: titles[way] ?? way,
+  about: [
+    "Every command below was run by kubectl 1.37.2 on two fresh clusters: directly on one, as its owner, and through",
+    `\`wharf serve ${way}\` on the other. Each has a real kube-apiserver and kube-controller-manager 1.37.2 on etcd, two hollow nodes and`,
+    "kwok as their kubelet. What was said was compared line by line, exit codes included, after times, uids, resource versions, random",
+    `names, addresses and ports were made alike. \`LONG=1 TABLE=FILE node test/front/PlayTour.ts ${way}\` plays it again.`
+  ]
+})
 
 const [front = "", ...asked] = process.argv.slice(2)
 const tour = tours[front]
@@ -57,7 +73,7 @@ try {
   )
   console.log(`${Math.round((Date.now() - began) / 1000)} s`)
   const file = process.env["TABLE"]
-  if (file !== undefined) writeFileSync(file, tourTable(compared))
+  if (file !== undefined) writeFileSync(file, tourTable(compared, wordsOf(tour.way)))
 } finally {
   await sides.stop()
 }

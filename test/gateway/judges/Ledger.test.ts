@@ -1,13 +1,13 @@
 // The observers and their ledger proved without a front: across cut connections nothing is lost, doubled or out of order; and each
 // mistake that a front could make, planted into what was seen, is found. FRONTS=long plays the first, which the fronts' own tests contain.
 import { assert, it } from "vitest"
-import { describeWith } from "../Judges.ts"
-import { replayed } from "../Played.ts"
-import { goClient } from "./GoClient.ts"
-import { exactly, faithfully, type Seen } from "./Ledger.ts"
-import { startRelay } from "./Relay.ts"
-import { startUpstream, UPSTREAM_PROGRAMS } from "./Upstream.ts"
-import { watched } from "./Watched.ts"
+import { describeWith } from "../../Judges.ts"
+import { replayed } from "../../Played.ts"
+import { goClient } from "../../front/GoClient.ts"
+import { exactly, faithfully, type Seen } from "../../front/Ledger.ts"
+import { startRelay } from "../../front/Relay.ts"
+import { startUpstream, UPSTREAM_PROGRAMS } from "../../front/Upstream.ts"
+import { watched } from "../../front/Watched.ts"
 
 if (process.env["FRONTS"] === "long") {
   describeWith(...UPSTREAM_PROGRAMS)("watching through cut connections", (programs) => {

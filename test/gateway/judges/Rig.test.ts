@@ -2,14 +2,14 @@
 // same; so what differs behind a front is the front's. Only FRONTS=long plays it, for the fronts' own tours use the same rig.
 import { type AddressInfo, connect, createServer } from "node:net"
 import { assert, it } from "vitest"
-import { describeWith } from "../Judges.ts"
-import { replayed } from "../Played.ts"
-import { until } from "../apiserver/kubectl/Rig.ts"
-import { playAll } from "../apiserver/kubectl/Tour.ts"
-import { connected } from "./Connected.ts"
-import { startRelay } from "./Relay.ts"
-import { startSides } from "./Sides.ts"
-import { UPSTREAM_PROGRAMS } from "./Upstream.ts"
+import { describeWith } from "../../Judges.ts"
+import { replayed } from "../../Played.ts"
+import { until } from "../../apiserver/kubectl/Rig.ts"
+import { playAll } from "../../apiserver/kubectl/Tour.ts"
+import { connected } from "../../front/Connected.ts"
+import { startRelay } from "../../front/Relay.ts"
+import { startSides } from "../../front/Sides.ts"
+import { UPSTREAM_PROGRAMS } from "../../front/Upstream.ts"
 
 it("a relay passes on what it gets, counts, cuts and refuses", async () => {
   const echo = createServer((socket) => void socket.pipe(socket))
