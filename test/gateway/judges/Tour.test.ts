@@ -14,7 +14,7 @@ const LEAST = long ? 350 : 100
 
 describeWith(...UPSTREAM_PROGRAMS, "kubectl")("kubectl through a gateway", (programs) => {
   it("says what it says directly", replayed(600_000), async () => {
-    const sides = await startGatewaySides(programs)
+    const sides = await startGatewaySides(programs, long ? "certificate" : "token")
     try {
       const played = gatewayScenes.filter(({ name }) => long || short.has(name))
       const compared = await playAll(sides, played, { long, together: 4, accepted: acceptedOfGateways })
