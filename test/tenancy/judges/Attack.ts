@@ -76,8 +76,8 @@ const alike = ({ body, code }: Reply): string => {
     .replaceAll(/"(resourceVersion|continue)":"[^"]*"/g, '"$1":""')
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIME")
     .replaceAll(/eyJ[\w-]+\.[\w-]+\.[\w-]+/g, "TOKEN")
-  // Rules come in the order of a map, which is none.
-  return `${code}\n${text.split("{").toSorted().join("{")}`
+  // Rules come in the order of a map, which is none: the same words are the same answer.
+  return `${code} ${(text.match(/[^\s"',:;{}[\]]+/g) ?? []).toSorted().join(" ")}`
 }
 
 const failed = (error: unknown): Reply => ({
