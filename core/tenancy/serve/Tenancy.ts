@@ -1,13 +1,13 @@
 // The server's handler: from a request on the wire to the way that serves it.
 // Owns the chain (path, identity, limits, routing) and what is answered to nobody in particular; refuses sockets, files and processes:
 // it runs as well in a process that has neither.
-import { ApiFailure, type Client, type Clockwork, Failures } from "#kube"
+import { ApiFailure, type Cancel, type Client, type Clockwork, Failures } from "#kube"
 import { Query } from "#apiserver"
 import type { HttpExchange, HttpExchangeHandler } from "#net"
 import { Catalog } from "../discovery/Catalog.ts"
 import { TenantDiscovery } from "../discovery/TenantDiscovery.ts"
 import { TenantOpenApi } from "../discovery/TenantOpenApi.ts"
-import type { Caller, TenantCaller } from "../identity/Caller.ts"
+import type { Caller, PlatformCaller, TenantCaller } from "../identity/Caller.ts"
 import type { Identify } from "../identity/Identify.ts"
 import type { KubeconfigRoute } from "../lifecycle/KubeconfigRoute.ts"
 import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
@@ -74,6 +74,9 @@ export const makeTenancy = (options: TenancyOptions): Tenancy => {
   }
 }
 
+/** Kinds that upstream took away are forgotten so soon; new ones are asked for when a request names them. */
+const REFRESH_MS = 10_000
+
 const text = [["content-type", "text/plain; charset=utf-8"]] as const
 
 class Server {
@@ -86,8 +89,9 @@ class Server {
   private readonly discovery: TenantDiscovery
   private readonly openApi: TenantOpenApi
   private draining = false
-  /** What ends each open watch. */
-  private readonly ends = new Set<() => void>()
+  /** Watches and streams that are open, by tenant. */
+  private readonly longRunning = new Map<string, Set<TenantCall>>()
+  private readonly cancelRefresh: Cancel
   private requests = 0
   private refused = 0
 
@@ -107,13 +111,29 @@ class Server {
       grants: this.grants,
       quotas: new QuotaDesk(client, clockwork, namespaces),
       shared: this.shared,
-      ends: this.ends,
       cursors: new Cursors(secret),
       checks: new AccessChecks(client, clockwork)
     })
-    tenants.onChange = (id) => {
-      if (!tenants.has(id)) this.scopes.forget(id)
-    }
+    tenants.onChange = (id) => this.tenantChanged(id)
+    this.catalog.refresh(() => undefined)
+    this.cancelRefresh = clockwork.every(REFRESH_MS, () => this.catalog.refresh(() => undefined))
+  }
+
+  /** Who may ask no more hears no more. */
+  private tenantChanged(id: string): void {
+    const tenant = this.options.tenants.get(id)
+    if (tenant === undefined) this.scopes.forget(id)
+    if (tenant !== undefined && tenant.access !== "Frozen") return
+    for (const call of this.longRunning.get(id) ?? []) call.endEarly(false)
+  }
+
+  private track(id: string, call: TenantCall): void {
+    const calls = this.longRunning.get(id) ?? new Set()
+    this.longRunning.set(id, calls.add(call))
+    call.onOver(() => {
+      calls.delete(call)
+      if (calls.size === 0 && this.longRunning.get(id) === calls) this.longRunning.delete(id)
+    })
   }
 
   stats(): TenancyStats {
@@ -122,10 +142,11 @@ class Server {
 
   drain(): void {
     this.draining = true
-    for (const end of this.ends) end()
+    for (const calls of this.longRunning.values()) for (const call of calls) call.endEarly(true)
   }
 
   stop(): void {
+    this.cancelRefresh()
     this.shared.stop()
   }
 
@@ -155,10 +176,19 @@ class Server {
       return answerFailure(exchange, caller)
     }
     if (this.options.kubeconfigs?.answer(exchange, caller) === true) return
+    if (caller.kind === "platform" && exchange.path === "/metrics") return this.metrics(exchange, caller)
     if (caller.kind === "platform") return answerPlatform(this.options.upstream, exchange, caller)
     const path = readPath(exchange.method, exchange.path)
     if (path === undefined) return exchange.respond(404, text, "404 page not found\n")
     this.tenant(exchange, path, caller)
+  }
+
+  private metrics(exchange: HttpExchange, { user }: PlatformCaller): void {
+    if (!user.groups.includes("system:masters")) {
+      const why = `User ${JSON.stringify(user.name)} cannot get path "/metrics"`
+      return answerFailure(exchange, Failures.forbidden({ group: "", resource: "", name: "" }, why))
+    }
+    exchange.respond(200, metricsType, metricsText({ ...this.stats(), tenants: this.options.tenants.size }))
   }
 
   private tenant(exchange: HttpExchange, path: RequestPath, caller: TenantCaller): void {
@@ -175,6 +205,7 @@ class Server {
     const kind = info.isResourceRequest ? scope.kind(info.apiGroup, info.apiVersion, info.resource) : undefined
     const call = new TenantCall(exchange, { path, query: new Query(path.query), caller: acting, scope, kind })
     call.onOver(leave)
+    if (isLongRunning) this.track(caller.tenant.id, call)
     if (!info.isResourceRequest) return this.nonResource(call)
     if (kind !== undefined) return this.resources.answer(call)
     this.unknownKind(call)
@@ -191,6 +222,7 @@ class Server {
         if (kind === undefined) return call.respond(404, text, "404 page not found\n")
         const found = new TenantCall(exchange, { path, query, caller, scope, kind })
         found.onOver(() => call.finish())
+        if (path.info.verb === "watch") this.track(caller.tenant.id, found)
         this.resources.answer(found)
       })
     )
@@ -209,4 +241,21 @@ class Server {
     const why = `User ${JSON.stringify(who)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}`
     call.fail(Failures.forbidden({ group: "", resource: "", name: "" }, why))
   }
+}
+
+const metricsType = [["content-type", "text/plain; version=0.0.4; charset=utf-8"]] as const
+
+const metricsText = (stats: TenancyStats & { readonly tenants: number }): string => {
+  const rows: ReadonlyArray<readonly [name: string, type: string, help: string, value: number]> = [
+    ["requests_total", "counter", "Requests that came, of tenants and operators.", stats.requests],
+    ["refused_total", "counter", "Requests of nobody known, or above a tenant's limits.", stats.refused],
+    ["upstream_watches", "gauge", "Watches that tenants share.", stats.upstreamWatches],
+    ["tenants", "gauge", "Tenants that exist.", stats.tenants]
+  ]
+  return rows
+    .map(([name, type, help, value]) => {
+      const full = `kubewharf_tenancy_${name}`
+      return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${full} ${value}\n`
+    })
+    .join("")
 }

@@ -1,6 +1,6 @@
 // One request of a tenant on its way: what was asked, by whom, and its one answer.
 // Owns that it is answered once and what is told back when it is over; refuses to know how any request is served.
-import type { ApiFailure } from "#kube"
+import { type ApiFailure, Failures } from "#kube"
 import type { Query } from "#apiserver"
 import type { HttpBody, HttpExchange, HttpFields } from "#net"
 import type { TenantCaller } from "../identity/Caller.ts"
@@ -31,6 +31,7 @@ export class TenantCall {
   /** Whether nothing more may be answered: it was, or the client has gone. */
   over = false
   private endings: Array<() => void> = []
+  private sink: HttpBody | undefined
 
   constructor(
     exchange: HttpExchange,
@@ -93,6 +94,16 @@ export class TenantCall {
 
   /** Begins an answer that comes in pieces; it must be ended with `finish` after its last. */
   start(code: number, fields: HttpFields): HttpBody {
-    return this.exchange.start(code, fields)
+    this.sink = this.exchange.start(code, fields)
+    return this.sink
+  }
+
+  /** Ends what would go on for long: in good order, so that clients ask elsewhere, or at once, because they may ask no more. */
+  endEarly(inGoodOrder: boolean): void {
+    if (this.over) return
+    if (this.sink === undefined) this.fail(Failures.unavailable("this server takes no more of this request"))
+    else if (inGoodOrder) this.sink.end()
+    else this.sink.abort()
+    this.finish()
   }
 }

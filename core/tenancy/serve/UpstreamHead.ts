@@ -176,7 +176,9 @@ export const headUp = (
   if (accept instanceof ApiFailure) return accept
   const query = queryUp(call, options.further)
   if (query instanceof ApiFailure) return query
-  const { contentType, method = call.exchange.method, own } = options
+  const { contentType, own } = options
+  // An answer to HEAD has no body that could be translated; its own is left out on the way down.
+  const method = options.method ?? (call.exchange.method === "HEAD" ? "GET" : call.exchange.method)
   return {
     method,
     path: pathUp(call) + query,

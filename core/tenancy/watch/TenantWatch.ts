@@ -21,8 +21,6 @@ export interface TenantWatchOptions {
   readonly namespaces: TenantNamespaces
   readonly shared: SharedWatches
   readonly clockwork: Clockwork
-  /** What ends each open watch in good order, when the server stops. */
-  readonly ends: Set<() => void>
 }
 
 const newline = Uint8Array.of(10)
@@ -62,9 +60,6 @@ export class TenantWatch {
       return call.fail(Failures.badRequest("sendInitialEvents requires allowWatchBookmarks"))
     }
     this.limitTime()
-    const end = (): void => this.end()
-    this.options.ends.add(end)
-    call.onOver(() => this.options.ends.delete(end))
     if (streams || version === "" || version === "0") this.state(question, streams)
     else this.follow(question(""), version)
   }

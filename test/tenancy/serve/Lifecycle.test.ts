@@ -79,7 +79,13 @@ describeWith(
     await set("ReadOnly")
     await until("writes are refused", async () => (await create("never")).code === 403)
     assert.strictEqual((await read()).code, 200)
+    const watching = zoo.ask("paused", "GET", "/api/v1/configmaps?watch=true&timeoutSeconds=50").then(
+      () => "ended",
+      () => "broken off"
+    )
+    await until("the watch is open", async () => zoo.running.tenancy.stats().upstreamWatches > 0)
     await set("Frozen")
+    assert.strictEqual(await watching, "broken off")
     await until("reads are refused", async () => (await read()).code === 403)
     await set("ReadWrite")
     await until("writes are let through", async () => [201, 409].includes((await create("after")).code))

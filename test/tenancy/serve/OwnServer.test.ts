@@ -1,7 +1,35 @@
 // The same before our own API server: a tenant's kubectl does not see the difference.
 import { afterAll, assert, beforeAll, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import type { Streams } from "#apiserver"
 import { startZoo, type Zoo } from "./Zoo.ts"
+
+/** Nodes that say back what they hear: an upgraded connection its bytes, a log its pod, a proxied request itself. */
+const echoing: Streams = {
+  serve: ({ object, path, query, subresource }, exchange, finished) => {
+    if (subresource === "exec" || subresource === "portforward") {
+      const socket = exchange.upgrade([
+        ["upgrade", "SPDY/3.1"],
+        ["connection", "Upgrade"]
+      ])
+      socket?.on("close", finished)
+      socket?.on("data", (bytes: Buffer) => socket.write(`${query.get("command")}:${bytes.toString("utf8")}`))
+      return undefined
+    }
+    const text = [["content-type", "text/plain"]] as const
+    if (subresource === "log") exchange.respond(200, text, `log of ${object.metadata.name} in acme01-default\n`)
+    else {
+      const names = exchange.fields().map(([name]) => name)
+      exchange.readBody(1000, (body) => {
+        exchange.respond(200, text, JSON.stringify({ path, method: exchange.method, body: String(body), names }))
+        finished()
+      })
+      return undefined
+    }
+    finished()
+    return undefined
+  }
+}
 
 const map = (name: string): string =>
   JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { key: "value" } })
@@ -9,7 +37,7 @@ const map = (name: string): string =>
 describeWith("kubectl")("a tenant of our own API server", (programs) => {
   let zoo: Zoo
   beforeAll(async () => {
-    zoo = await startZoo({ kubectl: programs.kubectl })
+    zoo = await startZoo({ kubectl: programs.kubectl }, { streams: echoing })
     await zoo.tenant("acme01")
     await zoo.tenant("1acme0")
   }, 120_000)
@@ -27,6 +55,77 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.strictEqual(own.err, "")
     assert.include(own.out, "configmap/m0\nconfigmap/m1")
     assert.notInclude((await zoo.kubectl("1acme0", ["get", "configmaps", "-A", "-o", "name"])).out, "configmap/m")
+  })
+
+  it("reaches its own pods: logs, upgrades, and what is proxied", async () => {
+    const pod = { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } }
+    const pods = "/api/v1/namespaces/default/pods"
+    const account = await zoo.kubectl("acme01", ["create", "serviceaccount", "default"])
+    assert.strictEqual(account.code, 0, account.err)
+    const made = await zoo.ask("acme01", "POST", pods, {
+      body: JSON.stringify({ apiVersion: "v1", kind: "Pod", ...pod })
+    })
+    assert.strictEqual(made.code, 201, made.body)
+    const binding = { apiVersion: "v1", kind: "Binding", metadata: { name: "p" }, target: { kind: "Node", name: "n" } }
+    const body = JSON.stringify(binding)
+    const own = await zoo.ask("acme01", "POST", `${pods}/p/binding`, { body })
+    assert.strictEqual(own.code, 403, "the scheduler binds pods")
+    const bound = await zoo.upstream.call("POST", "/api/v1/namespaces/acme01-default/pods/p/binding", {
+      body,
+      headers: { "content-type": "application/json" }
+    })
+    assert.strictEqual(bound.code, 201, bound.body)
+    const logs = await zoo.kubectl("acme01", ["logs", "p"])
+    assert.strictEqual(logs.out, "log of p in acme01-default\n", logs.err)
+    const exec = `${pods}/p/exec?command=date&stdin=true&container=c`
+    assert.strictEqual(await zoo.upgrade("acme01", exec, "SPDY/3.1", "hello"), "101 SPDY/3.1 date:hello")
+    assert.strictEqual(await zoo.upgrade("1acme0", exec, "SPDY/3.1", "hello"), "404")
+    const plain = await zoo.ask("acme01", "POST", exec)
+    assert.strictEqual(plain.code, 400, plain.body)
+    const proxied = await zoo.ask("acme01", "PUT", `${pods}/p/proxy/a//namespaces/x?q=1`, {
+      body: "said",
+      headers: { "x-own": "1", "x-remote-user": "root", cookie: "c" }
+    })
+    assert.strictEqual(proxied.code, 200, proxied.body)
+    const echoed = JSON.parse(proxied.body) as { path: string; body: string; method: string; names: Array<string> }
+    assert.deepInclude(echoed, { method: "PUT", body: "said" })
+    assert.include(echoed.names, "x-own")
+    assert.notInclude(echoed.names, "x-remote-user")
+    assert.notInclude(echoed.names, "cookie")
+    assert.strictEqual((await zoo.ask("1acme0", "GET", `${pods}/p/proxy/`)).code, 404)
+  })
+
+  it("takes bodies in Protocol Buffers and in YAML", async () => {
+    const field = (number: number, content: string | Buffer): Buffer => {
+      const bytes = Buffer.from(content)
+      return Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes])
+    }
+    const type = field(1, Buffer.concat([field(1, "v1"), field(2, "ConfigMap")]))
+    const raw = Buffer.concat([field(1, field(1, "proto")), field(2, Buffer.concat([field(1, "k"), field(2, "v")]))])
+    const maps = "/api/v1/namespaces/default/configmaps"
+    const typed = await zoo.ask("acme01", "POST", maps, {
+      body: Buffer.concat([Buffer.from("k8s\0"), type, field(2, raw)]).toString("latin1"),
+      headers: {
+        "content-type": "application/vnd.kubernetes.protobuf",
+        accept: "application/vnd.kubernetes.protobuf,application/json"
+      }
+    })
+    assert.strictEqual(typed.code, 201, typed.body)
+    assert.include(typed.headers, "application/json")
+    assert.include(typed.body, '"data":{"k":"v"}')
+    const yaml = await zoo.ask("acme01", "POST", maps, {
+      body: "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: yaml }\n",
+      headers: { "content-type": "application/yaml" }
+    })
+    assert.strictEqual(yaml.code, 201, yaml.body)
+    const applied = await zoo.ask("acme01", "PATCH", `${maps}/applied?fieldManager=m`, {
+      body: "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: applied }\ndata: { a: b }\n",
+      headers: { "content-type": "application/apply-patch+yaml" }
+    })
+    assert.strictEqual(applied.code, 201, applied.body)
+    assert.include(applied.body, '"operation":"Apply"')
+    const only = await zoo.ask("acme01", "GET", maps, { headers: { accept: "application/vnd.kubernetes.protobuf" } })
+    assert.strictEqual(only.code, 406)
   })
 
   it("patches, labels and deletes", async () => {

@@ -6,7 +6,7 @@ import { Agent, request } from "node:https"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
-import { defaultServerOptions, serveApiServer } from "#apiserver"
+import { defaultServerOptions, serveApiServer, type Streams } from "#apiserver"
 import { parseKubeconfig, chooseAccess, type KubeAccess, KubeconfigInvalid } from "#kube"
 import { defaultTenantLimits, type RunningTenancy, serveTenancy, type ServeTenancyOptions } from "#tenancy"
 import { caller, type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
@@ -36,6 +36,8 @@ export interface Zoo {
     path: string,
     options?: { readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
   ) => Promise<Asked>
+  /** Asks for a connection that is upgraded, says something on it, and answers what comes back. */
+  readonly upgrade: (who: string, path: string, protocol: string, said: string) => Promise<string>
   /** Makes a tenant and waits until it can be used. */
   readonly tenant: (id: string, spec?: string) => Promise<void>
   readonly kubeconfig: (who: string) => string
@@ -51,13 +53,13 @@ type Programs = { readonly kubectl: string } & (
 )
 
 /** Our own API server in this process, in the shape of the real one. */
-const startOwnServer = async (): Promise<RealApiServer> => {
+const startOwnServer = async (streams: Streams | undefined): Promise<RealApiServer> => {
   const folder = mkdtempSync(join(tmpdir(), "own-"))
   const scope = Scope.makeUnsafe()
   const token = "of-a-test"
   const tokenAuthFile = join(folder, "tokens.csv")
   writeFileSync(tokenAuthFile, `${token},admin,admin,"system:masters"\n`)
-  const options = { ...defaultServerOptions, host: "127.0.0.1", port: 0, tokenAuthFile }
+  const options = { ...defaultServerOptions, host: "127.0.0.1", port: 0, tokenAuthFile, streams }
   const { url } = await Effect.runPromise(serveApiServer(options).pipe(Scope.provide(scope)))
   // SAFETY of refusing no certificate: the server made its own a moment ago, and nothing secret is sent.
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false, maxSockets: 8 })
@@ -100,10 +102,10 @@ const pemOf = (source: KubeAccess["user"]["certificate"]): string | undefined =>
 /** Starts everything; ready when it returns. */
 export const startZoo = async (
   programs: Programs,
-  options: Partial<ServeTenancyOptions> & { readonly flags?: ReadonlyArray<string> } = {}
+  options: Partial<ServeTenancyOptions> & { readonly flags?: ReadonlyArray<string>; readonly streams?: Streams } = {}
 ): Promise<Zoo> => {
-  const { flags = [], ...further } = options
-  const upstream = await (programs.etcd === undefined ? startOwnServer() : startApiServer(programs, flags))
+  const { flags = [], streams, ...further } = options
+  const upstream = await (programs.etcd === undefined ? startOwnServer(streams) : startApiServer(programs, flags))
   const folder = mkdtempSync(join(tmpdir(), "zoo-"))
   const scope = Scope.makeUnsafe()
   const configs = new Map<string, string>()
@@ -181,6 +183,23 @@ export const startZoo = async (
       sent.end(body)
     })
 
+  const upgrade: Zoo["upgrade"] = (who, path, protocol, said) =>
+    new Promise((resolve, reject) => {
+      const { agent, port } = connection(who)
+      const headers = { connection: "Upgrade", upgrade: protocol, "x-stream-protocol-version": "v4.channel.k8s.io" }
+      const sent = request({ agent, host: "127.0.0.1", port, method: "POST", path, headers })
+      sent.on("upgrade", (response, socket) => {
+        socket.on("data", (bytes: Buffer) => {
+          resolve(`${response.statusCode} ${String(response.headers["upgrade"])} ${bytes.toString("utf8")}`)
+          socket.destroy()
+        })
+        socket.write(said)
+      })
+      sent.on("response", (response) => resolve(String(response.statusCode)))
+      sent.on("error", reject)
+      sent.end()
+    })
+
   const tenant: Zoo["tenant"] = async (id, spec = "{}") => {
     const manifest = `{"apiVersion":"tenant.kubezoo.io/v1alpha1","kind":"Tenant","metadata":{"name":"${id}"},"spec":${spec}}`
     const made = await kubectl("operator", ["create", "--validate=false", "-f", "-"], manifest)
@@ -199,5 +218,15 @@ export const startZoo = async (
       who,
       running.kubeconfig.replaceAll(/^ +client-(certificate|key)-data: .*\n/gm, "").replace(/user:\s*$/m, "user: {}")
     )
-  return { upstream, running, kubectl, ask, tenant, kubeconfig: (who) => join(folder, who), bearerKubeconfig, stop }
+  return {
+    upstream,
+    running,
+    kubectl,
+    ask,
+    upgrade,
+    tenant,
+    kubeconfig: (who) => join(folder, who),
+    bearerKubeconfig,
+    stop
+  }
 }
