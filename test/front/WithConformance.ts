@@ -34,6 +34,8 @@ const path = async (name: ProgramName): Promise<string> =>
 
 interface Opened {
   readonly access: Access
+  /** What the front has printed. */
+  readonly said: () => string
   readonly stop: () => Promise<void>
 }
 
@@ -52,7 +54,7 @@ const gateway = async (direct: Access): Promise<Opened> => {
     },
     { folder: out }
   )
-  return { access: { ...gate.through(direct), caFile: authority.caFile }, stop: gate.stop }
+  return { access: { ...gate.through(direct), caFile: authority.caFile }, said: gate.front.said, stop: gate.stop }
 }
 
 const tenancy = async (direct: Access): Promise<Opened> => {
@@ -70,7 +72,7 @@ const tenancy = async (direct: Access): Promise<Opened> => {
     body: JSON.stringify({ ...service, spec: { ports: [{ name: "https", port: 443 }] } })
   })
   close()
-  return { access, stop: zoo.stop }
+  return { access, said: zoo.front.said, stop: zoo.stop }
 }
 
 const opened = async (direct: Access): Promise<Opened> =>
@@ -78,7 +80,7 @@ const opened = async (direct: Access): Promise<Opened> =>
     ? gateway(direct)
     : front === "tenancy"
       ? tenancy(direct)
-      : { access: direct, stop: async () => undefined }
+      : { access: direct, said: () => "", stop: async () => undefined }
 
 const suite = (kubeconfig: string): Promise<void> =>
   new Promise((done) => {
@@ -105,10 +107,11 @@ const cluster = await KwokCluster.start(
 try {
   await cluster.scaleNodes(5)
   const direct = accessIn(await cluster.kubeconfig(), out, "direct")
-  const { access, stop } = await opened(direct)
+  const { access, said, stop } = await opened(direct)
   const file = join(out, "kubeconfig")
   writeFileSync(file, kubeconfigOf(access))
   await suite(file)
+  writeFileSync(join(out, "front.log"), said())
   await stop()
 } finally {
   await cluster.stop()
