@@ -3,6 +3,7 @@
 import { defineConfig } from "vitest/config"
 
 const judged = [
+  "test/gateway/path/RealCluster.test.ts",
   "test/storage/*.test.ts",
   "test/sim/cluster/ServeCluster.test.ts",
   "test/scheduling/ServeScheduler.test.ts",

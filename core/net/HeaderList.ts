@@ -123,6 +123,9 @@ const cachedBlockBytes = 512
 /** Blocks that the cache of one connection remembers. */
 const cachedBlocks = 8
 
+/** Bytes at the beginning of a block that are compared first. */
+const headBytes = 64
+
 interface CachedBlock {
   readonly bytes: Buffer
   readonly generation: number
@@ -161,7 +164,9 @@ const matches = (block: CachedBlock, bytes: Buffer, start: number, end: number, 
   const known = block.bytes
   const length = end - start
   if (block.generation !== generation || known.length !== length) return false
-  // From the end, where deadlines stand: what differs from call to call is found at once.
-  for (let at = length - 1; at >= 0; at--) if (known[at] !== bytes[start + at]) return false
+  // Paths stand at the beginning and deadlines at the end: what differs from call to call is found at once.
+  const head = Math.min(length, headBytes)
+  for (let at = 0; at < head; at++) if (known[at] !== bytes[start + at]) return false
+  for (let at = length - 1; at >= head; at--) if (known[at] !== bytes[start + at]) return false
   return true
 }

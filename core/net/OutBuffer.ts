@@ -10,6 +10,9 @@ const poolMax = 64
 const pool: Array<Buffer> = []
 const none = Buffer.alloc(0)
 
+/** What a slow socket is given as a copy. */
+const copyBelowBytes = 16_384
+
 /** The bytes a socket may hold unsent before streams stop giving it more. */
 export const congestedBytes = 1_048_576
 
@@ -80,7 +83,12 @@ export class OutBuffer {
     const slab = this.bytes
     const written = slab.subarray(this.start, this.end)
     this.total += written.length
-    if (this.slow) {
+    if (this.slow && written.length <= copyBelowBytes) {
+      // A copy of its size costs less than a slab that stays away until the socket has encrypted and sent it.
+      this.leave()
+      this.socket.write(Buffer.from(written))
+      release(slab)
+    } else if (this.slow) {
       this.leave()
       this.socket.write(written, () => release(slab))
     } else {

@@ -1,7 +1,14 @@
 // TLS on both sides. Owns where certificates come from and that changed files are used from the next handshake on; refuses to
 // own their making. Files are looked at when a connection arrives, at most once a second.
 import { readFileSync, statSync } from "node:fs"
-import { createSecureContext, type SecureContextOptions, type Server, type TlsOptions } from "node:tls"
+import {
+  checkServerIdentity,
+  type ConnectionOptions,
+  createSecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TlsOptions
+} from "node:tls"
 
 /**
  * What a server shows and trusts for one name: its certificate, the authorities of its clients, and session tickets of its own, so
@@ -145,11 +152,20 @@ export const clientTlsOptions = (
   ALPNProtocols: [...protocols],
   minVersion: "TLSv1.2",
   rejectUnauthorized: tls.insecure !== true,
-  servername: tls.serverName ?? (/^[\d.]+$|:/.test(host) ? "" : host),
+  ...serverNameOptions(tls.serverName, host),
   ...pem("ca", tls.ca, tls.caFile),
   ...pem("cert", tls.cert, tls.certFile),
   ...pem("key", tls.key, tls.keyFile)
 })
+
+const isAddress = (name: string): boolean => /^[\d.]+$|:/.test(name)
+
+/** An address is no SNI, but certificates may be for one. */
+const serverNameOptions = (name: string | undefined, host: string): ConnectionOptions => {
+  if (name === undefined) return { servername: isAddress(host) ? "" : host }
+  if (!isAddress(name)) return { servername: name }
+  return { servername: "", checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) }
+}
 
 const pem = (
   name: "ca" | "cert" | "key",

@@ -46,13 +46,13 @@ export class Balancer<C extends Candidate> {
     let usable = 0
     let last = -1
     for (let at = 0; at < members.length; at++) {
-      const member = members[at] as C
+      const member = members[at]
       const free = member.usable && !tried.includes(member)
       weights[at] = free ? member.weightAt(nowMs) : -1
       if (!free) continue
       usable++
       last = at
-      total += weights[at] as number
+      total += weights[at]
     }
     if (usable <= 1) return members[last]
     if (total === 0) {
@@ -72,12 +72,12 @@ export class Balancer<C extends Candidate> {
     const { owed, weights } = this
     let best = -1
     for (let at = 0; at < owed.length; at++) {
-      const weight = weights[at] as number
+      const weight = weights[at]
       if (weight <= 0) continue
-      owed[at] = (owed[at] as number) + weight
-      if (best < 0 || (owed[at] as number) > (owed[best] as number)) best = at
+      owed[at] = owed[at] + weight
+      if (best < 0 || owed[at] > owed[best]) best = at
     }
-    owed[best] = (owed[best] as number) - total
+    owed[best] = owed[best] - total
     return best
   }
 
@@ -88,7 +88,7 @@ export class Balancer<C extends Candidate> {
     let best = -1
     for (let step = 0; step < members.length; step++) {
       const at = (this.turn + step) % members.length
-      if ((this.weights[at] as number) > 0 && (best < 0 || this.load(at) < this.load(best))) best = at
+      if (this.weights[at] > 0 && (best < 0 || this.load(at) < this.load(best))) best = at
     }
     return best
   }
@@ -98,7 +98,7 @@ export class Balancer<C extends Candidate> {
     let left = chance * total
     let last = -1
     for (let at = 0; at < weights.length; at++) {
-      const weight = weights[at] as number
+      const weight = weights[at]
       if (weight <= 0) continue
       last = at
       left -= weight
@@ -109,7 +109,7 @@ export class Balancer<C extends Candidate> {
 
   /** The request that is to be placed counts, so that weights tell also while nothing is in flight. */
   private load(at: number): number {
-    return ((this.members[at] as C).inflight + 1) / (this.weights[at] as number)
+    return (this.members[at].inflight + 1) / this.weights[at]
   }
 }
 

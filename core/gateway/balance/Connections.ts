@@ -70,7 +70,8 @@ export class Connections {
         fewest = activeRequests
       }
     }
-    if (fewest >= BUSY_REQUESTS && this.open.length + this.dialing < this.options.kept) this.connect()
+    if (best !== undefined && fewest >= BUSY_REQUESTS && this.open.length + this.dialing < this.options.kept)
+      this.connect()
     return best
   }
 
@@ -92,7 +93,7 @@ export class Connections {
 
   /** Closes idle connections beyond those that are kept. */
   trim(): void {
-    for (const client of [...this.open]) {
+    for (const client of this.open.slice()) {
       if (this.open.length <= this.options.kept) return
       if (client.activeRequests > 0) continue
       this.forget(client)
@@ -129,7 +130,9 @@ export class Connections {
   private connectForWaiting(): void {
     // One connection of HTTP/2 has room for many; which protocol it is, the first one tells.
     const each = this.open[0]?.protocol === "http/1.1" ? this.waiting.size : 1
-    while (this.dialing < each && this.open.length + this.dialing < CONNECTIONS_MAX) this.connect()
+    // Counted beforehand: an attempt that fails at once must not be made again and again.
+    const missing = Math.min(each - this.dialing, CONNECTIONS_MAX - this.open.length - this.dialing)
+    for (let made = 0; made < missing; made++) this.connect()
   }
 
   private connect(): void {

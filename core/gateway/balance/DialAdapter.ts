@@ -32,19 +32,20 @@ const run = <A>(effect: Effect.Effect<A, { readonly code: string; readonly messa
   const scope = Scope.makeUnsafe()
   const fiber = Effect.runFork(Scope.provide(effect, scope))
   const close = (): void => void Effect.runFork(Scope.close(scope, Exit.void))
-  const outcome = (done: (outcome: A | DialFailure) => void): void =>
-    void fiber.addObserver((exit) => {
+  const outcome = (done: (outcome: A | DialFailure) => void): void => {
+    fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return done(exit.value)
       const [reason] = exit.cause.reasons
       const known = reason?._tag === "Fail" ? reason.error : { code: "", message: "cannot connect" }
       done({ kind: "failure", code: known.code, message: known.message })
     })
+  }
   return { close, fiber, outcome }
 }
 
 /** Over the machine's sockets. A connection lives until it is closed or lost; an upgraded socket is its owner's. */
 export const machineDial: Dial = {
-  connect: (options, done) => void run(connectHttp(options)).outcome(done),
+  connect: (options, done) => run(connectHttp(options)).outcome(done),
   upgrade: (options, head, done) => {
     let over = false
     const attempt = run(upgradeHttp(options, head))

@@ -1,7 +1,7 @@
 // What the limiter knows, as RateLimitConditions and a RateLimitServerInfo in the original's shapes: for people, for the original's
 // clients, and to be kept (--limit-store=k8s). One condition a gateway and cluster, and `<cluster>.state` with the totals.
 // Owns the reading and the names; refuses to be the truth: leases are, and nothing is restored from conditions after a restart.
-import { isJsonObject, type Json, type JsonObject, rfc3339 } from "#kube"
+import { isJsonObject, type JsonObject, rfc3339 } from "#kube"
 import type { LimitItem } from "./LimitItem.ts"
 import type { LimiterServer } from "./LimiterServer.ts"
 
@@ -93,7 +93,7 @@ export const conditionsOf = (server: LimiterServer): JsonObject => ({
   apiVersion: API_VERSION,
   kind: "RateLimitConditionList",
   metadata: {},
-  items: allConditions(server) as ReadonlyArray<Json>
+  items: allConditions(server)
 })
 
 /** The name of a condition. */

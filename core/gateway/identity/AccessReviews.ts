@@ -39,7 +39,7 @@ export class AccessReviews {
     done: (outcome: Decision | Unavailable, question: Question) => void
   ): void {
     const next = (at: number): void => {
-      const question = questions[at] as Question
+      const question = questions[at]
       this.one(user, question, (outcome) => {
         if (outcome.kind === "decision" && outcome.allowed && at + 1 < questions.length) next(at + 1)
         else done(outcome, question)

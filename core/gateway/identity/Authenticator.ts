@@ -73,7 +73,7 @@ export class Authenticator {
 
   private byProxy({ exchange }: Credentials): Outcome | undefined {
     if (this.front === undefined) return undefined
-    const answer = this.front.authenticate(exchange as Parameters<RequestAuthenticator["authenticate"]>[0])
+    const answer = this.front.authenticate(exchange)
     if (answer === undefined || answer instanceof Rejected) return undefined
     const { user } = answer
     return identityOf(withAuthenticated(user), "proxy", this.options.settings.neverImpersonate)

@@ -43,6 +43,9 @@ const tlsIdentityOf = (cluster: UpstreamCluster, own: TlsIdentity | undefined): 
 const ownFieldsOf = ({ client }: UpstreamCluster): HttpFields =>
   client.token === undefined ? [] : [["authorization", `Bearer ${Redacted.value(client.token)}`]]
 
+const ownCallsOf = ({ client }: UpstreamCluster): CallRate =>
+  new CallRate(client.ownCallsPerSecond, client.ownCallsBurst)
+
 export class ClusterRuntime {
   cluster: UpstreamCluster
   /** Fields that prove the gateway to the endpoints; the same object as long as the credentials are. */
@@ -52,6 +55,7 @@ export class ClusterRuntime {
   tokens: TokenReviews
   access: AccessReviews
   budget: RetryBudget
+  private ownCalls: CallRate
   closed = false
   readonly upstreams = new Map<string, Upstream>()
   /** Requests whose answer's head is awaited. */
@@ -67,6 +71,7 @@ export class ClusterRuntime {
     this.cluster = cluster
     const { clockwork, own } = context
     this.ownFields = ownFieldsOf(cluster)
+    this.ownCalls = ownCallsOf(cluster)
     this.tlsIdentity = tlsIdentityOf(cluster, own)
     this.checks = new HealthChecks(clockwork, cluster.health, this.ownFields)
     for (const endpoint of cluster.endpoints) this.upstreams.set(endpoint.url, this.newUpstream(endpoint))
@@ -86,7 +91,10 @@ export class ClusterRuntime {
     if (next === last) return
     this.cluster = next
     const { own } = this.context
-    if (next.client !== last.client) this.ownFields = ownFieldsOf(next)
+    if (next.client !== last.client) {
+      this.ownFields = ownFieldsOf(next)
+      this.ownCalls = ownCallsOf(next)
+    }
     const serving = next.serving !== last.serving || next.authentication !== last.authentication
     if (serving) this.tlsIdentity = tlsIdentityOf(next, own)
     this.updateEndpoints(next)
@@ -192,14 +200,17 @@ export class ClusterRuntime {
 
   private reviewContext(): ReviewContext {
     const { clockwork } = this.context
-    const { ownCallsBurst, ownCallsPerSecond } = this.cluster.client
     const fields = (): HttpFields => this.ownFields
+    const rate = (): CallRate => this.ownCalls
     return {
       clockwork,
-      rate: new CallRate(ownCallsPerSecond, ownCallsBurst),
+
       pick: (tried) => this.everybody.pick("RoundRobin", clockwork.monotonic(), clockwork.random, tried),
       get fields() {
         return fields()
+      },
+      get rate() {
+        return rate()
       }
     }
   }

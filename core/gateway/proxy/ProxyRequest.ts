@@ -1,7 +1,7 @@
 // One request on its way through the gateway: understood, proven, let in, sent to an endpoint, answered.
 // Owns the order of these steps up to the choice of an endpoint, and the one end that each request has; refuses the exchange with
 // the endpoint (Forwarding.ts, Tunnel.ts) and every decision of a step. No Effect here: this runs for each request.
-import type { UserInfo } from "#apiserver"
+import { type UserInfo, uuidFrom } from "#apiserver"
 import type { HttpExchange, HttpFields } from "#net"
 import type { Upstream } from "../balance/Upstream.ts"
 
@@ -70,7 +70,7 @@ export class ProxyRequest implements RequestRecord {
 
   /** The client's, else one that is made when somebody asks for it. */
   get auditId(): string {
-    return (this.named ??= this.exchange.header("audit-id") ?? crypto.randomUUID())
+    return (this.named ??= this.exchange.header("audit-id") ?? uuidFrom(this.context.clockwork.random))
   }
 
   begin(): void {
@@ -237,7 +237,10 @@ export class ProxyRequest implements RequestRecord {
     if (cluster !== this.seen) {
       // While the request waited its cluster changed: what holds now decides where it goes.
       const policy = this.facts === undefined ? undefined : cluster.policyOf(this.facts)
-      if (policy === undefined) return void this.refuseUnmatched()
+      if (policy === undefined) {
+        this.refuseUnmatched()
+        return undefined
+      }
       this.policy = policy
       this.seen = cluster
     }

@@ -47,7 +47,7 @@ const clashOf = (object: KubeObject, { api }: StrategyContext): ApiFailure | und
 }
 
 // SAFETY: a draft is an object that is being made.
-const asObject = (draft: Draft): KubeObject => draft as unknown as KubeObject
+const asObject = (draft: Draft): KubeObject => draft
 
 const withChecks = (definition: Definition): Definition => {
   const { strategy } = definition

@@ -99,7 +99,7 @@ export class StatusReporter implements EndpointReports {
     const verdict = store.verdict(name)
     const status = this.statusOf(name)
     if (client === undefined || verdict === undefined || status === undefined) return false
-    if (sameJson(verdict.object.status as JsonObject | undefined, status)) return false
+    if (sameJson(verdict.object.status, status)) return false
     this.#writing.add(name)
     this.#notBefore.set(name, now + CLUSTER_EVERY_MS)
     const target = {

@@ -62,7 +62,8 @@ const paced = async ({ certificate, connections, perSecond, port, seconds }: Pac
     }
     const tick = (): void => {
       const now = performance.now()
-      while (sent < total && begin + (sent * 1000) / perSecond <= now) send()
+      const due = Math.min(total, Math.floor(((now - begin) * perSecond) / 1000) + 1)
+      for (let missing = due - sent; missing > 0; missing--) send()
       if (sent < total) setImmediate(tick)
     }
     tick()
@@ -101,7 +102,10 @@ const holdWatches = async (port: number, connections: number, each: number): Pro
         .end()
     }
   }
-  while (heads < connections * each) await new Promise((resolve) => setTimeout(resolve, 20))
+  for (;;) {
+    if (heads >= connections * each) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 answers({
@@ -119,3 +123,4 @@ answers({
   }
 })
 process.send?.(0)
+process.on("disconnect", () => process.exit(0))

@@ -20,3 +20,4 @@ answers({
   }
 })
 process.send?.(gateway.port)
+process.on("disconnect", () => process.exit(0))

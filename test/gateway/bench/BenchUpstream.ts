@@ -53,3 +53,4 @@ answers({
   }
 })
 process.send?.(listening.port)
+process.on("disconnect", () => process.exit(0))

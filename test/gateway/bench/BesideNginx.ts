@@ -71,21 +71,25 @@ const counts = (): Promise<{ requests: number; reviews: number; connections: num
   upstream.ask("counts")
 const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 
-const load = (way: Way, seconds: number, connections: number, streams: number, file: string): number => {
+/** Loads for so many seconds, or with so many requests when `requests` says so. */
+const load = (way: Way, seconds: number, connections: number, streams: number, file: string, requests = 0): number => {
   const text = execFileSync(
     "h2load",
     [
-      ...[
-        "-D",
-        String(seconds),
-        "-c",
-        String(connections),
-        "-m",
-        String(streams),
-        `--connect-to=127.0.0.1:${way.port}`
-      ],
-      ...["-H", `authorization: Bearer ${"t".repeat(600)}`, "-H", "accept: application/json", "-i", file],
-      ...["-H", "user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef"]
+      ...(requests > 0 ? ["-n", String(requests)] : ["-D", String(seconds)]),
+      "-c",
+      String(connections),
+      "-m",
+      String(streams),
+      `--connect-to=127.0.0.1:${way.port}`,
+      "-H",
+      `authorization: Bearer ${"t".repeat(600)}`,
+      "-H",
+      "accept: application/json",
+      "-H",
+      "user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef",
+      "-i",
+      file
     ],
     { encoding: "utf8" }
   )
@@ -214,7 +218,7 @@ const connections = async (): Promise<void> => {
   const file = urisOf(1000)
   for (const clients of [10, 100, 1000]) {
     const { requests } = await counts()
-    const calls = load(ours, 2, clients, 1, file)
+    const calls = load(ours, 0, clients, 1, file, 10_000)
     const after = await counts()
     say(
       `${clients} clients: ${after.connections} connections to the endpoint (one or two of them nginx's), ${((after.requests - requests) / calls).toFixed(4)} requests for each`
@@ -224,7 +228,7 @@ const connections = async (): Promise<void> => {
 
 try {
   say(
-    `node ${process.version}, nginx ${/nginx\/(\S+)/.exec(String(spawnVersion()))?.[1] ?? "?"}, ${readFileSync("/proc/cpuinfo", "utf8").match(/model name/g)?.length ?? 0} processors`
+    `node ${process.version}, nginx ${/nginx\/(\S+)/.exec(spawnVersion())?.[1] ?? "?"}, ${readFileSync("/proc/cpuinfo", "utf8").match(/model name/g)?.length ?? 0} processors`
   )
   if (does("throughput")) await throughput()
   if (does("pace")) await pace()

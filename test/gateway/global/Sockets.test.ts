@@ -16,7 +16,7 @@ import { globalBucket } from "./LimiterWorld.ts"
 
 const CLUSTER = "a.example.io"
 const RATE = 300
-const BURST = 30
+const BURST = 300
 
 const manifest = `
 apiVersion: proxy.kubegateway.io/v1alpha1
@@ -116,12 +116,24 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+/** As much of the limiter's objects as is looked at. */
+interface Answer {
+  readonly metadata: { readonly name: string }
+  readonly items: ReadonlyArray<{ readonly metadata: { readonly name: string } }>
+  readonly endpoints: ReadonlyArray<unknown>
+  readonly spec: { readonly limitItemConfigurations: ReadonlyArray<object> }
+  readonly status: {
+    readonly limitItemStatuses: ReadonlyArray<{ readonly tokenBucket: { readonly qps: number } }>
+    readonly results: ReadonlyArray<{ readonly limit: number }>
+  }
+}
+
 const fetched = async (method: string, path: string, body?: object) => {
   const { request } = await import("node:https")
   const [hostname, port] = limiter.address.split(":")
   const headers = { authorization: "Bearer right-token" }
   const target = { hostname, port, method, path: `/apis/proxy.kubegateway.io/v1alpha1/${path}`, ca: pem.ca, headers }
-  return new Promise<Record<string, any>>((resolve, reject) => {
+  return new Promise<Answer>((resolve, reject) => {
     const asked = request(target, (answer) => {
       let text = ""
       answer.on("data", (chunk) => (text += chunk))
@@ -146,7 +158,7 @@ describe("a limiter over real sockets", () => {
     assert.isAtMost(all.length, (RATE * spanMs) / 1000 + BURST + 3 + 1)
 
     const list = await fetched("GET", "ratelimitconditions")
-    const names = list.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
+    const names = list.items.map(({ metadata }) => metadata.name)
     assert.includeMembers(names, [`${CLUSTER}.state`, `${CLUSTER}.one`, `${CLUSTER}.two`, `${CLUSTER}.three`])
     const state = await fetched("GET", `ratelimitconditions/${CLUSTER}.state`)
     assert.deepInclude(state.spec.limitItemConfigurations[0], { name: "limited", strategy: "globalAllocate" })

@@ -4,7 +4,7 @@ import { webcrypto } from "node:crypto"
 import * as x509 from "@peculiar/x509"
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
-x509.cryptoProvider.set(webcrypto as unknown as Crypto)
+x509.cryptoProvider.set(webcrypto)
 
 export interface Pair {
   readonly cert: string
@@ -28,7 +28,7 @@ const keyText = async (keys: webcrypto.CryptoKeyPair): Promise<string> => {
 }
 
 const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>
+  webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])
 
 /** An authority of a test. */
 export class Pki {

@@ -104,7 +104,7 @@ describe("bodies", () => {
   })
 
   it("a watch's events come as they happen", async () => {
-    let send = (_: string): void => {}
+    let send: (text: string) => void = () => {}
     one.script = (_, response) => {
       response.stream.respond({ ":status": 200, "content-type": "application/json" })
       send = (text) => void response.stream.write(text)
