@@ -82,7 +82,6 @@ export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type Au
 export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
 export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
 export { openAudit } from "./serve/ServeAudit.ts"
-export { uuidFrom } from "./http/RequestId.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"
