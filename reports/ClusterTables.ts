@@ -201,7 +201,8 @@ export const costTable = ({ cluster, name }: ClusterSummary): Table | undefined 
     ? undefined
     : {
         id: `cost-${name}`,
-        caption: "What clusters of these sizes cost, with 30 pods a node, each in a process of its own",
+        caption:
+          "What clusters of these sizes cost, with 30 pods a node and 300,000 at most, each in a process of its own",
         columns: numbers(
           "nodes",
           "pods",

@@ -28,41 +28,112 @@ export const mayHaveHappened = (failure: ApiFailure): boolean =>
 interface Open {
   readonly connection: SimConnection
   /** Ends every call and watch of the connection, on each side. */
-  readonly calls: Set<(failure: ApiFailure) => void>
+  readonly calls: Set<{ readonly fail: (failure: ApiFailure) => void }>
   readonly served: Set<Cancel>
 }
 
-type Call<A> = (client: Client, done: (answer: A | ApiFailure) => void) => void
+type Run<A> = (client: Client, done: (answer: A | ApiFailure) => void) => void
+
+/** One call under way: answered once, by the server, by its connection's end, or by the time. */
+class OpenCall<A> {
+  readonly deadlineMs: number
+  over = false
+  private readonly open: Open
+  private readonly done: (answer: A | ApiFailure) => void
+
+  constructor(open: Open, deadlineMs: number, done: (answer: A | ApiFailure) => void) {
+    this.open = open
+    this.deadlineMs = deadlineMs
+    this.done = done
+  }
+
+  finish(answer: A | ApiFailure): void {
+    if (this.over) return
+    this.over = true
+    this.open.calls.delete(this)
+    this.done(answer)
+  }
+
+  fail(failure: ApiFailure): void {
+    this.finish(failure)
+  }
+}
+
+/** The calls of one client in the order of their deadlines, which is that of their start: one timer is enough for all. */
+class Deadlines {
+  private readonly process: SimProcess
+  private calls: Array<OpenCall<never>> = []
+  private head = 0
+  private armedIn = -1
+
+  constructor(process: SimProcess) {
+    this.process = process
+  }
+
+  add(call: OpenCall<never>): void {
+    const { incarnation } = this.process
+    // What an earlier life of the process had called nobody waits for any more, and its timer is gone.
+    if (this.armedIn !== incarnation && this.armedIn >= 0) this.clear()
+    this.calls.push(call)
+    this.skipOver()
+    if (this.armedIn < 0) this.arm(incarnation)
+  }
+
+  private clear(): void {
+    this.calls = []
+    this.head = 0
+    this.armedIn = -1
+  }
+
+  /** Forgets what has been answered meanwhile, so that no more is kept than waits behind the oldest open call. */
+  private skipOver(): void {
+    const { calls } = this
+    while (this.head < calls.length && calls[this.head].over) this.head++
+    if (this.head < 1024 || this.head * 2 < calls.length) return
+    this.calls = calls.slice(this.head)
+    this.head = 0
+  }
+
+  private arm(incarnation: number): void {
+    this.armedIn = incarnation
+    const { clockwork } = this.process
+    clockwork.after(this.calls[this.head].deadlineMs - clockwork.monotonic(), () => {
+      this.armedIn = -1
+      this.expire(clockwork.monotonic())
+      if (this.head < this.calls.length) this.arm(this.process.incarnation)
+      else this.clear()
+    })
+  }
+
+  private expire(nowMs: number): void {
+    for (this.skipOver(); this.head < this.calls.length && this.calls[this.head].deadlineMs <= nowMs; this.skipOver())
+      this.calls[this.head].fail(Failures.timeout("request did not complete within requested timeout", 0))
+  }
+}
 
 class NetworkCalls {
   private readonly options: NetworkClientOptions
+  private readonly deadlines: Deadlines
   private current: Open | undefined
 
   constructor(options: NetworkClientOptions) {
     this.options = options
+    this.deadlines = new Deadlines(options.process)
   }
 
-  call<A>(run: Call<A>, done: (answer: A | ApiFailure) => void): void {
-    const { clockwork } = this.options.process
+  call<A>(run: Run<A>, done: (answer: A | ApiFailure) => void): void {
+    const { local, process, timeoutMs = TIMEOUT_MS } = this.options
+    const { clockwork } = process
     const open = this.open()
     if (open === undefined) return clockwork.defer(() => done(Failures.unavailable(transportMessages.refused)))
-    let over = false
-    const finish = (answer: A | ApiFailure): void => {
-      if (over) return
-      over = true
-      stop()
-      open.calls.delete(fail)
-      done(answer)
-    }
-    const fail = (failure: ApiFailure): void => finish(failure)
-    const stop = clockwork.after(this.options.timeoutMs ?? TIMEOUT_MS, () =>
-      finish(Failures.timeout("request did not complete within requested timeout", 0))
-    )
-    open.calls.add(fail)
-    open.connection.send("client", () => {
-      const client = this.options.local()
+    const call = new OpenCall<A>(open, clockwork.monotonic() + timeoutMs, done)
+    this.deadlines.add(call)
+    open.calls.add(call)
+    const { connection } = open
+    connection.send("client", () => {
+      const client = local()
       if (client === undefined) return
-      run(client, (answer) => open.connection.send("server", () => finish(answer)))
+      run(client, (answer) => connection.send("server", () => call.finish(answer)))
     })
   }
 
@@ -73,14 +144,15 @@ class NetworkCalls {
     const end = (failure: ApiFailure | undefined): void => {
       if (over) return
       over = true
-      open?.calls.delete(end)
+      open?.calls.delete(ending)
       listener.ended(failure)
     }
+    const ending = { fail: end }
     if (open === undefined) {
       clockwork.defer(() => end(Failures.unavailable(transportMessages.refused)))
       return () => void (over = true)
     }
-    open.calls.add(end)
+    open.calls.add(ending)
     let stopServing: Cancel | undefined
     open.connection.send("client", () => {
       const client = this.options.local()
@@ -98,7 +170,7 @@ class NetworkCalls {
     return () => {
       if (over) return
       over = true
-      open.calls.delete(end)
+      open.calls.delete(ending)
       open.connection.send("client", () => {
         stopServing?.()
         if (stopServing !== undefined) open.served.delete(stopServing)
@@ -115,7 +187,7 @@ class NetworkCalls {
     connection.onBroken.client = () => {
       const calls = [...open.calls]
       open.calls.clear()
-      for (const fail of calls) fail(Failures.unavailable(transportMessages.reset))
+      for (const call of calls) call.fail(Failures.unavailable(transportMessages.reset))
     }
     connection.onBroken.server = () => {
       for (const stop of open.served) stop()

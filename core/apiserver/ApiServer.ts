@@ -13,6 +13,7 @@ import { deleteCollection, deleteObject } from "./registry/Deleting.ts"
 import type { FieldManagers } from "./registry/FieldManagers.ts"
 import { patchObject } from "./registry/Patching.ts"
 import { getObject, listObjects } from "./registry/Reading.ts"
+import { refreshObject } from "./registry/Refreshing.ts"
 import { Registry } from "./registry/Registry.ts"
 import { changeScale, getScale } from "./registry/Scaling.ts"
 import type { ServedResource } from "./registry/StoredResource.ts"
@@ -135,7 +136,7 @@ const onObject = (registry: Registry, resource: ServedResource, request: ApiRequ
     case "create":
       return createObject(beginWriting(registry, resource, request), done)
     case "update":
-      return updateObject(beginWriting(registry, resource, request), undefined, done)
+      return update(registry, resource, request, done)
     case "patch":
       return patchObject(beginWriting(registry, resource, request), undefined, done)
     case "delete":
@@ -145,6 +146,11 @@ const onObject = (registry: Registry, resource: ServedResource, request: ApiRequ
     case "watch":
       return done(Failures.badRequest("a watch is no single answer"))
   }
+}
+
+const update = (registry: Registry, resource: ServedResource, request: ApiRequest, done: Answer): void => {
+  const whole = (): void => updateObject(beginWriting(registry, resource, request), undefined, done)
+  if (!refreshObject(registry, resource, request, done, whole)) whole()
 }
 
 const PART_VERBS: ReadonlyArray<Verb> = ["get", "update", "patch"]

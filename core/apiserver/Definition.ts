@@ -46,6 +46,11 @@ export interface Strategy {
   readonly validate?: (object: KubeObject) => ReadonlyArray<FieldProblem>
   /** Rules beyond `validate`, such as immutable fields. */
   readonly validateUpdate?: (object: KubeObject, old: KubeObject) => ReadonlyArray<FieldProblem>
+  /**
+   * Whether a body of the same kind and metadata differs from the object as it is in nothing but fields of spec that are well-formed,
+   * and that no rule, default or warning reads: such an update may skip them all. Absent: none may.
+   */
+  readonly refreshes?: (body: KubeObject, old: KubeObject) => boolean
   /** What is answered as Warning headers. */
   readonly warnings?: (object: KubeObject, old: KubeObject | undefined) => ReadonlyArray<string>
   /** Top-level fields whose change raises metadata.generation; default: `spec` where the kind has a status subresource. */

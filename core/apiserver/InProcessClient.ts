@@ -9,6 +9,7 @@ import {
   type Done,
   type KubeList,
   type KubeObject,
+  type Patch,
   type Target,
   type WatchListener,
   type WatchOptions
@@ -22,14 +23,22 @@ type ListAnswer = Extract<ApiAnswer, { kind: "list" }>
 /** A client that acts as a user. Unknown fields are ignored unless a call asks otherwise. */
 export const inProcessClient = (api: Api, user: UserInfo): Client => {
   const turn = new TurnQueue(api.clockwork)
-  const request = (verb: Verb, target: Collection | Target, options: RequestOptions): ApiRequest => ({
+  const request = (
+    verb: Verb,
+    target: Collection | Target,
+    options: RequestOptions,
+    body?: KubeObject,
+    patch?: Patch
+  ): ApiRequest => ({
     verb,
     resource: target.resource,
     namespace: target.namespace,
     name: "name" in target ? target.name : "",
     subresource: "name" in target ? (target.subresource ?? "") : "",
     user,
-    options
+    options,
+    body,
+    patch
   })
   const ask = (asked: ApiRequest, done: Done<KubeObject>): void =>
     api.execute(asked, (answer) => done(answer instanceof ApiFailure ? answer : objectOf(answer)))
@@ -41,11 +50,10 @@ export const inProcessClient = (api: Api, user: UserInfo): Client => {
       ),
     watch: (collection, options, listener) =>
       watch(api, turn, request("watch", collection, watchOptions(options)), listener),
-    create: (target, object, options, done) =>
-      ask({ ...request("create", target, writeOptions(options)), body: object }, done),
-    update: (target, object, options, done) =>
-      ask({ ...request("update", target, writeOptions(options)), body: object }, done),
-    patch: (target, patch, options, done) => ask({ ...request("patch", target, writeOptions(options)), patch }, done),
+    create: (target, object, options, done) => ask(request("create", target, writeOptions(options), object), done),
+    update: (target, object, options, done) => ask(request("update", target, writeOptions(options), object), done),
+    patch: (target, patch, options, done) =>
+      ask(request("patch", target, writeOptions(options), undefined, patch), done),
     delete: (target, options, done) => ask(request("delete", target, options), done),
     deleteCollection: (collection, options, selection, done) =>
       ask(request("deletecollection", collection, { ...selection, ...options }), done)

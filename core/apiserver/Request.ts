@@ -38,8 +38,8 @@ export interface ApiRequest {
   readonly user: UserInfo
   readonly options: RequestOptions
   /** Of create and update; the server owns it from here on and nobody changes it. */
-  readonly body?: KubeObject
-  readonly patch?: Patch
+  readonly body?: KubeObject | undefined
+  readonly patch?: Patch | undefined
   /** Writes a note into the request's audit event; absent where nobody records. */
   readonly annotate?: (key: string, value: string) => void
 }

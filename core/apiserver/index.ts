@@ -54,16 +54,20 @@ export type {
   StrategyContext,
   Subresource
 } from "./Definition.ts"
-export { versionInfo } from "./http/Version.ts"
-export { inProcessClient } from "./InProcessClient.ts"
 export {
   type CertificateOptions,
   CertificatesFailed,
   clientCertificate,
-  type ClusterCertificates,
   clusterCertificates,
+  type ClusterCertificates,
   type KeyPair
 } from "./http/ClusterCertificatesAdapter.ts"
+export { versionInfo } from "./http/Version.ts"
+export { inProcessClient } from "./InProcessClient.ts"
+export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
+export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
+export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
+export { openAudit } from "./serve/ServeAudit.ts"
 export { kubeconfigText } from "./http/KubeconfigText.ts"
 export { openApiV2Bytes } from "./http/OpenApiProtobuf.ts"
 export { parseAccept, type Wanted } from "./http/Negotiation.ts"
@@ -78,10 +82,6 @@ export {
 } from "./http/RequestBody.ts"
 export { Query } from "./http/RequestUrl.ts"
 export { uuidFrom } from "./http/RequestId.ts"
-export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
-export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
-export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
-export { openAudit } from "./serve/ServeAudit.ts"
 export { type StreamRequest, type Streams, unreachable } from "./http/Streams.ts"
 export { LOOPBACK } from "./Loopback.ts"
 export { aggregateClusterRoles, aggregatedRules } from "./rbac/Aggregation.ts"

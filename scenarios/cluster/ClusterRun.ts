@@ -31,12 +31,14 @@ export const simBackend = "sim"
 
 /** MiB of JavaScript heap that a world may take: what 50,000 nodes need, and not what a machine has. */
 const HEAP_MIB = 12_288
+/** MiB of one half of the nursery: most of what a world makes is gone within seconds of its own time, and copied less often so. */
+const NURSERY_MIB = 64
 
 const openWorld = Effect.acquireRelease(
   Effect.sync(() =>
     fork(fileURLToPath(new URL("../world/main.ts", import.meta.url)), {
       detached: true,
-      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MIB}`],
+      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MIB}`, `--max-semi-space-size=${NURSERY_MIB}`],
       stdio: ["ignore", "ignore", "inherit", "ipc"]
     })
   ),

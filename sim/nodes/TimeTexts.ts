@@ -6,6 +6,8 @@ export class TimeTexts {
   private second = -1
   private prefix = ""
   private whole = ""
+  private lastMs = Number.NaN
+  private last = ""
 
   /** Milliseconds since the epoch as meta/v1 Time. */
   time(ms: number): string {
@@ -15,9 +17,11 @@ export class TimeTexts {
 
   /** Milliseconds since the epoch as meta/v1 MicroTime. */
   microTime(ms: number): string {
+    if (ms === this.lastMs) return this.last
     this.turn(ms)
     const left = Math.floor(ms - this.second * 1000)
-    return `${this.prefix}${left < 100 ? (left < 10 ? "00" : "0") : ""}${left}000Z`
+    this.lastMs = ms
+    return (this.last = `${this.prefix}${left < 100 ? (left < 10 ? "00" : "0") : ""}${left}000Z`)
   }
 
   private turn(ms: number): void {

@@ -36,7 +36,7 @@ const SETTLE_MS = 15_000
 const CREATED_PER_SECOND = 5000
 /** What the ClusterLoader2 load test changes in one second. */
 const REPLACED_PER_SECOND = 10
-const SIZES = [100, 300, 1000, 3000, 10_000, 50_000]
+const SIZES = [100, 300, 1000, 3000, 5000, 10_000, 20_000, 50_000]
 const TWICE_UP_TO = 300
 const MIB = 2 ** 20
 
@@ -182,7 +182,7 @@ const { positionals, values } = parseArgs({
 const podsOf = (nodes: number): number => Math.min(nodes * Number(values["pods-per-node"]), Number(values["pods-max"]))
 
 const run = (args: ReadonlyArray<string>): unknown => {
-  const flags = ["--max-old-space-size=8192", "--max-semi-space-size=32"]
+  const flags = ["--max-old-space-size=8192", "--max-semi-space-size=64"]
   const own = process.argv.slice(2).filter((arg) => arg.startsWith("--pods"))
   const output = execFileSync(process.execPath, [...flags, import.meta.filename, ...args, ...own])
   return JSON.parse(output.toString())

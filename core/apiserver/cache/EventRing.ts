@@ -49,6 +49,8 @@ export interface RingBounds {
 export class EventRing {
   private readonly bounds: RingBounds
   private events: Array<CacheEvent> = []
+  /** What each event weighs: dropping one must not read objects that nobody has looked at for long. */
+  private weights: Array<number> = []
   private start = 0
   private bytes = 0
   /** Every event after this revision is here. */
@@ -68,25 +70,28 @@ export class EventRing {
   }
 
   push(event: CacheEvent): void {
+    const weighs = weight(event)
     this.events.push(event)
-    this.bytes += weight(event)
+    this.weights.push(weighs)
+    this.bytes += weighs
     while (this.size > this.bounds.events || (this.bytes > this.bounds.bytes && this.size > 1)) this.drop()
     // Dropped places are given back when they are the greater part.
     if (this.start > 1024 && this.start * 2 > this.events.length) {
       this.events = this.events.slice(this.start)
+      this.weights = this.weights.slice(this.start)
       this.start = 0
     }
   }
 
   private drop(): void {
-    const event = this.events[this.start++]
-    this.bytes -= weight(event)
-    this.floor = event.revision
+    this.bytes -= this.weights[this.start]
+    this.floor = this.events[this.start++].revision
   }
 
   /** Forgets everything: from now on only what is after the revision is known. */
   reset(revision: number): void {
     this.events = []
+    this.weights = []
     this.start = 0
     this.bytes = 0
     this.floor = revision

@@ -14,16 +14,32 @@ const KEPT_TEXT_BYTES_MAX = 64 * 1024
 /** What an object takes of which no bytes are held: its parts that it shares with nobody. */
 const UNSTORED_BYTES = 1024
 
+/** The keys of an object, the same texts for all of its versions: who looks it up by them need not read them. */
+export interface Place {
+  /** In the cache: "namespace/name", or the name alone. */
+  readonly key: string
+  readonly storeKey: string
+}
+
 export class Held implements HeldObject, StoredText {
   readonly object: KubeObject
+  /** Undefined where nobody looks for it any more. */
+  readonly place: Place | undefined
   private readonly layout: TextLayout | undefined
   revision: number
   private stored: Uint8Array | undefined
   private kept: Uint8Array | undefined
 
   /** `stored` are bytes of the layout, or undefined when the object has to be encoded itself. */
-  constructor(object: KubeObject, revision: number, layout: TextLayout | undefined, stored: Uint8Array | undefined) {
+  constructor(
+    object: KubeObject,
+    revision: number,
+    layout: TextLayout | undefined,
+    stored: Uint8Array | undefined,
+    place?: Place
+  ) {
     this.object = object
+    this.place = place
     this.layout = layout
     this.revision = revision
     this.stored = stored

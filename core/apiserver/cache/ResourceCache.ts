@@ -8,7 +8,7 @@ import { decodeStored, hasLayout, type TextLayout } from "../store/StoredJson.ts
 import { Donors } from "./Donors.ts"
 import { CacheEvent, EventRing, type RingBounds } from "./EventRing.ts"
 import { FieldLists } from "./FieldLists.ts"
-import { Held } from "./Held.ts"
+import { Held, type Place } from "./Held.ts"
 import { type Scan, scanOf } from "./PastState.ts"
 import type { WatchClock } from "./WatchClock.ts"
 import { type IndexedWatcher, WatcherIndex } from "./WatcherIndex.ts"
@@ -110,8 +110,9 @@ export class ResourceCache {
         if (this.state === "stopped") return
         if (found instanceof KeyValueFailure) return void this.options.after(RESTART_MS, () => this.fill())
         for (const entry of found.entries) {
-          const held = this.decode(entry, undefined)
-          if (held !== undefined) objects.set(entry.key.slice(this.prefix.length), held)
+          const place = this.placeOf(entry.key)
+          const held = this.decode(entry, undefined, place)
+          if (held !== undefined) objects.set(place.key, held)
         }
         const last = found.entries.at(-1)
         if (found.more && last !== undefined) return page(`${last.key}\0`, found.revision)
@@ -156,7 +157,15 @@ export class ResourceCache {
     })
   }
 
-  private decode({ revision, value }: Pick<Entry, "revision" | "value">, before: Held | undefined): Held | undefined {
+  private placeOf(storeKey: string): Place {
+    return { key: storeKey.slice(this.prefix.length), storeKey }
+  }
+
+  private decode(
+    { revision, value }: Pick<Entry, "revision" | "value">,
+    before: Held | undefined,
+    place: Place
+  ): Held | undefined {
     const object = decodeStored(value, revision)
     if (object === undefined) {
       this.stats.undecodable++
@@ -164,13 +173,13 @@ export class ResourceCache {
     }
     this.stats.decoded++
     this.donors.lend(object, before?.object)
-    return new Held(object, revision, this.layout, hasLayout(this.layout, value) ? value : undefined)
+    return new Held(object, revision, this.layout, hasLayout(this.layout, value) ? value : undefined, place)
   }
 
-  private heldOf(event: KeyEvent, before: Held | undefined): Held | undefined {
+  private heldOf(event: KeyEvent, before: Held | undefined, place: Place): Held | undefined {
     if (!event.isPut) return undefined
     const { origin } = event
-    if (!(origin instanceof Held)) return this.decode(event, before)
+    if (!(origin instanceof Held)) return this.decode(event, before, place)
     origin.settle(event.revision, event.hasBytes ? event.value : undefined)
     return origin
   }
@@ -180,9 +189,11 @@ export class ResourceCache {
     // All of it is applied before anyone is told, so that whoever asks back sees a whole state.
     const changes: Array<CacheEvent> = []
     for (const event of events) {
-      const key = event.key.slice(this.prefix.length)
+      const { origin } = event
+      const place = (origin instanceof Held ? origin.place : undefined) ?? this.placeOf(event.key)
+      const { key } = place
       const before = this.objects.get(key)
-      const after = this.heldOf(event, before)
+      const after = this.heldOf(event, before, place)
       if (before === undefined && after === undefined) continue
       if (after === undefined) this.objects.delete(key)
       else this.objects.set(key, after)

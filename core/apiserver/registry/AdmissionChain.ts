@@ -20,6 +20,13 @@ export class AdmissionChain {
     return this.plugins.length === 0
   }
 
+  /** Whether any plugin wants to see a request. */
+  asks(request: AdmissionRequest): boolean {
+    const { plugins } = this
+    for (let at = 0; at < plugins.length; at++) if (plugins[at].handles(request)) return true
+    return false
+  }
+
   /** Answers the object as the plugins leave it, or the first refusal; warnings are added as they come. */
   mutate(
     request: AdmissionRequest,

@@ -93,7 +93,7 @@ export const insert = (writing: Writing, admitted: KubeObject, attempt: number, 
   registry.admission.validate(admissionOf(writing, "CREATE", object, undefined), writing.warnings, (failure) => {
     if (failure !== undefined) return done(failure)
     if (request.options.dryRun === true) return dryRun(writing, object, done)
-    writeObject(writing, object, 0, undefined, (written) => {
+    writeObject(writing, object, undefined, (written) => {
       if (!(written instanceof WriteConflict)) return done(written)
       if (isGenerated && attempt < NAMES_MAX) return insert(writing, admitted, attempt + 1, done)
       done(taken(writing, object, written))

@@ -7,11 +7,16 @@ const keyOf = (group: string, version: string, name: string): string => `${group
 /** An empty registry, or one with these definitions. */
 export const makeDefinitions = (initial: ReadonlyArray<Definition> = []): Definitions => {
   const byResource = new Map<string, Definition>()
+  // The same by the resource's name alone, for the requests: few share one, and no key is made to find it.
+  const byName = new Map<string, ReadonlyArray<Definition>>()
   const byKind = new Map<string, Definition>()
   const listeners: Array<() => void> = []
+  const others = ({ group, resource, version }: Definition): ReadonlyArray<Definition> =>
+    (byName.get(resource) ?? []).filter((one) => one.group !== group || one.version !== version)
   const add = (definition: Definition): void => {
     const { group, kind, resource, version } = definition
     byResource.set(keyOf(group, version, resource), definition)
+    byName.set(resource, [...others(definition), definition])
     byKind.set(keyOf(group, version, kind), definition)
   }
   const changed = (): void => {
@@ -19,7 +24,11 @@ export const makeDefinitions = (initial: ReadonlyArray<Definition> = []): Defini
   }
   for (const definition of initial) add(definition)
   return {
-    find: (group, version, resource) => byResource.get(keyOf(group, version, resource)),
+    find: (group, version, resource) => {
+      const named = byName.get(resource) ?? []
+      for (const one of named) if (one.group === group && one.version === version) return one
+      return undefined
+    },
     byKind: (group, version, kind) => byKind.get(keyOf(group, version, kind)),
     all: () => [...byResource.values()],
     register: (definition) => {
@@ -30,6 +39,7 @@ export const makeDefinitions = (initial: ReadonlyArray<Definition> = []): Defini
       const definition = byResource.get(keyOf(group, version, resource))
       if (definition === undefined) return
       byResource.delete(keyOf(group, version, resource))
+      byName.set(resource, others(definition))
       const kind = keyOf(group, version, definition.kind)
       if (byKind.get(kind) === definition) byKind.delete(kind)
       changed()

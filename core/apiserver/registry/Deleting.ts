@@ -103,7 +103,7 @@ const carryOut = (writing: Writing, found: Held, old: KubeObject, done: (outcome
   draft.metadata.resourceVersion = undefined as unknown as string
   resource.cache.donors.lend(object, old)
   if (isUnchanged(object, old)) return done(objectAnswer(resource.served(found), 200, warnings))
-  writeObject(writing, object, found.revision, found.object, (written) =>
+  writeObject(writing, object, found, (written) =>
     done(
       written instanceof WriteConflict || written instanceof ApiFailure ? written : objectAnswer(written, 200, warnings)
     )
@@ -119,13 +119,12 @@ export const deleteNow = (
 ): void => {
   const served = resource.served(found)
   const { object } = served
-  const { name = "", namespace = "" } = object.metadata
   const { strategy } = resource.definition
   const answer = (held: Held): ApiAnswer =>
     objectAnswer(strategy.returnsDeleted === true ? held : looseHeld(deletedStatus(resource, object)), 200, warnings)
   if (isDryRun) return done(answer(served))
   const write = {
-    key: resource.storeKey(namespace, name),
+    key: resource.placeOf(object, found).storeKey,
     value: undefined,
     expected: found.revision,
     ttlSeconds: 0,

@@ -286,7 +286,7 @@ const store = (
     return done(objectAnswer(looseHeld(object), 200, warnings))
   }
   metadata.resourceVersion = undefined as unknown as string
-  writeObject(writing, object, found.revision, found.object, (written) =>
+  writeObject(writing, object, found, (written) =>
     done(
       written instanceof WriteConflict || written instanceof ApiFailure ? written : objectAnswer(written, 200, warnings)
     )

@@ -127,26 +127,25 @@ export const invalidObject = (
 
 export type Written = Held | WriteConflict | ApiFailure
 
-/** Writes an object of the served version at an expected revision (0: absent); answers it as it is served. */
+/** Writes an object of the served version in the place of the version that was found (undefined: absent); answers it as it is served. */
 export const writeObject = (
-  { registry, resource }: Writing,
+  { registry, resource }: Pick<Writing, "registry" | "resource">,
   object: KubeObject,
-  expected: number,
-  before: KubeObject | undefined,
+  found: Held | undefined,
   done: (written: Written) => void
 ): void => {
   const { cache, storage } = resource
   const stored = resource.stored(object)
   if (!resource.isStoredVersion) {
-    cache.donors.lend(stored, before)
+    cache.donors.lend(stored, found?.object)
     ;(stored.metadata as { resourceVersion?: string | undefined }).resourceVersion = undefined
   }
-  const { metadata } = stored
-  const held = new Held(stored, 0, cache.layout, undefined)
+  const place = resource.placeOf(stored, found)
+  const held = new Held(stored, 0, cache.layout, undefined, place)
   const write = {
-    key: resource.storeKey(metadata.namespace ?? "", metadata.name ?? ""),
+    key: place.storeKey,
     value: held,
-    expected,
+    expected: found?.revision ?? 0,
     ttlSeconds: storage.ttlSeconds ?? 0,
     origin: held
   }

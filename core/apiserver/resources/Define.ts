@@ -42,6 +42,7 @@ export interface Behaviour {
     | "heldBack"
     | "returnsDeleted"
     | "unconditionalUpdate"
+    | "refreshes"
     | "deleted"
   >
   /** The status of a new object; by default what the schema says. */

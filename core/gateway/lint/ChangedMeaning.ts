@@ -115,6 +115,8 @@ const plain: Sample = {
   path: ""
 }
 
+const varied = (sample: Sample, variant: Partial<Sample>): Sample => ({ ...sample, ...variant })
+
 /** A sample in which every field is one that a rule of these fields agrees with under both evaluators, as far as there is one. */
 const agreeable = (rule: DispatchRule, start: Sample): Sample => {
   const neutral: DispatchRule = {
@@ -140,10 +142,10 @@ const agreeable = (rule: DispatchRule, start: Sample): Sample => {
   for (const [at, variants] of variantsOf(rule).entries()) {
     const alone = { ...neutral, ...fields[at] }
     const good = variants.find((variant) => {
-      const facts = factsOf({ ...sample, ...variant })
+      const facts = factsOf(varied(sample, variant))
       return ruleAgrees(alone, facts) && originalMatches(alone, facts)
     })
-    sample = { ...sample, ...good }
+    if (good !== undefined) sample = varied(sample, good)
   }
   return sample
 }

@@ -3,6 +3,7 @@
 import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Json.ts"
 import type { Schema } from "../Schema.ts"
 import { isRfc3339 } from "../Timestamp.ts"
+import { ItemsBefore } from "./ItemsBefore.ts"
 
 /** Where a wrong value stands: the struct that holds it and the names of fields that lead there. */
 interface Place {
@@ -160,8 +161,11 @@ const isReadable = (schema: Schema, value: Json, old: Json | undefined): boolean
 
 const areReadable = ({ items }: Schema, values: JsonArray, old: Json | undefined): boolean => {
   if (items === undefined) return true
-  const before = Array.isArray(old) ? (old as JsonArray) : undefined
-  for (let at = 0; at < values.length; at++) if (!isReadable(items, values[at], before?.[at])) return false
+  const before = Array.isArray(old) ? new ItemsBefore(old as JsonArray) : undefined
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]
+    if (before?.has(value, at) !== true && !isReadable(items, value, before?.at(at))) return false
+  }
   return true
 }
 

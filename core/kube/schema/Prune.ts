@@ -5,6 +5,7 @@ import { isJsonObject, type Json, type JsonArray, type JsonObject } from "../Jso
 import { quantityOf } from "../Quantity.ts"
 import { QuantityInvalid } from "../QuantityText.ts"
 import type { Schema } from "../Schema.ts"
+import { ItemsBefore } from "./ItemsBefore.ts"
 
 /** How many problems strict decoding lists at most. */
 export const STRICT_PROBLEMS_LIMIT = 100
@@ -57,11 +58,12 @@ const pruneValue = (schema: Schema, value: Json, dropNulls: boolean, old: Json |
 }
 
 const pruneItems = (schema: Schema, items: JsonArray, dropNulls: boolean, old: Json | undefined): JsonArray => {
-  const before = Array.isArray(old) ? (old as JsonArray) : undefined
+  const before = Array.isArray(old) ? new ItemsBefore(old as JsonArray) : undefined
   let changed: Array<Json> | undefined
   for (let at = 0; at < items.length; at++) {
     const item = items[at]
-    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls, before?.[at])
+    if (item !== null && before?.has(item, at) === true) continue
+    const pruned = item === null && dropNulls ? zeroOf(schema) : pruneValue(schema, item, dropNulls, before?.at(at))
     if (pruned !== item) (changed ??= [...items])[at] = pruned
   }
   return changed ?? items

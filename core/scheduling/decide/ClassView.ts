@@ -33,6 +33,8 @@ export class ClassView {
   private readonly pending: Array<number> = []
   private readonly cluster: Cluster
   private readonly make: () => ViewParts
+  /** Whether judge and rules were made for the first look, which follows at once. */
+  private isNew = true
   private cursor = 0
   private epoch = -1
   private imageEpoch = -1
@@ -41,6 +43,7 @@ export class ClassView {
   private layout = -1
   private readonly coordinates: Coordinates = []
 
+  /** To be synced before anything else happens. */
   constructor(cluster: Cluster, make: () => ViewParts) {
     this.cluster = cluster
     this.make = make
@@ -108,7 +111,9 @@ export class ClassView {
 
   private rebuild(outerEpoch: number): void {
     const { cluster } = this
-    const { judge, rules } = this.make()
+    const parts: ViewParts = this.isNew ? this : this.make()
+    this.isNew = false
+    const { judge, rules } = parts
     this.judge = judge
     this.rules = rules
     const size = cluster.present.length

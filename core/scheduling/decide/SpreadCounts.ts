@@ -34,6 +34,8 @@ export interface SpreadSet {
   readonly needsAllSoft: boolean
 }
 
+const NONE: ReadonlyArray<SpreadTally> = []
+
 export class SpreadCounts {
   readonly hard: ReadonlyArray<SpreadTally>
   readonly soft: ReadonlyArray<SpreadTally>
@@ -53,7 +55,7 @@ export class SpreadCounts {
       this.countNode(row, this.hard, true)
       this.countNode(row, this.soft, set.needsAllSoft)
     }
-    for (const kin of cluster.shapes.kin.standing()) {
+    for (const kin of cluster.shapes.kin.standingIn(shape.namespace)) {
       const tallies = this.matchedBy(kin)
       if (tallies.length === 0) continue
       for (const [node, count] of kin.placed) this.add(tallies, node, count - (kin.ending.get(node) ?? 0))
@@ -107,14 +109,12 @@ export class SpreadCounts {
   }
 
   private matchedBy(kin: Kin): ReadonlyArray<SpreadTally> {
+    if (kin.namespace !== this.shape.namespace) return NONE
     const known = this.matching.get(kin.id)
     if (known !== undefined) return known
-    const fresh =
-      kin.namespace === this.shape.namespace
-        ? [...this.hard, ...this.soft].filter(
-            ({ constraint: { selector } }) => !selector.empty && selector.matches(kin.labels)
-          )
-        : []
+    const fresh = [...this.hard, ...this.soft].filter(
+      ({ constraint: { selector } }) => !selector.empty && selector.matches(kin.labels)
+    )
     this.matching.set(kin.id, fresh)
     return fresh
   }

@@ -30,6 +30,8 @@ export class KinRegister {
   private readonly byKey = new Map<string, Kin>()
   private readonly all = new Map<number, Kin>()
   private readonly withTerms = new Set<Kin>()
+  /** Those with pods on nodes, by their namespace. */
+  private readonly inNamespace = new Map<string, Set<Kin>>()
   private next = 0
   /** How often kin were forgotten: what remembers kin by number starts anew after that. */
   sweeps = 0
@@ -48,6 +50,7 @@ export class KinRegister {
     this.byKey.clear()
     this.all.clear()
     this.withTerms.clear()
+    this.inNamespace.clear()
     this.onLearned?.()
   }
 
@@ -90,15 +93,29 @@ export class KinRegister {
     bump(kin.placed, node, by)
     if (ending) bump(kin.ending, node, by)
     kin.size += by
+    this.stand(kin)
     if (hasTerms(kin.terms)) {
       if (kin.size > 0) this.withTerms.add(kin)
       else this.withTerms.delete(kin)
     }
   }
 
+  private stand(kin: Kin): void {
+    const own = this.inNamespace.get(kin.namespace)
+    if (kin.size > 0) {
+      if (own === undefined) this.inNamespace.set(kin.namespace, new Set([kin]))
+      else own.add(kin)
+    } else if (own?.delete(kin) === true && own.size === 0) this.inNamespace.delete(kin.namespace)
+  }
+
   /** Every kin that has pods on nodes. */
   *standing(): IterableIterator<Kin> {
     for (const kin of this.all.values()) if (kin.size > 0) yield kin
+  }
+
+  /** Those among them in a namespace: others' pods are none of its selectors' business. */
+  standingIn(namespace: string): Iterable<Kin> {
+    return this.inNamespace.get(namespace) ?? NOBODY
   }
 
   /** Those among them with terms of affinity of their own. */
@@ -120,6 +137,8 @@ export class KinRegister {
     }
   }
 }
+
+const NOBODY: Iterable<Kin> = []
 
 const labelsText = (labels: Labels): string => {
   if (labels === noLabels) return ""

@@ -8,6 +8,7 @@ import { EventKind } from "../mvcc/Layout.ts"
 import { contentOf, headOf, type StoredText } from "../mvcc/LazyRows.ts"
 import { readRecord } from "../mvcc/Record.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
+import type { RowWrites } from "../mvcc/RowWrites.ts"
 import type { Store } from "../mvcc/Store.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -153,6 +154,9 @@ export class DirectStore {
 
   /** Writes one key if it is at the expected revision; answers the revision when that is durable and watchers know of it. */
   write(write: DirectWrite, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
+    const { value } = write
+    const { rows } = this.store
+    if (rows !== undefined && value !== undefined) return this.put(rows, write, value, answer)
     let written = 0
     let conflict: DirectConflict | undefined
     this.store.write<undefined>(
@@ -171,6 +175,25 @@ export class DirectStore {
       },
       (failure) => answer(failure ?? conflict ?? written)
     )
+  }
+
+  /** The same on rows that need no bytes, without a snapshot. */
+  private put(
+    rows: RowWrites,
+    { expected, key, lease, origin }: DirectWrite,
+    value: StoredText,
+    answer: (outcome: number | DirectConflict | EtcdFailure) => void
+  ): void {
+    const { store } = this
+    const { committer } = store
+    if (committer.isFull) return answer(Failure.tooManyRequests)
+    const before = rows.newest(key)
+    const revision = before === undefined ? 0 : headOf(before).modRevision
+    const outcome =
+      revision === expected
+        ? store.putRow(rows, key, value, lease, origin, before)
+        : new DirectConflict(before && valueAt(key, valueBytes(before)))
+    committer.whenDurable((failure) => answer(failure ?? outcome))
   }
 
   /** Follows the keys of [start, end) from a revision on; the returned function stops it. */

@@ -18,11 +18,10 @@ interface OpenBatch {
   readonly writes: WriteBatch
   readonly answers: Array<Answer>
   readonly events: Array<StoredEvent>
-  readonly keys: Array<string>
   revision: number
 }
 
-const emptyBatch = (): OpenBatch => ({ writes: new WriteBatch(), answers: [], events: [], keys: [], revision: 0 })
+const emptyBatch = (): OpenBatch => ({ writes: new WriteBatch(), answers: [], events: [], revision: 0 })
 
 export interface CommitterHooks {
   /** Runs a function after what is running now, so that one loop turn's requests share a batch. */
@@ -30,7 +29,7 @@ export interface CommitterHooks {
   /** Milliseconds, never going back. */
   readonly monotonic: () => number
   /** The batch is durable: make it visible and tell watchers, before anyone is answered. */
-  readonly committed: (revision: number, keys: ReadonlyArray<string>, events: ReadonlyArray<StoredEvent>) => void
+  readonly committed: (revision: number, events: ReadonlyArray<StoredEvent>) => void
   /** Nothing of the batch, nor of the one being filled, is there: forget all that is uncommitted. */
   readonly failed: (outcome: CommitOutcome & { readonly kind: "failed" | "conflict" }) => void
 }
@@ -110,7 +109,7 @@ export class Committer {
     if (outcome.kind === "uncertain") return this.resolve(batch)
     this.underWay = undefined
     if (outcome.kind === "committed") {
-      this.hooks.committed(batch.revision, batch.keys, batch.events)
+      this.hooks.committed(batch.revision, batch.events)
       for (const answer of batch.answers) answer(undefined)
     } else this.fail(batch, outcome)
     this.flush()

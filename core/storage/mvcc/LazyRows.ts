@@ -20,6 +20,7 @@ export class LazyRecord implements LazyValue {
   readonly modRevision: number
   readonly version: number
   readonly lease: Int64
+  readonly sizeBytes: number
   private readonly content: Uint8Array | StoredText
 
   constructor(
@@ -34,11 +35,7 @@ export class LazyRecord implements LazyValue {
     this.version = version
     this.lease = lease
     this.content = content
-  }
-
-  get sizeBytes(): number {
-    const { content } = this
-    return 16 + (content instanceof Uint8Array ? content.length : content.sizeBytes)
+    this.sizeBytes = 16 + (content instanceof Uint8Array ? content.length : content.sizeBytes)
   }
 
   /** The value alone. */

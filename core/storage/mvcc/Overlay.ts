@@ -49,9 +49,9 @@ export class Overlay {
     return found
   }
 
-  /** Forgets versions up to a committed revision: the engine shows them from now on. */
-  release(keys: ReadonlyArray<string>, committed: number): void {
-    for (const text of keys) {
+  /** Forgets versions of the events' keys up to a committed revision: the engine shows them from now on. */
+  release(events: ReadonlyArray<{ readonly text: string }>, committed: number): void {
+    for (const { text } of events) {
       const newest = this.versions.get(text)
       if (newest === undefined) continue
       if (newest.revision <= committed) {

@@ -1,13 +1,16 @@
 // The store: revisions over an engine. Reads see what is committed; writes are decided one after the other and answered
 // when they are durable.
 // Owns the current and the compacted revision and the order of transactions; refuses wire formats beyond answer bodies.
-import type { CommitOutcome, Engine, Need, View } from "../engine/Engine.ts"
+import type { CommitOutcome, Engine, Need, RowValue, View } from "../engine/Engine.ts"
 import { Table } from "../engine/Engine.ts"
 import { Lessor } from "../lease/Lessor.ts"
 import { Failure, EtcdFailure } from "../rpc/EtcdFailure.ts"
+import type { LeaseId } from "../rpc/KvMessages.ts"
 import { Committer } from "./Committer.ts"
 import { FORMAT_VERSION, MetaKey, readRevision, revisionRow } from "./Layout.ts"
 import { Overlay } from "./Overlay.ts"
+import type { StoredText } from "./LazyRows.ts"
+import { RowWrites } from "./RowWrites.ts"
 import { Snapshot } from "./Snapshot.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
 import { WriteTxn } from "./WriteTxn.ts"
@@ -41,6 +44,8 @@ export class Store {
   revision = 1
   /** Reads below this revision are refused; −1 before the first compaction. */
   compacted = -1
+  /** How keys are written where the engine keeps rows as they are put. */
+  readonly rows: RowWrites | undefined
   private head = 1
 
   constructor(engine: Engine, options: StoreOptions) {
@@ -49,9 +54,11 @@ export class Store {
     this.committer = new Committer(engine, {
       defer: options.defer,
       monotonic: options.monotonic ?? engine.clock,
-      committed: (revision, keys, events) => this.publish(revision, keys, events),
+      committed: (revision, events) => this.publish(revision, events),
       failed: (outcome) => this.abandon(outcome)
     })
+    const { rows } = engine
+    this.rows = rows && new RowWrites(rows, this.overlay, this.committer, this.lessor)
     engine.read(
       () => loadNeeds,
       (view) => this.load(view)
@@ -107,7 +114,7 @@ export class Store {
       const { committer, head, lessor, overlay } = this
       const txn = new WriteTxn({
         view,
-        rows: this.engine.rows,
+        rows: this.rows,
         overlay,
         committer,
         lessor,
@@ -120,6 +127,19 @@ export class Store {
     })
   }
 
+  /** A transaction of one put, of a key whose newest version is `before`; the revision is answered, durable or not yet. */
+  putRow(
+    rows: RowWrites,
+    key: string,
+    value: StoredText,
+    lease: LeaseId,
+    origin: unknown,
+    before: RowValue | undefined
+  ): number {
+    rows.put(key, value, lease, origin, before, this.head + 1, 0)
+    return ++this.head
+  }
+
   /** Writes rows that are no keys (leases, users, alarms): durable like a transaction, without a revision. */
   writeRows<A>(
     run: (committer: Committer) => A | EtcdFailure,
@@ -130,10 +150,10 @@ export class Store {
     else this.committer.enqueue((failure) => answer(failure ?? result, this.revision))
   }
 
-  private publish(revision: number, keys: ReadonlyArray<string>, events: ReadonlyArray<StoredEvent>): void {
+  private publish(revision: number, events: ReadonlyArray<StoredEvent>): void {
     if (revision === 0) return
     this.revision = revision
-    this.overlay.release(keys, revision)
+    this.overlay.release(events, revision)
     for (const listener of this.listeners) listener.committed(revision, events)
   }
 

@@ -1,21 +1,22 @@
 // One transaction's writes: puts and deletes that share a revision, appended to the open batch as they are made.
 // Owns versions, superseded versions, log rows and events of its writes; refuses to check requests, for by then it is too late.
 // It sees what all earlier transactions wrote, committed or not, and its own writes.
-import { type Engine, keyText, type RowValue, Table, textKey, type View } from "../engine/Engine.ts"
+import { keyText, type RowValue, Table, textKey, type View } from "../engine/Engine.ts"
 import type { Lessor } from "../lease/Lessor.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
 import type { Committer } from "./Committer.ts"
-import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logText, logValue, writeRevision } from "./Layout.ts"
-import { headOf, LazyLog, LazyRecord, type StoredText } from "./LazyRows.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyKey, logKey, logValue, writeRevision } from "./Layout.ts"
+import { headOf, type StoredText } from "./LazyRows.ts"
 import type { Overlay } from "./Overlay.ts"
 import { encodeRecord, readRecord } from "./Record.ts"
+import type { RowWrites } from "./RowWrites.ts"
 import { Snapshot, type KeyRange } from "./Snapshot.ts"
 import { StoredEvent } from "./StoredEvent.ts"
 
 export interface WriteTxnState {
   readonly view: View
-  /** The engine's rows as they were put, where it has them: such an engine is given rows that are not bytes yet. */
-  readonly rows: Engine["rows"]
+  /** Where the engine has rows as they were put: such an engine is given rows that are not bytes yet. */
+  readonly rows: RowWrites | undefined
   readonly overlay: Overlay
   readonly committer: Committer
   readonly lessor: Lessor
@@ -50,7 +51,8 @@ export class WriteTxn {
 
   /** Puts a key; key and value are copied. Watchers of this process are handed `origin` with the event. */
   put(key: Uint8Array, value: Uint8Array, lease: LeaseId, origin?: unknown): void {
-    if (this.state.rows !== undefined) return this.putRow(keyText(key), Buffer.from(value), lease, origin)
+    const { rows } = this.state
+    if (rows !== undefined) return this.putRow(rows, keyText(key), Buffer.from(value), lease, origin)
     const revision = this.state.head + 1
     const before = this.snapshot().get(key)
     const owned = Buffer.from(key)
@@ -74,78 +76,30 @@ export class WriteTxn {
   /** Puts a key by its text; where the engine takes values that are not bytes yet, the value's text is not made. */
   putText(key: string, value: StoredText, lease: LeaseId, origin: unknown): void {
     if (this.state.rows === undefined) this.put(textKey(key), Buffer.from(value.text()), lease, origin)
-    else this.putRow(key, value, lease, origin)
+    else this.putRow(this.state.rows, key, value, lease, origin)
   }
 
   /** The newest version of a key by its text, as it is in the store or waits for it; the next call may overwrite bytes. */
   newest(key: string): RowValue | undefined {
-    const { overlay, rows } = this.state
-    if (rows === undefined) return this.snapshot().get(textKey(key))
-    const pending = overlay.newest(key)
-    return pending === undefined ? rows.get(Table.Key, key) : pending.record
+    const { rows } = this.state
+    return rows === undefined ? this.snapshot().get(textKey(key)) : rows.newest(key)
   }
 
-  private putRow(key: string, value: Uint8Array | StoredText, lease: LeaseId, origin: unknown): void {
-    const { committer, head, lessor } = this.state
-    const { writes } = committer.batch
-    const revision = head + 1
-    const before = this.newest(key)
-    let create = revision
-    let version = 1
-    let previousRevision = 0
-    if (before !== undefined) {
-      const fields = headOf(before)
-      create = fields.createRevision
-      version = fields.version + 1
-      previousRevision = fields.modRevision
-    }
-    const record = new LazyRecord(create, revision, version, lease, value)
-    writes.putText(Table.Key, key, record)
-    lessor.attachText(key, lease, writes)
-    this.note(EventKind.Put, key, record, before, previousRevision, origin)
+  private putRow(rows: RowWrites, key: string, value: Uint8Array | StoredText, lease: LeaseId, origin: unknown): void {
+    rows.put(key, value, lease, origin, rows.newest(key), this.state.head + 1, this.changes++)
   }
 
   /** Deletes a key by its text; false when there is none. */
   deleteText(key: string, origin: unknown): boolean {
-    if (this.state.rows === undefined) {
-      return this.deleteRange({ start: textKey(key), end: undefined, single: true }, origin) > 0
-    }
-    const before = this.newest(key)
+    const { head, rows } = this.state
+    if (rows === undefined) return this.deleteRange({ start: textKey(key), end: undefined, single: true }, origin) > 0
+    const before = rows.newest(key)
     if (before === undefined) return false
-    this.deleteRow(key, before, origin)
-    return true
-  }
-
-  private deleteRow(key: string, before: RowValue, origin: unknown): void {
-    const { committer, head, lessor } = this.state
-    const { writes } = committer.batch
-    const previousRevision = headOf(before).modRevision
-    writes.removeText(Table.Key, key)
-    lessor.attachText(key, 0, writes)
-    const isOwn = previousRevision > head
+    // Watchers are told what was there before the transaction, not what it put itself.
+    const isOwn = headOf(before).modRevision > head
     const previous = isOwn ? copyOf(this.snapshot(head).get(textKey(key))) : before
-    this.note(EventKind.Delete, key, undefined, previous, previousRevision, origin, before)
-  }
-
-  /** Notes an event of rows that are not bytes yet. */
-  private note(
-    kind: EventKind,
-    key: string,
-    record: LazyRecord | undefined,
-    previous: RowValue | undefined,
-    previousRevision: number,
-    origin: unknown,
-    superseded = previous
-  ): void {
-    const revision = this.state.head + 1
-    const { batch } = this.state.committer
-    const line = new LazyLog(kind, revision, previousRevision, key, superseded)
-    batch.writes.putText(Table.Log, logText(revision, this.changes), line)
-    batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
-    batch.keys.push(key)
-    this.state.overlay.add(key, revision, record)
-    batch.revision = revision
-    this.changes++
+    rows.delete(key, before, previous, origin, head + 1, this.changes++)
+    return true
   }
 
   /** Deletes every key of a range and says how many there were. */
@@ -195,9 +149,7 @@ export class WriteTxn {
     const { batch } = this.state.committer
     batch.writes.put(Table.Log, logKey(revision, this.changes), logValue(kind, previousRevision, key))
     batch.events.push(new StoredEvent(kind, revision, key, record, previous, origin))
-    const text = keyText(key)
-    batch.keys.push(text)
-    this.state.overlay.add(text, revision, record)
+    this.state.overlay.add(keyText(key), revision, record)
     batch.revision = revision
     this.changes++
   }

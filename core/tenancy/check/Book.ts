@@ -198,7 +198,7 @@ const entries: ReadonlyArray<Entry> = [
   object(/(^|[.:])(targetRef|involvedObject|related|regarding|claimRef)$/, reference),
   object(/^Binding:target$|^ServiceAccount:secrets\.\*$|^(CronJob:status\.active)\.\*$/, reference),
   object(/(^|[.:])dataSourceRef$|^PersistentVolume:spec\.storageos\.secretRef$/, reference),
-  object(/(^|[.:])(dataSource|scaleTargetRef|describedObject)$|[bB]ackend\.resource$/, versionOnly),
+  object(/(^|[.:])(dataSource|scaleTargetRef|describedObject|boundObjectRef)$|[bB]ackend\.resource$/, versionOnly),
   object(/(^|[.:])reservedFor\.\*$/, versionOnly),
   text(
     /(^|[.:])(secretRef|controllerPublishSecretRef|controllerExpandSecretRef|nodeStageSecretRef|nodePublishSecretRef|nodeExpandSecretRef)\.namespace$/,

@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { kindRules } from "../rules/CompiledRules.ts"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
 import { type Invariant, invariants } from "./Invariants.ts"
+import { likelyFinder } from "./Likely.ts"
 import type { Mutant } from "./Mutants.ts"
 import { made, type Draft, grounds } from "./Objects.ts"
 import { newRewriter } from "./View.ts"
@@ -58,7 +59,7 @@ export const checkInvariant = (
     endOnFailure: options.shrink === false,
     ...(path === undefined ? {} : { path })
   })
-  if (details instanceof Promise) throw new Error("an invariant of translation waits for something")
+  if ("then" in details) throw new Error("an invariant of translation waits for something")
   const failure = details.failed
     ? {
         path: details.counterexamplePath ?? "",
@@ -88,9 +89,6 @@ export interface Verdict {
   readonly found: Invariant | undefined
 }
 
-/** The invariants that look at most of the translation come first. */
-const eager = [...invariants].sort((a, b) => Number(b.number === 6) - Number(a.number === 6))
-
 /** Compiles all rules: a mistake that is planted before would be compiled in, and stay. */
 const compileAll = (): void => {
   for (const { shape } of grounds()) kindRules(shape)
@@ -102,7 +100,8 @@ export const judge = (mutant: Mutant, options: CheckOptions): Verdict => {
   const rewriter = newRewriter()
   const uproot = mutant.plant(rewriter)
   try {
-    for (const invariant of eager) {
+    const likely = likelyFinder(mutant.name)
+    for (const invariant of [...invariantsNamed(likely), ...invariants.filter(({ name }) => name !== likely)]) {
       if (checkInvariant(invariant, options, rewriter).failure !== undefined) return { mutant, found: invariant }
     }
     return { mutant, found: undefined }

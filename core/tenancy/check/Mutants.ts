@@ -151,7 +151,7 @@ const structural: ReadonlyArray<Mutant> = [
   { name: "images-shown", plant: () => droppedField(at(rootOf("Node"), "status"), "images") },
   { name: "volumes-of-all", plant: () => blank(rootOf("PersistentVolume"), "choice") },
   {
-    name: "pod-conditions-raw",
+    name: "no-rule:api.core.v1.PodCondition.message",
     plant: () => droppedField(rulesOfDefinition("io.k8s.api.core.v1.PodCondition"), "message")
   }
 ]

@@ -8,7 +8,7 @@ import { Refused } from "../rewrite/Contract.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
 import { cast } from "./Book.ts"
 import type { Invariant } from "./Invariants.ts"
-import { downText, holds, parse, same, toBytes, upText, viewOf } from "./View.ts"
+import { downText, holds, parse, same, toBytes, upText, viewOf, wordOf } from "./View.ts"
 
 const ids = fc.oneof(
   fc.constantFrom(cast.tenant, ...cast.others, "system", "calico", "cilium", "argocd", "kubead"),
@@ -196,7 +196,7 @@ const selectors = (rewriter: Rewriter) =>
           : { metadata: { name, namespace }, involvedObject: { apiVersion: "v1", kind: "Pod", name, namespace } }
       )
       const [first = ["a", "d"]] = rows
-      const selector = `${field}${operator}${/namespace$/.test(field) ? first[1] : first[0]}`
+      const selector = `${field}${operator}${field.endsWith("namespace") ? first[1] : first[0]}`
       const upstreamSelector = rewriter.fieldSelectorToUpstream(shape, selector)
       if (upstreamSelector instanceof Refused) return
       const upstream = objects.map((object) => parse(upText(rewriter, shape, JSON.stringify(object))))
@@ -277,7 +277,7 @@ const rbac = (rewriter: Rewriter) =>
           JSON.stringify({ spec: { resourceAttributes: attributes } })
         )
       )
-      const upstreamRule = (parse(upstreamText)["rules"] as ReadonlyArray<JsonObject>)[0] as JsonObject
+      const upstreamRule = (parse(upstreamText)["rules"] as ReadonlyArray<JsonObject>)[0]
       const upstreamAttributes = (review["spec"] as JsonObject)["resourceAttributes"] as JsonObject
       const [expected, actual] = [allows(rule, attributes), allows(upstreamRule, upstreamAttributes)]
       // Of the tenant's own group both spellings are granted, and nothing there is another's.
@@ -303,7 +303,7 @@ const subjects = (rewriter: Rewriter) =>
       }
       const upstream = parse(upText(rewriter, shapeNamed("ClusterRoleBinding"), JSON.stringify(object)))
       const [first = {}] = upstream["subjects"] as ReadonlyArray<JsonObject>
-      const named = String(kind === "ServiceAccount" ? first["namespace"] : first["name"]).replace(
+      const named = wordOf(kind === "ServiceAccount" ? first["namespace"] : first["name"]).replace(
         /^system:serviceaccounts?:/,
         ""
       )

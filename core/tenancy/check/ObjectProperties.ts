@@ -8,7 +8,7 @@ import { cast, upstreamByBook } from "./Book.ts"
 import type { Invariant } from "./Invariants.ts"
 import { type Draft, drafts, made } from "./Objects.ts"
 import { tenantWords, upstreamWords } from "./Words.ts"
-import { Broken, downText, holds, parse, same, sameValue, toBytes, toText, upText } from "./View.ts"
+import { Broken, downText, holds, parse, same, sameValue, toBytes, toText, upText, wordOf } from "./View.ts"
 
 const overObjects = (check: (rewriter: Rewriter, draft: Draft) => void) => (rewriter: Rewriter) =>
   fc.property(drafts(), (draft) => check(rewriter, draft))
@@ -54,11 +54,11 @@ const unconfined = (part: JsonObject, selects: boolean): JsonObject => {
 
 /** The object without what confines it. */
 const stripped = (object: JsonObject): JsonObject => {
-  const kind = String(object["kind"])
+  const kind = wordOf(object["kind"])
   if (kind.endsWith("WebhookConfiguration") && Array.isArray(object["webhooks"])) {
     return { ...object, webhooks: object["webhooks"].map((one: Json) => unconfined(one as JsonObject, true)) }
   }
-  if (/AdmissionPolicy$/.test(kind) && typeof object["spec"] === "object" && object["spec"] !== null) {
+  if (kind.endsWith("AdmissionPolicy") && typeof object["spec"] === "object" && object["spec"] !== null) {
     return { ...object, spec: unconfined(object["spec"] as JsonObject, false) }
   }
   return object
@@ -112,7 +112,7 @@ const totalRead = (rewriter: Rewriter, draft: Draft): void => {
   for (const item of items)
     if (one !== undefined) sameValue(`an item of a list of ${shape.kind}`, item as JsonObject, parse(toText(one)))
   const metadata = object["metadata"] as JsonObject
-  const ours = String(shape.namespaced ? metadata["namespace"] : metadata["name"])
+  const ours = wordOf(shape.namespaced ? metadata["namespace"] : metadata["name"])
   const isOwn = ours.startsWith(`${cast.tenant}-`) || ours.includes(`.${cast.tenant}-`)
   if (isOwn) holds(`the tenant's own ${shape.kind} ${ours} is not shown`, one !== undefined)
 }

@@ -117,7 +117,7 @@ export interface Made {
 
 /** The object that a draft is, with the words of one side. */
 export const made = (draft: Draft, words: Words): Made => {
-  const ground = grounds()[draft.kind] as Ground
+  const ground = grounds()[draft.kind]
   const { shape } = ground
   const apiVersion = shape.group === "" ? shape.version : `${shape.group}/${shape.version}`
   const metadata: Record<string, unknown> = { name: words.objectName(shape, draft.name) }
@@ -125,7 +125,7 @@ export const made = (draft: Draft, words: Words): Made => {
   const object: Record<string, unknown> = { apiVersion, kind: shape.kind, metadata }
   for (const [place, word] of draft.fills) {
     const from = place % 2 === 0 && ground.named.length > 0 ? ground.named : ground.places
-    const { path, schema, steps } = from[(place >> 1) % from.length] as Place
+    const { path, schema, steps } = from[(place >> 1) % from.length]
     put(object, steps, wordFor(words, schema, path, word))
   }
   // SAFETY: made of JSON alone.

@@ -8,7 +8,7 @@ import { LAST_APPLIED_ANNOTATION } from "../rules/Metadata.ts"
 import { cast } from "./Book.ts"
 import type { Invariant } from "./Invariants.ts"
 import { drafts, made, type Made } from "./Objects.ts"
-import { Broken, downText, holds, parse, same, sameValue, toBytes, toText, upText } from "./View.ts"
+import { Broken, downText, holds, parse, same, sameValue, toBytes, toText, upText, wordOf } from "./View.ts"
 import { tenantWords } from "./Words.ts"
 
 const merged = (target: JsonObject, patch: JsonObject): JsonObject => applyMergePatch(target, patch) as JsonObject
@@ -81,7 +81,7 @@ const operations = (rewriter: Rewriter) =>
       ({ path }) => !["/apiVersion", "/kind", "/metadata", "/metadata/name", "/metadata/namespace"].includes(path)
     )
     if (places.length === 0) return
-    const place = places[at % places.length] as Spot
+    const place = places[at % places.length]
     const operation: JsonObject =
       op === "copy"
         ? { op, from: place.path, path: "/metadata/annotations" }
@@ -146,7 +146,7 @@ const managed = (rewriter: Rewriter) =>
         fields.length === (apiVersion.startsWith("222222") ? 0 : 1)
       )
       if (fields[0] === undefined) return
-      same("the version of managed fields", String(fields[0]["apiVersion"]), apiVersion.replace("111111-", ""))
+      same("the version of managed fields", wordOf(fields[0]["apiVersion"]), apiVersion.replace("111111-", ""))
       if (!shape.namespaced)
         holds(
           `the mark is owned by somebody: ${JSON.stringify(fields)}`,
@@ -172,16 +172,16 @@ const lastApplied = (rewriter: Rewriter) =>
     const bare = made({ ...draft, fills: [] }, tenantWords)
     const own = shape.namespaced ? `"namespace":"${cast.tenant}-` : `"name":"`
     holds(
-      `what was last applied of ${bare.shape.kind} is not translated: ${String(inner)}`,
-      String(inner).includes(own)
+      `what was last applied of ${bare.shape.kind} is not translated: ${wordOf(inner)}`,
+      wordOf(inner).includes(own)
     )
     holds(
       `what was last applied of ${bare.shape.kind} has additions`,
-      !String(inner).includes('"labels":{"kubezoo.io/tenant"')
+      !wordOf(inner).includes('"labels":{"kubezoo.io/tenant"')
     )
     const back = parse(downText(rewriter, shape, upstream))
     const read = ((back["metadata"] as JsonObject)["annotations"] as JsonObject)[LAST_APPLIED_ANNOTATION]
-    sameValue("what was last applied", parse(String(read)), object)
+    sameValue("what was last applied", parse(wordOf(read)), object)
   })
 
 /** The platform's label is nobody's to write, to remove or to select, and stays where a patch clears all others. */

@@ -69,6 +69,9 @@ export const sameValue = (what: string, actual: JsonObject, expected: JsonObject
 
 export const parse = (text: string): JsonObject => JSON.parse(text) as JsonObject
 
+/** A text, where a value is one. */
+export const wordOf = (value: Json | undefined): string => (typeof value === "string" ? value : "")
+
 /** Fails unless something holds. */
 export const holds = (what: string, held: boolean): void => {
   if (!held) throw new Broken(what)

@@ -16,7 +16,7 @@ export interface Words {
   readonly sentence: (pick: number) => string
 }
 
-const at = <A>(list: ReadonlyArray<A>, pick: number): A => list[pick % list.length] as A
+const at = <A>(list: ReadonlyArray<A>, pick: number): A => list[pick % list.length]
 
 const { tenant } = cast
 const volume = "pvc-0b0d7a1e-5d0e-4b52-9a61-000000000001"
@@ -141,7 +141,7 @@ const reference = (words: Words, schema: Schema, path: string, pick: number): Js
   const roleRef = path.endsWith("roleRef")
   const [group, version, kind] = at(kinds, pick)
   const own = spelled(words, group, pick >> 4)
-  const local = /Local|CrossVersion|Consumer/.test(schema.name ?? "")
+  const local = /Local|CrossVersion|Consumer|Bound/.test(schema.name ?? "")
   const inNamespace =
     local ||
     ["Pod", "Widget", "ReplicaSet", "Node"].includes(kind) ||
@@ -286,7 +286,7 @@ export const wordFor = (words: Words, schema: Schema, path: string, pick: number
 
 const textFor = (words: Words, path: string, pick: number): string => {
   if (words === upstreamWords && (!inBook(path) || path.endsWith("reservedFor.*.name"))) return words.plain(pick)
-  if (/apiVersion$/.test(path)) {
+  if (path.endsWith("apiVersion")) {
     const group = words.group(pick)
     return group === "" ? "v1" : `${group}/v1`
   }

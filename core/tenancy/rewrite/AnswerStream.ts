@@ -24,6 +24,7 @@ export class AnswerStream implements RewriteStream {
   readonly #walk: Walk
   #state: State = "start"
   #kind = ""
+  #version = ""
   #item: RuleNode
   #fields = 0
   #items = 0
@@ -114,11 +115,11 @@ export class AnswerStream implements RewriteStream {
     if (this.#fields > 0) out.text(",")
     out.copy(bytes, keyAt, keyEnd)
     out.text(":")
-    const listed = key === "items" || (key === "rows" && this.#kind === "Table")
+    const listed = key === "items" || (key === "rows" && this.#isMeta("Table"))
     if (listed && bytes[valueAt] === 91) {
       out.text("[")
       this.#items = 0
-      if (key === "items") this.#item = this.#rules.item(this.#kind)
+      if (key === "items") this.#item = this.#rules.item(this.#isMeta("PartialObjectMetadataList"), this.#kind)
       this.#fields++
       this.#state = "items"
       this.#pending.start = valueAt + 1
@@ -143,14 +144,20 @@ export class AnswerStream implements RewriteStream {
     walk.flush(stop)
     this.#fields++
     if (key === "kind") this.#kind = stringAt(bytes, at + 1, stop - 1) ?? ""
+    if (key === "apiVersion") this.#version = stringAt(bytes, at + 1, stop - 1) ?? ""
     if (key === "columnDefinitions") {
       this.#item = rowNode(this.#shape, textOf(bytes.subarray(at, stop)), this.#rules.object)
     }
     return stop
   }
 
+  /** Whether the answer said that it is one of meta's own kinds; a tenant's may be called the same. */
+  #isMeta(kind: string): boolean {
+    return this.#kind === kind && this.#version.startsWith("meta.k8s.io/")
+  }
+
   #envelope(key: string): RuleNode | undefined {
-    if (this.#kind === "Status") return statusNode.fields?.get(key)
+    if (this.#kind === "Status" && this.#version === "v1") return statusNode.fields?.get(key)
     if (key === "metadata") return this.#rules.listMetadata
     return key === "apiVersion" ? this.#rules.version : undefined
   }

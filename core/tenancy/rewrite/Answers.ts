@@ -24,7 +24,7 @@ export interface AnswerRules {
   /** Of one object that says what it is. */
   readonly object: RuleNode
   /** Of one object of a list that says what its items are. */
-  readonly item: (listKind: string) => RuleNode
+  readonly item: (isPartial: boolean, listKind: string) => RuleNode
   /** Of the metadata of a list. */
   readonly listMetadata: RuleNode
   /** The list's own version, which of custom resources is the group's. */
@@ -78,8 +78,8 @@ export const answerRules = (
     },
     []
   )
-  const item = (listKind: string): RuleNode =>
-    listKind === "" ? object : listKind === "PartialObjectMetadataList" ? partialNode(shape) : kind
+  const item = (isPartial: boolean, listKind: string): RuleNode =>
+    isPartial ? partialNode(shape) : listKind === "" ? object : kind
   return { object, item, listMetadata: listMetadataNode(options?.continueToken), version: sortNode("apiVersion") }
 }
 

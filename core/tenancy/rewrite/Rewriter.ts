@@ -38,7 +38,11 @@ const withheld = (shape: KindShape): Refused =>
 const noAnswer = (shape: KindShape): BodyInvalid =>
   new BodyInvalid(`no rules for ${shape.kind} of ${shape.group === "" ? "the core group" : shape.group}`)
 
-const isTable = (body: Uint8Array): boolean => textOf(body.subarray(0, 96)).includes('"Table"')
+/** Only meta's own group has Tables; a tenant's kind may be called the same. */
+const tableStart =
+  /^\s*\{\s*(?:"kind":\s*"Table",\s*"apiVersion":\s*"meta\.k8s\.io\/|"apiVersion":\s*"meta\.k8s\.io\/[^"]*",\s*"kind":\s*"Table")/
+
+const isTable = (body: Uint8Array): boolean => tableStart.test(textOf(body.subarray(0, 128)))
 
 export class Rewriter implements Rewriting {
   readonly names: Translation

@@ -25,7 +25,9 @@ const managers = (marked: boolean, keys: KeyRule): RuleNode => {
   if (marked) {
     const labels = new RuleNode().field(`f:${TENANT_LABEL}`, hiddenNode)
     labels.keys = keys
-    const metadata = new RuleNode().field("f:labels", labels)
+    const annotations = new RuleNode()
+    annotations.keys = Labels.platformKeys
+    const metadata = new RuleNode().field("f:labels", labels).field("f:annotations", annotations)
     entry.field("fieldsV1", new RuleNode().field("f:metadata", metadata))
   }
   const list = new RuleNode()

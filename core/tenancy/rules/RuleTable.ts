@@ -33,6 +33,7 @@ export const definitionRules: Readonly<Record<string, RuleNode>> = {
   "api.core.v1.TypedObjectReference": referenceNode("apiGroup"),
   "api.autoscaling.v1.CrossVersionObjectReference": localReferenceNode("apiVersion"),
   "api.autoscaling.v2.CrossVersionObjectReference": localReferenceNode("apiVersion"),
+  "api.authentication.v1.BoundObjectReference": localReferenceNode("apiVersion"),
   "api.resource.v1.ResourceClaimConsumerReference": localReferenceNode("apiGroup"),
   "api.networking.v1.IngressClassParametersReference": ingressParametersNode,
   "api.rbac.v1.RoleRef": roleRefNode,

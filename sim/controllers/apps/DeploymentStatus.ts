@@ -193,5 +193,7 @@ export const recheckInMs = (deployment: Deployment, status: DeploymentStatus, no
   const current = findCondition(conditionsOfDeployment(deployment), "Progressing")
   if (!hasDeadline(deployment) || current === undefined) return undefined
   if (isComplete(deployment, status) || current.reason === "ProgressDeadlineExceeded") return undefined
+  // A rollout that was complete never times out: its pods may be away with their zone, and no second look would say otherwise.
+  if (current.reason === "NewReplicaSetAvailable") return undefined
   return Math.max(0, deadlineMs(deployment, current) - nowMs) + 1000
 }

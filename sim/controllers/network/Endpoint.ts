@@ -3,6 +3,7 @@
 import { type Json, type JsonObject, type KubeObject, sameJson } from "#kube"
 import { fieldsOf, itemsOf, textOf, textsOf } from "#apiserver"
 import { isReady, nodeNameOf } from "../PodFacts.ts"
+import { VersionFacts } from "../VersionFacts.ts"
 import {
   type Family,
   hostnameOf,
@@ -16,6 +17,12 @@ import {
 
 export type Endpoint = JsonObject
 
+/** By family: the endpoint of a pod in a zone for a service. */
+const known: Readonly<Record<Family, VersionFacts<KubeObject, Endpoint | undefined>>> = {
+  IPv4: new VersionFacts(),
+  IPv6: new VersionFacts()
+}
+
 /** The endpoint that a pod is, in one family of addresses; undefined when it has none of that family. */
 export const endpointOf = (
   pod: KubeObject,
@@ -23,12 +30,16 @@ export const endpointOf = (
   service: KubeObject,
   family: Family
 ): Endpoint | undefined => {
+  const zone = node?.metadata.labels?.["topology.kubernetes.io/zone"] ?? ""
+  return known[family].of(pod, service, zone, () => endpointIn(pod, zone, service, family))
+}
+
+const endpointIn = (pod: KubeObject, zone: string, service: KubeObject, family: Family): Endpoint | undefined => {
   const addresses = podAddresses(pod).filter((address) => isV6(address) === (family === "IPv6"))
   if (addresses.length === 0) return undefined
   const serving = isReady(pod)
   const terminating = pod.metadata.deletionTimestamp !== undefined
   const nodeName = nodeNameOf(pod)
-  const zone = node?.metadata.labels?.["topology.kubernetes.io/zone"] ?? ""
   const hostname = hostnameOf(pod, service)
   return {
     addresses: addresses.toSorted(),
@@ -68,8 +79,18 @@ export const portsKey = (ports: Json | undefined): string =>
     .sort()
     .join()
 
+const keys = new WeakMap<Endpoint, string>()
+
 /** What an endpoint is by: two of the same are one, whatever else they say. */
 export const endpointKey = (endpoint: Endpoint): string => {
+  const known = keys.get(endpoint)
+  if (known !== undefined) return known
+  const key = keyOf(endpoint)
+  keys.set(endpoint, key)
+  return key
+}
+
+const keyOf = (endpoint: Endpoint): string => {
   const { name, namespace } = fieldsOf(endpoint["targetRef"])
   const addresses = textsOf(endpoint["addresses"])
   const sorted = addresses.length < 2 ? addresses : addresses.toSorted()
@@ -84,10 +105,11 @@ const sameTarget = (a: Json | undefined, b: Json | undefined): boolean => {
 
 /** Whether two endpoints of one key say the same. */
 export const saysTheSame = (a: Endpoint, b: Endpoint): boolean =>
-  a["nodeName"] === b["nodeName"] &&
-  a["zone"] === b["zone"] &&
-  sameJson(a["conditions"], b["conditions"]) &&
-  sameTarget(a["targetRef"], b["targetRef"])
+  a === b ||
+  (a["nodeName"] === b["nodeName"] &&
+    a["zone"] === b["zone"] &&
+    sameJson(a["conditions"], b["conditions"]) &&
+    sameTarget(a["targetRef"], b["targetRef"]))
 
 export const endpointsIn = (slice: KubeObject): ReadonlyArray<Endpoint> => itemsOf(slice["endpoints"])
 

@@ -3,6 +3,7 @@
 import { type JsonObject, type KubeObject, type Labels, sameJson } from "#kube"
 import { fieldsOf, textsOf } from "#apiserver"
 import { nodeNameOf } from "../PodFacts.ts"
+import { VersionFacts } from "../VersionFacts.ts"
 import { type Endpoint, endpointKey, endpointOf, endpointPorts, endpointsIn, portsKey } from "./Endpoint.ts"
 import { clusterIpOf, type Family, isEndpoint, isHeadless, isV6, publishesNotReady } from "./EndpointFacts.ts"
 import { pack, type Packing } from "./SlicePacking.ts"
@@ -72,6 +73,14 @@ interface Wanted {
   readonly endpoints: Map<string, Endpoint>
 }
 
+const knownPorts = new VersionFacts<KubeObject, { readonly ports: ReadonlyArray<JsonObject>; readonly key: string }>()
+
+const portsAt = (service: KubeObject, pod: KubeObject) =>
+  knownPorts.of(pod, service, undefined, () => {
+    const ports = endpointPorts(service, pod)
+    return { ports, key: portsKey(ports) }
+  })
+
 /** What a family must have, by sets of ports; pods whose node is missing are put into `waiting`. */
 const wantedOf = (
   service: KubeObject,
@@ -83,8 +92,7 @@ const wantedOf = (
   const wanted = new Map<string, Wanted>()
   for (const pod of pods) {
     if (!isEndpoint(pod, true)) continue
-    const ports = endpointPorts(service, pod)
-    const key = portsKey(ports)
+    const { key, ports } = portsAt(service, pod)
     let group = wanted.get(key)
     if (group === undefined) wanted.set(key, (group = { ports, endpoints: new Map() }))
     const host = node(nodeNameOf(pod))

@@ -18,6 +18,7 @@ import { fieldsOf, itemsOf, textOf, textsOf } from "#apiserver"
 import { clientOf, isNamespaceTerminating, isNotFound, keyedController, withLife } from "../ManagedController.ts"
 import type { Manager } from "../Manager.ts"
 import { isReady, nodeNameOf } from "../PodFacts.ts"
+import { VersionFacts } from "../VersionFacts.ts"
 import {
   clusterIpOf,
   hostnameOf,
@@ -62,27 +63,30 @@ const addressOf = (pod: KubeObject, service: KubeObject): JsonObject | undefined
   }
 }
 
+const knownPairs = new VersionFacts<KubeObject, ReadonlyArray<EndpointPair>>()
+
 /** Every address of a service's pods at every port. */
-export const endpointPairs = (service: KubeObject, pods: ReadonlyArray<KubeObject>): ReadonlyArray<EndpointPair> => {
+export const endpointPairs = (service: KubeObject, pods: ReadonlyArray<KubeObject>): ReadonlyArray<EndpointPair> =>
+  pods.flatMap((pod) => knownPairs.of(pod, service, undefined, () => pairsAt(pod, service)))
+
+const pairsAt = (pod: KubeObject, service: KubeObject): ReadonlyArray<EndpointPair> => {
   const all = publishesNotReady(service)
   const ports = itemsOf(fieldsOf(service.spec)["ports"])
-  return pods.flatMap((pod): ReadonlyArray<EndpointPair> => {
-    const address = isEndpoint(pod, all) ? addressOf(pod, service) : undefined
-    if (address === undefined) return []
-    const ready = all || isReady(pod)
-    if (ports.length === 0) return clusterIpOf(service) === "None" ? [{ address, port: undefined, ready }] : []
-    return ports.flatMap((port) => {
-      const number = portNumber(pod, port)
-      if (number === undefined) return []
-      const { appProtocol, name = "", protocol = "TCP" } = port
-      const own = {
-        ...(name === "" ? {} : { name }),
-        port: number,
-        protocol,
-        ...(appProtocol === undefined ? {} : { appProtocol })
-      }
-      return [{ address, port: own, ready }]
-    })
+  const address = isEndpoint(pod, all) ? addressOf(pod, service) : undefined
+  if (address === undefined) return []
+  const ready = all || isReady(pod)
+  if (ports.length === 0) return clusterIpOf(service) === "None" ? [{ address, port: undefined, ready }] : []
+  return ports.flatMap((port) => {
+    const number = portNumber(pod, port)
+    if (number === undefined) return []
+    const { appProtocol, name = "", protocol = "TCP" } = port
+    const own = {
+      ...(name === "" ? {} : { name }),
+      port: number,
+      protocol,
+      ...(appProtocol === undefined ? {} : { appProtocol })
+    }
+    return [{ address, port: own, ready }]
   })
 }
 

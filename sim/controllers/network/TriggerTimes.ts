@@ -2,6 +2,7 @@
 // Owns what each service was last written for; refuses to write. Bound: one time for each pod of each service.
 import { type KubeObject, objectKey, parseRfc3339, rfc3339 } from "#kube"
 import { conditionOf } from "../PodFacts.ts"
+import { VersionFacts } from "../VersionFacts.ts"
 
 export const TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
@@ -11,6 +12,9 @@ interface Known {
 }
 
 const timeOf = (text: string | undefined): number => (text === undefined ? 0 : (parseRfc3339(text) ?? 0))
+
+/** When a pod became ready, or ceased to be; shared by all who ask. */
+const readyTimes = new VersionFacts<undefined, number>()
 
 export class TriggerTimes {
   readonly #known = new Map<string, Known>()
@@ -27,7 +31,7 @@ export class TriggerTimes {
     const times = new Map<string, number>()
     let earliest = Infinity
     for (const pod of pods) {
-      const at = timeOf(conditionOf(pod, "Ready")?.lastTransitionTime)
+      const at = readyTimes.of(pod, undefined, undefined, () => timeOf(conditionOf(pod, "Ready")?.lastTransitionTime))
       if (at === 0) continue
       const { name = "" } = pod.metadata
       times.set(name, at)

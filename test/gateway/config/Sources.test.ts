@@ -165,7 +165,7 @@ const reporting = () => {
 
 const conditionsOf = (status: JsonObject | undefined): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    (status?.["conditions"] as ReadonlyArray<{ type: string; status: string; reason: string }>).map(
+    ((status?.["conditions"] ?? []) as ReadonlyArray<{ type: string; status: string; reason: string }>).map(
       ({ reason, status: value, type }) => [type, `${value} ${reason}`]
     )
   )

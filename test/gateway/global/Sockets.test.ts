@@ -178,7 +178,7 @@ describe("a limiter over real sockets", () => {
 
   it("answers the original's paths", async () => {
     const info = await fetched("GET", "ratelimit/endpoints")
-    assert.deepInclude(info, { kind: "RateLimitServerInfo", server: limiter.address, shardCount: 4 })
+    assert.deepInclude(info as object, { kind: "RateLimitServerInfo", server: limiter.address, shardCount: 4 })
     assert.strictEqual(info.endpoints.length, 4)
     const acquire = (tokens: number) =>
       fetched("POST", `ratelimitconditions/${CLUSTER}/acquire`, {
@@ -186,7 +186,6 @@ describe("a limiter over real sockets", () => {
         spec: { instance: "old", requestID: 1, requests: [{ flowControl: "counted", tokens }] }
       })
     const taken: Array<number> = []
-    await until("a bucket that fills", () => true)
     for (let tries = 0; tries < 300 && taken.reduce((sum, tokens) => sum + tokens, 0) < 5; tries++) {
       const { status } = await acquire(3)
       taken.push(status.results[0].limit)
@@ -203,6 +202,6 @@ describe("a limiter over real sockets", () => {
     })
     assert.strictEqual(stated.metadata.name, `${CLUSTER}.old-1`)
     const missing = await fetched("GET", "ratelimitconditions/nobody")
-    assert.deepInclude(missing, { kind: "Status", code: 404 })
+    assert.deepInclude(missing as object, { kind: "Status", code: 404 })
   })
 })

@@ -111,7 +111,7 @@ describeWith(
       body: JSON.stringify({ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences: [] } }),
       headers: { "content-type": "application/json" }
     })
-    otherToken = String((JSON.parse(made.body) as { status: { token: string } }).status.token)
+    otherToken = (JSON.parse(made.body) as { status: { token: string } }).status.token
     gateway = await startGateway(["--data-dir", join(directory, "data"), "--admin-kubeconfig", adminConfig])
     writeFileSync(
       clientConfig,

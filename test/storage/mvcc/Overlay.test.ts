@@ -50,7 +50,10 @@ describe("the overlay", () => {
           } else if ("release" in one) {
             const upTo = Math.min(head, committed + one.release)
             const keys = versions.filter(({ revision }) => revision <= upTo).map(({ key }) => key)
-            overlay.release(keys, upTo)
+            overlay.release(
+              keys.map((text) => ({ text })),
+              upTo
+            )
             committed = upTo
             versions = versions.filter(({ revision }) => revision > upTo)
           } else check()

@@ -173,8 +173,7 @@ describe("refusals", () => {
   it("name the field and the rule", () => {
     const refused = (kind: string, object: object): string => {
       const result = up(shapeOf(kind), object)
-      assert.instanceOf(result, Refused)
-      return (result as Refused).message
+      return result instanceof Refused ? result.message : "nothing was refused"
     }
     const hook = { metadata: { name: "w" }, webhooks: [{ clientConfig: {} }, { clientConfig: { url: "https://h" } }] }
     assert.strictEqual(

@@ -31,7 +31,6 @@ export const harmless: Readonly<Record<string, string>> = {
   "api.apps.v1.StatefulSetSpec": "podManagementPolicy serviceName",
   "api.apps.v1.StatefulSetStatus": "currentRevision updateRevision",
   "api.apps.v1.StatefulSetUpdateStrategy": "type",
-  "api.authentication.v1.BoundObjectReference": "name uid",
   "api.authentication.v1.TokenRequestSpec": "attestations audiences",
   "api.authentication.v1.TokenRequestStatus": "token",
   "api.authentication.v1.TokenReviewSpec": "audiences token",

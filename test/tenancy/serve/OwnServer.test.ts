@@ -21,7 +21,11 @@ const echoing: Streams = {
     else {
       const names = exchange.fields().map(([name]) => name)
       exchange.readBody(1000, (body) => {
-        exchange.respond(200, text, JSON.stringify({ path, method: exchange.method, body: String(body), names }))
+        exchange.respond(
+          200,
+          text,
+          JSON.stringify({ path, method: exchange.method, body: Buffer.from(body ?? []).toString("utf8"), names })
+        )
         finished()
       })
       return undefined

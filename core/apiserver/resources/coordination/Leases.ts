@@ -27,6 +27,37 @@ const withoutElection = ({ spec }: Draft): undefined => {
   return undefined
 }
 
+/** MicroTime as most write it; whatever else is allowed goes the whole way. */
+const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
+/** The last time that was looked at: many leases are renewed at the same one. */
+let lastTime: unknown
+
+const isMicroTime = (value: unknown): boolean => {
+  if (value === lastTime) return true
+  if (typeof value !== "string" || !MICRO_TIME.test(value)) return false
+  lastTime = value
+  return true
+}
+
+/** Whether a lease is renewed and nothing else. */
+const refreshes = (body: KubeObject, old: KubeObject): boolean => {
+  for (const name in body) if (name !== "spec" && !HEAD.has(name)) return false
+  const spec = fieldsOf(body.spec)
+  const before = fieldsOf(old.spec)
+  let fields = 0
+  let isRenewed = false
+  for (const name in spec) {
+    fields++
+    if (spec[name] === before[name]) continue
+    if (name !== "renewTime" || !isMicroTime(spec[name])) return false
+    isRenewed = true
+  }
+  for (const name in before) if (before[name] !== undefined) fields--
+  return isRenewed && fields === 0
+}
+
+const HEAD: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata"])
+
 /** The definition of leases. */
 export const leases = (): Definition =>
   define("coordination.k8s.io", "v1", "Lease", {
@@ -34,6 +65,6 @@ export const leases = (): Definition =>
     prepareForCreate: withoutElection,
     prepareForUpdate: withoutElection,
     check: checkLease,
-    strategy: { createOnUpdate: true, unconditionalUpdate: false },
+    strategy: { createOnUpdate: true, unconditionalUpdate: false, refreshes },
     columns: [nameColumn, column("Holder", ({ spec }) => textOf(fieldsOf(spec)["holderIdentity"])), ageColumn]
   })
