@@ -58,6 +58,15 @@ describeWith(...UPSTREAM_PROGRAMS)("an attacking tenant", (programs) => {
     assert.isAtLeast(suites.flatMap(([, attacks]) => attacks).length, LEAST)
   })
 
+  it("would be heard of: the same requests by the platform are found out", async () => {
+    const asked = reads.filter(({ name }) => /^(get|list|table of|watch|protobuf of) .*secrets/.test(name))
+    assert.isAtLeast(asked.length, 4)
+    for (const attack of asked) {
+      const { name, wrong } = await judge(attack, provers.platform, provers)
+      assert.isNotEmpty(wrong, name)
+    }
+  })
+
   it.each(suites)(
     "sees and changes nothing of others by %s",
     async (_name, attacks) => {
