@@ -8,9 +8,9 @@ import { UPSTREAM_PROGRAMS } from "../../front/Upstream.ts"
 import { acceptedOfGateways, gatewayScenes, startGatewaySides } from "./GatewayTour.ts"
 
 const long = process.env["TOUR"] === "long"
-/** Of the shorter form: connections of every kind, apply, watches and a drain. */
-const short: ReadonlySet<string> = new Set(["connected", "applied", "watched", "nodes"])
-const LEAST = long ? 350 : 100
+/** Of the shorter form: connections of every kind, bundles that are applied, and watches. */
+const short: ReadonlySet<string> = new Set(["connected", "bundles", "watched"])
+const LEAST = long ? 350 : 45
 
 describeWith(...UPSTREAM_PROGRAMS, "kubectl")("kubectl through a gateway", (programs) => {
   it("says what it says directly", replayed(600_000), async () => {
