@@ -144,6 +144,7 @@ export const catalog = {
   h2load: { purpose: "loads HTTP/2 servers", versionArguments: ["--version"], apt: "nghttp2-client" },
   nghttp: { purpose: "a second HTTP/2 client", versionArguments: ["--version"], apt: "nghttp2-client" },
   curl: { purpose: "the HTTP client everyone has", versionArguments: ["--version"], apt: "curl" },
+  nginx: { purpose: "a front that the gateway is measured beside", versionArguments: ["-v"], apt: "nginx-light" },
   chromium: {
     purpose: "opens reports as a reader does",
     versionArguments: ["--version"],

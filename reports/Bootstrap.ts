@@ -1,4 +1,4 @@
-// The bootstrap interval of a ratio of medians, resampled by run: runs are drawn first and seconds within a drawn run
+// The bootstrap interval of a ratio or a difference of medians, resampled by run: runs are drawn first and seconds within a drawn run
 // after that, because requests and seconds of one run share that run's luck.
 // Owns the resampling. Seeded, so the same records give the same interval.
 import { seededRandom } from "./SeededRandom.ts"
@@ -30,17 +30,43 @@ export const ratioOfMedians = (
   b: ReadonlyArray<RunSample>,
   options: BootstrapOptions
 ): RatioInterval => {
-  const ratio = median(b.map((run) => run.value)) / median(a.map((run) => run.value))
-  if (a.length < 2 || b.length < 2) return { ratio, low: Number.NaN, high: Number.NaN }
+  const { high, low, value } = ofMedians(a, b, options, (left, right) => right / left)
+  return { ratio: value, low, high }
+}
+
+/** median(b) − median(a) with its interval. */
+export interface DifferenceInterval {
+  readonly value: number
+  readonly low: number
+  readonly high: number
+}
+
+/** Percentile interval of median(b) − median(a); NaN bounds below two runs a side. */
+export const differenceOfMedians = (
+  a: ReadonlyArray<RunSample>,
+  b: ReadonlyArray<RunSample>,
+  options: BootstrapOptions
+): DifferenceInterval => ofMedians(a, b, options, (left, right) => right - left)
+
+const ofMedians = (
+  a: ReadonlyArray<RunSample>,
+  b: ReadonlyArray<RunSample>,
+  options: BootstrapOptions,
+  combine: (left: number, right: number) => number
+): DifferenceInterval => {
+  const value = combine(median(a.map((run) => run.value)), median(b.map((run) => run.value)))
+  if (a.length < 2 || b.length < 2) return { value, low: Number.NaN, high: Number.NaN }
   const random = seededRandom(options.seed)
   const [left, right] = [a.map(scaled), b.map(scaled)]
-  const ratios = new Float64Array(options.resamples)
+  const drawn = new Float64Array(options.resamples)
   for (let round = 0; round < options.resamples; round++) {
-    ratios[round] = resampledMedian(right, random) / resampledMedian(left, random)
+    // The right side is drawn first, as it always was: the same records keep their interval.
+    const upper = resampledMedian(right, random)
+    drawn[round] = combine(resampledMedian(left, random), upper)
   }
-  ratios.sort()
+  drawn.sort()
   const tail = (1 - options.confidence) / 2
-  return { ratio, low: quantileOfSorted(ratios, tail), high: quantileOfSorted(ratios, 1 - tail) }
+  return { value, low: quantileOfSorted(drawn, tail), high: quantileOfSorted(drawn, 1 - tail) }
 }
 
 // A run's samples may average to slightly more or less than its number (seconds cut off at a phase's edges); they are

@@ -88,7 +88,8 @@ export const percentileChart = (id: string, title: string, series: ReadonlyArray
   }
 }
 
-type Column = (record: RunRecord) => ReadonlyArray<readonly [atS: number, value: number | null]>
+/** A record's values of one line, by second. */
+export type Column = (record: RunRecord) => ReadonlyArray<readonly [atS: number, value: number | null]>
 
 const timeSeries = (group: RunGroup, name: string, slot: number, column: Column, seconds: number): ChartSeries => {
   const bySecond = new Map<number, Array<number>>()
@@ -112,14 +113,16 @@ const secondsOf = (report: Report): number =>
     )
   )
 
-interface TimeChart {
+/** A chart over the seconds of a run, with one line per group and column. */
+export interface TimeChart {
   readonly id: string
   readonly title: string
   readonly unit: ChartUnit
   readonly columns: ReadonlyArray<{ readonly suffix: string; readonly column: Column }>
 }
 
-const timeChart = (report: Report, chart: TimeChart): Chart => {
+/** Draws such a chart as medians over the runs of each group. */
+export const timeChart = (report: Report, chart: TimeChart): Chart => {
   const seconds = secondsOf(report)
   const series = report.groups.flatMap((group) =>
     chart.columns.map(({ column, suffix }) =>

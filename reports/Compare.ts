@@ -78,7 +78,9 @@ const samplesOf = (baseline: RunGroup, candidate: RunGroup): ReadonlyArray<Metri
   const [left, right] = [baseline.records.map(metricsOf), candidate.records.map(metricsOf)]
   const known = new Map<string, Metric>()
   for (const metric of [...left.flat(), ...right.flat()]) if (!known.has(metric.id)) known.set(metric.id, metric)
-  return [...known.values()].map((metric) => {
+  const has = (runs: typeof left, id: string) => runs.some((metrics) => metrics.some((metric) => metric.id === id))
+  const both = [...known.values()].filter(({ byNature, id }) => byNature !== true || (has(left, id) && has(right, id)))
+  return both.map((metric) => {
     const samples = { baseline: runSamples(left, metric.id), candidate: runSamples(right, metric.id) }
     const complete = samples.baseline.length === left.length && samples.candidate.length === right.length
     return { metric, ...samples, complete: complete && left.length > 0 && right.length > 0 }

@@ -1,6 +1,8 @@
 // How numbers are written for people: durations, sizes, rates, ratios, in one way on every page and terminal.
 // Owns no layout. Three significant digits, because the histograms hold no more.
 
+import type { MetricUnit } from "./Metrics.ts"
+
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 })
 
 /** Shown where nothing was measured. */
@@ -54,8 +56,9 @@ export const formatRatio = (ratio: number | null): string => (ratio === null ? n
 export const formatP = (p: number | null): string => (p === null ? nothing : p < 0.001 ? "< 0.001" : p.toFixed(3))
 
 /** A metric's value in its unit. */
-export const formatMetric = (value: number | null, unit: "ops/s" | "us" | "%" | "us/op" | "bytes"): string => {
+export const formatMetric = (value: number | null, unit: MetricUnit): string => {
   if (value === null) return nothing
+  if (unit === "count") return digits(value)
   if (unit === "ops/s") return `${formatRate(value)}/s`
   if (unit === "bytes") return formatBytes(value)
   return unit === "%" ? formatPercent(value) : formatUs(value)

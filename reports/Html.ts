@@ -2,6 +2,7 @@
 // Owns the document's frame: head, content security policy, navigation, footer, embedded data. Sections live in
 // HtmlSections.ts, the first screen in HtmlOverview.ts.
 import { createHash } from "node:crypto"
+import { frontCharts } from "./HtmlFront.ts"
 import { type Chart, operationPanels, resourceCharts, watchCharts } from "./Charts.ts"
 import { clusterCharts } from "./ClusterCharts.ts"
 import { clustersOf, isClusterGroup } from "./ClusterSummary.ts"
@@ -17,6 +18,7 @@ import type { Report } from "./Report.ts"
 const chartsOf = (report: Report): Readonly<Record<string, Chart>> => {
   const charts = [
     ...operationPanels(report).flatMap(({ charts }) => charts),
+    ...frontCharts(report),
     ...watchCharts(report),
     ...clusterCharts(report),
     ...resourceCharts(report)
@@ -66,7 +68,7 @@ ${sections.map(sectionHtml).join("\n")}
 }
 
 const latencyNote = ({ groups }: Report): string => {
-  const stores = "Latency of stores runs from the planned send time, so waiting behind a slow answer counts."
+  const stores = "Latency of a load runs from the planned send time, so waiting behind a slow answer counts."
   const clusters = "Latency in a simulated cluster is virtual time, on the modelled network and disk."
   const notes = [
     groups.some((group) => !isClusterGroup(group)) ? stores : "",

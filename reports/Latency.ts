@@ -70,7 +70,8 @@ export class Latency {
 
   /** Microseconds; null when nothing was recorded, as for `min`, `max` and `percentile`. */
   get mean(): number | null {
-    return this.count === 0 ? null : this.#histogram.mean
+    // Buckets count with their middle, which of a few values may lie above the highest that was really seen.
+    return this.count === 0 ? null : Math.min(this.#histogram.maxValue, this.#histogram.mean)
   }
 
   get min(): number | null {

@@ -3,6 +3,7 @@
 // Owns how a record is reduced to one value per run (only `measure` phases count) and which direction is better. Does
 // not compare.
 import { clusterCostId, clusterMetrics } from "./ClusterMetrics.ts"
+import { frontMetrics } from "./FrontMetrics.ts"
 import { Latency } from "./Latency.ts"
 import type { RecordedHistogram, RecordedOperation } from "./RecordedLoad.ts"
 import type { RecordedPhase, RunRecord } from "./RunRecord.ts"
@@ -12,11 +13,16 @@ import { geometricMean } from "./Statistics.ts"
 export interface Metric {
   readonly id: string
   readonly label: string
-  readonly unit: "ops/s" | "us" | "%" | "us/op" | "bytes"
+  readonly unit: MetricUnit
   readonly better: "higher" | "lower"
   readonly value: number | null
   readonly within: ReadonlyArray<number>
+  /** Some backends cannot have it: beside one of those it is left out instead of missing. */
+  readonly byNature?: true
 }
+
+/** What a metric's value counts. */
+export type MetricUnit = "ops/s" | "us" | "%" | "us/op" | "bytes" | "count"
 
 /** The phases that enter verdicts. */
 export const measurePhases = (record: RunRecord): ReadonlyArray<RecordedPhase> =>
@@ -54,8 +60,12 @@ export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
   ...measuredOperations(record).flatMap((operation) => operationMetrics(record, operation)),
   ...watchMetrics(record),
   ...serverMetrics(record),
+  ...frontMetrics(record),
   ...clusterMetrics(record)
 ]
+
+/** Whether an operation is the account of another's answers of 429, which a backend without limits does not have. */
+export const isRefusal = (name: string): boolean => name.endsWith(" refused")
 
 const operationMetrics = (record: RunRecord, operation: RecordedOperation): ReadonlyArray<Metric> => {
   const label = operationLabel(record, operation)
@@ -67,7 +77,8 @@ const operationMetrics = (record: RunRecord, operation: RecordedOperation): Read
     value: operation.planned === 0 ? null : throughputOf(record, operation),
     within: secondsOf(record, operation)
   }
-  return [throughput, ...latencyMetrics(label, operation.latency)]
+  const metrics = [throughput, ...latencyMetrics(label, operation.latency)]
+  return isRefusal(operation.name) ? metrics.map((metric) => ({ ...metric, byNature: true as const })) : metrics
 }
 
 const inClosedLoop = (record: RunRecord, operation: RecordedOperation): boolean =>
@@ -76,7 +87,7 @@ const inClosedLoop = (record: RunRecord, operation: RecordedOperation): boolean 
 /** The metric that sums a comparison up: throughput where the server sets the pace, otherwise p99. */
 export const headlineId = (record: RunRecord): string => {
   if (record.cluster !== undefined) return clusterCostId
-  const operations = measuredOperations(record)
+  const operations = measuredOperations(record).filter(({ name }) => !isRefusal(name))
   const [first] = operations
   const kind = operations.some((operation) => inClosedLoop(record, operation)) ? "throughput" : "p99"
   return operations.length > 1 || first === undefined ? `all.${kind}` : `${operationLabel(record, first)}.${kind}`
@@ -85,7 +96,7 @@ export const headlineId = (record: RunRecord): string => {
 // Operations weigh the same, however many of them there were: a sum would tell of the cheapest one alone. An open loop
 // sends what was planned, so its throughput says nothing; its latencies do.
 const overallMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
-  const operations = measuredOperations(record)
+  const operations = measuredOperations(record).filter(({ name }) => !isRefusal(name))
   if (operations.length < 2) return []
   const closed = operations.filter((operation) => inClosedLoop(record, operation))
   const overall = (id: string, label: string, parts: ReadonlyArray<number | null>): Metric => ({
@@ -159,23 +170,27 @@ const serverMetrics = (record: RunRecord): ReadonlyArray<Metric> => {
     }
   }
   const completed = measuredOperations(record).reduce((sum, operation) => sum + operation.completed, 0)
+  const byNature = record.front === undefined ? {} : ({ byNature: true } as const)
   const anonymous = servers.reduce((sum, server) => sum + server.totals.anonymousMaxBytes, 0)
+  const cpu: Metric = {
+    id: "server.cpu",
+    label: "server CPU per operation",
+    unit: "us/op",
+    better: "lower",
+    value: completed > 0 && cpuUs > 0 ? cpuUs / completed : null,
+    within: []
+  }
   return [
-    {
-      id: "server.cpu",
-      label: "server CPU per operation",
-      unit: "us/op",
-      better: "lower",
-      value: completed > 0 && cpuUs > 0 ? cpuUs / completed : null,
-      within: []
-    },
+    // Of a front it is known exactly (FrontMetrics.ts), not only from whole seconds.
+    ...(record.front === undefined ? [cpu] : []),
     {
       id: "server.memory",
       label: "server memory, highest",
       unit: "bytes",
       better: "lower",
       value: anonymous > 0 ? anonymous : null,
-      within: []
+      within: [],
+      ...byNature
     }
   ]
 }

@@ -21,7 +21,7 @@ export interface Report {
   readonly judgement: Judgement
 }
 
-/** `baseline` names a group; without it a group called etcd is the baseline, or else the first. */
+/** `baseline` names a group; without it a group called etcd or direct is the baseline, or else the first. */
 export interface ReportOptions {
   readonly title?: string
   readonly baseline?: string
@@ -42,10 +42,14 @@ export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptio
   const [clusters, stores] = [groups.filter(isClusterGroup), groups.filter((group) => !isClusterGroup(group))]
   const alike = stores.length > 1 ? stores : clusters
   const baseline = alike.length < 2 ? undefined : baselineOf(alike, options.baseline)
-  const comparisons =
+  const pairs =
     baseline === undefined
       ? []
-      : alike.filter((group) => group !== baseline).map((group) => compare(baseline, group, options.compare))
+      : [
+          ...alike.filter((group) => group !== baseline).map((group) => [baseline, group] as const),
+          ...besideNginx(alike)
+        ]
+  const comparisons = pairs.map(([left, right]) => compare(left, right, options.compare))
   const findings = lintGroups(groups)
   const failOnRegression = options.failOnRegression ?? true
   return {
@@ -59,8 +63,18 @@ export const makeReport = (groups: ReadonlyArray<RunGroup>, options: ReportOptio
   }
 }
 
+// Direct runs say what a front adds; how good it is at that, only another front can say.
+const besideNginx = (groups: ReadonlyArray<RunGroup>): ReadonlyArray<readonly [RunGroup, RunGroup]> => {
+  const fronts = groups.filter(({ records }) => records.some(({ front }) => front !== undefined))
+  const nginx = fronts.find(({ name }) => name === "nginx")
+  if (nginx === undefined || !fronts.some(({ name }) => name === "direct")) return []
+  return fronts.filter(({ name }) => name !== "nginx" && name !== "direct").map((group) => [nginx, group] as const)
+}
+
 const baselineOf = (groups: ReadonlyArray<RunGroup>, wanted: string | undefined): RunGroup | undefined =>
-  groups.find(({ name }) => name === wanted) ?? groups.find(({ name }) => name === "etcd") ?? groups[0]
+  groups.find(({ name }) => name === wanted) ??
+  groups.find(({ name }) => name === "etcd" || name === "direct") ??
+  groups[0]
 
 const titleOf = (groups: ReadonlyArray<RunGroup>): string => {
   const scenarios = new Set(groups.flatMap(({ records }) => records.map(({ scenario }) => scenario.name)))

@@ -51,8 +51,13 @@ const generatorSaturated = ({ generator }: RunRecord): ReadonlyArray<Reason> =>
         )
       ]
 
+/** Phases that are about what a change of configuration costs: what fails there is a finding, which targets judge. */
+const swapped = ({ front }: RunRecord): ReadonlySet<string> =>
+  new Set(front?.phases.flatMap(({ phase, swaps }) => (swaps > 0 ? [phase] : [])))
+
 const rateBelowPlan = (record: RunRecord): ReadonlyArray<Reason> =>
   measurePhases(record).flatMap((phase) => {
+    if (swapped(record).has(phase.name)) return []
     const seconds = (phase.endMs - phase.startMs) / 1000
     if (phase.loop !== "open" || phase.targetPerS === null || phase.targetPerS === 0 || seconds <= 0) return []
     const sent = record.operations.reduce((sum, { phase: name, sent }) => sum + (name === phase.name ? sent : 0), 0)
@@ -62,7 +67,8 @@ const rateBelowPlan = (record: RunRecord): ReadonlyArray<Reason> =>
   })
 
 const errorRate = (record: RunRecord): ReadonlyArray<Reason> =>
-  measuredOperations(record).flatMap(({ errors, name, sent }) => {
+  measuredOperations(record).flatMap(({ errors, name, phase, sent }) => {
+    if (swapped(record).has(phase)) return []
     const failed = Object.values(errors).reduce((sum, count) => sum + count, 0)
     if (failed <= sent * validityBounds.errorRate) return []
     return [reason("error-rate", `${failed} of ${sent} calls of ${name} failed`)]

@@ -3,7 +3,7 @@
 import { Effect, Schema, type Scope } from "effect"
 import { fork, type ChildProcess } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import type { Command, Report, Second } from "./generator/Protocol.ts"
+import type { Command, Mark, Report, Second } from "./generator/Protocol.ts"
 
 /** The generator ended, or could not do what it was told. */
 export class GeneratorFailed extends Schema.TaggedError<GeneratorFailed>()("GeneratorFailed", {
@@ -15,22 +15,25 @@ export class GeneratorFailed extends Schema.TaggedError<GeneratorFailed>()("Gene
 }
 
 /** Reports that end a command. */
-export type Answer = Exclude<Report, Second | { readonly type: "failed" }>
+export type Answer = Exclude<Report, Second | Mark | { readonly type: "failed" }>
 
 /** A running generator. */
 export interface Generator {
   readonly pid: number | undefined
-  /** Sends a command and waits for the report of that type; seconds go to `onSecond` as they come. */
+  /** Sends a command that has no answer. */
+  readonly tell: (command: Extract<Command, { type: "frontGo" }>) => void
+  /** Sends a command and waits for the report of that type; seconds and marks go to their takers as they come. */
   readonly ask: <Type extends Answer["type"]>(
     command: Command,
     answer: Type,
-    onSecond?: (second: Second) => void
+    onSecond?: (second: Second) => void,
+    onMark?: (mark: Mark["mark"]) => void
   ) => Effect.Effect<Extract<Answer, { type: Type }>, GeneratorFailed>
 }
 
 const ask =
   (child: ChildProcess): Generator["ask"] =>
-  (command, answer, onSecond) =>
+  (command, answer, onSecond, onMark) =>
     Effect.callback((resume) => {
       const failed = (reason: string) => {
         quiet()
@@ -38,6 +41,7 @@ const ask =
       }
       const onMessage = (report: Report) => {
         if (report.type === "second") return onSecond?.(report)
+        if (report.type === "mark") return onMark?.(report.mark)
         if (report.type === "failed") return failed(report.reason)
         quiet()
         if (report.type === answer) resume(Effect.succeed(report as Extract<Answer, { type: typeof answer }>))
@@ -66,4 +70,6 @@ export const openGenerator: Effect.Effect<Generator, never, Scope.Scope> = Effec
     return child
   }),
   (child) => Effect.sync(() => void child.kill("SIGKILL"))
-).pipe(Effect.map((child) => ({ pid: child.pid, ask: ask(child) })))
+).pipe(
+  Effect.map((child) => ({ pid: child.pid, ask: ask(child), tell: (command) => void child.send(command, () => {}) }))
+)

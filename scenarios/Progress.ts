@@ -4,7 +4,6 @@
 import type { RunRecord } from "#reports"
 import { clusterLine } from "./cluster/ClusterProgress.ts"
 import type { Second } from "./generator/Protocol.ts"
-import type { Phase } from "./Scenario.ts"
 import type { WorldProgress } from "./world/Protocol.ts"
 
 /** Where progress is written. */
@@ -13,6 +12,9 @@ export interface ProgressSink {
   readonly columns?: number
   readonly write: (text: string) => unknown
 }
+
+/** A phase, as far as progress tells of it. */
+type Phase = { readonly name: string }
 
 /** Which run of how many, on which backend. */
 export interface RunLabel {

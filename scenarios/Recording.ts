@@ -3,6 +3,7 @@
 import {
   type Annotation,
   assessValidity,
+  type Backend as RecordedBackend,
   type Generator,
   type Machine,
   type RecordedPhase,
@@ -15,15 +16,15 @@ import {
 } from "#reports"
 import type { Backend } from "./backends/Backend.ts"
 import type { CeilingResult } from "./generator/Protocol.ts"
-import type { PhaseOutcome, RunOutcome } from "./Run.ts"
-import type { Phase } from "./Scenario.ts"
+import type { PhaseOutcome, PlannedPhase, RunOutcome } from "./Run.ts"
 import type { LoadedScenario } from "./ScenarioFile.ts"
 import { checkSlos } from "./SloCheck.ts"
 
 /** What a record says besides the run itself. */
 export interface RecordingContext {
   readonly loaded: LoadedScenario
-  readonly backend: Backend
+  /** What was under test, as the record names it. */
+  readonly backend: RecordedBackend
   readonly repeat: RecordedRepeat
   readonly command: string
   readonly machine: Machine
@@ -39,7 +40,8 @@ const kinds = {
   restart: "prepare"
 } as const
 
-const isClosed = ({ load }: Phase): boolean => load.some(({ shape }) => shape.parallelismLimitedLoad !== undefined)
+const isClosed = ({ load }: PlannedPhase): boolean =>
+  load.some(({ shape }) => shape.parallelismLimitedLoad !== undefined)
 
 const lateShare = 0.05
 
@@ -58,7 +60,7 @@ const targetPerS = ({ phase, result: { facts, operations } }: PhaseOutcome): num
 }
 
 /** The most actions that the phase may ever have in flight. */
-const placesOf = ({ load, order }: Phase): number => {
+const placesOf = ({ load, order }: PlannedPhase): number => {
   const places = load.map(({ inFlightMax, shape }) => shape.parallelismLimitedLoad?.parallelismLimit ?? inFlightMax)
   return order === "sequential" ? Math.max(...places) : places.reduce((sum, count) => sum + count, 0)
 }
@@ -138,6 +140,17 @@ const generatorOf = ({ outcomes }: RunOutcome, ceiling: CeilingResult | undefine
   }
 }
 
+/** How a store stands in its record. */
+export const recordedStore = (
+  { durable, name, settings, version }: Backend,
+  { server }: LoadedScenario["scenario"]
+): RecordedBackend => ({
+  name,
+  version,
+  settings: { ...settings, quotaBytes: String(server.quotaBytes) },
+  durable: durable && server.fsync
+})
+
 /** The run record of one run. */
 export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRecord => {
   const { backend, command, loaded, machine, repeat, versions } = context
@@ -147,12 +160,13 @@ export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRe
   const operations = outcomes.flatMap(({ result }) => result.operations)
   const watch = outcomes.flatMap(({ phase, result }) => (phase.kind === "measure" ? result.watches : []))
   const facts = new Map(outcomes.map(({ phase, result }) => [phase.name, result.facts]))
-  const slos = checkSlos(scenario, {
+  const plan = { slo: scenario.slo, phases: outcomes.map(({ phase }) => phase) }
+  const slos = checkSlos(plan, {
     phases,
     operations,
     watches: watch,
     facts,
-    memoryBytes: outcome.server.anonymousMaxBytes,
+    memoryBytes: outcome.memoryBytes,
     startMs: outcome.restarts.at(-1)?.startMs
   })
   const record: RunRecord = {
@@ -165,12 +179,7 @@ export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRe
     startedAt: new Date(startedAt).toISOString(),
     durationMs: endedAt - startedAt,
     target: "process",
-    backend: {
-      name: backend.name,
-      version: backend.version,
-      settings: { ...backend.settings, quotaBytes: String(scenario.server.quotaBytes) },
-      durable: backend.durable && scenario.server.fsync
-    },
+    backend,
     repeat,
     phases,
     machine,
@@ -180,9 +189,7 @@ export const recordRun = (outcome: RunOutcome, context: RecordingContext): RunRe
     watch,
     counters: countersOf(outcomes),
     series: outcome.timeline.series(),
-    components: [outcome.server.component(), outcome.generator.component()].flatMap((component) =>
-      component === undefined ? [] : [component]
-    ),
+    components: outcome.samplers.flatMap((sampler) => sampler.component() ?? []),
     annotations: annotationsOf(outcome),
     slos,
     validity: { valid: true, reasons: [] },

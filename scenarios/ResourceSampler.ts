@@ -1,8 +1,8 @@
-// What a process uses, second by second: CPU, resident and anonymous memory, bytes written to disk, threads, from
-// /proc. Where there is no /proc, or the process is not ours, there are no samples, and the record says nothing.
+// What a process uses, with its children where it works in them, second by second: CPU, resident and anonymous memory, bytes
+// written to disk, threads, from /proc. Where there is no /proc, or the process is not ours, there are no samples, and the record says nothing.
 // Bound: one sample a second for at most a day.
 import type { Component } from "#reports"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 
 const clockTicksPerSecond = 100
 const samplesMax = 86_400
@@ -22,7 +22,39 @@ const fieldOf = (text: string, name: string): number => {
   return at < 0 ? 0 : Number.parseInt(text.slice(at + name.length + 1), 10)
 }
 
-const readSample = (pid: number, atMs: number): Sample | undefined => {
+/** The parent's id in the text of /proc/PID/stat, whose second field may hold anything. */
+const parentIn = (stat: string): number => Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])
+
+/** Processes that a process has started. The kernel's own list is not in every kernel, so all are asked for their parent. */
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  readdirSync("/proc").flatMap((name) => {
+    try {
+      return /^\d+$/.test(name) && parentIn(readFileSync(`/proc/${name}/stat`, "latin1")) === pid ? [Number(name)] : []
+    } catch {
+      return []
+    }
+  })
+
+/** The sample of a process and, where it works in them, its children. */
+const readSample = (pid: number, atMs: number, forks: boolean): Sample | undefined => {
+  const own = readOne(pid, atMs)
+  if (own === undefined || !forks) return own
+  return childrenOf(pid)
+    .flatMap((child) => readOne(child, atMs) ?? [])
+    .reduce(
+      (sum, one) => ({
+        atMs,
+        cpuSeconds: sum.cpuSeconds + one.cpuSeconds,
+        rssBytes: sum.rssBytes + one.rssBytes,
+        anonymousBytes: sum.anonymousBytes + one.anonymousBytes,
+        writtenBytes: sum.writtenBytes + one.writtenBytes,
+        threads: sum.threads + one.threads
+      }),
+      own
+    )
+}
+
+const readOne = (pid: number, atMs: number): Sample | undefined => {
   try {
     // The second field is the command in parentheses and may hold spaces; utime and stime are fields 14 and 15.
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
@@ -42,8 +74,12 @@ const readSample = (pid: number, atMs: number): Sample | undefined => {
   }
 }
 
+/** What a process and, where it `forks`, its children have used so far, and hold now; undefined when it cannot be read. */
+export const usageOf = (pid: number, forks: boolean): Pick<Sample, "cpuSeconds" | "anonymousBytes"> | undefined =>
+  readSample(pid, 0, forks)
+
 /** CPU seconds a process has used so far; undefined when it cannot be read. */
-export const cpuSecondsOf = (pid: number): number | undefined => readSample(pid, 0)?.cpuSeconds
+export const cpuSecondsOf = (pid: number): number | undefined => readOne(pid, 0)?.cpuSeconds
 
 const largest = (values: ReadonlyArray<number>): number => values.reduce((most, value) => Math.max(most, value), 0)
 
@@ -53,6 +89,7 @@ export class ResourceSampler {
   readonly #role: Component["role"]
   readonly #pid: () => number | undefined
   readonly #startedAt: number
+  readonly #forks: boolean
   readonly #atS: Array<number> = []
   readonly #cpuPercent: Array<number> = []
   readonly #rss: Array<number> = []
@@ -63,7 +100,9 @@ export class ResourceSampler {
   #lastPid: number | undefined
   #last: Sample | undefined
 
-  constructor(name: string, role: Component["role"], pid: () => number | undefined, startedAt: number) {
+  /** `forks` says that the process works in children of its own. */
+  constructor(name: string, role: Component["role"], pid: () => number | undefined, startedAt: number, forks = false) {
+    this.#forks = forks
     this.#name = name
     this.#role = role
     this.#pid = pid
@@ -73,7 +112,7 @@ export class ResourceSampler {
   /** Takes one sample. */
   sample(now: number): void {
     const pid = this.#pid()
-    const sample = pid === undefined || this.#atS.length >= samplesMax ? undefined : readSample(pid, now)
+    const sample = pid === undefined || this.#atS.length >= samplesMax ? undefined : readSample(pid, now, this.#forks)
     const last = pid === this.#lastPid ? this.#last : undefined
     this.#last = sample
     this.#lastPid = pid

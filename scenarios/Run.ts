@@ -7,7 +7,7 @@ import type { Backend, RunningServer, ServerFailed } from "./backends/Backend.ts
 import type { PhaseResult, Second } from "./generator/Protocol.ts"
 import { type Generator, type GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
 import { ResourceSampler } from "./ResourceSampler.ts"
-import type { Phase, Scenario } from "./Scenario.ts"
+import type { Load, Phase, Scenario } from "./Scenario.ts"
 import { Timeline } from "./Timeline.ts"
 
 /** A phase did not end although everything in it has a bound. */
@@ -20,9 +20,21 @@ export class PhaseOverdue extends Schema.TaggedError<PhaseOverdue>()("PhaseOverd
   }
 }
 
+/** What the record and its judges read of a phase, of a load on stores or on a front. */
+export interface PlannedPhase {
+  readonly name: string
+  readonly kind: Phase["kind"]
+  readonly order: Phase["order"]
+  readonly load: ReadonlyArray<
+    Pick<Load, "name" | "shape" | "inFlightMax" | "duration" | "actions" | "timeout"> & {
+      readonly mix: ReadonlyArray<{ readonly name?: string; readonly op: string }>
+    }
+  >
+}
+
 /** A phase as it ran. Times in ms since the epoch. */
-export interface PhaseOutcome {
-  readonly phase: Phase
+export interface PhaseOutcome<P extends PlannedPhase = PlannedPhase> {
+  readonly phase: P
   readonly result: PhaseResult
 }
 
@@ -34,14 +46,15 @@ export interface Restart {
 }
 
 /** Everything a run left behind. */
-export interface RunOutcome {
+export interface RunOutcome<P extends PlannedPhase = PlannedPhase> {
   readonly startedAt: number
   readonly endedAt: number
-  readonly outcomes: ReadonlyArray<PhaseOutcome>
+  readonly outcomes: ReadonlyArray<PhaseOutcome<P>>
   readonly restarts: ReadonlyArray<Restart>
   readonly timeline: Timeline
-  readonly server: ResourceSampler
-  readonly generator: ResourceSampler
+  readonly samplers: ReadonlyArray<ResourceSampler>
+  /** The most anonymous memory of the system under test; undefined without samples. */
+  readonly memoryBytes: number | undefined
 }
 
 /** What happens during a run, for live progress. */
@@ -63,13 +76,14 @@ const graceMs = 120_000
 const openEndedMs = 6 * 3600 * 1000
 
 /** A phase that outlives this has gone wrong: its loads' durations and timeouts, the drain, and some grace. */
-export const phaseLimitMs = ({ drain, load, order }: Phase): number => {
+export const phaseLimitMs = ({ drain, load, order }: PlannedPhase & Pick<Phase, "drain">): number => {
   const each = load.map(({ duration, timeout }) => (duration ?? openEndedMs) + 2 * timeout)
   const loads = order === "parallel" ? Math.max(0, ...each) : each.reduce((sum, limit) => sum + limit, 0)
   return loads + drain + graceMs
 }
 
-const dataDirectory = (workDir: string, name: string) =>
+/** A directory of the run's own, removed with the scope. */
+export const dataDirectory = (workDir: string, name: string) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     yield* files.makeDirectory(workDir, { recursive: true }).pipe(Effect.orDie)
@@ -79,11 +93,11 @@ const dataDirectory = (workDir: string, name: string) =>
         .pipe(Effect.orDie),
       (made) => files.remove(made, { recursive: true, force: true }).pipe(Effect.ignore)
     )
-    return join(directory, "store")
+    return directory
   })
 
 /** Samples once a second for as long as the scope lives. */
-const sampling = (samplers: ReadonlyArray<ResourceSampler>) =>
+export const sampling = (samplers: ReadonlyArray<ResourceSampler>) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     for (const sampler of samplers) sampler.sample(now)
   }).pipe(Effect.repeat(Schedule.fixed("1 second")), Effect.forkScoped)
@@ -113,7 +127,7 @@ export const runOnce = (
   Effect.gen(function* () {
     const { backend, scenario, watcher, workDir } = options
     const { fsync, maxRequestBytes, quotaBytes } = scenario.server
-    const dataDir = yield* dataDirectory(workDir, backend.name)
+    const dataDir = join(yield* dataDirectory(workDir, backend.name), "store")
     const limits = maxRequestBytes === undefined ? {} : { maxRequestBytes }
     const server = yield* backend.open({ dataDir, quotaBytes, fsync, ...limits })
     const generator = yield* openGenerator
@@ -147,5 +161,6 @@ export const runOnce = (
       outcomes.push({ phase, result })
     }
     const endedAt = yield* Clock.currentTimeMillis
-    return { startedAt, endedAt, outcomes, restarts, timeline, ...samplers }
+    const memoryBytes = samplers.server.anonymousMaxBytes
+    return { startedAt, endedAt, outcomes, restarts, timeline, samplers: Object.values(samplers), memoryBytes }
   })

@@ -5,6 +5,7 @@ import { Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
 import { explain } from "./Explain.ts"
+import { frontKinds } from "./front/backends/FrontBackends.ts"
 import { Progress } from "./Progress.ts"
 import { Count } from "./Quantity.ts"
 import { type RunnerOptions, type RunnerResult, runScenario } from "./Runner.ts"
@@ -21,7 +22,7 @@ const flags = {
   seed: Flag.Int("seed").pipe(Flag.withDescription("The seed, instead of the file's"), Flag.optional),
   backend: Flag.String("backend").pipe(
     Flag.withDescription(
-      `Backends, separated by commas, instead of the file's: ${backendKinds.map(({ name, note }) => `${name} (${note})`).join("; ")}`
+      `Backends, separated by commas, instead of the file's: ${[...backendKinds, ...frontKinds].map(({ name, note }) => `${name} (${note})`).join("; ")}`
     ),
     Flag.optional
   ),
@@ -142,13 +143,13 @@ const planOf = Effect.fnUntraced(function* ({
   const sets = overridesOf(set, { seed, target })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
-  const hasStores = scenario.phases.length > 0
-  if (Option.isSome(backend) && !hasStores) {
-    return yield* new Misplaced({ reason: "--backend names stores, and this scenario puts no load on stores" })
+  const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined
+  if (Option.isSome(backend) && !hasLoad) {
+    return yield* new Misplaced({ reason: "--backend names what is put under load, and this scenario loads nothing" })
   }
   const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
   const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
-  const backends = hasStores ? named : []
+  const backends = hasLoad ? named : []
   const repeats = Option.getOrElse(repeat, () => scenario.repeats)
   const planned: RunnerOptions = {
     loaded,

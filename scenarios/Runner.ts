@@ -5,11 +5,12 @@ import { DateTime, Effect, FileSystem, Path, Result, Schema } from "effect"
 import { type Backend, BackendMissing } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"
 import { clusterRuns } from "./cluster/ClusterRuns.ts"
+import { frontRuns } from "./front/FrontRuns.ts"
 import { measureCeiling } from "./Ceiling.ts"
 import type { CeilingResult } from "./generator/Protocol.ts"
 import { describeMachine, describeVersions, loadNow } from "./Machine.ts"
 import { finishedLine, type Progress, type RunLabel } from "./Progress.ts"
-import { recordRun } from "./Recording.ts"
+import { recordedStore, recordRun } from "./Recording.ts"
 import { runOnce } from "./Run.ts"
 import { orderLetters, type PlannedRun, runOrder } from "./RunOrder.ts"
 import type { LoadedScenario } from "./ScenarioFile.ts"
@@ -131,7 +132,7 @@ const oneRun = (
     const outcome = yield* Effect.scoped(runOnce(run))
     const record = recordRun(outcome, {
       loaded,
-      backend,
+      backend: recordedStore(backend, loaded.scenario),
       command: options.command,
       repeat: { index: repeat, of: repeats, position, order: setting.order },
       machine: describeMachine(loadBefore, loadNow()),
@@ -176,6 +177,14 @@ const allStoreRuns = (options: RunnerOptions, backends: ReadonlyArray<Backend>, 
     return yield* Effect.forEach(order, (planned) => oneRun(options, planned, directory, setting))
   })
 
+/** The runs of the load on a front, interleaved. */
+const allFrontRuns = (options: RunnerOptions, directory: string, before: number) =>
+  Effect.gen(function* () {
+    const { front } = options.loaded.scenario
+    if (front === undefined) return []
+    return yield* frontRuns({ ...options, front, before, directory }, (record) => writeRecord(directory, record))
+  })
+
 /** Runs everything and writes the records, the page and, when asked for, the JUnit file. */
 export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
   const files = yield* FileSystem.FileSystem
@@ -186,7 +195,8 @@ export const runScenario = Effect.fn("scenarios.runScenario")(function* (options
   const before = cluster === undefined ? 0 : options.repeats
   const records = [
     ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats)),
-    ...(yield* allStoreRuns(options, backends, directory, before))
+    ...(yield* allStoreRuns(options, backends, directory, before)),
+    ...(yield* allFrontRuns(options, directory, before))
   ]
   // Backends of one run are unlike systems: a slower one is shown, and `wharf compare` is where it fails.
   const report = makeReport(groupByBackend(records), { failOnRegression: false })

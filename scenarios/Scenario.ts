@@ -3,6 +3,8 @@
 import { Effect, Schema } from "effect"
 import { Cluster } from "./cluster/Cluster.ts"
 import { clusterSloMetrics } from "./cluster/ClusterSloMetric.ts"
+import { Front } from "./front/Front.ts"
+import { frontSloMetrics } from "./front/FrontSloMetric.ts"
 import { LoadShape } from "./LoadShape.ts"
 import { KeySpace, Operation } from "./Operation.ts"
 import { Count, Name, Size, Span } from "./Quantity.ts"
@@ -81,7 +83,7 @@ export const Phase = Schema.Struct({
 
 export type Phase = typeof Phase.Type
 
-/** What a target may judge of a store. Latencies, lag, pause and start time are in ms; memory in bytes; percentages in percent. */
+/** What a target may judge of a load on a store or a front. Latencies, lag, pause and start time are in ms; memory in bytes; percentages in percent. */
 export const storeSloMetrics = [
   "throughput",
   "latency.mean",
@@ -101,8 +103,8 @@ export const storeSloMetrics = [
   "startTime"
 ] as const
 
-/** Everything that a target may judge, of a store or of a cluster. */
-export const sloMetrics = [...storeSloMetrics, ...clusterSloMetrics] as const
+/** Everything that a target may judge, of a store, a front or a cluster. */
+export const sloMetrics = [...storeSloMetrics, ...frontSloMetrics, ...clusterSloMetrics] as const
 
 export type StoreSloMetric = (typeof storeSloMetrics)[number]
 
@@ -115,7 +117,7 @@ export const Slo = Schema.Struct({
   }),
   metric: Schema.Literals(sloMetrics).annotate({
     description:
-      "latency, lag, pause, startTime, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; speed: times real time"
+      "latency, lag, pause, startTime, added, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
@@ -153,7 +155,8 @@ export const Scenario = Schema.Struct({
     .check(Schema.isMinLength(1), Schema.isMaxLength(8))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["lmdb"])))
     .annotate({
-      description: "lmdb, memory, etcd, etcd=VERSION, etcd=PATH, etcd=URL; one|other takes the first that is found"
+      description:
+        "Stores: lmdb, memory, etcd, etcd=VERSION, etcd=PATH, etcd=URL; one|other takes the first that is found. With a front: direct, gateway, nginx, tenancy"
     }),
   repeats: Count(1000).pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
   server: Schema.Struct({
@@ -169,6 +172,10 @@ export const Scenario = Schema.Struct({
   cluster: Schema.optionalKey(Cluster).annotate({
     description: "A whole cluster, simulated in virtual time, beside or instead of the load on stores"
   }),
+  front: Schema.optionalKey(Front).annotate({
+    description:
+      "A Kubernetes API front under load, instead of stores; every backend stands in front of the same upstream"
+  }),
   keySpaces: Schema.Array(KeySpace)
     .check(Schema.isMaxLength(256))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
@@ -177,6 +184,9 @@ export const Scenario = Schema.Struct({
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
     .annotate({ description: "The load on stores; every backend takes it" }),
   slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
-}).annotate({ title: "Wharf scenario", description: "A cluster, a load on stores, or both, and their targets" })
+}).annotate({
+  title: "Wharf scenario",
+  description: "A cluster, a load on stores or on a Kubernetes API front, or both, and their targets"
+})
 
 export type Scenario = typeof Scenario.Type

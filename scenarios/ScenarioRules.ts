@@ -4,6 +4,8 @@ import { clusterProblems } from "./cluster/ClusterRules.ts"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import { priorityClassNames } from "./cluster/PlacementRules.ts"
 import type { FieldPath } from "./Diagnostic.ts"
+import { frontProblems } from "./front/FrontRules.ts"
+import { isFrontMetric } from "./front/FrontSloMetric.ts"
 import { shapeName } from "./LoadShape.ts"
 import type { KeySpace, Operation } from "./Operation.ts"
 import { duplicates, unknownName } from "./NameRules.ts"
@@ -86,7 +88,7 @@ const sloProblems = (
   slo: Slo,
   index: number,
   names: ReadonlyArray<string>,
-  cluster: Scenario["cluster"]
+  { cluster, front }: Scenario
 ): ReadonlyArray<Problem> => {
   const path: FieldPath = ["slo", index]
   const problems: Array<Problem> = []
@@ -94,6 +96,9 @@ const sloProblems = (
     problems.push({ path, rule: "needs exactly one of atMost and atLeast" })
   }
   if (isClusterMetric(slo.metric)) return [...problems, ...clusterSloProblems(slo, path, cluster)]
+  if (isFrontMetric(slo.metric) && front === undefined) {
+    problems.push({ path: [...path, "metric"], rule: `${slo.metric} is about a front, and there is none` })
+  }
   if (slo.of !== undefined && !names.includes(slo.of)) {
     problems.push(unknownName([...path, "of"], "load, operation, watch or phase", slo.of, names))
   }
@@ -132,7 +137,7 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
 /** Every broken rule across fields, with the path of the field to change. */
 export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => {
   const spaces = scenario.keySpaces.map(({ name }) => name)
-  const judged = scenario.phases.flatMap((phase) => [
+  const judged = [...scenario.phases, ...(scenario.front?.phases ?? [])].flatMap((phase) => [
     phase.name,
     ...phase.watch.map(({ name }) => name),
     ...phase.load.flatMap((load) => [load.name, ...load.mix.map(({ name, op }) => name ?? op)])
@@ -142,12 +147,18 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     ...keySpaceProblems(scenario.keySpaces),
     ...duplicates(scenario.phases, ["phases"]),
     ...scenario.phases.flatMap((phase, index) => phaseProblems(phase, index, spaces)),
-    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario.cluster)),
+    ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario)),
     ...targetProblems(scenario),
-    ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster))
+    ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster)),
+    ...(scenario.front === undefined ? [] : frontProblems(scenario.front, scenario))
   ]
+  if (scenario.front !== undefined) {
+    if (scenario.phases.length > 0) problems.push({ path: ["phases"], rule: "belong to stores; a front has its own" })
+    return problems
+  }
   if (scenario.phases.length === 0) {
-    if (scenario.cluster === undefined) problems.push({ path: ["phases"], rule: "is required, or a cluster instead" })
+    if (scenario.cluster === undefined)
+      problems.push({ path: ["phases"], rule: "is required, or a cluster or a front instead" })
     return problems
   }
   if (scenario.keySpaces.length === 0) problems.push({ path: ["keySpaces"], rule: "is required by the phases" })

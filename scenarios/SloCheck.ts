@@ -4,7 +4,15 @@ import { Latency, type RecordedOperation, type RecordedPhase, type RecordedWatch
 import type { PhaseFacts } from "./generator/Protocol.ts"
 import { recordedName } from "./Operation.ts"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
-import type { Scenario, Slo, StoreSloMetric } from "./Scenario.ts"
+import { isFrontMetric } from "./front/FrontSloMetric.ts"
+import type { PlannedPhase } from "./Run.ts"
+import type { Slo, StoreSloMetric } from "./Scenario.ts"
+
+/** The targets of a load, and the phases that they are about. */
+export interface TargetPlan {
+  readonly slo: ReadonlyArray<Slo>
+  readonly phases: ReadonlyArray<PlannedPhase>
+}
 
 /** What a run measured, as far as targets can ask for it. */
 export interface Measured {
@@ -24,7 +32,11 @@ const unitOf = (metric: StoreSloMetric): string => {
 }
 
 /** Whether `of` means this operation: by its own name, its load's or its phase's. */
-const means = (scenario: Scenario, of: string | undefined, { name, phase }: RecordedOperation): boolean =>
+export const means = (
+  scenario: Pick<TargetPlan, "phases">,
+  of: string | undefined,
+  { name, phase }: RecordedOperation
+): boolean =>
   of === undefined ||
   of === phase ||
   scenario.phases.some(
@@ -101,10 +113,10 @@ export const sloVerdict = (
 }
 
 /** The verdict of every target of the scenario. */
-export const checkSlos = (scenario: Scenario, measured: Measured): ReadonlyArray<SloVerdict> =>
+export const checkSlos = (scenario: TargetPlan, measured: Measured): ReadonlyArray<SloVerdict> =>
   scenario.slo.flatMap((slo) => {
     const { metric, of } = slo
-    if (isClusterMetric(metric)) return []
+    if (isClusterMetric(metric) || isFrontMetric(metric)) return []
     const verdict = (target: Slo, name: string, observed: number | undefined) =>
       sloVerdict(target, name, observed, unitOf(metric))
     if (metric === "memory") return [verdict(slo, "server", measured.memoryBytes)]

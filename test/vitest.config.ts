@@ -15,6 +15,7 @@ const judged = [
   "test/tenancy/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",
   "test/package.test.ts"

@@ -5,6 +5,7 @@ import {
   checkServerIdentity,
   type ConnectionOptions,
   createSecureContext,
+  type SecureContext,
   type SecureContextOptions,
   type Server,
   type TlsOptions
@@ -73,6 +74,8 @@ export type ServerTls = (
 
 /** Certificates of a client, PEM files or PEM texts; a text goes before a file. */
 export interface ClientTls {
+  /** Made before from all of the below that is PEM, and shared by many connections, which spares each of them the reading. */
+  readonly context?: SecureContext
   /** Who may vouch for the server; by default the system's authorities. */
   readonly caFile?: string
   readonly ca?: string
@@ -153,6 +156,7 @@ export const clientTlsOptions = (
   minVersion: "TLSv1.2",
   rejectUnauthorized: tls.insecure !== true,
   ...serverNameOptions(tls.serverName, host),
+  ...(tls.context === undefined ? {} : { secureContext: tls.context }),
   ...pem("ca", tls.ca, tls.caFile),
   ...pem("cert", tls.cert, tls.certFile),
   ...pem("key", tls.key, tls.keyFile)

@@ -1,6 +1,7 @@
 // One action in flight: who sends it, what it acts on, when it was planned and sent. Calls are reused, one per place in
 // flight, so that an action costs no closures. Owns the bookkeeping of sending and finishing; operations decide bytes.
 import { type GrpcClient, GrpcCode, grpcCodeName, type GrpcStatus } from "#net"
+import type { DriverOptions, Place, PlaceOwner } from "./LoadDriver.ts"
 import type { RunContext } from "./RunContext.ts"
 import type { Tally } from "./Tally.ts"
 
@@ -23,10 +24,14 @@ export interface RunningOperation {
   readonly weight: number
 }
 
-/** Who is told that a call has ended. */
-export interface CallOwner {
-  readonly finished: (call: Call) => void
-}
+/** A load's places in flight, spread over its connections. */
+export const callPlaces = (
+  clients: ReadonlyArray<GrpcClient>,
+  context: RunContext
+): Pick<DriverOptions<RunningOperation>, "connected" | "newPlace"> => ({
+  newPlace: (index, owner) => new Call(clients[index % clients.length], context, owner),
+  connected: () => clients.every(({ ready }) => ready)
+})
 
 /**
  * The name a failed call is counted under: etcd's own message where it sent one, else the gRPC code's name, with the
@@ -39,7 +44,7 @@ export const errorName = ({ code, message }: GrpcStatus): string => {
 }
 
 /** One place in flight. */
-export class Call {
+export class Call implements Place<RunningOperation> {
   client: GrpcClient
   operation: RunningOperation | undefined
   plannedAt = 0
@@ -51,13 +56,17 @@ export class Call {
   revision = 0
   pages = 0
   readonly context: RunContext
-  readonly #owner: CallOwner
+  readonly #owner: PlaceOwner<RunningOperation>
   #handle: { readonly cancel: () => void } | undefined
 
-  constructor(client: GrpcClient, context: RunContext, owner: CallOwner) {
+  constructor(client: GrpcClient, context: RunContext, owner: PlaceOwner<RunningOperation>) {
     this.client = client
     this.context = context
     this.#owner = owner
+  }
+
+  get ready(): boolean {
+    return this.client.ready
   }
 
   /** Sends one request; the bytes are copied before this returns. */

@@ -67,16 +67,17 @@ export class WatchAccount {
   readonly space: number
   readonly #times: WriteTimes
   readonly #watchers: number
-  readonly #perKey: boolean
+  readonly #watchersOf: (key: number) => number
   #pastRevision = 0
   readonly #early = new Map<number, Array<number>>()
   #earlyCount = 0
 
-  constructor(times: WriteTimes, space: number, watchers: number, perKey: boolean) {
+  /** `watchersOf` says how many of the watchers see a key; without it all see every key. */
+  constructor(times: WriteTimes, space: number, watchers: number, watchersOf?: (key: number) => number) {
     this.#times = times
     this.space = space
     this.#watchers = watchers
-    this.#perKey = perKey
+    this.#watchersOf = watchersOf ?? (() => watchers)
   }
 
   /** The watchers begin at `from`, in the past: what was written up to `now` is expected, but has no lag. */
@@ -87,9 +88,9 @@ export class WatchAccount {
 
   /** Called for each acknowledged write to the key space. */
   acknowledged(revision: number, sentAt: number, key: number, events: number): void {
-    if (!this.#perKey) this.expected += this.#watchers * events
-    else if (key < this.#watchers) this.expected += 1
-    else return
+    const watchers = this.#watchersOf(key)
+    if (watchers === 0) return
+    this.expected += watchers * events
     const early = this.#early.get(revision)
     if (early === undefined) return
     this.#early.delete(revision)
@@ -125,6 +126,25 @@ export class WatchAccount {
   /** Whether everything expected so far has arrived. */
   get complete(): boolean {
     return this.delivered >= this.expected
+  }
+
+  /** What reached this group and others in the current second; the next one begins. */
+  takeSecond(others: ReadonlyArray<WatchAccount>): {
+    readonly delivered: number
+    readonly lagP50Us: number | null
+    readonly lagP99Us: number | null
+  } {
+    let delivered = this.secondDelivered
+    this.secondDelivered = 0
+    for (const other of others) {
+      delivered += other.secondDelivered
+      other.secondDelivered = 0
+      this.secondLag.add(other.secondLag)
+      other.secondLag.reset()
+    }
+    const second = { delivered, lagP50Us: this.secondLag.percentile(50), lagP99Us: this.secondLag.percentile(99) }
+    this.secondLag.reset()
+    return second
   }
 
   /** Closes the account: events still without an acknowledged write are unknown. */

@@ -2,35 +2,70 @@
 // flight, the next begins when one ends. Open loop: actions begin at their planned times, whatever the server does, and
 // what cannot begin in time keeps its planned time, so that waiting is measured (no coordinated omission).
 // Bounds: parallelism or inFlightMax calls; a backlog is held as planned times in the schedule, not as memory.
-import type { GrpcClient } from "#net"
 import type { Load } from "../Scenario.ts"
 import { type Randomness, randomness } from "../Randomness.ts"
 import { schedule, type Schedule } from "../Schedule.ts"
-import { Call, type CallOwner, type RunningOperation } from "./Call.ts"
-import type { RunContext } from "./RunContext.ts"
+import type { Tally } from "./Tally.ts"
+
+/** What a driver reads of a load. */
+export type DrivenLoad = Pick<Load, "name" | "shape" | "duration" | "actions" | "timeout" | "inFlightMax">
+
+/** An operation of a load's mix. */
+export interface DrivenOperation {
+  readonly tally: Tally
+  readonly weight: number
+}
+
+/** One place in flight: an action at a time. */
+export interface Place<Operation> {
+  readonly active: boolean
+  readonly sentAt: number
+  /** Whether an action can be sent at all. */
+  readonly ready: boolean
+  /** Starts an action; false when it has nothing to act on. */
+  begin(operation: Operation, plannedAt: number, now: number): boolean
+  /** Ends an action that took too long; the place is not used again. */
+  expire(): void
+}
+
+/** Who is told that a place's action has ended. */
+export interface PlaceOwner<Operation> {
+  readonly finished: (place: Place<Operation>) => void
+}
+
+/** Moments in ms and the seed. */
+export interface DriverClock {
+  readonly now: number
+  readonly seed: number
+  tick(): void
+}
 
 /** A load to drive and what it shares with its phase. */
-export interface DriverOptions {
-  readonly load: Load
-  readonly context: RunContext
-  readonly clients: ReadonlyArray<GrpcClient>
-  readonly operations: ReadonlyArray<RunningOperation>
+export interface DriverOptions<Operation extends DrivenOperation> {
+  readonly load: DrivenLoad
+  readonly context: DriverClock
+  /** Makes the place of that number, counted from 0; again when the one before it is used up. */
+  readonly newPlace: (index: number, owner: PlaceOwner<Operation>) => Place<Operation>
+  /** Whether the load's connections still stand; on a lost one actions would fail as fast as they are made. */
+  readonly connected: () => boolean
+  readonly operations: ReadonlyArray<Operation>
   readonly share?: { readonly index: number; readonly of: number }
   readonly onEnd: (note: string | undefined) => void
 }
 
 /** Runs one load to its end. */
-export class LoadDriver implements CallOwner {
-  readonly #load: Load
-  readonly #context: RunContext
-  readonly #clients: ReadonlyArray<GrpcClient>
-  readonly #operations: ReadonlyArray<RunningOperation>
+export class LoadDriver<Operation extends DrivenOperation> implements PlaceOwner<Operation> {
+  readonly #load: DrivenLoad
+  readonly #context: DriverClock
+  readonly #newPlace: DriverOptions<Operation>["newPlace"]
+  readonly #connected: () => boolean
+  readonly #operations: ReadonlyArray<Operation>
   readonly #weights: ReadonlyArray<number>
   readonly #random: Randomness
   readonly #schedule: Schedule
   readonly #onEnd: (note: string | undefined) => void
-  readonly #calls: Array<Call> = []
-  readonly #idle: Array<Call> = []
+  readonly #calls: Array<Place<Operation>> = []
+  readonly #idle: Array<Place<Operation>> = []
   #startedAt = 0
   #endsAt = Number.POSITIVE_INFINITY
   #begun = 0
@@ -43,11 +78,12 @@ export class LoadDriver implements CallOwner {
   #saturated = false
   #note: string | undefined
 
-  constructor(options: DriverOptions) {
-    const { clients, context, load, onEnd, operations, share } = options
+  constructor(options: DriverOptions<Operation>) {
+    const { connected, context, load, newPlace, onEnd, operations, share } = options
     this.#load = load
     this.#context = context
-    this.#clients = clients
+    this.#newPlace = newPlace
+    this.#connected = connected
     this.#operations = operations
     this.#onEnd = onEnd
     this.#random = randomness(context.seed, `mix/${load.name}`)
@@ -81,7 +117,7 @@ export class LoadDriver implements CallOwner {
     this.#pump()
   }
 
-  finished(call: Call): void {
+  finished(call: Place<Operation>): void {
     this.#inFlight--
     this.#idle.push(call)
     if (!this.#pumping) this.#pump()
@@ -95,7 +131,7 @@ export class LoadDriver implements CallOwner {
     for (let place = 0; place < this.#calls.length; place++) {
       const call = this.#calls[place]
       if (!call.active || call.sentAt > oldest) continue
-      this.#calls[place] = new Call(call.client, this.#context, this)
+      this.#calls[place] = this.#newPlace(place, this)
       call.expire()
       this.#idle[this.#idle.indexOf(call)] = this.#calls[place]
     }
@@ -104,14 +140,13 @@ export class LoadDriver implements CallOwner {
     this.#pump()
   }
 
-  #newCall(): Call {
-    const client = this.#clients[this.#calls.length % this.#clients.length]
-    const call = new Call(client, this.#context, this)
+  #newCall(): Place<Operation> {
+    const call = this.#newPlace(this.#calls.length, this)
     this.#calls.push(call)
     return call
   }
 
-  #choose(): RunningOperation {
+  #choose(): Operation {
     const last = this.#operations.length - 1
     if (last === 0) return this.#operations[0]
     const draw = this.#random.fraction() * this.#weights[last]
@@ -137,21 +172,16 @@ export class LoadDriver implements CallOwner {
       if (this.#begin(call, now)) continue
       this.#idle.push(call)
       if (this.#inFlight > 0) return
-      const why = this.#connected ? "nothing left to act on" : "a connection to the server was lost"
+      const why = this.#connected() ? "nothing left to act on" : "a connection to the server was lost"
       this.#note = `${this.#load.name} ended early: ${why}`
       return this.#end()
     }
     if (this.#inFlight === 0) this.#end()
   }
 
-  /** Whether the load's connections still stand; on a lost one calls would fail as fast as they are made. */
-  get #connected(): boolean {
-    return this.#clients.every(({ ready }) => ready)
-  }
-
   /** Begins the drawn operation, or, when it has nothing to act on, the next of the mix that has. */
-  #begin(call: Call, plannedAt: number): boolean {
-    if (!call.client.ready) return false
+  #begin(call: Place<Operation>, plannedAt: number): boolean {
+    if (!call.ready) return false
     let operation = this.#choose()
     if (!call.begin(operation, plannedAt, this.#context.now)) {
       const able = this.#operations.find(
@@ -178,7 +208,7 @@ export class LoadDriver implements CallOwner {
       this.#idle.push(call)
       const { tally } = this.#choose()
       tally.planned++
-      tally.fail(this.#connected ? "no key to act on" : "Unavailable")
+      tally.fail(this.#connected() ? "no key to act on" : "Unavailable")
     }
     if (this.#due !== undefined) this.#wake(this.#startedAt + this.#due - now)
     else if (this.#inFlight === 0) this.#end()

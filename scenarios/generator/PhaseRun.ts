@@ -7,7 +7,7 @@ import { Effect, Schedule, Schema, type Scope } from "effect"
 import { shapeName } from "../LoadShape.ts"
 import { type Operation, recordedName } from "../Operation.ts"
 import type { Load, Phase } from "../Scenario.ts"
-import type { RunningOperation } from "./Call.ts"
+import { callPlaces, type RunningOperation } from "./Call.ts"
 import { openClients } from "./Clients.ts"
 import { LoadDriver } from "./LoadDriver.ts"
 import type { Endpoint, PhaseResult, Second } from "./Protocol.ts"
@@ -69,7 +69,7 @@ export class PhaseRun {
   readonly #context: RunContext
   readonly #emit: (second: Second) => void
   readonly #loads: Array<PreparedLoad> = []
-  readonly #drivers: Array<LoadDriver> = []
+  readonly #drivers: Array<LoadDriver<RunningOperation>> = []
   readonly #watchers: Array<Watchers> = []
   #connections = 0
   #over = false
@@ -134,14 +134,16 @@ export class PhaseRun {
     return { behaviour: behaviours[operation.op](setting), tally, weight: operation.weight }
   }
 
-  #driver(prepared: PreparedLoad, onEnd: () => void): LoadDriver {
+  #driver(prepared: PreparedLoad, onEnd: () => void): LoadDriver<RunningOperation> {
     const { load } = prepared
     const global = this.#phase.load.filter(
       ({ shape }) => shapeName(shape) === "globalQPSLoad" && sameBucket(shape, load.shape)
     )
     const share = global.length > 1 ? { share: { index: global.indexOf(load), of: global.length } } : {}
     const driver = new LoadDriver({
-      ...prepared,
+      load,
+      operations: prepared.operations,
+      ...callPlaces(prepared.clients, this.#context),
       ...share,
       context: this.#context,
       onEnd: (note) => {
@@ -170,8 +172,8 @@ export class PhaseRun {
   #beat(): void {
     this.#beatAt = performance.now()
     for (const driver of this.#drivers) driver.sweep()
-    const [first] = this.#watchers
-    const watch = first === undefined ? {} : { watch: watchSecond(this.#watchers) }
+    const [first, ...others] = this.#watchers
+    const watch = first === undefined ? {} : { watch: first.account.takeSecond(others.map(({ account }) => account)) }
     this.#emit({
       type: "second",
       at: Date.now(),
@@ -207,26 +209,8 @@ export class PhaseRun {
   }
 }
 
-const sameBucket = (left: Load["shape"], right: Load["shape"]): boolean =>
+/** Whether two loads share one token bucket. */
+export const sameBucket = (left: Load["shape"], right: Load["shape"]): boolean =>
   right.globalQPSLoad !== undefined &&
   left.globalQPSLoad?.qps === right.globalQPSLoad.qps &&
   left.globalQPSLoad.burst === right.globalQPSLoad.burst
-
-const watchSecond = (groups: ReadonlyArray<Watchers>): NonNullable<Second["watch"]> => {
-  const [{ account }, ...others] = groups
-  let delivered = account.secondDelivered
-  account.secondDelivered = 0
-  for (const other of others) {
-    delivered += other.account.secondDelivered
-    other.account.secondDelivered = 0
-    account.secondLag.add(other.account.secondLag)
-    other.account.secondLag.reset()
-  }
-  const second = {
-    delivered,
-    lagP50Us: account.secondLag.percentile(50),
-    lagP99Us: account.secondLag.percentile(99)
-  }
-  account.secondLag.reset()
-  return second
-}

@@ -1,6 +1,9 @@
 // What the runner and the load generator's process say to each other: JSON messages over the child's IPC channel.
 // Owns the message shapes. The generator obeys one command at a time and answers each.
 import type { RecordedOperation, RecordedWatch } from "#reports"
+import type { Front } from "../front/Front.ts"
+import type { FrontPhase } from "../front/FrontPhase.ts"
+import type { FrontEndpoint } from "../front/load/FrontEndpoint.ts"
 import type { KeySpace } from "../Operation.ts"
 import type { Phase } from "../Scenario.ts"
 import type { TallySecond } from "./Tally.ts"
@@ -11,7 +14,10 @@ export interface Endpoint {
   readonly port: number
 }
 
-/** From the runner. `start` comes first, then one `phase` at a time; closing the channel ends the generator. */
+/**
+ * From the runner. `start` comes first, then one `phase` at a time, or `frontStart` and one `frontPhase` at a time; closing the
+ * channel ends the generator.
+ */
 export type Command =
   | {
       readonly type: "start"
@@ -22,12 +28,37 @@ export type Command =
   | { readonly type: "endpoint"; readonly endpoint: Endpoint }
   | { readonly type: "phase"; readonly phase: Phase }
   | {
+      readonly type: "frontStart"
+      readonly seed: number
+      readonly front: Front
+      readonly endpoint: FrontEndpoint
+      /** Whether the front shows tenants clusters of their own. */
+      readonly translates: boolean
+    }
+  | { readonly type: "frontPopulate"; readonly endpoint: FrontEndpoint }
+  | { readonly type: "frontPhase"; readonly phase: FrontPhase }
+  /** Follows each mark of a phase of a front; has no answer. */
+  | { readonly type: "frontGo" }
+  | {
+      readonly type: "frontCeiling"
+      readonly endpoint: FrontEndpoint
+      readonly connections: number
+      readonly parallelism: number
+      readonly durationMs: number
+    }
+  | {
       readonly type: "ceiling"
       readonly endpoint: Endpoint
       readonly connections: number
       readonly parallelism: number
       readonly durationMs: number
     }
+
+/** A moment of a phase of a front, at which the generator waits until the runner has looked at processes and says `frontGo`. */
+export interface Mark {
+  readonly type: "mark"
+  readonly mark: "opened" | "idle" | "ended"
+}
 
 /** One second of a phase; `at` is ms since the epoch. */
 export interface Second {
@@ -73,6 +104,7 @@ export interface CeilingResult {
 /** From the generator. */
 export type Report =
   | { readonly type: "ready" }
+  | Mark
   | Second
   | PhaseResult
   | CeilingResult

@@ -1,9 +1,10 @@
-// What all loads of one run share: the clock, the newest revision seen, the key spaces, the leases granted, and the
+// What all loads of one run share: the newest revision seen, the key spaces, the leases granted, and the
 // times of acknowledged writes. Owns that state; nothing here sends or decides.
 import type { KeySpace } from "../Operation.ts"
 import { mix32, hashName } from "../Randomness.ts"
 import { WriteTimes } from "./Delivery.ts"
 import { KeyPool } from "./KeyPool.ts"
+import { PhaseClock } from "./PhaseClock.ts"
 
 const leasesMax = 1_000_000
 
@@ -14,26 +15,17 @@ export interface Space {
 }
 
 /** Shared state of a run. */
-export class RunContext {
-  readonly seed: number
+export class RunContext extends PhaseClock {
   readonly times = new WriteTimes()
   /** Lease ids as varint bytes, in the order they were granted. At most a million are kept. */
   readonly leases: Array<Uint8Array> = []
-  /** Moment of the current event in ms, taken once per answer. */
-  now = performance.now()
   /** The newest revision any answer carried. */
   revision = 0
-  /** The longest time in ms in which nothing ended although something was in flight, and when it ended. */
-  pauseMs = 0
-  pauseEndedAt = 0
-  /** Broken promises seen in answers, by rule. */
-  readonly violations = new Map<string, number>()
   readonly #spaces: ReadonlyMap<string, Space>
   readonly #first: Space
-  #lastCompletion = 0
 
   constructor(seed: number, spaces: ReadonlyArray<KeySpace>) {
-    this.seed = seed
+    super(seed)
     const made = spaces.map((space, index): readonly [string, Space] => [
       space.name,
       { index, pool: new KeyPool({ ...space, seed: mix32(seed, hashName(space.name)) }) }
@@ -47,38 +39,11 @@ export class RunContext {
     return (name === undefined ? undefined : this.#spaces.get(name)) ?? this.#first
   }
 
-  tick(): void {
-    this.now = performance.now()
-  }
-
   see(revision: number): void {
     if (revision > this.revision) this.revision = revision
   }
 
   keepLease(id: Uint8Array): void {
     if (this.leases.length < leasesMax) this.leases.push(id)
-  }
-
-  /** Something that was sent at `sentAt` has ended now. */
-  completed(sentAt: number): void {
-    const quiet = this.now - Math.max(this.#lastCompletion, sentAt)
-    if (quiet > this.pauseMs) {
-      this.pauseMs = quiet
-      this.pauseEndedAt = this.now
-    }
-    this.#lastCompletion = this.now
-  }
-
-  violated(rule: string): void {
-    this.violations.set(rule, (this.violations.get(rule) ?? 0) + 1)
-  }
-
-  /** Forgets what is counted per phase. */
-  startPhase(): void {
-    this.tick()
-    this.pauseMs = 0
-    this.pauseEndedAt = this.now
-    this.#lastCompletion = this.now
-    this.violations.clear()
   }
 }

@@ -38,7 +38,12 @@ export class Watchers {
     this.#watch = watch
     this.#context = context
     this.#sharedRevisions = sharedRevisions
-    this.account = new WatchAccount(context.times, index, watch.watchers, watch.scope === "key")
+    this.account = new WatchAccount(
+      context.times,
+      index,
+      watch.watchers,
+      watch.scope === "key" ? (key) => (key < watch.watchers ? 1 : 0) : undefined
+    )
   }
 
   get failure(): string | undefined {

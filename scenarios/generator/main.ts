@@ -4,6 +4,10 @@ import type { ConnectFailed, GrpcStatus } from "#net"
 import { Effect, type Scope } from "effect"
 import { measureCeiling } from "./Ceiling.ts"
 import { PhaseRun, type WatchFailed } from "./PhaseRun.ts"
+import { FrontContext } from "../front/load/FrontContext.ts"
+import { measureFrontCeiling } from "../front/load/FrontCeiling.ts"
+import { FrontPhaseRun } from "../front/load/FrontPhaseRun.ts"
+import { populate, type PopulateFailed } from "../front/load/FrontPopulate.ts"
 import type { Command, Endpoint, Report } from "./Protocol.ts"
 import { RunContext } from "./RunContext.ts"
 
@@ -12,9 +16,17 @@ const say = (report: Report): void => {
 }
 
 let context: RunContext | undefined
+let front: FrontContext | undefined
 let endpoint: Endpoint = { host: "127.0.0.1", port: 0 }
 
-const obey = (command: Command): Effect.Effect<Report, ConnectFailed | GrpcStatus | WatchFailed, Scope.Scope> => {
+type Failure = ConnectFailed | GrpcStatus | WatchFailed | PopulateFailed
+
+const tooEarly: Effect.Effect<Report> = Effect.succeed({ type: "failed", reason: "a phase came before the start" })
+
+/** Everything but what has no answer. */
+type Asked = Exclude<Command, { readonly type: "frontGo" }>
+
+const obey = (command: Asked): Effect.Effect<Report, Failure, Scope.Scope> => {
   switch (command.type) {
     case "start":
       context = new RunContext(command.seed, command.keySpaces)
@@ -24,14 +36,23 @@ const obey = (command: Command): Effect.Effect<Report, ConnectFailed | GrpcStatu
       endpoint = command.endpoint
       return Effect.succeed({ type: "ready" })
     case "phase":
-      if (context === undefined) return Effect.succeed({ type: "failed", reason: "a phase came before the start" })
+      if (context === undefined) return tooEarly
       return new PhaseRun(command.phase, context, say).run(endpoint)
     case "ceiling":
       return measureCeiling(command)
+    case "frontStart":
+      front = new FrontContext(command.seed, command.front, command.endpoint, command.translates)
+      return Effect.succeed({ type: "ready" })
+    case "frontPopulate":
+      return front === undefined ? tooEarly : populate(front, command.endpoint)
+    case "frontPhase":
+      return front === undefined ? tooEarly : new FrontPhaseRun(command.phase, front, say).run
+    case "frontCeiling":
+      return measureFrontCeiling(command)
   }
 }
 
-const answer = (command: Command): Effect.Effect<void> =>
+const answer = (command: Asked): Effect.Effect<void> =>
   Effect.suspend(() => obey(command)).pipe(
     Effect.scoped,
     Effect.catch(({ message }) => Effect.succeed<Report>({ type: "failed", reason: message })),
@@ -39,6 +60,9 @@ const answer = (command: Command): Effect.Effect<void> =>
     Effect.map(say)
   )
 
-process.on("message", (command: Command) => void Effect.runFork(answer(command)))
+process.on("message", (command: Command) => {
+  if (command.type === "frontGo") front?.go()
+  else Effect.runFork(answer(command))
+})
 process.on("disconnect", () => process.exit(0))
 process.on("SIGINT", () => {})

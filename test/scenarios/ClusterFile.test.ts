@@ -88,7 +88,10 @@ describe("a cluster in a scenario", () => {
   })
 
   it("stands beside a load on stores, or alone, but not for nothing", () => {
-    assert.match(only("apiVersion: wharf/v1\nkind: Scenario\nname: x\ndescription: y\n").rule, /or a cluster instead/)
+    assert.match(
+      only("apiVersion: wharf/v1\nkind: Scenario\nname: x\ndescription: y\n").rule,
+      /or a cluster or a front instead/
+    )
   })
 
   it("is made of objects in the order of time, the same for the same seed", () => {

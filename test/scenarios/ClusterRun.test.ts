@@ -108,7 +108,7 @@ describe("wharf run of a cluster", () => {
     const file = write("other.yaml", scenario(""))
     for (const [words, message] of [
       [["--target", "kind"], /kind comes with a later release; a cluster runs with target sim, from the same file/],
-      [["--backend", "etcd"], /--backend names stores, and this scenario puts no load on stores/],
+      [["--backend", "etcd"], /--backend names what is put under load, and this scenario loads nothing/],
       [["--curve", "0"], /must be numbers of nodes/],
       [["--set", "cluster.churn=[{kind: openb, path: nowhere.csv}]"], /nowhere\.csv: there is no such file/]
     ] as const) {

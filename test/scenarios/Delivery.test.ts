@@ -40,7 +40,7 @@ describe("the account of a group of watchers", () => {
     fc.assert(
       fc.property(run, ({ arrivals, watchers, writes }) => {
         const times = new WriteTimes()
-        const account = new WatchAccount(times, 0, watchers, false)
+        const account = new WatchAccount(times, 0, watchers)
         times.listen(account)
         const last = new Array<number>(watchers).fill(0)
         arrivals.forEach(({ kind, revision, watcher }, at) => {
@@ -62,7 +62,7 @@ describe("the account of a group of watchers", () => {
 
   const setUp = (perKey = false, watchers = 1) => {
     const times = new WriteTimes()
-    const account = new WatchAccount(times, 0, watchers, perKey)
+    const account = new WatchAccount(times, 0, watchers, perKey ? (key) => (key < watchers ? 1 : 0) : undefined)
     times.listen(account)
     return { times, account }
   }
@@ -91,7 +91,7 @@ describe("the account of a group of watchers", () => {
   it("expects the past that it starts from, without lag", () => {
     const times = new WriteTimes()
     for (let revision = 1; revision <= 10; revision++) times.acknowledged(revision % 2, revision, 0, 0)
-    const account = new WatchAccount(times, 0, 1, false)
+    const account = new WatchAccount(times, 0, 1)
     account.expectPast(5, 10)
     times.listen(account)
     assert.strictEqual(account.expected, 3)

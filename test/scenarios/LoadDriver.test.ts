@@ -3,6 +3,7 @@ import { type CallOptions, type ClientCall, type GrpcClient, GrpcStatus } from "
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { TxnResponse } from "../../core/storage/rpc/KvMessages.ts"
+import { callPlaces } from "../../scenarios/generator/Call.ts"
 import { LoadDriver } from "../../scenarios/generator/LoadDriver.ts"
 import { RunContext } from "../../scenarios/generator/RunContext.ts"
 import { Tally } from "../../scenarios/generator/Tally.ts"
@@ -52,7 +53,7 @@ const drive = (settings: Load) => {
   const driver = new LoadDriver({
     load: settings,
     context,
-    clients: [client],
+    ...callPlaces([client], context),
     operations: [{ behaviour, tally, weight: 1 }],
     onEnd: (note) => {
       ended.note = note

@@ -65,7 +65,17 @@ describe("every shipped scenario", () => {
     "scheduler-daemonset-15k",
     "scheduler-unschedulable",
     "gke-65k",
-    "openb-gpu"
+    "openb-gpu",
+    "gateway-5k-qps",
+    "gateway-10k-nodes",
+    "gateway-watch-fanout",
+    "gateway-config-swap",
+    "gateway-limits",
+    "gateway-noisy-client",
+    "tenants-1000",
+    "noisy-tenant",
+    "tenancy-vs-direct",
+    "tenant-churn"
   ]
   it("is there", () =>
     assert.includeMembers(
