@@ -27,7 +27,8 @@ export interface RealApiServer {
   readonly stop: () => Promise<void>
 }
 
-const freePort = (): Promise<number> =>
+/** A port that nobody listens on at this moment. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer()
     server.once("error", reject)
@@ -42,14 +43,16 @@ process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
 
-const start = (program: string, args: ReadonlyArray<ReadonlyArray<string>>): ChildProcess => {
+/** Starts a program that says nothing and ends with this process at the latest. */
+export const start = (program: string, args: ReadonlyArray<ReadonlyArray<string>>): ChildProcess => {
   const child = spawn(program, args.flat(), { stdio: "ignore" })
   running.add(child)
   child.once("exit", () => running.delete(child))
   return child
 }
 
-const end = (child: ChildProcess): Promise<void> =>
+/** Kills it and waits until it is gone. */
+export const end = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve()
     child.once("exit", () => resolve())

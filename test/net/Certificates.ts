@@ -8,8 +8,12 @@ import { openssl } from "./RealPrograms.ts"
 export interface Authority {
   readonly folder: string
   readonly caFile: string
-  /** Signs a certificate for a common name, valid for localhost; overwrites files of the same name. */
-  readonly sign: (file: string, commonName: string) => { readonly certFile: string; readonly keyFile: string }
+  /** Signs a certificate for a common name, valid for localhost and further names; overwrites files of the same name. */
+  readonly sign: (
+    file: string,
+    commonName: string,
+    options?: { readonly names?: ReadonlyArray<string>; readonly days?: number }
+  ) => { readonly certFile: string; readonly keyFile: string }
 }
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "36500"]
@@ -19,14 +23,15 @@ export const makeAuthority = (): Authority => {
   const caFile = join(folder, "ca.pem")
   const caKey = join(folder, "ca.key")
   openssl(["req", "-x509", ...newKey, "-subj", "/CN=test authority", "-keyout", caKey, "-out", caFile])
-  const names = join(folder, "names.cnf")
-  writeFileSync(names, "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-  const sign = (file: string, commonName: string): { certFile: string; keyFile: string } => {
+  const sign: Authority["sign"] = (file, commonName, { days = 36500, names = [] } = {}) => {
+    const extensions = join(folder, `${file}.cnf`)
+    const known = ["DNS:localhost", "IP:127.0.0.1", ...names.map((name) => `DNS:${name}`)]
+    writeFileSync(extensions, `subjectAltName=${known.join(",")}\nbasicConstraints=CA:FALSE\n`)
     const certFile = join(folder, `${file}.pem`)
     const keyFile = join(folder, `${file}.key`)
     const request = join(folder, `${file}.csr`)
     openssl(["req", ...newKey, "-subj", `/CN=${commonName}`, "-keyout", keyFile, "-out", request])
-    const authority = ["-CA", caFile, "-CAkey", caKey, "-CAcreateserial", "-days", "36500", "-extfile", names]
+    const authority = ["-CA", caFile, "-CAkey", caKey, "-CAcreateserial", "-days", `${days}`, "-extfile", extensions]
     openssl(["x509", "-req", "-in", request, ...authority, "-out", certFile])
     return { certFile, keyFile }
   }

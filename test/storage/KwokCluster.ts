@@ -83,6 +83,11 @@ export class KwokCluster {
     }
   }
 
+  /** A kubeconfig of the administrator, with certificates inline. */
+  kubeconfig(): Promise<string> {
+    return this.kubectl("config view --raw --flatten -o yaml")
+  }
+
   private async kwokctl(...args: ReadonlyArray<string>): Promise<string> {
     const { stdout } = await run(this.programs.kwokctl, [...args, `--name=${this.name}`], {
       env: this.environment,

@@ -4,7 +4,7 @@
 const RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
 
 const replacements: ReadonlyArray<readonly [RegExp, string]> = [
-  [/https?:\/\/127\.0\.0\.1:\d+/g, "SERVER"],
+  [/https?:\/\/(?:127\.0\.0\.1|localhost):\d+/g, "SERVER"],
   [/\b127\.0\.0\.1:\d+/g, "ADDRESS"],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, "UID"],
   [/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\b/g, "TIME"],

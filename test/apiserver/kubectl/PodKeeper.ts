@@ -31,7 +31,13 @@ const LOOK_MS = 150
 const JSON_BODY = { "content-type": "application/json" }
 const NODES = ["node-1", "node-2"]
 
-const nodeOf = (name: string): object => {
+/** Where a kubelet answers for both nodes. */
+export interface KubeletAddress {
+  readonly host: string
+  readonly port: number
+}
+
+const nodeOf = (name: string, kubelet: KubeletAddress | undefined): object => {
   const amounts = { cpu: "8", memory: "32Gi", pods: "110" }
   const at = "2026-01-01T00:00:00Z"
   return {
@@ -41,7 +47,8 @@ const nodeOf = (name: string): object => {
     status: {
       capacity: amounts,
       allocatable: amounts,
-      addresses: [{ type: "InternalIP", address: "192.0.2.1" }],
+      addresses: [{ type: "InternalIP", address: kubelet?.host ?? "192.0.2.1" }],
+      ...(kubelet === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } } }),
       conditions: [
         {
           type: "Ready",
@@ -127,10 +134,10 @@ const itemsAt = async <Item>(call: Call, path: string): Promise<ReadonlyArray<It
 }
 
 /** Makes the nodes and keeps pods until it is stopped. */
-export const keepPods = async (call: Call): Promise<{ readonly stop: () => void }> => {
+export const keepPods = async (call: Call, kubelet?: KubeletAddress): Promise<{ readonly stop: () => void }> => {
   for (const name of NODES) {
     const { body, code } = await call("POST", "/api/v1/nodes", {
-      body: JSON.stringify(nodeOf(name)),
+      body: JSON.stringify(nodeOf(name, kubelet)),
       headers: JSON_BODY
     })
     if (code !== 201) throw new Error(`node ${name}: ${body}`)

@@ -27,10 +27,11 @@ export interface Said {
 
 export interface Running {
   /** Ends it and tells what it said. */
-  readonly stop: () => Promise<Said>
+  readonly stop: (signal?: NodeJS.Signals) => Promise<Said>
   /** What it has said so far. */
   readonly said: () => string
   readonly ended: Promise<Said>
+  readonly pid: number | undefined
 }
 
 export interface Cluster {
@@ -90,14 +91,15 @@ export const run = (
       resolve({ code: code ?? -1, out: said() })
     })
   })
-  const stop = (): Promise<Said> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM")
+  const stop: Running["stop"] = (signal = "SIGTERM") => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     return ended
   }
-  return { stop, said, ended }
+  return { stop, said, ended, pid: child.pid }
 }
 
-const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
+/** Waits for a condition, a minute at most. */
+export const until = async (what: string, done: () => boolean | Promise<boolean>): Promise<void> => {
   for (let attempt = 0; attempt < 600; attempt++) {
     if (await done()) return
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -149,14 +151,16 @@ export const startControllers = (program: string, config: string): Running =>
     `--controllers=${CONTROLLERS.join(",")}`
   ])
 
-const clusterOf = (
+/** A side of a comparison: kubectl in a folder of its own, with a kubeconfig of its own. */
+export const clusterOf = (
   side: Side,
   folder: string,
   kubectl: string,
-  server: Pick<RealApiServer, "url" | "call">
+  server: Pick<RealApiServer, "url" | "call">,
+  access = kubeconfig(server.url)
 ): Cluster => {
   const config = join(folder, "tour.conf")
-  writeFileSync(config, kubeconfig(server.url))
+  writeFileSync(config, access)
   const usual = { HOME: folder, KUBECONFIG: config, NO_COLOR: "1" }
   return {
     side,

@@ -26,7 +26,7 @@ export interface Step {
   readonly start?: string
   /** Ends what was started under this name, when it has said what `until` matches, and compares what it said. */
   readonly stop?: string
-  /** Asks the local proxy for this path instead. */
+  /** Asks for this path at the local port that the command opens, of `proxy` or `port-forward`. */
   readonly proxied?: string
   /** Runs in a later second than the step before, where the order of what they do is by time. */
   readonly later?: boolean
@@ -72,8 +72,7 @@ const withTimeout = async (running: Running, ms: number): Promise<Said> => {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-const proxied = async (cluster: Cluster, path: string): Promise<Said> => {
-  const proxy = cluster.kubectl(["proxy", "--port=0"])
+const proxied = async (proxy: Running, path: string): Promise<Said> => {
   try {
     const end = Date.now() + STEP_MS
     let port: string | undefined
@@ -106,7 +105,7 @@ class Stage {
   }
 
   async say(step: Step): Promise<Said> {
-    if (step.proxied !== undefined) return proxied(this.#cluster, step.proxied)
+    if (step.proxied !== undefined) return proxied(this.#start(step), step.proxied)
     const end = Date.now() + STEP_MS
     if (step.start !== undefined) {
       const running = this.#start(step)
@@ -137,10 +136,15 @@ const shown = (step: Step, { code, out }: Said): string => {
   return `${lines.join("\n")}\n[${code}]`
 }
 
-const compare = (scene: Scene, step: Step, said: Readonly<Record<Side, Said>>): Compared => {
+const compare = (
+  scene: Scene,
+  step: Step,
+  said: Readonly<Record<Side, Said>>,
+  accepted: ReadonlyArray<Accepted>
+): Compared => {
   const ours = shown(step, said.ours)
   const real = shown(step, said.real)
-  const command = `kubectl ${step.proxied === undefined ? step.run : `proxy, then GET ${step.proxied}`}`
+  const command = `kubectl ${step.run}${step.proxied === undefined ? "" : `, then GET ${step.proxied}`}`
   const same = ours === real
   const found = same ? undefined : accepted.find((one) => one.explains(scene.name, command, ours, real))
   return { scene: scene.name, command, same, accepted: found, ours, real }
@@ -158,26 +162,39 @@ const ready = async (cluster: Cluster, namespace: string): Promise<void> => {
   while ((await cluster.call("GET", path)).code !== 200 && Date.now() < end) await pause(50)
 }
 
-const play = async (rig: Rig, scene: Scene, long: boolean): Promise<ReadonlyArray<Compared>> => {
+const play = async (rig: Sides, scene: Scene, options: TourOptions): Promise<ReadonlyArray<Compared>> => {
   const stages = { ours: new Stage(rig.ours, scene.name), real: new Stage(rig.real, scene.name) }
   await Promise.all(SIDES.map((side) => ready(rig[side], scene.name)))
   const compared: Array<Compared> = []
   for (const one of scene.steps) {
     const step = typeof one === "string" ? { run: one } : one
-    if (step.long === true && !long) continue
+    if (step.long === true && !options.long) continue
     if (step.later === true) await pause(1100)
     const [ours, real] = await Promise.all(SIDES.map((side) => stages[side].say(step)))
     if (ours === undefined || real === undefined) throw new Error("a side is missing")
-    if (step.quiet !== true && step.start === undefined) compared.push(compare(scene, step, { ours, real }))
+    if (step.quiet !== true && step.start === undefined) {
+      compared.push(compare(scene, step, { ours, real }, options.accepted ?? accepted))
+    }
   }
   return compared
 }
 
+/** The two clusters that are compared. */
+export type Sides = Pick<Rig, Side>
+
+export interface TourOptions {
+  readonly long: boolean
+  /** Scenes that play at the same time. */
+  readonly together: number
+  /** Differences that have a reason; without it those between our API server and the real one. */
+  readonly accepted?: ReadonlyArray<Accepted>
+}
+
 /** Plays all scenes, a few at a time; the result is in the scenes' order. */
 export const playAll = async (
-  rig: Rig,
+  rig: Sides,
   scenes: ReadonlyArray<Scene>,
-  options: { readonly long: boolean; readonly together: number }
+  options: TourOptions
 ): Promise<ReadonlyArray<Compared>> => {
   const results: Array<ReadonlyArray<Compared>> = []
   const played = options.long ? scenes : scenes.filter(({ long }) => long !== true)
@@ -186,7 +203,7 @@ export const playAll = async (
     while (next < played.length) {
       const at = next++
       const scene = played[at]
-      if (scene !== undefined) results[at] = await play(rig, scene, options.long)
+      if (scene !== undefined) results[at] = await play(rig, scene, options)
     }
   }
   await Promise.all(Array.from({ length: options.together }, worker))

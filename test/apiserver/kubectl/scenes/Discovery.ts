@@ -17,8 +17,8 @@ export const discovery: ReadonlyArray<Scene> = [
       "get --raw /api/v1/namespaces/versions/configmaps/none",
       "get --raw /healthz",
       "get --raw /nothing/here",
-      { run: "proxy", proxied: "/api/v1/namespaces/versions" },
-      { run: "proxy", proxied: "/apis/apps" }
+      { run: "proxy --port=0", proxied: "/api/v1/namespaces/versions" },
+      { run: "proxy --port=0", proxied: "/apis/apps" }
     ]
   },
   {

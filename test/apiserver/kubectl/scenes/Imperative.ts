@@ -142,7 +142,7 @@ spec: {holderIdentity: me, leaseDurationSeconds: 10}
       { run: "get apiservices", sorted: true },
       { run: "get namespaces -o name", only: /kube-|default/ },
       { run: "get servicecidrs" },
-      { run: "get componentstatuses" },
+      { run: "get componentstatuses", sorted: true },
       {
         run: "delete pvc/claim pv/tour-volume storageclass/tour-fast csidriver/tour.example.com ingressclass/tour-nginx runtimeclass/tour-runtime validatingwebhookconfiguration/tour-hook",
         sorted: true
