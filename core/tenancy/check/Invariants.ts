@@ -4,6 +4,7 @@ import type * as fc from "fast-check"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
 import { patchProperties } from "./PatchProperties.ts"
 import { answerProperties } from "./AnswerProperties.ts"
+import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
 
@@ -23,14 +24,13 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...objectProperties,
   ...nameProperties,
   ...answerProperties,
-  ...patchProperties
+  ...patchProperties,
+  ...handlerProperties
 ].sort((a, b) => a.number - b.number)
 
 /** Those that only a server can break, by number: they are tested where it is. */
 export const serverInvariants: Readonly<Record<number, string>> = {
   13: "subresources answer as upstream does",
-  17: "no path leads out",
-  18: "no identity header passes",
   19: "a teardown leaves what is others'",
   20: "the sum of all namespaces stays under the quota"
 }
