@@ -60,10 +60,41 @@ const paths = [
 
 /** Segments that lead elsewhere, or mean different things to different readers. */
 const traps = [
-  ...["..", ".", "", "%2e%2e", "%2E.", "%2f", "..%2f..", "a%2fb", "%252e%252e", "%5c..", "%00", "..;", "a;b", "%zz"],
-  ...["namespaces", "watch", "proxy", "default", "kube-system", `${prefix}default`, `${prefix}${prefix}x`, "111111-"],
+  "..",
+  ".",
+  "",
+  "%2e%2e",
+  "%2E.",
+  "%2f",
+  "..%2f..",
+  "a%2fb",
+  "%252e%252e",
+  "%5c..",
+  "%00",
+  "..;",
+  "a;b",
+  "%zz",
+  "namespaces",
+  "watch",
+  "proxy",
+  "default",
+  "kube-system",
+  `${prefix}default`,
+  `${prefix}${prefix}x`,
+  "111111-",
   ...cast.others.flatMap((id) => [`${id}-default`, `${id}-${cast.customGroup}`]),
-  ...["api", "apis", "v1", "pods", "nodes", "secrets", "clusterroles", "tenants", "acme.io", "status", "log", "x"]
+  "api",
+  "apis",
+  "v1",
+  "pods",
+  "nodes",
+  "secrets",
+  "clusterroles",
+  "tenants",
+  "acme.io",
+  "status",
+  "log",
+  "x"
 ]
 
 type Change = readonly [kind: "replace" | "insert" | "remove", at: number, segment: string]
@@ -95,22 +126,46 @@ const queries = fc.constantFrom(
 const methods = fc.constantFrom("GET", "GET", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 const fieldNames = [
-  ...[
-    "impersonate-user",
-    "impersonate-group",
-    "impersonate-uid",
-    "impersonate-extra-scopes",
-    "authorization",
-    "cookie"
-  ],
-  ...["x-remote-user", "x-remote-group", "x-remote-extra-a", "x-forwarded-for", "x-forwarded-client-cert", "te"],
-  ...["connection", "upgrade", "keep-alive", "proxy-authorization", "transfer-encoding", "host", "trailer"],
-  ...["sec-websocket-protocol", "x-stream-protocol-version", "user-agent", "x-own", "content-type", "accept"]
+  "impersonate-user",
+  "impersonate-group",
+  "impersonate-uid",
+  "impersonate-extra-scopes",
+  "authorization",
+  "cookie",
+  "x-remote-user",
+  "x-remote-group",
+  "x-remote-extra-a",
+  "x-forwarded-for",
+  "x-forwarded-client-cert",
+  "te",
+  "connection",
+  "upgrade",
+  "keep-alive",
+  "proxy-authorization",
+  "transfer-encoding",
+  "host",
+  "trailer",
+  "sec-websocket-protocol",
+  "x-stream-protocol-version",
+  "user-agent",
+  "x-own",
+  "content-type",
+  "accept"
 ]
 const fieldValues = [
-  ...["system:masters", "admin", `${cast.others[0]}-admin`, "system:serviceaccount:kube-system:robot", "jane"],
-  ...[`${ASSERTED}admins`, membersOf(cast.others[0]), "Bearer stolen", "SPDY/3.1", "Upgrade", "application/json"],
-  ...["base64url.bearer.authorization.k8s.io.c3RvbGVu, v5.channel.k8s.io", "system:serviceaccounts:kube-system"]
+  "system:masters",
+  "admin",
+  `${cast.others[0]}-admin`,
+  "system:serviceaccount:kube-system:robot",
+  "jane",
+  `${ASSERTED}admins`,
+  membersOf(cast.others[0]),
+  "Bearer stolen",
+  "SPDY/3.1",
+  "Upgrade",
+  "application/json",
+  "base64url.bearer.authorization.k8s.io.c3RvbGVu, v5.channel.k8s.io",
+  "system:serviceaccounts:kube-system"
 ]
 
 const requests: fc.Arbitrary<Sent> = fc

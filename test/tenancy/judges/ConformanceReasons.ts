@@ -16,7 +16,6 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
   ],
   [/CSIDriver|PersistentVolumes CSI|StorageClasses|VolumeAttributesClass|DeviceClass/, CLASSES],
   [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."],
-  [/API chunking/, "The number of remaining items counts the whole cluster and is never passed on."],
   [
     /listing custom resource definition objects works/,
     "**A mistake of ours, open:** deleting a collection of definitions took longer than the spec waits."

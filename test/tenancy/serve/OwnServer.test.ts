@@ -188,6 +188,9 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.deepStrictEqual(paged, whole)
     assert.isAtLeast(whole.length, 4)
     assert.strictEqual((await zoo.ask("acme01", "GET", `${path}?limit=1&continue=b3RoZXI`)).code, 400)
+    // How much is left of one namespace is nobody else's.
+    const maps = await zoo.ask("acme01", "GET", "/api/v1/namespaces/default/configmaps?limit=1")
+    assert.match(maps.body, /"remainingItemCount":[1-9]/)
   })
 
   it("deletes collections of what the platform keeps something among", async () => {
