@@ -221,6 +221,8 @@ const entries: ReadonlyArray<Entry> = [
   text(/Review:status\.(user|userInfo)\.username$/, user),
   text(/Review:status\.(user|userInfo)\.groups\.\*$/, userGroup),
   object(/(^|[.:])(rules|resourceRules|excludeResourceRules)\.\*$|:(rules)\.\*$/, policyRule),
+  text(/^(Storage|VolumeAttributes)Class:parameters(\.csi\.storage\.k8s\.io~.*-secret-namespace)?$/, namespace),
+  text(/^PersistentVolume:spec\.csi\.volumeAttributes(\.csi\.storage\.k8s\.io~pvc~namespace)?$/, namespace),
   object(/scopeSelector\.matchExpressions\.\*$/, scope),
   object(/^ResourceQuota:(spec\.hard|status\.hard|status\.used)$/, quota),
   object(/aggregationRule\.clusterRoleSelectors\.\*$/, (one) => ({

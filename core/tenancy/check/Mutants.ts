@@ -1,7 +1,7 @@
 // Planted mistakes: what the invariants are worth is how many of them they find.
 // Owns the mistakes, each with the way back; nothing of them stands in the translation itself, whose rules are taken out or changed
 // from outside while a mutant lives, so that no switch is left in what serves tenants.
-import { builtInResources, type Schema, schemaNamed, schemaOfKind } from "#kube"
+import { builtInResources, kindOfDefinition, type Schema, schemaNamed, schemaOfKind } from "#kube"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
 import type { RuleNode } from "../rewrite/RuleNode.ts"
 import { builtInShape, kindRules, rulesOfDefinition, tableName } from "../rules/CompiledRules.ts"
@@ -72,6 +72,13 @@ const reached = (): ReadonlySet<string> => {
   return seen
 }
 
+/** The rules of a definition as they are walked: of a whole kind its root's, which has the definition's fields as its own. */
+const rulesIn = (name: string): RuleNode | undefined => {
+  const gvk = kindOfDefinition(name)
+  const shape = gvk === undefined ? undefined : builtInShape(gvk.group, gvk.version, gvk.kind)
+  return shape === undefined ? rulesOfDefinition(name) : kindRules(shape)
+}
+
 /** A refusal is not a translation: what it refuses is drawn by no object. */
 const droppable = (definition: string, field: string): boolean => {
   const rule = fieldRules[definition]?.[field]
@@ -87,7 +94,7 @@ const droppedRules = (): ReadonlyArray<Mutant> => {
           .filter((field) => droppable(definition, field))
           .map((field) => ({
             name: `no-rule:${definition}.${field}`,
-            plant: () => droppedField(rulesOfDefinition(`io.k8s.${definition}`), field)
+            plant: () => droppedField(rulesIn(`io.k8s.${definition}`), field)
           }))
       : []
   )

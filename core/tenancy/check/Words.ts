@@ -244,6 +244,11 @@ const mapOf = (words: Words, path: string, pick: number): JsonObject => {
       )]: "1"
     }
   }
+  if (path.endsWith("Class:parameters")) {
+    return { "csi.storage.k8s.io/provisioner-secret-namespace": words.namespace(pick) }
+  }
+  if (path === "PersistentVolume:spec.csi.volumeAttributes")
+    return { "csi.storage.k8s.io/pvc/namespace": words.namespace(pick) }
   if (path.endsWith("annotations")) {
     return at<JsonObject>(
       [
