@@ -37,6 +37,8 @@ const noMetadata: Metadata = []
 export interface ClientSettings {
   readonly limits: ConnectionLimits
   readonly maxReceiveMessageBytes: number
+  /** Whether requests that many callers make in one turn of the event loop go out in one write. */
+  readonly gathers?: boolean
   readonly authority: string
   readonly scheme: "http" | "https"
   /** Fields that every request carries. */
@@ -63,6 +65,7 @@ export class ClientConnection extends Connection implements GrpcClient {
   constructor(socket: Duplex, slow: boolean, settings: ClientSettings) {
     super(socket, slow, settings.limits, false)
     this.settings = settings
+    this.gathers = settings.gathers ?? false
     this.maxReceiveMessageBytes = settings.maxReceiveMessageBytes
     this.out.room(preface.length)
     this.out.bytes.set(preface, this.out.end)

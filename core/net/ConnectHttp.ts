@@ -25,6 +25,8 @@ export interface ConnectHttpOptions extends DialOptions {
   readonly connectionWindowBytes?: number
   /** Our pings over HTTP/2; by default one after 30 s of silence, whose answer may take 15 s. */
   readonly keepalive?: KeepaliveOptions
+  /** Over HTTP/2: requests that are made while sockets are read wait for all of them and go out in one write. Default false. */
+  readonly gathers?: boolean
 }
 
 /** An answer to a request for an upgrade. */
@@ -75,6 +77,7 @@ const settingsOf = (
   authority: authorityOf(options),
   scheme: options.tls === undefined ? "http" : "https",
   metadata: [],
+  gathers: options.gathers ?? false,
   maxReceiveMessageBytes: 0,
   limits: {
     maxConcurrentStreams: 0,

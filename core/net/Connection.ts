@@ -4,7 +4,7 @@
 import type { Duplex } from "node:stream"
 import { putGoAway, putPing, putReset, putSettings, putSettingsAck, putWindowUpdate } from "./ControlFrames.ts"
 import { FloodGuard, type FloodKind } from "./FloodGuard.ts"
-import { flushLater } from "./FlushTurn.ts"
+import { flushAfterReads, flushLater } from "./FlushTurn.ts"
 import { defaultWindow, Flag, FrameType, getUint32, H2Error, maxWindow, ProtocolViolation, Setting } from "./Frame.ts"
 import { FrameReader, type FrameSink } from "./FrameReader.ts"
 import { HeaderBlocks } from "./HeaderBlocks.ts"
@@ -128,11 +128,15 @@ export abstract class Connection implements FrameSink, Pingable {
   /** Called when a read was handled, before its answers are written; views of its bytes end here. */
   protected onReadEnd(): void {}
 
+  /** Whether writes wait until all sockets were read. */
+  protected gathers = false
+
   /** To be called after writing to `out`: has it flushed at the end of the current read, or soon. */
   wrote(): void {
     if (this.reading || this.dirty) return
     this.dirty = true
-    flushLater(this)
+    if (this.gathers) flushAfterReads(this)
+    else flushLater(this)
   }
 
   flush(): void {

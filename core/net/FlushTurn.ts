@@ -1,5 +1,6 @@
 // Flushes, once per turn of the event loop's microtask phase, the connections that were written to outside of their own read.
-// Owns that list; refuses to own what flushing does. Bounded by the number of open connections.
+// Those that gather are flushed when all that the poll found readable was handled: what many connections caused goes out in one write.
+// Owns both lists; refuses to own what flushing does. Bounded by the number of open connections.
 
 interface Flushable {
   flush(): void
@@ -13,6 +14,20 @@ const flushAll = (): void => {
   const turn = waiting
   waiting = []
   for (const connection of turn) connection.flush()
+}
+
+let gathering: Array<Flushable> = []
+
+const flushGathered = (): void => {
+  const turn = gathering
+  gathering = []
+  for (const connection of turn) connection.flush()
+}
+
+/** Has `connection` flushed when every socket that is readable now was read. */
+export const flushAfterReads = (connection: Flushable): void => {
+  gathering.push(connection)
+  if (gathering.length === 1) setImmediate(flushGathered)
 }
 
 /** Has `connection` flushed when the running callback, and all that it queued before, is done. */

@@ -21,6 +21,9 @@ const fail = (reason: string): never => {
 }
 
 const scratchBytes = 8192
+/** Coded texts of this length are remembered: the last one of each decoder, for a client that never indexes its token. */
+const longTextBytes = 64
+const longTextBytesMax = 2048
 const sharedScratch = Buffer.allocUnsafeSlow(scratchBytes)
 
 /** The decoding side of one connection. */
@@ -37,6 +40,10 @@ export class HpackDecoder {
   private bytes: Buffer = sharedScratch
   private at = 0
   private end = 0
+  private longCoded: Buffer | undefined
+  private longText = ""
+  /** Whether the last text is the one that was remembered. */
+  private again = false
 
   /** `maxListBytes` bounds names plus values plus 32 each, as SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113 6.5.2). */
   constructor(maxListBytes: number) {
@@ -68,7 +75,7 @@ export class HpackDecoder {
         const index = this.integer(indexed ? 0x3f : 0x0f)
         name = index === 0 ? this.text() : this.nameAt(index)
         value = this.text()
-        if (this.clean) this.clean = isCleanValue(value) && (index !== 0 || isCleanName(name))
+        if (this.clean) this.clean = (this.again || isCleanValue(value)) && (index !== 0 || isCleanName(name))
         if (indexed) this.table.add(name, value)
       }
       listBytes += name.length + value.length + entryOverheadBytes
@@ -111,7 +118,19 @@ export class HpackDecoder {
     const end = start + length
     if (end > this.end) return fail("a string is cut off")
     this.at = end
+    this.again = false
     if (!coded) return this.bytes.toString("latin1", start, end)
+    if (length < longTextBytes || length > longTextBytesMax) return this.huffman(start, end, length)
+    if (this.longCoded?.compare(this.bytes, start, end) === 0) {
+      this.again = true
+      return this.longText
+    }
+    this.longText = this.huffman(start, end, length)
+    this.longCoded = Buffer.from(this.bytes.subarray(start, end))
+    return this.longText
+  }
+
+  private huffman(start: number, end: number, length: number): string {
     const room = (length * 8) / 5 + 1
     const scratch = room <= scratchBytes ? sharedScratch : Buffer.allocUnsafe(room | 0)
     const decoded = decodeHuffman(this.bytes, start, end, scratch)

@@ -184,6 +184,14 @@ class Http1Exchange implements HttpExchange, HttpBody {
     return this.names.identity
   }
 
+  get connectionMemo(): unknown {
+    return this.names.memo
+  }
+
+  set connectionMemo(value: unknown) {
+    this.names.memo = value
+  }
+
   get bodyless(): boolean {
     const { headers } = this.incoming
     const unframed = headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0

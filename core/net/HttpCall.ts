@@ -88,6 +88,14 @@ export class HttpCall extends HttpStream implements HttpExchange, HttpBody {
     this.headers.target = value
   }
 
+  get connectionMemo(): unknown {
+    return this.connection.peer.memo
+  }
+
+  set connectionMemo(value: unknown) {
+    this.connection.peer.memo = value
+  }
+
   hangUp(): void {
     this.connection.drain(false)
   }

@@ -44,6 +44,8 @@ export interface HttpExchange {
    * connection whose head is the same, octet for octet; it starts undefined.
    */
   memo: unknown
+  /** Whatever the handler remembers from one request of a connection to the next; it starts undefined. */
+  connectionMemo: unknown
   /** Reads the body whole; undefined when it is longer than `maxBytes` or the client went away. Once, and not with `onBody`. */
   readBody(maxBytes: number, done: (body: Uint8Array | undefined) => void): void
   /** Takes the body as it comes; a chunk is a view that is valid during the call. `false` pauses it until `resumeBody`. */

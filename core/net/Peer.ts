@@ -19,13 +19,15 @@ export interface Peer {
   readonly certificate: PeerCertificate | undefined
   /** Why the certificate that the client showed is not trusted. */
   readonly certificateProblem: string | undefined
+  /** Whatever a handler remembers of the connection. */
+  memo: unknown
 }
 
 /** Reads a socket's peer; over TLS after its handshake. */
 export const peerOf = (socket: Socket, tls: boolean, identity?: TlsIdentity): Peer => {
   const peer = endpoint(socket.remoteAddress, socket.remotePort)
   const localAddress = endpoint(socket.localAddress, socket.localPort)
-  const plain = { peer, localAddress, secure: tls, serverName: undefined, identity }
+  const plain = { peer, localAddress, secure: tls, serverName: undefined, identity, memo: undefined }
   if (!tls) return { ...plain, certificate: undefined, certificateProblem: undefined }
   const secured = socket as TLSSocket & { readonly servername?: string | false | null }
   const shown = secured.getPeerCertificate() as Partial<NodeCertificate>

@@ -1,12 +1,14 @@
 // A call that the gateway makes as itself to one endpoint: a health check, a TokenReview, a SubjectAccessReview.
 // Owns its time limit and the bound of its answer; refuses to know what is asked.
 import type { Cancel, Clockwork } from "#kube"
-import type { HttpClientRequest, HttpFields } from "#net"
+import type { HttpClient, HttpClientRequest, HttpFields } from "#net"
 import type { DialFailure } from "./DialAdapter.ts"
 import type { Upstream } from "./Upstream.ts"
 
 /** A longer answer is none. */
 const ANSWER_BYTES_MAX = 1_048_576
+/** Goodbyes that a call may cross. */
+const CROSSED_MAX = 2
 
 export interface OwnRequest {
   readonly method: "GET" | "POST"
@@ -45,7 +47,9 @@ export const ownCall = (
     finish(failure("TIMEOUT", `no answer within ${asked.timeoutMs} ms`))
     request?.cancel()
   })
-  giveUp = upstream.connections.take((client) => {
+  let crossed = 0
+  const attempt = (): Cancel => upstream.connections.take(send)
+  const send = (client: HttpClient | DialFailure): void => {
     if ("kind" in client) return finish(client)
     if (over) return
     let status = 0
@@ -66,9 +70,14 @@ export const ownCall = (
         request?.cancel()
       },
       end: () => finish({ kind: "answer", status, body: Buffer.concat(chunks) }),
-      failed: (error) => finish(failure("LOST", error.message))
+      failed: (error, sent) => {
+        // It crossed a goodbye, which says nothing about the endpoint: another connection takes it.
+        if (over || sent || ++crossed > CROSSED_MAX) return finish(failure("LOST", error.message))
+        giveUp = attempt()
+      }
     })
     request.end(asked.body)
-  })
+  }
+  giveUp = attempt()
   if (over) giveUp()
 }

@@ -40,6 +40,7 @@ const targetOf = (endpoint: Endpoint, client: ClientIdentity, cluster: UpstreamC
     host: endpoint.host,
     port: endpoint.port,
     connectTimeoutMs: cluster.timeouts.connectMs,
+    gathers: true,
     ...(endpoint.secure ? { tls } : {})
   }
 }

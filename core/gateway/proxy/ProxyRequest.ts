@@ -102,9 +102,9 @@ export class ProxyRequest implements RequestRecord {
     if (cluster.features.DenyAllRequests) {
       return this.refuse(429, "circuit_breaker", "the cluster takes no requests at the moment")
     }
-    const credentials: Credentials = { exchange, token: plan.token, tokenKey: plan.tokenKey }
+    const credentials: Credentials = { exchange, token: plan.token, tokenKey: plan.found.tokenKey }
     const known = runtime.authenticator.authenticate(credentials, (outcome) => this.proven(outcome))
-    plan.tokenKey = credentials.tokenKey
+    plan.found.tokenKey = credentials.tokenKey
     if (known !== undefined) this.proven(known)
   }
 

@@ -1,7 +1,7 @@
 // All that follows from a request's head alone: whom it is for, what it asks, which token it shows, and which of its fields go on.
 // Owns the strict reading of the head (what could be understood in two ways is refused) and the removal of every field that speaks
 // of identity, of the connection or of earlier hops; refuses to know clusters and users. A plan is kept by the connection and used
-// again for each request with the same head.
+// again for each request with the same head; with another method or path only, what its fields say is used again.
 import { requestInfo, type RequestInfo, RequestInfoInvalid } from "#kube"
 import type { HttpExchange, HttpFields } from "#net"
 import { isImpersonation } from "../identity/Impersonation.ts"
@@ -20,7 +20,6 @@ export interface RequestPlan {
   /** The client's address without its port. */
   readonly sourceIp: string
   readonly token: string | undefined
-  tokenKey: string | undefined
   /** Fields of the client that may go on. */
   readonly fields: HttpFields
   readonly impersonates: boolean
@@ -28,8 +27,36 @@ export interface RequestPlan {
   readonly upgrade: string | undefined
   /** Announced length of the body; -1 when there is none. */
   readonly contentLength: number
+  /** What was made of the fields since. */
+  readonly found: Found
+}
+
+/** Shared by plans of one connection with the same fields and authority. */
+export interface Found {
+  tokenKey: string | undefined
   /** The last complete set of fields, with what it was made of. */
   made: { readonly fields: HttpFields; readonly identity: unknown; readonly credentials: unknown } | undefined
+}
+
+type OfFields = Pick<
+  RequestPlan,
+  | "kind"
+  | "host"
+  | "userAgent"
+  | "sourceIp"
+  | "token"
+  | "fields"
+  | "impersonates"
+  | "contentLength"
+  | "upgrade"
+  | "found"
+>
+
+/** What a connection's last good head said, its path apart. */
+interface Remembered {
+  readonly sent: HttpFields
+  readonly authority: string | undefined
+  readonly said: OfFields
 }
 
 /** A head that is refused. */
@@ -125,26 +152,61 @@ export const planOf = (exchange: HttpExchange): RequestPlan | BadHead => {
   const { path } = origin
   // A space or a control character would end the line of a request over HTTP/1.1.
   if (!/^[\x21-\x7e\x80-\xff]+$/.test(path)) return bad("the target holds a space or a control character")
-  const authority = authorityOf(exchange, sent, origin.authority)
+  const info = requestInfo(exchange.method, path)
+  if (info instanceof RequestInfoInvalid) return bad(info.message)
+  const said = ofFields(exchange, sent, origin.authority)
+  if (said.kind === "bad") return said
+  const mark = path.indexOf("?")
+  const { contentLength, fields, found, host, impersonates, kind, sourceIp, token, upgrade, userAgent } = said
+  const query = mark < 0 ? "" : path.slice(mark + 1)
+  return {
+    kind,
+    host,
+    path,
+    query,
+    info,
+    userAgent,
+    sourceIp,
+    token,
+    fields,
+    impersonates,
+    upgrade,
+    contentLength,
+    found
+  }
+}
+
+const ofFields = (exchange: HttpExchange, sent: HttpFields, absolute: string | undefined): OfFields | BadHead => {
+  const named = exchange.header("host")
+  const last = exchange.connectionMemo as Remembered | undefined
+  if (last !== undefined && absolute === undefined && last.authority === named && areSame(last.sent, sent)) {
+    return last.said
+  }
+  const authority = authorityOf(exchange, sent, absolute)
   if (typeof authority !== "string") return authority
   const host = hostOf(authority)
   if (host === undefined) return bad("the host is no name and no address")
-  const info = requestInfo(exchange.method, path)
-  if (info instanceof RequestInfoInvalid) return bad(info.message)
   const read = readFields(exchange, sent)
   if (read.kind === "bad") return read
-  const mark = path.indexOf("?")
-  return {
+  const said: OfFields = {
     ...read,
     host,
-    path,
-    info,
-    query: mark < 0 ? "" : path.slice(mark + 1),
     userAgent: exchange.header("user-agent") ?? "",
     sourceIp: ipOf(exchange.peer),
-    tokenKey: undefined,
-    made: undefined
+    found: { tokenKey: undefined, made: undefined }
   }
+  if (absolute === undefined) exchange.connectionMemo = { sent, authority: named, said } satisfies Remembered
+  return said
+}
+
+const areSame = (some: HttpFields, others: HttpFields): boolean => {
+  if (some.length !== others.length) return false
+  for (let at = 0; at < some.length; at++) {
+    const [name, value] = some[at] ?? []
+    const [otherName, otherValue] = others[at] ?? []
+    if (name !== otherName || value !== otherValue) return false
+  }
+  return true
 }
 
 const readFields = (

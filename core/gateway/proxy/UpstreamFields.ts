@@ -20,7 +20,7 @@ const isOfFrontProxy = (proxy: FrontProxy, name: string): boolean =>
   proxy.extraHeaderPrefixes.some((prefix) => name.startsWith(prefix))
 
 export const upstreamFields = (plan: RequestPlan, identity: Identity, runtime: ClusterRuntime): HttpFields => {
-  const { made } = plan
+  const { made } = plan.found
   const { ownFields } = runtime
   if (made !== undefined && made.identity === identity && made.credentials === ownFields) return made.fields
   const { frontProxy } = runtime.cluster.authentication
@@ -31,7 +31,7 @@ export const upstreamFields = (plan: RequestPlan, identity: Identity, runtime: C
   fields.push(["x-forwarded-for", plan.sourceIp], ...identity.fields)
   // Who speaks for itself must not be taken for the gateway.
   if (identity.proof !== "passthrough") fields.push(...ownFields)
-  plan.made = { fields, identity, credentials: ownFields }
+  plan.found.made = { fields, identity, credentials: ownFields }
   return fields
 }
 

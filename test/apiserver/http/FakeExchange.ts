@@ -55,6 +55,7 @@ export class FakeExchange implements HttpExchange {
   readonly tlsIdentity = undefined
   readonly bodyless = false
   memo: unknown
+  connectionMemo: unknown
   onClose: (() => void) | undefined
   onGoAway: (() => void) | undefined
   status = 0

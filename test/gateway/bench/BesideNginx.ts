@@ -1,10 +1,12 @@
 // The gateway beside nginx and beside no gateway at all, in turns, on one machine: throughput per second of processor time, latency
 // added at a steady pace, what idle watches cost, how fast an event reaches all watchers, and connections to the endpoint.
 // nginx is Debian's, with one worker, TLS and HTTP/2 to clients, TLS and kept-alive HTTP/1.1 to the endpoint; it authenticates nobody.
-// Run: node test/gateway/bench/BesideNginx.ts [part…], parts: throughput pace watches connections. PROFILE=folder profiles the gateway.
-import { execFileSync, spawn } from "node:child_process"
+// Run: node test/gateway/bench/BesideNginx.ts [part…], parts: throughput pace watches connections. PROFILE=folder profiles the
+// gateway; CASE=text narrows throughput to the cases with this text, watches to those that begin so.
+import { execFile, execFileSync, spawn } from "node:child_process"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import { makeCertificates } from "./Certificates.ts"
 import { type Child, processorSeconds, residentBytes, start } from "./Control.ts"
 
@@ -36,7 +38,7 @@ events { worker_connections 8192; }
 http {
   access_log off; client_body_temp_path ${folder}/t1; proxy_temp_path ${folder}/t2; fastcgi_temp_path ${folder}/t3;
   uwsgi_temp_path ${folder}/t4; scgi_temp_path ${folder}/t5; keepalive_requests 100000000;
-  upstream endpoint { server 127.0.0.1:${upstream.port}; keepalive 128; keepalive_requests 100000000; }
+  upstream endpoint { server 127.0.0.1:${upstream.port}; keepalive 1024; keepalive_requests 100000000; }
   server {
     listen 127.0.0.1:${nginxPort} ssl http2; http2_max_concurrent_streams 1000;
     ssl_certificate ${folder}/server.pem; ssl_certificate_key ${folder}/server.key;
@@ -71,28 +73,31 @@ const counts = (): Promise<{ requests: number; reviews: number; connections: num
   upstream.ask("counts")
 const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 
-/** Loads for so many seconds, or with so many requests when `requests` says so. */
-const load = (way: Way, seconds: number, connections: number, streams: number, file: string, requests = 0): number => {
-  const text = execFileSync(
-    "h2load",
-    [
-      ...(requests > 0 ? ["-n", String(requests)] : ["-D", String(seconds)]),
-      "-c",
-      String(connections),
-      "-m",
-      String(streams),
-      `--connect-to=127.0.0.1:${way.port}`,
-      "-H",
-      `authorization: Bearer ${"t".repeat(600)}`,
-      "-H",
-      "accept: application/json",
-      "-H",
-      "user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef",
-      "-i",
-      file
-    ],
-    { encoding: "utf8" }
-  )
+const loadOptions = (
+  way: Way,
+  extent: ReadonlyArray<string>,
+  connections: number,
+  streams: number,
+  file: string
+): Array<string> => [
+  ...extent,
+  "-c",
+  String(connections),
+  "-m",
+  String(streams),
+  `--connect-to=127.0.0.1:${way.port}`,
+  "-H",
+  `authorization: Bearer ${"t".repeat(600)}`,
+  "-H",
+  "accept: application/json",
+  "-H",
+  "user-agent: kubectl/v1.37.0 (linux/amd64) kubernetes/abcdef",
+  "-i",
+  file
+]
+
+/** The good answers of a load; any other outcome is an error. */
+const succeeded = (text: string): number => {
   const good = /(\d+) succeeded, (\d+) failed, (\d+) errored/.exec(text)
   if (good === null || good[2] !== "0" || good[3] !== "0" || good[1] === "0")
     throw new Error(`h2load saw failures:\n${text}`)
@@ -106,25 +111,37 @@ const urisOf = (count: number): string => {
   return file
 }
 
+/** Looks at three seconds of a load that began two seconds before: handshakes and compiling are over then. */
+const steadily = async (
+  way: Way,
+  connections: number,
+  streams: number,
+  file: string
+): Promise<{ rate: number; perCpu: number }> => {
+  const loading = promisify(execFile)("h2load", loadOptions(way, ["-D", "6"], connections, streams, file))
+  await sleep(2000)
+  const [before, cpu, began] = [(await counts()).requests, processorSeconds(way.pid ?? 0), performance.now()]
+  await sleep(3000)
+  const [after, cpuAfter, over] = [(await counts()).requests, processorSeconds(way.pid ?? 0), performance.now()]
+  succeeded((await loading).stdout)
+  return { rate: ((after - before) * 1000) / (over - began), perCpu: (after - before) / (cpuAfter - cpu) }
+}
+
 const throughput = async (): Promise<void> => {
   for (const [label, connections, streams, uris] of [
     ["30 connections x 10, one path", 30, 10, 1],
     ["30 connections x 10, 1000 paths", 30, 10, 1000],
     ["300 connections x 1, 1000 paths", 300, 1, 1000]
   ] as const) {
+    if (!label.includes(process.env["CASE"] ?? "")) continue
     const file = urisOf(uris)
     const seen = new Map<Way, Array<{ rate: number; perCpu: number }>>([
       [ours, []],
       [theirs, []]
     ])
-    for (const way of [ours, theirs]) load(way, 1, connections, streams, file)
     for (let turn = 0; turn < 2; turn++) {
-      for (const way of turn % 2 === 0 ? [ours, theirs] : [theirs, ours]) {
-        const before = processorSeconds(way.pid ?? 0)
-        const calls = load(way, 2, connections, streams, file)
-        const used = processorSeconds(way.pid ?? 0) - before
-        seen.get(way)?.push({ rate: calls / 2, perCpu: calls / used })
-      }
+      for (const way of turn % 2 === 0 ? [ours, theirs] : [theirs, ours])
+        seen.get(way)?.push(await steadily(way, connections, streams, file))
     }
     const of = (way: Way, what: "rate" | "perCpu"): number => median((seen.get(way) ?? []).map((each) => each[what]))
     for (const way of [ours, theirs]) {
@@ -136,7 +153,17 @@ const throughput = async (): Promise<void> => {
   }
 }
 
+interface Paced {
+  readonly times: ReadonlyArray<number>
+  readonly failures: Readonly<Record<string, number>>
+}
+
+/** The last lines of nginx's own account of what went wrong. */
+const nginxErrors = (): string =>
+  readFileSync(join(folder, "error.log"), "utf8").trim().split("\n").slice(-5).join("\n")
+
 const pace = async (): Promise<void> => {
+  const turns = 5
   const shapes = [
     ["direct", direct, true],
     ["ours, certificate", ours, true],
@@ -145,12 +172,15 @@ const pace = async (): Promise<void> => {
   ] as const
   const seen = new Map<string, Array<ReadonlyArray<number>>>()
   const used = new Map<string, number>()
-  for (let turn = 0; turn < 2; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [name, way, certificate] of turn % 2 === 0 ? shapes : shapes.toReversed()) {
+      const options = { port: way.port, perSecond: 5000, seconds: 2, certificate, connections: 10 }
+      await client.ask("paced", { ...options, seconds: 1 })
       const before = way.pid === undefined ? 0 : processorSeconds(way.pid)
       const { requests } = await counts()
-      const options = { port: way.port, perSecond: 5000, seconds: 4, certificate, connections: 10 }
-      const times = await client.ask<ReadonlyArray<number>>("paced", options)
+      const { failures, times } = await client.ask<Paced>("paced", options)
+      const failed = JSON.stringify(failures)
+      if (failed !== "{}") say(`  ${name}: failed ${failed}${way === theirs ? `\n${nginxErrors()}` : ""}`)
       seen.set(name, [...(seen.get(name) ?? []), times])
       const after = await counts()
       if (name.startsWith("ours"))
@@ -169,7 +199,7 @@ const pace = async (): Promise<void> => {
       .concat(of(name, mean))
     const added = `added p50 ${((p50 ?? 0) - of("direct", (times) => at(times, 0.5))).toFixed(3)}, mean ${((average ?? 0) - of("direct", mean)).toFixed(3)}`
     say(
-      `5,000 GET/s, ${name}: ms p50 ${p50?.toFixed(3)} p90 ${p90?.toFixed(3)} p99 ${p99?.toFixed(3)} mean ${average?.toFixed(3)}; ${added}; processor ${((used.get(name) ?? 0) / 8).toFixed(2)} s/s`
+      `5,000 GET/s, ${name}: ms p50 ${p50?.toFixed(3)} p90 ${p90?.toFixed(3)} p99 ${p99?.toFixed(3)} mean ${average?.toFixed(3)}; ${added}; processor ${((used.get(name) ?? 0) / (2 * turns)).toFixed(2)} s/s`
     )
   }
 }
@@ -186,6 +216,8 @@ const watches = async (): Promise<void> => {
     [50, 100],
     [500, 10]
   ] as const) {
+    // The memory of one shape hides that of the next: measure each by itself.
+    if (!`${connections} connections`.startsWith(process.env["CASE"] ?? "")) continue
     const before = await settleMemory(gateway)
     await client.ask("hold", ours.port, connections, each)
     await sleep(500)
@@ -218,7 +250,8 @@ const connections = async (): Promise<void> => {
   const file = urisOf(1000)
   for (const clients of [10, 100, 1000]) {
     const { requests } = await counts()
-    const calls = load(ours, 0, clients, 1, file, 10_000)
+    const options = loadOptions(ours, ["-n", "10000"], clients, 1, file)
+    const calls = succeeded(execFileSync("h2load", options, { encoding: "utf8" }))
     const after = await counts()
     say(
       `${clients} clients: ${after.connections} connections to the endpoint (one or two of them nginx's), ${((after.requests - requests) / calls).toFixed(4)} requests for each`

@@ -84,7 +84,7 @@ describe("a front scenario", () => {
       "front.objects[0].namespaces",
       /more than the objects/
     ],
-    ["upstream: fixed", "upstreams: 2", 16, "front.phases[0].watch", /one upstream's writes/],
+    ["upstream: fixed", "upstreams: 2", 17, "front.phases[0].watch", /one upstream's writes/],
     ["connections: 2", "connections: 5", 17, "front.phases[0].watch[0].connections", /more than the watchers/],
     ["every: 200ms", "every: 0ms", 19, "front.phases[0].events[0].every", /longer than 0ms/],
     [
@@ -138,8 +138,8 @@ describe("a front scenario", () => {
       .replace("users: 2 }", "users: 2, fresh: true }")
       .replace("kind: swap, every: 200ms", "kind: restart, of: upstream")
     const rules = refused(fresh).diagnostics.map(({ rule }) => rule)
-    assert.lengthOf(rules, 3)
-    for (const part of [/stands more than once/, /knows a list/, /can be restarted/])
+    assert.lengthOf(rules, 4)
+    for (const part of [/stands more than once/, /knows a list/, /can be restarted/, /one upstream's writes/])
       assert.isTrue(
         rules.some((rule) => part.test(rule)),
         `${part.source} in ${rules.join("; ")}`
