@@ -179,6 +179,7 @@ class MemoryExchange implements HttpExchange {
   readonly serverName = undefined
   readonly tlsIdentity = undefined
   memo: unknown
+  connectionMemo: unknown
   onClose: (() => void) | undefined
   onGoAway: (() => void) | undefined
   code = 0

@@ -7,6 +7,7 @@ import { answerProperties } from "./AnswerProperties.ts"
 import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
+import { quotaProperties } from "./QuotaProperties.ts"
 
 /** A property: what is drawn, and what throws when it does not hold. */
 export interface Invariant {
@@ -25,12 +26,12 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...nameProperties,
   ...answerProperties,
   ...patchProperties,
-  ...handlerProperties
+  ...handlerProperties,
+  ...quotaProperties
 ].sort((a, b) => a.number - b.number)
 
 /** Those that only a server can break, by number: they are tested where it is. */
 export const serverInvariants: Readonly<Record<number, string>> = {
   13: "subresources answer as upstream does",
-  19: "a teardown leaves what is others'",
-  20: "the sum of all namespaces stays under the quota"
+  19: "a teardown leaves what is others'"
 }
