@@ -2,6 +2,7 @@
 // Owns the two ends, without socket or clock; what is asked upstream is answered with nothing that matters, in the same turn.
 import { ApiFailure, builtInResources, type Client, type Clockwork, Failures, type KubeList } from "#kube"
 import type { HttpAnswerListener, HttpBody, HttpExchange, HttpFields, HttpRequestHead } from "#net"
+import type { Catalog } from "../discovery/Catalog.ts"
 import type { TenantCaller } from "../identity/Caller.ts"
 import { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import { Tenants } from "../lifecycle/Tenants.ts"
@@ -267,6 +268,11 @@ export class CheckedHandler {
       onDefect: (defect) => (this.defect = defect)
     })
     clockwork.settle()
+  }
+
+  /** What is served upstream. */
+  get catalog(): Catalog {
+    return this.tenancy.catalog
   }
 
   /** Sends a request as somebody; fails when the handler breaks over it. */

@@ -8,6 +8,7 @@ import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
 import { quotaProperties } from "./QuotaProperties.ts"
+import { teardownProperties } from "./TeardownProperties.ts"
 
 /** A property: what is drawn, and what throws when it does not hold. */
 export interface Invariant {
@@ -27,11 +28,11 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...answerProperties,
   ...patchProperties,
   ...handlerProperties,
-  ...quotaProperties
+  ...quotaProperties,
+  ...teardownProperties
 ].sort((a, b) => a.number - b.number)
 
 /** Those that only a server can break, by number: they are tested where it is. */
 export const serverInvariants: Readonly<Record<number, string>> = {
-  13: "subresources answer as upstream does",
-  19: "a teardown leaves what is others'"
+  13: "subresources answer as upstream does"
 }
