@@ -7,6 +7,7 @@ import type { RingBounds } from "./cache/EventRing.ts"
 import type { ResourceCache } from "./cache/ResourceCache.ts"
 import type { Definition, Definitions, Subresource } from "./Definition.ts"
 import type { ApiAnswer, ApiRequest, ApiWatch, ApiWatchListener, Verb } from "./Request.ts"
+import { act } from "./registry/Acting.ts"
 import { AdmissionChain } from "./registry/AdmissionChain.ts"
 import { createObject } from "./registry/Creating.ts"
 import { deleteCollection, deleteObject } from "./registry/Deleting.ts"
@@ -106,18 +107,20 @@ const findDefinition = (definitions: Definitions, { resource }: ApiRequest): Def
 const route = (api: Api, registry: Registry, request: ApiRequest, done: Answer): void => {
   const definition = findDefinition(api.definitions, request)
   if (definition === undefined) return done(unknown())
-  const context = { api, clockwork: registry.clockwork }
+  const { admission, clockwork } = registry
+  const context = { api, clockwork }
   if (request.subresource === "") {
     if (!definition.verbs.includes(request.verb)) return done(unsupported(definition, request.verb))
     const resource = registry.resource(definition)
     if (resource !== undefined) return onObject(registry, resource, request, done)
-    return definition.action === undefined ? done(unknown()) : definition.action(context, request, done)
+    const { action } = definition
+    return action === undefined ? done(unknown()) : act({ definition, action, admission, context }, request, done)
   }
   const subresource = definition.subresources.get(request.subresource)
   if (subresource === undefined) return done(unknown())
   if (subresource.type === "action") {
     if (!subresource.verbs.includes(request.verb)) return done(unsupported(definition, request.verb))
-    return subresource.run(context, request, done)
+    return act({ definition, action: subresource.run, admission, context }, request, done)
   }
   const resource = registry.resource(definition)
   if (resource === undefined) return done(unknown())

@@ -9,6 +9,7 @@ import { type Client, effectClient, electLeader, httpClient, type KubeAccess, ma
 import { listen } from "#net"
 import { makeIdentify } from "./identity/Identify.ts"
 import { TokenReviews } from "./identity/TokenReviews.ts"
+import { Definitions } from "./lifecycle/Definitions.ts"
 import { KubeconfigRoute } from "./lifecycle/KubeconfigRoute.ts"
 import { makeTenantController, type TenantController } from "./lifecycle/TenantController.ts"
 import { TenantNamespaces } from "./lifecycle/TenantNamespaces.ts"
@@ -70,31 +71,35 @@ const logs = Effect.map(Effect.context(), (context) => {
   }
 })
 
-const synced = (tenants: Tenants, namespaces: TenantNamespaces) =>
+const synced = (tenants: Tenants, namespaces: TenantNamespaces, definitions: Definitions) =>
   Effect.callback<void>((resume) => {
-    let open = 2
+    let open = 3
     const one = (): void => {
       if (--open === 0) resume(Effect.void)
     }
     tenants.onSynced(one)
     namespaces.informer.onSynced(one)
+    definitions.informer.onSynced(one)
   })
 
 /** What is known of the cluster behind, kept until the scope closes. */
 const openKnowledge = Effect.fnUntraced(function* (client: Client) {
   const tenants = new Tenants({ client, clockwork: machineClockwork })
   const namespaces = new TenantNamespaces(client, machineClockwork)
+  const definitions = new Definitions(client, machineClockwork)
   const start = Effect.sync(() => {
     tenants.start()
     namespaces.informer.start()
+    definitions.informer.start()
   })
   const stop = Effect.sync(() => {
     tenants.stop()
     namespaces.informer.stop()
+    definitions.informer.stop()
   })
   yield* Effect.acquireRelease(start, () => stop)
-  yield* synced(tenants, namespaces)
-  return { tenants, namespaces }
+  yield* synced(tenants, namespaces, definitions)
+  return { tenants, namespaces, definitions }
 })
 
 type Certificates = Effect.Success<ReturnType<typeof certificatesOf>>
@@ -108,7 +113,7 @@ export const serveTenancy = Effect.fn("tenancy.serve")(function* (options: Serve
   const client = yield* httpClient({ access: options.access, userAgent: "kubewharf-tenancy" })
   const upstream = yield* openUpstream(options.access)
   yield* installWalls(effectClient(client))
-  const { namespaces, tenants } = yield* openKnowledge(client)
+  const { definitions, namespaces, tenants } = yield* openKnowledge(client)
   const state = { url: "" }
   const tenancy = makeTenancy({
     upstream,
@@ -116,6 +121,7 @@ export const serveTenancy = Effect.fn("tenancy.serve")(function* (options: Serve
     clockwork,
     tenants,
     namespaces,
+    definitions,
     kubeconfigs: new KubeconfigRoute({
       client,
       clockwork,

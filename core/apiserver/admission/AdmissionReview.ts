@@ -43,7 +43,11 @@ export const inVersion = (object: KubeObject | undefined, from: Definition, to: 
 /** What a review and an expression are told of a request, but for the objects, in the version of a definition. */
 export const requestFields = (admission: AdmissionRequest, matched: Definition): JsonObject => {
   const { definition, object, operation, request } = admission
-  const kindOf = ({ group, kind, version }: Definition): Json => ({ group, version, kind })
+  const kindOf = (one: Definition): Json => {
+    const subresource = one.subresources.get(request.subresource)
+    const { group, kind, version } = subresource?.type === "action" ? subresource.kind : one
+    return { group, version, kind }
+  }
   const resourceOf = ({ group, resource, version }: Definition): Json => ({ group, version, resource })
   const { extra, groups, name: username, uid: userUid } = request.user
   const name = request.name === "" ? (object?.metadata.name ?? "") : request.name

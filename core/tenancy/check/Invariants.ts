@@ -4,8 +4,11 @@ import type * as fc from "fast-check"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
 import { patchProperties } from "./PatchProperties.ts"
 import { answerProperties } from "./AnswerProperties.ts"
+import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
+import { quotaProperties } from "./QuotaProperties.ts"
+import { teardownProperties } from "./TeardownProperties.ts"
 
 /** A property: what is drawn, and what throws when it does not hold. */
 export interface Invariant {
@@ -23,14 +26,13 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...objectProperties,
   ...nameProperties,
   ...answerProperties,
-  ...patchProperties
+  ...patchProperties,
+  ...handlerProperties,
+  ...quotaProperties,
+  ...teardownProperties
 ].sort((a, b) => a.number - b.number)
 
 /** Those that only a server can break, by number: they are tested where it is. */
 export const serverInvariants: Readonly<Record<number, string>> = {
-  13: "subresources answer as upstream does",
-  17: "no path leads out",
-  18: "no identity header passes",
-  19: "a teardown leaves what is others'",
-  20: "the sum of all namespaces stays under the quota"
+  13: "subresources answer as upstream does"
 }

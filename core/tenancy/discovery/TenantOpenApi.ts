@@ -47,8 +47,9 @@ export class TenantOpenApi {
     const head = { method: "GET", path: "/version", fields: jsonOnly }
     ask(this.upstream, head, undefined, (answer) => {
       const value = jsonOf(answer)
-      if (value instanceof ApiFailure) call.fail(value)
-      else call.json(200, value)
+      if (answer instanceof ApiFailure) call.fail(answer)
+      else if (value instanceof ApiFailure) call.fail(value)
+      else call.respond(200, [["content-type", "application/json"]], answer.body)
     })
   }
 

@@ -21,6 +21,7 @@ import { prefixIn } from "../names/TenantId.ts"
 import { shareQuota } from "../quota/QuotaKeeping.ts"
 import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
 import { QUOTAS } from "../quota/QuotaShares.ts"
+import { PLATFORM_SLICES_SELECTOR, platformSlices } from "./KubernetesService.ts"
 import { tearDown } from "./Teardown.ts"
 import type { TenantNamespaces } from "./TenantNamespaces.ts"
 import { TENANTS, type Tenants } from "./Tenants.ts"
@@ -71,6 +72,12 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
     collection: { resource: QUOTAS, namespace: "" },
     labelSelector: `${INTERNAL_LABEL}=true`
   })
+  const addresses = new Informer({
+    client,
+    clockwork,
+    collection: platformSlices,
+    labelSelector: PLATFORM_SLICES_SELECTOR
+  })
   const controller: Controller = makeController({
     name: "tenants",
     clockwork,
@@ -79,6 +86,7 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
       { informer: tenants.informer, keys: ({ metadata }) => metadata.name },
       { informer: namespaces.informer, keys: ({ metadata }) => prefixIn(metadata.name ?? "") },
       { informer: quotas, keys: ({ metadata }) => prefixIn(metadata.namespace ?? ""), changed: usageChanged },
+      { informer: addresses, keys: () => [...tenants.all()].map(({ id }) => id) },
       { informer: definitions, keys: ({ spec }) => prefixIn(groupOf(spec)) }
     ],
     reconcile: (id) => reconciler.reconcile(id),
@@ -88,10 +96,12 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
     start: () => {
       definitions.start()
       quotas.start()
+      addresses.start()
       controller.start()
     },
     stop: () => {
       controller.stop()
+      addresses.stop()
       quotas.stop()
       definitions.stop()
     }

@@ -7,6 +7,7 @@ import { parseTenantId, TenantIdInvalid, underPrefix } from "../names/TenantId.t
 import { namespaceBinding, tenantRole, tenantRoleBinding } from "../walls/Roles.ts"
 import { isServed, IMMORTAL } from "../walls/Routes.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
+import { copyKubernetesService } from "./KubernetesService.ts"
 import { ensure, find } from "./Upkeep.ts"
 
 const RBAC = "rbac.authorization.k8s.io"
@@ -102,6 +103,10 @@ export const setUp = Effect.fnUntraced(function* (
     namespaces.add(`${id}-${name}`)
   }
   for (const namespace of namespaces) yield* bind(client, id, namespace)
+  yield* copyKubernetesService(client, id).pipe(
+    // A quota may leave no room for it, and a namespace that ends needs none.
+    Effect.catch((failure) => (failure.code === 403 || failure.code === 404 ? Effect.void : Effect.fail(failure)))
+  )
   yield* ensureRole(client, roleOf(id, "cluster-admin", everything))
   for (const name of COPIED_ROLES) {
     const original = yield* find(client, { resource: CLUSTER_ROLES, namespace: "", name })

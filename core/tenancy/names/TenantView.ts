@@ -14,7 +14,14 @@ export interface TenantView {
   readonly custom: (
     group: string,
     kindOrPlural: string
-  ) => { readonly resource: string; readonly namespaced: boolean } | undefined
+  ) =>
+    | {
+        readonly resource: string
+        readonly namespaced: boolean
+        /** What its CRD declares. */
+        readonly references?: ReadonlyArray<CustomReference>
+      }
+    | undefined
 }
 
 /** A field of a custom resource that names something else, as its CRD's annotation declares it. */

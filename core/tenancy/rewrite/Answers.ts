@@ -32,7 +32,7 @@ export interface AnswerRules {
 }
 
 /** A list's metadata: the rest of upstream's list is upstream's business. */
-const listMetadataNode = (continued: ((token: string) => string) | undefined): RuleNode => {
+const listMetadataNode = ({ continueToken: continued, countsOwn }: AnswerOptions): RuleNode => {
   const token = new RuleNode()
   token.sort = {
     name: "continue",
@@ -40,7 +40,8 @@ const listMetadataNode = (continued: ((token: string) => string) | undefined): R
     up: () => undefined,
     down: (_names, text) => (text === "" ? text : continued?.(text))
   }
-  return new RuleNode().field("continue", token).field("remainingItemCount", hiddenNode).field("selfLink", hiddenNode)
+  const node = new RuleNode().field("continue", token).field("selfLink", hiddenNode)
+  return countsOwn === true ? node : node.field("remainingItemCount", hiddenNode)
 }
 
 const partials = new Map<string, RuleNode>()
@@ -80,7 +81,7 @@ export const answerRules = (
   )
   const item = (isPartial: boolean, listKind: string): RuleNode =>
     isPartial ? partialNode(shape) : listKind === "" ? object : kind
-  return { object, item, listMetadata: listMetadataNode(options?.continueToken), version: sortNode("apiVersion") }
+  return { object, item, listMetadata: listMetadataNode(options ?? {}), version: sortNode("apiVersion") }
 }
 
 /** The kinds that subresources speak instead of their resource's own. */

@@ -49,6 +49,8 @@ export interface AnswerOptions {
   readonly namespaceAsUpstream?: boolean
   /** The request was a list: only then are `items` the answer's items, and not a custom resource's own field. */
   readonly collection?: boolean
+  /** Everything that upstream would still list is the tenant's, so that how much it is may be told. */
+  readonly countsOwn?: boolean
   /** Instead of upstream's `metadata.continue` of a list, which is left out when there is none; upstream's never passes. */
   readonly continueToken?: (upstream: string) => string
 }

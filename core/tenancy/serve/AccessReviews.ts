@@ -1,14 +1,15 @@
 // Questions about rights and identities (SubjectAccessReview and its kin, TokenReview), answered as the tenant's cluster would.
 // Owns what upstream cannot know: that a tenant's administrator holds everything in its view, and which groups this server asserts;
 // refuses to let a token of anybody else be one.
-import { ApiFailure, isJsonObject, type Json, type JsonObject } from "#kube"
+import { ApiFailure, Failures, isJsonObject, type Json, type JsonObject } from "#kube"
 import { assertedGroup, assertedUser, PROXIED } from "../identity/Caller.ts"
+import { TENANT_LABEL } from "../rules/Sorts.ts"
 import type { WholeAnswer } from "../upstream/Upstream.ts"
 import { answerWhole } from "./Answers.ts"
 import { type Forwarding, sendWhole } from "./Forward.ts"
 import { bodyUp, jsonBody, readBody } from "./RequestBodies.ts"
 import type { TenantCall } from "./TenantCall.ts"
-import { headUp, ownHead } from "./UpstreamHead.ts"
+import { acceptUp, headUp, ownHead } from "./UpstreamHead.ts"
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -25,6 +26,15 @@ const parsed = (bytes: Uint8Array): JsonObject | undefined => {
 const stringsOf = (value: Json | undefined): ReadonlyArray<string> =>
   Array.isArray(value) ? value.filter((each) => typeof each === "string") : []
 
+/** Reviews that say whom they are about. */
+const namesSubject: ReadonlySet<string> = new Set(["subjectaccessreviews", "localsubjectaccessreviews"])
+
+/** Whether an Accept field takes the object itself, and not only what it is transformed to. */
+const readsPlain = (accept: string | undefined): boolean => {
+  const up = acceptUp(accept)
+  return typeof up === "string" && up.split(",").some((clause) => !/;\s*as=/.test(clause))
+}
+
 /** Serves the creation of a review. */
 export const reviewAccess = (forwarding: Forwarding, call: TenantCall): void =>
   readBody(call, (sent) => {
@@ -33,11 +43,14 @@ export const reviewAccess = (forwarding: Forwarding, call: TenantCall): void =>
     const asked = parsed(seen)
     const { resource } = call.kind.served
     if (resource === "selfsubjectaccessreviews" && call.caller.admin && asked !== undefined) {
+      if (!readsPlain(call.exchange.header("accept"))) return call.fail(Failures.notAcceptable(["application/json"]))
       return call.json(201, { ...asked, status: { allowed: true, reason: "administrator of this cluster" } })
     }
-    const up = bodyUp(call, sent)
-    if (up instanceof ApiFailure) return call.fail(up)
-    const widened = resource.endsWith("subjectaccessreviews") ? withAsserted(up) : up
+    const marked = bodyUp(call, sent)
+    if (marked instanceof ApiFailure) return call.fail(marked)
+    const up = withoutMark(marked)
+    // Who asks for itself is known upstream with all its groups.
+    const widened = namesSubject.has(resource) ? withAsserted(up) : up
     const head = headUp(call, { contentType: "application/json" })
     if (head instanceof ApiFailure) return call.fail(head)
     const isToken = resource === "tokenreviews"
@@ -47,6 +60,18 @@ export const reviewAccess = (forwarding: Forwarding, call: TenantCall): void =>
       answerWhole(call, widened === up ? answer : withSpecOf(answer, up))
     })
   })
+
+/** Reviews are answered only where their metadata is empty, and nobody looks for the mark on what is never stored. */
+const withoutMark = (body: Uint8Array): Uint8Array => {
+  const review = parsed(body)
+  const metadata = review?.["metadata"]
+  const labels = isJsonObject(metadata) ? metadata["labels"] : undefined
+  if (!isJsonObject(metadata) || !isJsonObject(labels)) return body
+  const { labels: _, ...rest } = metadata
+  const { [TENANT_LABEL]: __, ...own } = labels
+  const kept = Object.keys(own).length === 0 ? rest : { ...rest, labels: own }
+  return encoder.encode(JSON.stringify({ ...review, metadata: kept }))
+}
 
 /** The subject's rights are also those of the groups that this server asserts for it. */
 const withAsserted = (body: Uint8Array): Uint8Array => {

@@ -1,21 +1,28 @@
 // Lists of kinds that stand in no namespace, and the deletion of many of them: asked in this server's own name, because upstream can
 // grant such lists only whole, and cut down to what is the tenant's.
-// Owns this cutting; a page limit is not kept, because the tenant's few come at once.
+// Owns this cutting. Upstream's pages are passed on where all that it would list is the tenant's or everybody's; of other kinds the
+// tenant's few come at once, because the places of pages would count what is not the tenant's.
 import { ApiFailure, Failures, isJsonObject, type Json } from "#kube"
-import { clusterNaming } from "../names/ClusterNames.ts"
+import { type ClusterNaming, clusterNaming } from "../names/ClusterNames.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { ask, jsonOf, type WholeAnswer } from "../upstream/Upstream.ts"
 import { resourceName } from "../walls/Routes.ts"
 import { answerOptions, answerWhole, PiecewiseAnswer } from "./Answers.ts"
 import { type Forwarding, sendWhole } from "./Forward.ts"
 import { bodyUp, readBody } from "./RequestBodies.ts"
+import type { ListPage } from "./Streamed.ts"
 import type { TenantCall } from "./TenantCall.ts"
 import { acceptUp, fieldsUp, pathUp, queryUp } from "./UpstreamHead.ts"
 
 /** Deletions that one request has under way at the same time. */
 const ABREAST = 8
 
-const dropped: ReadonlySet<string> = new Set(["limit", "continue"])
+const paging: ReadonlySet<string> = new Set(["limit", "continue"])
+const kept: ReadonlySet<string> = new Set()
+const paged: ReadonlySet<ClusterNaming> = new Set<ClusterNaming>(["namespace", "prefixed", "shared"])
+
+const namingOf = ({ kind }: TenantCall): ClusterNaming =>
+  clusterNaming(resourceName(kind.served.resource, kind.served.group))
 
 export class ClusterCollections {
   private readonly forwarding: Forwarding
@@ -25,26 +32,31 @@ export class ClusterCollections {
   }
 
   /** The query of a list; what can only be a tenant's own carries its label, so that upstream leaves out all others. */
-  private query(call: TenantCall): string | ApiFailure {
-    const query = queryUp(call, {}, dropped)
-    const { group, resource } = call.kind.served
-    const naming = clusterNaming(resourceName(resource, group))
+  private query(call: TenantCall, page?: ListPage): string | ApiFailure {
+    const further = page === undefined ? {} : { continue: page.upstreamToken }
+    const query = queryUp(call, further, page === undefined ? paging : kept)
+    const naming = namingOf(call)
     if (query instanceof ApiFailure || (naming !== "namespace" && naming !== "prefixed")) return query
     const own = encodeURIComponent(`${TENANT_LABEL}=${call.scope.tenant.id}`)
     if (query.includes("labelSelector=")) return query.replace("labelSelector=", `labelSelector=${own}%2C`)
     return query === "" ? `?labelSelector=${own}` : `${query}&labelSelector=${own}`
   }
 
-  list(call: TenantCall): void {
+  /** `page` is the place among upstream's pages that the request names. */
+  list(call: TenantCall, page: () => ListPage | ApiFailure): void {
     const accept = acceptUp(call.exchange.header("accept"))
     if (accept instanceof ApiFailure) return call.fail(accept)
-    if (call.query.get("continue") !== "") {
+    const isPaged = paged.has(namingOf(call))
+    if (!isPaged && call.query.get("continue") !== "") {
       return call.fail(Failures.badRequest("continue key is not valid: it is not a token of this list"))
     }
-    const query = this.query(call)
+    const place = isPaged ? page() : undefined
+    if (place instanceof ApiFailure) return call.fail(place)
+    const query = this.query(call, place)
     if (query instanceof ApiFailure) return call.fail(query)
     const { rewriting } = call.scope
-    const options = { ...answerOptions(call), collection: true }
+    const continued = place === undefined ? {} : { continueToken: place.continueToken }
+    const options = { ...answerOptions(call), collection: true, ...continued }
     const answer = new PiecewiseAnswer(call, () => rewriting.answerToTenant(call.kind.shape, options))
     const head = { method: "GET", path: pathUp(call) + query, fields: fieldsUp(call, { accept, own: true }) }
     answer.follow(this.forwarding.upstream.send(head, undefined, answer))

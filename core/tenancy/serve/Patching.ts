@@ -17,7 +17,7 @@ import { BodyInvalid, type PatchForm, Refused, WholeNeeded } from "../rewrite/Co
 import type { WholeAnswer } from "../upstream/Upstream.ts"
 import { answerWhole } from "./Answers.ts"
 import { type Forwarding, sendWhole } from "./Forward.ts"
-import { bodyFailure, readBody } from "./RequestBodies.ts"
+import { bodyFailure, readBody, reportTwice } from "./RequestBodies.ts"
 import type { TenantCall } from "./TenantCall.ts"
 import { headUp } from "./UpstreamHead.ts"
 
@@ -33,11 +33,19 @@ const forms = {
 
 const encoder = new TextEncoder()
 
+const YAML_HEAD = "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:"
+
 /** An applied configuration may be YAML; as JSON it means the same. */
 const configurationBody = (call: TenantCall, body: Uint8Array): Uint8Array | ApiFailure => {
   if (body[0] === 0x7b) return body
   const decoded = decodeObject(body, "yaml", call.kind.shape.kind)
-  return decoded instanceof ApiFailure ? decoded : encoder.encode(JSON.stringify(decoded.value))
+  if (decoded instanceof ApiFailure) return decoded
+  const twice = reportTwice(
+    call,
+    decoded.duplicates,
+    (lines) => `${YAML_HEAD}\n${lines.map((line) => `  ${line}`).join("\n")}`
+  )
+  return twice ?? encoder.encode(JSON.stringify(decoded.value))
 }
 
 /** Serves a PATCH. */

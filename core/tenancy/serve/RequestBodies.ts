@@ -25,6 +25,19 @@ export const bodyFailure = (call: TenantCall, refusal: Refused | BodyInvalid): A
   return Failures.invalid({ group, kind }, name, [{ type: "FieldValueForbidden", field, detail: rule }])
 }
 
+/** Fields that a body says twice: a failure where that is asked for, a warning unless it is not; JSON keeps only the last. */
+export const reportTwice = (
+  call: TenantCall,
+  lines: ReadonlyArray<string>,
+  complaint: (lines: ReadonlyArray<string>) => string
+): ApiFailure | undefined => {
+  const validation = call.query.get("fieldValidation")
+  if (lines.length === 0 || validation === "Ignore") return undefined
+  if (validation === "Strict") return Failures.badRequest(complaint(lines))
+  for (const line of lines) call.warn(line)
+  return undefined
+}
+
 const encoder = new TextEncoder()
 
 /** The body as JSON, still in the tenant's names. */
@@ -34,10 +47,8 @@ export const jsonBody = (call: TenantCall, body: Uint8Array): Uint8Array | ApiFa
   if (format === "json" || format instanceof ApiFailure) return format === "json" ? body : format
   const decoded = decodeObject(body, format, call.kind.shape.kind)
   if (decoded instanceof ApiFailure) return decoded
-  const [duplicate] = decoded.duplicates
-  if (duplicate !== undefined && call.query.get("fieldValidation") === "Strict") {
-    return Failures.badRequest(`strict decoding error: ${duplicate}`)
-  }
+  const twice = reportTwice(call, decoded.duplicates, (lines) => `strict decoding error: ${lines.join(", ")}`)
+  if (twice !== undefined) return twice
   return encoder.encode(JSON.stringify(decoded.value))
 }
 

@@ -39,6 +39,21 @@ const proxyEnd = (segments: ReadonlyArray<string>): number => {
   return isProxy ? 7 : segments.length
 }
 
+/** Whether a proxied path goes up beyond where it begins, to a reader that resolves its dots, however often they are escaped. */
+const climbs = (segments: ReadonlyArray<string>): boolean => {
+  let depth = 0
+  for (const raw of segments) {
+    let text = raw
+    for (let next = decodedSegment(text); next !== undefined && next !== text; next = decodedSegment(text)) text = next
+    for (const segment of text.split(/[/\\]/)) {
+      if (segment === "..") depth--
+      else if (segment !== "" && segment !== ".") depth++
+      if (depth < 0) return true
+    }
+  }
+  return false
+}
+
 /** Reads method and target; undefined for what no API has. */
 export const readPath = (method: string, target: string): RequestPath | undefined => {
   const mark = target.indexOf("?")
@@ -50,7 +65,7 @@ export const readPath = (method: string, target: string): RequestPath | undefine
   const own = segments.slice(0, end)
   // A trailing slash is the client's habit, not a segment.
   if (own.length > 0 && own.at(-1) === "") own.pop()
-  if (!own.every(isPlain)) return undefined
+  if (!own.every(isPlain) || climbs(segments.slice(end))) return undefined
   const info = requestInfo(method, `/${own.join("/")}${query === "" ? "" : `?${query}`}`)
   if (info instanceof RequestInfoInvalid || info.verb === "proxy") return undefined
   // The deprecated verb in the path; clients say ?watch=1 since Kubernetes 1.11.

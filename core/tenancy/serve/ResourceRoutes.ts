@@ -11,7 +11,7 @@ import type { Cursors } from "./Cursor.ts"
 import { forward, type Forwarding } from "./Forward.ts"
 import { createNamespace } from "./NamespaceWrites.ts"
 import { forwardPatch } from "./Patching.ts"
-import { forwardList, forwardProxy, forwardText, forwardWatch } from "./Streamed.ts"
+import { forwardList, forwardProxy, forwardText, forwardWatch, type ListPage } from "./Streamed.ts"
 import type { TenantCall } from "./TenantCall.ts"
 import { hasKept } from "./UpstreamHead.ts"
 import { forwardUpgrade } from "./Upgrades.ts"
@@ -116,19 +116,27 @@ export class ResourceRoutes {
 
   private list(call: TenantCall): void {
     const { namespaced } = call.kind.served
-    if (!namespaced) return this.options.checks.check(call, "list", () => this.collections.list(call))
+    if (!namespaced)
+      return this.options.checks.check(call, "list", () => this.collections.list(call, () => this.page(call)))
     if (call.path.info.namespace === "") {
       return this.options.checks.check(call, "list", () => new NamespaceLists(this.options, call).begin())
     }
-    const token = this.unwrapped(call)
-    if (token instanceof ApiFailure) return call.fail(token)
+    const page = this.page(call)
+    if (page instanceof ApiFailure) return call.fail(page)
+    forwardList(this.options, call, page)
+  }
+
+  /** The place among upstream's pages that a request names, and how the next is told. */
+  private page(call: TenantCall): ListPage | ApiFailure {
+    const upstreamToken = this.unwrapped(call)
+    if (upstreamToken instanceof ApiFailure) return upstreamToken
     const { cursors } = this.options
     const list = listName(call)
     const of = call.scope.tenant.uid
-    forwardList(this.options, call, {
-      upstreamToken: token,
+    return {
+      upstreamToken,
       continueToken: (upstream) => cursors.seal({ of, list, upstream, version: "", namespace: "" })
-    })
+    }
   }
 
   /** Upstream's own token out of ours. */

@@ -1,6 +1,7 @@
 // Each tenant's own view of the cluster, as long as it is the same tenant: its names, its rewriting, the kinds it may ask for.
 // Owns when these are made anew; refuses to decide who belongs to a tenant.
 import type { Catalog, ServedResource } from "../discovery/Catalog.ts"
+import type { Definitions } from "../lifecycle/Definitions.ts"
 import type { Tenant, Tenants } from "../lifecycle/Tenants.ts"
 import type { KindShape, TenantView } from "../names/TenantView.ts"
 import { Translation } from "../names/Translation.ts"
@@ -24,22 +25,34 @@ export class TenantScope {
   readonly rewriting: Rewriting
   readonly load: TenantLoad
   private readonly catalog: Catalog
+  private readonly definitions: Definitions | undefined
   private kinds = new Map<string, TenantKind>()
   private generation = -1
 
-  constructor(tenant: Tenant, parts: { names: Translation; rewriting: Rewriting; catalog: Catalog; load: TenantLoad }) {
+  constructor(
+    tenant: Tenant,
+    parts: {
+      readonly names: Translation
+      readonly rewriting: Rewriting
+      readonly catalog: Catalog
+      readonly definitions: Definitions | undefined
+      readonly load: TenantLoad
+    }
+  ) {
     this.tenant = tenant
     this.names = parts.names
     this.rewriting = parts.rewriting
     this.catalog = parts.catalog
+    this.definitions = parts.definitions
     this.load = parts.load
   }
 
   /** A kind by the tenant's name of its group; undefined for what it is not served. */
   kind(group: string, version: string, resource: string): TenantKind | undefined {
-    if (this.generation !== this.catalog.generation || this.kinds.size > KINDS_MAX) {
+    const generation = this.catalog.generation + (this.definitions?.generation ?? 0)
+    if (this.generation !== generation || this.kinds.size > KINDS_MAX) {
       this.kinds.clear()
-      this.generation = this.catalog.generation
+      this.generation = generation
     }
     const key = `${group}/${version}/${resource}`
     const known = this.kinds.get(key)
@@ -47,7 +60,13 @@ export class TenantScope {
     const served = this.catalog.find(this.names.groupUp(group), version, resource)
     if (served === undefined || !isServed(served)) return undefined
     const { kind, namespaced } = served
-    const found: TenantKind = { served, shape: { group, version, kind, resource, namespaced } }
+    const references = this.definitions?.references(resource, served.group)
+    // What a tenant's definition declares must be known before anything of its kind passes.
+    if (references === undefined && this.definitions !== undefined && served.group.startsWith(this.names.prefix)) {
+      return undefined
+    }
+    const declared = references === undefined || references.length === 0 ? {} : { references }
+    const found: TenantKind = { served, shape: { group, version, kind, resource, namespaced, ...declared } }
     this.kinds.set(key, found)
     return found
   }
@@ -56,6 +75,8 @@ export class TenantScope {
 export interface ScopesOptions {
   readonly tenants: Tenants
   readonly catalog: Catalog
+  /** Absent: no kind declares references. */
+  readonly definitions: Definitions | undefined
   readonly clockwork: Clockwork
   readonly limits: TenantLimits
   readonly rewriting: (view: TenantView) => Rewriting
@@ -73,7 +94,7 @@ export class Scopes {
   of(tenant: Tenant): TenantScope {
     const known = this.scopes.get(tenant.id)
     if (known?.tenant === tenant) return known
-    const { catalog, clockwork, limits, rewriting, tenants } = this.options
+    const { catalog, clockwork, definitions, limits, rewriting, tenants } = this.options
     const view: TenantView = {
       tenant: tenant.id,
       published: (resource, name) => tenants.isPublished(resource, name),
@@ -82,13 +103,17 @@ export class Scopes {
       custom: (group, kindOrPlural) => {
         const shared = tenants.isSharedGroup(group)
         const served = catalog.custom(shared ? group : `${tenant.id}-${group}`, kindOrPlural)
-        return served === undefined ? undefined : { resource: served.resource, namespaced: served.namespaced }
+        if (served === undefined) return undefined
+        const references = definitions?.references(served.resource, served.group)
+        const { namespaced, resource } = served
+        return references === undefined ? { resource, namespaced } : { resource, namespaced, references }
       }
     }
     const scope = new TenantScope(tenant, {
       names: new Translation(view),
       rewriting: rewriting(view),
       catalog,
+      definitions,
       load: known?.tenant.uid === tenant.uid ? known.load : new TenantLoad(limits, clockwork)
     })
     this.scopes.set(tenant.id, scope)

@@ -42,7 +42,7 @@ export const forwardList = (forwarding: Forwarding, call: TenantCall, page: List
   const { rewriting } = call.scope
   const head = headUp(call, { further: { continue: page.upstreamToken } })
   if (head instanceof ApiFailure) return call.fail(head)
-  const options = { ...answerOptions(call), collection: true, continueToken: page.continueToken }
+  const options = { ...answerOptions(call), collection: true, countsOwn: true, continueToken: page.continueToken }
   sendPiecewise(forwarding, call, head, () => rewriting.answerToTenant(call.kind.shape, options))
 }
 

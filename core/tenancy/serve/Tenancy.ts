@@ -9,6 +9,7 @@ import { TenantDiscovery } from "../discovery/TenantDiscovery.ts"
 import { TenantOpenApi } from "../discovery/TenantOpenApi.ts"
 import type { Caller, PlatformCaller, TenantCaller } from "../identity/Caller.ts"
 import type { Identify } from "../identity/Identify.ts"
+import type { Definitions } from "../lifecycle/Definitions.ts"
 import type { KubeconfigRoute } from "../lifecycle/KubeconfigRoute.ts"
 import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import type { Tenants } from "../lifecycle/Tenants.ts"
@@ -36,6 +37,8 @@ export interface TenancyOptions {
   readonly clockwork: Clockwork
   readonly tenants: Tenants
   readonly namespaces: TenantNamespaces
+  /** What custom resources declare; absent: none declares anything. */
+  readonly definitions?: Definitions
   readonly identify: Identify
   readonly rewriting: (view: TenantView) => Rewriting
   readonly limits: TenantLimits
@@ -101,7 +104,14 @@ class Server {
     this.catalog = new Catalog(upstream)
     this.grants = new Grants(client, clockwork)
     this.shared = new SharedWatches({ upstream, clockwork })
-    this.scopes = new Scopes({ tenants, catalog: this.catalog, clockwork, limits, rewriting })
+    this.scopes = new Scopes({
+      tenants,
+      catalog: this.catalog,
+      definitions: options.definitions,
+      clockwork,
+      limits,
+      rewriting
+    })
     this.discovery = new TenantDiscovery(this.catalog)
     this.openApi = new TenantOpenApi(upstream, this.catalog)
     this.resources = new ResourceRoutes({

@@ -32,6 +32,7 @@ export class TenantCall {
   over = false
   private endings: Array<() => void> = []
   private sink: HttpBody | undefined
+  private readonly warnings: Array<readonly [string, string]> = []
 
   constructor(
     exchange: HttpExchange,
@@ -64,6 +65,11 @@ export class TenantCall {
     return namespace !== "" && this.scope.names.namespaceUp(namespace) === namespace
   }
 
+  /** Tells the client something with its answer, whatever that will be. */
+  warn(text: string): void {
+    this.warnings.push(["warning", `299 - ${JSON.stringify(text)}`])
+  }
+
   /** Runs when the request is over, however it ends; at once when it is. */
   onOver(run: () => void): void {
     if (this.over) run()
@@ -80,7 +86,7 @@ export class TenantCall {
 
   respond(code: number, fields: HttpFields, body: string | Uint8Array): void {
     if (this.over) return
-    this.exchange.respond(code, fields, body)
+    this.exchange.respond(code, this.warnings.length === 0 ? fields : [...fields, ...this.warnings], body)
     this.finish()
   }
 

@@ -36,7 +36,8 @@ const isTenants = `${isMember} || (namespaceObject != null && has(namespaceObjec
 const writes = ["CREATE", "UPDATE"]
 const changes = ["CREATE", "UPDATE", "DELETE"]
 
-const name = `request.name != '' ? request.name : (object != null && has(object.metadata.name) && object.metadata.name != '' ? object.metadata.name : (object != null && has(object.metadata.generateName) ? object.metadata.generateName : ''))`
+/** A collection's deletion has no name, and asks about each object; a creation may have none yet. */
+const name = `has(request.name) && request.name != '' ? request.name : (object != null && has(object.metadata.name) && object.metadata.name != '' ? object.metadata.name : (object != null && has(object.metadata.generateName) ? object.metadata.generateName : (oldObject != null && has(oldObject.metadata.name) ? oldObject.metadata.name : '')))`
 const tenant = `request.userInfo.groups.filter(g, g.startsWith('${MEMBER}'))[0].substring(${MEMBER.length})`
 
 const walls: ReadonlyArray<Wall> = [

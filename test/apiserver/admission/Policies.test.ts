@@ -19,10 +19,15 @@ class PolicyWorld {
     this.cluster.startReady()
   }
 
-  create(resource: string, object: KubeObject): KubeObject | ApiFailure {
+  create(resource: string, object: KubeObject, subresource = ""): KubeObject | ApiFailure {
     let answer: KubeObject | ApiFailure | undefined
     const [group, version] = object.apiVersion.includes("/") ? object.apiVersion.split("/") : ["", object.apiVersion]
-    const target = { resource: gvr(group, version, resource), namespace: object.metadata.namespace ?? "" }
+    const target = {
+      resource: gvr(group, version, resource),
+      namespace: object.metadata.namespace ?? "",
+      name: object.metadata.name ?? "",
+      subresource
+    }
     const { kernel } = this.cluster
     kernel.defer(kernel.process("users"), () => this.client.create(target, object, {}, (got) => (answer = got)))
     kernel.run({ untilMs: kernel.nowMs + 5000, until: () => answer !== undefined })
@@ -113,6 +118,32 @@ describe("a validating policy", () => {
     const lax = new PolicyWorld()
     lax.policy("Validating", { ...conditions, validations, failurePolicy: "Ignore" })
     admitted(lax.deployment(3))
+  })
+
+  it("sees what is created under an object, as the kind that it is", () => {
+    const world = new PolicyWorld()
+    const resourceRules = [
+      { apiGroups: [""], apiVersions: ["v1"], resources: ["pods/binding"], operations: ["CREATE"] }
+    ]
+    world.policy("Validating", {
+      matchConstraints: { resourceRules },
+      validations: [
+        { expression: "request.kind.kind == 'Binding' && request.subResource == 'binding'", message: "no binding" },
+        { expression: "object.target.name != 'kept'", message: "a kept node", reason: "Forbidden" }
+      ]
+    })
+    const containers = [{ name: "c", image: "i" }]
+    const metadata = { name: "p", namespace: "default" }
+    admitted(world.create("pods", { apiVersion: "v1", kind: "Pod", metadata, spec: { containers } }))
+    const bind = (node: string): KubeObject | ApiFailure =>
+      world.create(
+        "pods",
+        { apiVersion: "v1", kind: "Binding", metadata, target: { kind: "Node", name: node } },
+        "binding"
+      )
+    assert.match(refused(bind("kept")).message, /denied request: a kept node$/)
+    const bound = bind("n")
+    assert.notInstanceOf(bound, ApiFailure, bound instanceof ApiFailure ? bound.message : "")
   })
 
   it("reads parameters, and matches by selector of namespace and object", () => {

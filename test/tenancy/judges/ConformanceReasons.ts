@@ -16,23 +16,6 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
   ],
   [/CSIDriver|PersistentVolumes CSI|StorageClasses|VolumeAttributesClass|DeviceClass/, CLASSES],
   [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."],
-  [/API chunking/, "The number of remaining items counts the whole cluster and is never passed on."],
-  [
-    /Endpoints and EndpointSlices pointing to API Server/,
-    "**Open:** a tenant's default namespace has no Service and Endpoints named kubernetes (for this run the Service was made by hand)."
-  ],
-  [
-    /lifecycle of a ResourceQuota/,
-    "**A mistake of ours, open:** the policy kept.tenant.kubezoo.io cannot be evaluated where a collection is deleted."
-  ],
-  [
-    /SubjectReview|406 for a backend/,
-    "**A mistake of ours, open:** some access reviews are refused, with a tenant's label and managed fields in the message."
-  ],
-  [
-    /detect duplicates in a CR/,
-    "**A mistake of ours, open:** a field that a custom resource says twice is not refused."
-  ],
   [
     /listing custom resource definition objects works/,
     "**A mistake of ours, open:** deleting a collection of definitions took longer than the spec waits."

@@ -8,9 +8,9 @@ import { UPSTREAM_PROGRAMS } from "../../front/Upstream.ts"
 import { acceptedOfTenants, startTenantSides, tenantScenes } from "./TenantTour.ts"
 
 const long = process.env["TOUR"] === "long"
-/** Of the shorter form: connections of every kind, custom kinds and watches. */
-const short: ReadonlySet<string> = new Set(["connected", "custom", "watched"])
-const LEAST = long ? 300 : 70
+/** Of the shorter form: connections of every kind, and custom kinds; watches are tested by themselves. */
+const short: ReadonlySet<string> = new Set(["connected", "custom"])
+const LEAST = long ? 300 : 50
 
 describeWith(...UPSTREAM_PROGRAMS, "kubectl")("kubectl as a tenant", (programs) => {
   it("says what it says as a cluster's owner", replayed(600_000), async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../../core/tenancy/check/CheckTenancy.ts"
 import { mutants } from "../../../core/tenancy/check/Mutants.ts"
 import { newRewriter } from "../../../core/tenancy/check/View.ts"
+import { Translation } from "../../../core/tenancy/names/Translation.ts"
 import { runSeed } from "../../Seed.ts"
 
 const runs = Number(process.env["TENANCY_RUNS"] ?? 300)
@@ -37,6 +38,30 @@ describe("planted mistakes", () => {
       missed.map(({ name }) => name),
       []
     )
+  })
+
+  it("in the handler are found by what it asks upstream", () => {
+    const { prototype } = Translation
+    const planted = [
+      ["paths", "namespaceUp"],
+      ["paths", "nameUp"],
+      ["paths", "groupUp"],
+      ["headers", "userUp"],
+      ["headers", "userGroupUp"]
+    ] as const
+    for (const [which, method] of planted) {
+      const whole = prototype[method]
+      const raw = (...names: ReadonlyArray<string>): string => names.at(-1) ?? ""
+      const [invariant] = invariantsNamed(which)
+      if (invariant === undefined) throw new Error(`${which} is gone`)
+      Object.assign(prototype, { [method]: raw })
+      try {
+        const { failure } = checkInvariant(invariant, { runs: 3000, seed: 1, shrink: false })
+        assert.isDefined(failure, `${method} without a prefix`)
+      } finally {
+        Object.assign(prototype, { [method]: whole })
+      }
+    }
   })
 
   it("leave nothing behind, and what is whole is not found", () => {

@@ -59,6 +59,71 @@ describeWith(
     assert.notInclude((await zoo.kubectl("1acme0", ["get", "secrets", "-A"])).out, "shop")
   })
 
+  it("finds the Service of its API server, with the addresses behind", async () => {
+    const service = await zoo.kubectl("acme01", [
+      "get",
+      "service",
+      "kubernetes",
+      "-o",
+      "jsonpath={.spec.ports[0].name}"
+    ])
+    assert.strictEqual(service.out, "https", service.err)
+    const metadata = { name: "kubernetes", namespace: "default" }
+    const ports = [{ name: "https", port: 6443, protocol: "TCP" }]
+    const addresses = [
+      { apiVersion: "v1", kind: "Endpoints", metadata, subsets: [{ addresses: [{ ip: "10.1.2.3" }], ports }] },
+      {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        metadata: { ...metadata, labels: { "kubernetes.io/service-name": "kubernetes" } },
+        addressType: "IPv4",
+        endpoints: [{ addresses: ["10.1.2.3"], conditions: { ready: true } }],
+        ports
+      }
+    ]
+    for (const each of addresses) {
+      const made = await zoo.kubectl("upstream", ["create", "-f", "-"], JSON.stringify(each))
+      assert.strictEqual(made.code, 0, made.err)
+    }
+    await until("the tenant has the addresses", async () => {
+      const read = await zoo.kubectl("acme01", ["get", "endpointslice", "kubernetes", "-o", "name"])
+      return read.code === 0
+    })
+    for (const kind of ["endpoints", "endpointslice"]) {
+      const read = async (who: string, namespace: string): Promise<{ readonly metadata: object }> => {
+        const ran = await zoo.kubectl(who, ["-n", namespace, "get", kind, "kubernetes", "-o", "json"])
+        assert.strictEqual(ran.code, 0, ran.err)
+        return { ...(JSON.parse(ran.out) as { readonly metadata: object }), metadata: {} }
+      }
+      assert.deepStrictEqual(await read("acme01", "default"), await read("upstream", "default"))
+    }
+  })
+
+  it("asks for others, pages, and deletes collections", async () => {
+    const may = await zoo.kubectl("acme01", ["auth", "can-i", "list", "pods", "--as=jane"])
+    assert.strictEqual(may.out.trim(), "no", may.err)
+    const paged = await zoo.ask("acme01", "GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles?limit=1")
+    const { items, metadata } = JSON.parse(paged.body) as { items: Array<object>; metadata: { continue?: string } }
+    assert.lengthOf(items, 1, paged.body)
+    assert.isString(metadata.continue)
+    const quota = await zoo.kubectl("acme01", ["create", "quota", "q", "--hard=pods=9"])
+    assert.strictEqual(quota.code, 0, quota.err)
+    const gone = await zoo.ask("acme01", "DELETE", "/api/v1/namespaces/default/resourcequotas")
+    assert.strictEqual(gone.code, 200, gone.body)
+    const review = await zoo.ask("acme01", "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+      body: JSON.stringify({
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SubjectAccessReview",
+        spec: { user: "jane", groups: ["some"], resourceAttributes: { verb: "list", resource: "pods" } }
+      })
+    })
+    assert.strictEqual(review.code, 201, review.body)
+    assert.strictEqual(
+      (await zoo.ask("acme01", "GET", "/version")).body,
+      (await zoo.upstream.call("GET", "/version")).body
+    )
+  })
+
   it("watches all its namespaces", async () => {
     const watching = zoo.kubectl("1acme0", [
       "get",

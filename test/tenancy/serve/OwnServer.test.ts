@@ -2,7 +2,7 @@
 import { afterAll, assert, beforeAll, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
 import type { Streams } from "#apiserver"
-import { startZoo, type Zoo } from "./Zoo.ts"
+import { startZoo, until, type Zoo } from "./Zoo.ts"
 
 /** Nodes that say back what they hear: an upgraded connection its bytes, a log its pod, a proxied request itself. */
 const echoing: Streams = {
@@ -130,6 +130,134 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.include(applied.body, '"operation":"Apply"')
     const only = await zoo.ask("acme01", "GET", maps, { headers: { accept: "application/vnd.kubernetes.protobuf" } })
     assert.strictEqual(only.code, 406)
+  })
+
+  it("asks what somebody else may do, by kubectl and by review", async () => {
+    const can = (who: string) => zoo.kubectl("acme01", ["auth", "can-i", "list", "pods", `--as=${who}`])
+    const before = await can("jane")
+    assert.strictEqual(before.out.trim(), "no", before.err)
+    assert.notInclude(before.err, "rror from server")
+    const role = ["create", "rolebinding", "janes", "--clusterrole=view", "--user=jane"]
+    const granted = await zoo.kubectl("acme01", role)
+    assert.strictEqual(granted.code, 0, granted.err)
+    await until("jane may", async () => (await can("jane")).out.trim() === "yes")
+    const attributes = { verb: "list", resource: "pods", namespace: "default" }
+    const review = (metadata: object) =>
+      zoo.ask("acme01", "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+        body: JSON.stringify({
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SubjectAccessReview",
+          metadata,
+          spec: { user: "jane", groups: ["some"], resourceAttributes: attributes }
+        })
+      })
+    const reviewed = await review({})
+    assert.strictEqual(reviewed.code, 201, reviewed.body)
+    const { metadata, spec, status } = JSON.parse(reviewed.body) as Record<string, Record<string, unknown>>
+    assert.deepStrictEqual(spec, { user: "jane", groups: ["some"], resourceAttributes: attributes })
+    assert.notProperty(metadata, "labels")
+    assert.strictEqual(status?.["allowed"], true)
+    const own = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    const asTable = await zoo.ask("acme01", "POST", own, {
+      body: '{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","spec":{}}',
+      headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io" }
+    })
+    assert.strictEqual(asTable.code, 406, asTable.body)
+  })
+
+  it("pages through what stands in no namespace", async () => {
+    const path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    const list = async (query: string) => {
+      const answer = await zoo.ask("acme01", "GET", `${path}${query}`)
+      assert.strictEqual(answer.code, 200, answer.body)
+      return JSON.parse(answer.body) as {
+        metadata: { continue?: string; remainingItemCount?: number }
+        items: Array<{ metadata: { name: string } }>
+      }
+    }
+    const whole = (await list("")).items.map(({ metadata }) => metadata.name)
+    const paged: Array<string> = []
+    let token = ""
+    do {
+      const page = await list(`?limit=2${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`)
+      assert.isAtMost(page.items.length, 2)
+      assert.isUndefined(page.metadata.remainingItemCount)
+      paged.push(...page.items.map(({ metadata }) => metadata.name))
+      token = page.metadata.continue ?? ""
+    } while (token !== "" && paged.length <= whole.length)
+    assert.deepStrictEqual(paged, whole)
+    assert.isAtLeast(whole.length, 4)
+    assert.strictEqual((await zoo.ask("acme01", "GET", `${path}?limit=1&continue=b3RoZXI`)).code, 400)
+    // How much is left of one namespace is nobody else's.
+    const maps = await zoo.ask("acme01", "GET", "/api/v1/namespaces/default/configmaps?limit=1")
+    assert.match(maps.body, /"remainingItemCount":[1-9]/)
+  })
+
+  it("deletes collections of what the platform keeps something among", async () => {
+    const quota = await zoo.kubectl("acme01", ["create", "quota", "q", "--hard=pods=9"])
+    assert.strictEqual(quota.code, 0, quota.err)
+    const gone = await zoo.ask("acme01", "DELETE", "/api/v1/namespaces/default/resourcequotas")
+    assert.strictEqual(gone.code, 200, gone.body)
+    assert.strictEqual((await zoo.kubectl("acme01", ["get", "quota", "-o", "name"])).out, "")
+  })
+
+  it("follows the references that a definition declares, from its first object on", async () => {
+    const definition = {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: {
+        name: "links.acme.io",
+        annotations: { "tenant.kubezoo.io/references": '[{"path":"spec.to[].namespace","is":"namespace"}]' }
+      },
+      spec: {
+        group: "acme.io",
+        scope: "Namespaced",
+        names: { plural: "links", singular: "link", kind: "Link", listKind: "LinkList" },
+        versions: [
+          {
+            name: "v1",
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } }
+          }
+        ]
+      }
+    }
+    const made = await zoo.kubectl("acme01", ["create", "-f", "-"], JSON.stringify(definition))
+    assert.strictEqual(made.code, 0, made.err)
+    const links = "/apis/acme.io/v1/namespaces/default/links"
+    const link = {
+      apiVersion: "acme.io/v1",
+      kind: "Link",
+      metadata: { name: "l" },
+      spec: { to: [{ namespace: "shop" }] }
+    }
+    await until("links are served", async () => {
+      const answer = await zoo.ask("acme01", "POST", links, { body: JSON.stringify(link) })
+      return answer.code === 201
+    })
+    const stored = await zoo.upstream.call("GET", "/apis/acme01-acme.io/v1/namespaces/acme01-default/links/l")
+    assert.include(stored.body, '"namespace":"acme01-shop"')
+    const seen = await zoo.ask("acme01", "GET", `${links}/l`)
+    assert.deepStrictEqual((JSON.parse(seen.body) as { spec: unknown }).spec, link.spec)
+    const twice = "apiVersion: acme.io/v1\nkind: Link\nmetadata: { name: t }\nspec:\n  a: 1\n  a: 2\n"
+    const apply = (validation: string) =>
+      zoo.ask("acme01", "PATCH", `${links}/t?fieldManager=m&fieldValidation=${validation}`, {
+        body: twice,
+        headers: { "content-type": "application/apply-patch+yaml" }
+      })
+    const strict = await apply("Strict")
+    assert.strictEqual(strict.code, 400, strict.body)
+    assert.include(strict.body, 'line 6: key \\"a\\" already set in map')
+    const warned = await apply("Warn")
+    assert.strictEqual(warned.code, 201, warned.body)
+    assert.include(warned.headers, 'line 6: key \\"a\\" already set in map')
+  })
+
+  it("says its version in upstream's own bytes", async () => {
+    const upstream = await zoo.upstream.call("GET", "/version")
+    const own = await zoo.ask("acme01", "GET", "/version")
+    assert.strictEqual(own.body, upstream.body)
   })
 
   it("patches, labels and deletes", async () => {
