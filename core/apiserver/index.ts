@@ -9,6 +9,7 @@ export type {
   Authorizer
 } from "./Access.ts"
 export { admissionPlugins, type AdmissionOptions } from "./admission/Plugins.ts"
+export { BASELINE_CAPABILITIES, BASELINE_SYSCTLS } from "./admission/PodSecurityChecks.ts"
 export { podAmounts, type Amounts } from "./admission/PodAmounts.ts"
 export { isCountedBy, isInScopes, quotaUsage } from "./admission/QuotaUsage.ts"
 export { quotaStatus } from "./admission/ResourceQuota.ts"

@@ -6,7 +6,7 @@ import { assert, describe, it } from "vitest"
 import { type Client, Failures, type KubeObject } from "#kube"
 import { parameters } from "./Generators.ts"
 import { node, pod } from "./Objects.ts"
-import { amount } from "./Reference.ts"
+import { amount } from "./ReferenceRules.ts"
 import { SchedulerWorld } from "./SchedulerWorld.ts"
 
 const HOST = "kubernetes.io/hostname"

@@ -56,7 +56,8 @@ const appArmor = ({ containers, metadata, security }: Pod): string | undefined =
   return `${who.join(" and ")} must not set AppArmor profile type to ${quoted(values)}`
 }
 
-const DEFAULT_CAPABILITIES: ReadonlySet<string> = new Set([
+/** Capabilities that a container may add under the baseline of pod security. */
+export const BASELINE_CAPABILITIES: ReadonlySet<string> = new Set([
   "AUDIT_WRITE",
   "CHOWN",
   "DAC_OVERRIDE",
@@ -76,9 +77,9 @@ const added = (container: Fields): ReadonlyArray<string> =>
   textsOf(fieldsOf(securityOf(container)["capabilities"])["add"])
 
 const capabilitiesBaseline = ({ containers }: Pod): string | undefined => {
-  const bad = containers.filter((container) => added(container).some((name) => !DEFAULT_CAPABILITIES.has(name)))
+  const bad = containers.filter((container) => added(container).some((name) => !BASELINE_CAPABILITIES.has(name)))
   if (bad.length === 0) return undefined
-  const names = sortedSet(bad.flatMap(added).filter((name) => !DEFAULT_CAPABILITIES.has(name)))
+  const names = sortedSet(bad.flatMap(added).filter((name) => !BASELINE_CAPABILITIES.has(name)))
   return `${named(bad)} must not include ${quoted(names)} in securityContext.capabilities.add`
 }
 
@@ -198,7 +199,8 @@ const seccompRestricted = (pod: Pod): string | undefined => {
     : `pod or ${named(bad)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"`
 }
 
-const SYSCTLS: ReadonlySet<string> = new Set([
+/** Kernel parameters that a pod may set under the baseline of pod security. */
+export const BASELINE_SYSCTLS: ReadonlySet<string> = new Set([
   "kernel.shm_rmid_forced",
   "net.ipv4.ip_local_port_range",
   "net.ipv4.tcp_syncookies",
@@ -218,7 +220,7 @@ const SYSCTLS: ReadonlySet<string> = new Set([
 const sysctls = ({ security }: Pod): string | undefined => {
   const bad = itemsOf(security["sysctls"])
     .map(nameOf)
-    .filter((name) => !SYSCTLS.has(name))
+    .filter((name) => !BASELINE_SYSCTLS.has(name))
   return bad.length === 0 ? undefined : bad.join(", ")
 }
 

@@ -3,7 +3,7 @@
 // AND over its fields, so two rules differ if they differ in one field while all others can be satisfied: one field varies at a time.
 import type { UserInfo } from "#apiserver"
 import { requestInfo, RequestInfoInvalid } from "#kube"
-import { type DispatchRule, isNegated, prefixOf, serviceAccountUser } from "../policy/DispatchRule.ts"
+import { type DispatchRule, isNegated, prefixOf, serviceAccountUser, unsaid } from "../policy/DispatchRule.ts"
 import { originalMatches } from "../policy/OriginalEvaluator.ts"
 import { ruleAgrees } from "../policy/ReferenceEvaluator.ts"
 import type { RequestFacts } from "../policy/RequestFacts.ts"
@@ -73,17 +73,7 @@ const factsOf = (sample: Sample): RequestFacts => {
 }
 
 /** The fields that both know: what is ours alone must not hide a difference. */
-const shared = (rule: DispatchRule): DispatchRule => ({
-  ...rule,
-  namespaces: [],
-  userAgents: [],
-  sourceCIDRs: [],
-  labelSelectors: [],
-  fieldSelectors: [],
-  resourceVersions: [],
-  longRunning: undefined,
-  percentage: 100
-})
+const shared = (rule: DispatchRule): DispatchRule => ({ ...rule, ...unsaid })
 
 /** What each field of a sample may be, by the rule's own words. */
 const variantsOf = (rule: DispatchRule): ReadonlyArray<ReadonlyArray<Partial<Sample>>> => {

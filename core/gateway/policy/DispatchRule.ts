@@ -65,6 +65,18 @@ export const listFields: ReadonlyArray<ListField> = [
   "resourceVersions"
 ]
 
+/** The fields that KubeGateway's rules do not have, where a rule does not speak of them: they agree with every request. */
+export const unsaid = {
+  namespaces: [],
+  userAgents: [],
+  sourceCIDRs: [],
+  labelSelectors: [],
+  fieldSelectors: [],
+  resourceVersions: [],
+  longRunning: undefined,
+  percentage: 100
+} satisfies Partial<DispatchRule>
+
 /** A rule that says nothing: it agrees with no request. */
 export const emptyRule: DispatchRule = {
   verbs: [],
@@ -75,14 +87,7 @@ export const emptyRule: DispatchRule = {
   serviceAccounts: [],
   userGroups: [],
   nonResourceURLs: [],
-  namespaces: [],
-  userAgents: [],
-  sourceCIDRs: [],
-  labelSelectors: [],
-  fieldSelectors: [],
-  resourceVersions: [],
-  longRunning: undefined,
-  percentage: 100
+  ...unsaid
 }
 
 /** Whether an item says what is not to be. */

@@ -1,6 +1,6 @@
 // Where a serving gateway's configuration comes from: a control plane of its own, any API server, or a folder.
 // Owns opening one of the three for the life of a scope; refuses to judge what they say.
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import {
   defaultServerOptions,
   inProcessClient,
@@ -13,7 +13,7 @@ import { type ApiFailure, type Client, httpClient, loadAccess, machineClockwork 
 import type { ConfigStore } from "../config/ConfigStore.ts"
 import { type ConfigSource, followApi } from "../source/ApiSource.ts"
 import { controlDefinitions } from "../source/ControlDefinitions.ts"
-import { followFolder } from "../source/FolderAdapter.ts"
+import { followFolder, isFolder } from "../source/FolderAdapter.ts"
 
 /** One of the three ways. */
 export type ConfigChoice =
@@ -39,6 +39,13 @@ export interface OpenConfig {
   readonly control: RunningApiServer | undefined
   /** Where it comes from, for people. */
   readonly place: string
+}
+
+/** There is no folder of that name to read clusters from. */
+export class ConfigFolderMissing extends Data.TaggedError("ConfigFolderMissing")<{ readonly folder: string }> {
+  override get message(): string {
+    return `--config-dir ${this.folder}: there is no such folder`
+  }
 }
 
 export interface ConfigNeeds {
@@ -89,8 +96,13 @@ const openApi = Effect.fnUntraced(function* (choice: Extract<ConfigChoice, { kin
   return open
 })
 
-const openFolder = (choice: Extract<ConfigChoice, { kind: "folder" }>, { say, store }: ConfigNeeds) =>
-  Effect.acquireRelease(
+const openFolder = Effect.fnUntraced(function* (
+  choice: Extract<ConfigChoice, { kind: "folder" }>,
+  { say, store }: ConfigNeeds
+) {
+  // One that goes later keeps what it said; one that never was is a slip of the pen.
+  if (!isFolder(choice.folder)) return yield* new ConfigFolderMissing({ folder: choice.folder })
+  const source = yield* Effect.acquireRelease(
     Effect.sync(() =>
       followFolder({
         folder: choice.folder,
@@ -99,8 +111,11 @@ const openFolder = (choice: Extract<ConfigChoice, { kind: "folder" }>, { say, st
         onProblem: (file, message) => say(`${file}: ${message}`)
       })
     ),
-    (source) => Effect.sync(source.stop)
-  ).pipe(Effect.map((source): OpenConfig => ({ source, client: undefined, control: undefined, place: choice.folder })))
+    (followed) => Effect.sync(followed.stop)
+  )
+  const open: OpenConfig = { source, client: undefined, control: undefined, place: choice.folder }
+  return open
+})
 
 /** Opens the configuration that was chosen. */
 export const openConfig = Effect.fn("gateway.config")(function* (choice: ConfigChoice, needs: ConfigNeeds) {

@@ -141,5 +141,8 @@ class FolderSource implements ConfigSource {
   }
 }
 
+/** Whether a path leads to a folder. */
+export const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
 /** Follows the manifests of a folder into a store, until it is stopped. */
 export const followFolder = (options: FolderOptions): ConfigSource => new FolderSource(options)

@@ -1,12 +1,12 @@
 // Discovery as one tenant sees it: upstream's, less what is not served to tenants and what is another's, under the tenant's own names.
 // Owns the aggregated and the old documents; refuses to ask upstream, which the catalog does.
-import { createHash } from "node:crypto"
 import { isJsonObject, type Json, type JsonObject } from "#kube"
 import { parseAccept } from "#apiserver"
 import type { TenantCall } from "../serve/TenantCall.ts"
 import type { TenantScope } from "../serve/Scopes.ts"
 import { isReadOnly, isServed, subresourceForm } from "../walls/Routes.ts"
 import type { Catalog, ServedGroup, ServedResource, ServedVersion } from "./Catalog.ts"
+import { notFound, sendDocument } from "./Documents.ts"
 
 interface TenantVersion {
   readonly version: string
@@ -188,20 +188,9 @@ const apiVersions = {
 }
 
 const document = (call: TenantCall, value: unknown, version?: string): void => {
-  const body = `${JSON.stringify(value)}\n`
-  const etag = `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`
   const type =
     version === undefined
       ? "application/json"
       : `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`
-  const fields = [
-    ["content-type", type],
-    ["etag", etag],
-    ["vary", "Accept"]
-  ] as const
-  if (call.exchange.header("if-none-match") === etag) call.respond(304, fields, "")
-  else call.respond(200, fields, body)
+  sendDocument(call, `${JSON.stringify(value)}\n`, type)
 }
-
-const notFound = (call: TenantCall): void =>
-  call.respond(404, [["content-type", "text/plain; charset=utf-8"]], "404 page not found\n")

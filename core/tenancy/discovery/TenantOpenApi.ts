@@ -1,6 +1,5 @@
 // OpenAPI as one tenant sees it: upstream's documents, less the paths and schemas of others, under the tenant's own group names.
 // Owns cutting and renaming; refuses to describe anything by itself.
-import { createHash } from "node:crypto"
 import { openApiV2Bytes, parseAccept } from "#apiserver"
 import { ApiFailure, isJsonObject, type Json, type JsonObject } from "#kube"
 import type { HttpFields } from "#net"
@@ -10,6 +9,7 @@ import { isReadOnly, isServed } from "../walls/Routes.ts"
 import { ask, fieldOf, jsonOf, type Upstream } from "../upstream/Upstream.ts"
 import type { Catalog } from "./Catalog.ts"
 import { cutDocument } from "./OpenApiCut.ts"
+import { notFound, sendDocument } from "./Documents.ts"
 
 /** How kubectl asks for version 2. */
 const V2_PROTOBUF = "com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -19,9 +19,6 @@ const jsonOnly: HttpFields = [["accept", "application/json"]]
 
 const prefersProtobuf = (accept: string | undefined): boolean =>
   accept !== undefined && parseAccept(accept)[0]?.subtype === V2_PROTOBUF
-
-const etagOf = (body: string | Uint8Array): string =>
-  `"${createHash("sha256").update(body).digest("hex").toUpperCase()}"`
 
 /** Documents that are kept cut, so that a client which asks again costs nothing. */
 const KEPT_MAX = 64
@@ -93,7 +90,7 @@ export class TenantOpenApi {
         const hash = typeof url === "string" ? (/[?&]hash=([0-9A-Fa-f]+)/.exec(url)?.[1] ?? "") : ""
         own[down] = { serverRelativeURL: `/openapi/v3/${down}?hash=${hash}` }
       }
-      send(call, `${JSON.stringify({ paths: own })}\n`, "application/json")
+      sendDocument(call, `${JSON.stringify({ paths: own })}\n`, "application/json")
     })
   }
 
@@ -118,15 +115,16 @@ export class TenantOpenApi {
     if (this.pathDown(call.scope, up.join("/")) !== rest.join("/")) return notFound(call)
     this.fetch(call, `/openapi/v3/${up.map(encodeURIComponent).join("/")}`, (value) => {
       if (!isJsonObject(value)) return notFound(call)
-      send(call, `${JSON.stringify(this.cut(call.scope, value))}\n`, "application/json")
+      sendDocument(call, `${JSON.stringify(this.cut(call.scope, value))}\n`, "application/json")
     })
   }
 
   private v2(call: TenantCall, value: Json): void {
     if (!isJsonObject(value)) return notFound(call)
     const cut = this.cut(call.scope, value)
-    if (prefersProtobuf(call.exchange.header("accept"))) return send(call, openApiV2Bytes(cut), V2_PROTOBUF_TYPE)
-    send(call, `${JSON.stringify(cut)}\n`, "application/json")
+    if (prefersProtobuf(call.exchange.header("accept")))
+      return sendDocument(call, openApiV2Bytes(cut), V2_PROTOBUF_TYPE)
+    sendDocument(call, `${JSON.stringify(cut)}\n`, "application/json")
   }
 
   private cut(scope: TenantScope, value: JsonObject): JsonObject {
@@ -144,17 +142,3 @@ export class TenantOpenApi {
     })
   }
 }
-
-const send = (call: TenantCall, body: string | Uint8Array, type: string): void => {
-  const etag = etagOf(body)
-  const fields = [
-    ["content-type", type],
-    ["etag", etag],
-    ["vary", "Accept"]
-  ] as const
-  if (call.exchange.header("if-none-match") === etag) call.respond(304, fields, "")
-  else call.respond(200, fields, body)
-}
-
-const notFound = (call: TenantCall): void =>
-  call.respond(404, [["content-type", "text/plain; charset=utf-8"]], "404 page not found\n")

@@ -1,6 +1,7 @@
 // What a tenant's pod may not ask of the node that it shares with others: the baseline of Kubernetes' pod security, and what reaches
 // past the pod's own network.
 // Owns these expressions in CEL over a pod; refuses to depend on labels of namespaces, which tenants write.
+import { BASELINE_CAPABILITIES, BASELINE_SYSCTLS } from "#apiserver"
 
 export interface Rule {
   readonly expression: string
@@ -24,36 +25,7 @@ const contexts = (of: (context: string) => string, pod: boolean): string => {
   return pod ? `(!has(object.spec.securityContext) || (${of("object.spec.securityContext")})) && ${own}` : own
 }
 
-const capabilities = [
-  "AUDIT_WRITE",
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "MKNOD",
-  "NET_BIND_SERVICE",
-  "SETFCAP",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-  "SYS_CHROOT"
-]
-
-const sysctls = [
-  "kernel.shm_rmid_forced",
-  "net.ipv4.ip_local_port_range",
-  "net.ipv4.ip_unprivileged_port_start",
-  "net.ipv4.tcp_syncookies",
-  "net.ipv4.ping_group_range",
-  "net.ipv4.ip_local_reserved_ports",
-  "net.ipv4.tcp_keepalive_time",
-  "net.ipv4.tcp_fin_timeout",
-  "net.ipv4.tcp_keepalive_intvl",
-  "net.ipv4.tcp_keepalive_probes"
-]
-
-const listOf = (texts: ReadonlyArray<string>): string => `[${texts.map((text) => `'${text}'`).join(", ")}]`
+const listOf = (texts: ReadonlySet<string>): string => `[${Array.from(texts, (text) => `'${text}'`).join(", ")}]`
 
 const hostRules: ReadonlyArray<Rule> = ["hostNetwork", "hostPID", "hostIPC"].map((field) => ({
   expression: `!has(object.spec.${field}) || !object.spec.${field}`,
@@ -82,7 +54,7 @@ export const podRules: ReadonlyArray<Rule> = [
   {
     expression: contexts(
       (context) =>
-        `!has(${context}.capabilities) || !has(${context}.capabilities.add) || ${context}.capabilities.add.all(a, a in ${listOf(capabilities)})`,
+        `!has(${context}.capabilities) || !has(${context}.capabilities.add) || ${context}.capabilities.add.all(a, a in ${listOf(BASELINE_CAPABILITIES)})`,
       false
     ),
     message: "spec.containers[*].securityContext.capabilities.add: only what containers have by themselves"
@@ -114,7 +86,7 @@ export const podRules: ReadonlyArray<Rule> = [
     message: "securityContext.windowsOptions.hostProcess: must not be true"
   },
   {
-    expression: `${absent("object.spec.securityContext")} || !has(object.spec.securityContext.sysctls) || object.spec.securityContext.sysctls.all(s, s.name in ${listOf(sysctls)})`,
+    expression: `${absent("object.spec.securityContext")} || !has(object.spec.securityContext.sysctls) || object.spec.securityContext.sysctls.all(s, s.name in ${listOf(BASELINE_SYSCTLS)})`,
     message: "spec.securityContext.sysctls: only what Kubernetes calls safe"
   },
   {
