@@ -23,6 +23,8 @@ export interface FrontCertificates {
   readonly server: PemPair
   /** What the front shows the upstream: a member of system:masters. */
   readonly front: PemPair
+  /** The same two, issued once more: what a renewal gives. */
+  readonly renewed: { readonly server: PemPair; readonly front: PemPair }
   /** By user, the administrator among them. */
   readonly users: Readonly<Record<string, PemPair>>
 }
@@ -118,11 +120,14 @@ const makeAll = async (front: Front): Promise<FrontCertificates> => {
     leaf({ subject: `O=${group}, CN=${user}`, usage: clientAuth, hosts: false })
   const users: Record<string, PemPair> = { [userName(adminUser, 0)]: await client(adminUser, "system:masters") }
   for (const user of usersOf(front)) users[user] = await client(user, loadGroup)
+  const server = (): Promise<PemPair> => leaf({ subject: `CN=${clusterHost}`, usage: serverAuth, hosts: true })
+  const own = (): Promise<PemPair> => client("wharf-front", "system:masters")
   return {
     ca,
     caKey,
-    server: await leaf({ subject: `CN=${clusterHost}`, usage: serverAuth, hosts: true }),
-    front: await client("wharf-front", "system:masters"),
+    server: await server(),
+    front: await own(),
+    renewed: { server: await server(), front: await own() },
     users
   }
 }
