@@ -12,4 +12,6 @@ export {
 } from "./Assets.ts"
 export { assetsCommand } from "./AssetsCommand.ts"
 export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
+export { type Child, type ChildCommand, freePort, launch, ServerFailed, stop } from "./process/ChildServer.ts"
+export { guard } from "./process/Reaper.ts"
 export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"
