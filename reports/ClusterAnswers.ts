@@ -7,7 +7,19 @@ import type { Answer } from "./Judge.ts"
 /** The answers about a cluster. */
 export const clusterAnswers = (summary: ClusterSummary): ReadonlyArray<Answer> => [sizeOf(summary), slosOf(summary)]
 
-const sizeOf = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): Answer => {
+const sizeOf = (summary: ClusterSummary): Answer => (summary.isSimulated ? simulatedSize(summary) : realSize(summary))
+
+const realSize = ({ cluster, name, record, runs }: ClusterSummary): Answer => ({
+  question: `Real programs (${name})`,
+  answer: `${formatVirtual(cluster.virtualMs)} lived`,
+  tone: "plain",
+  details: [
+    `${formatPlural(cluster.nodes, "hollow node")} and up to ${formatPlural(cluster.podsMax, "pod")}, ${formatBytes(cluster.residentMaxBytes)} of memory in all programs, ${formatPlural(runs, "run")}`,
+    `store ${name} ${record.backend.version}, kube-apiserver ${record.backend.settings["kube-apiserver"] ?? "of unknown version"}, seed ${formatCount(record.seed)}`
+  ]
+})
+
+const simulatedSize = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): Answer => {
   const { eventLogHash, nodes, podsMax, residentMaxBytes, virtualMs, wallMs } = cluster
   const repeated = runs > 1 && isRepeatable ? `, the same in ${formatPlural(runs, "run")}` : ""
   return {
@@ -21,7 +33,7 @@ const sizeOf = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): 
   }
 }
 
-const slosOf = ({ cluster }: ClusterSummary): Answer => {
+const slosOf = ({ cluster, isSimulated }: ClusterSummary): Answer => {
   const judged = judgedCalls(cluster)
   const missed = judged.filter(({ share }) => share > 1)
   const { whole } = cluster.podStarts
@@ -38,6 +50,6 @@ const slosOf = ({ cluster }: ClusterSummary): Answer => {
     question: "Kubernetes’ SLOs",
     answer: worst === undefined ? "Nothing measured" : count === 0 ? "Kept" : `${count} missed`,
     tone: worst === undefined ? "warn" : count === 0 ? "good" : "warn",
-    details: [calls, starts, "in virtual time, on the modelled network and disk"]
+    details: [calls, starts, isSimulated ? "in virtual time, on the modelled network and disk" : "in real time"]
   }
 }

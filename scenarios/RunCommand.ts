@@ -33,7 +33,7 @@ const flags = {
   ),
   target: Flag.Literals("target", targets).pipe(
     Flag.withDescription(
-      "Where the cluster lives, instead of the file's: sim, in virtual time; process, for a load on stores alone; kind and kubeconfig come later"
+      "Where the cluster lives, instead of the file's: sim, in virtual time; process, on real programs of this machine, in real time; kind and kubeconfig come later"
     ),
     Flag.optional
   ),
@@ -143,9 +143,14 @@ const planOf = Effect.fnUntraced(function* ({
   const sets = overridesOf(set, { seed, target })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
-  const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined
+  // A real control plane stands on a store, which the backends name as for a load on stores.
+  const isReal = scenario.cluster !== undefined && (scenario.target ?? "sim") !== "sim"
+  const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined || isReal
   if (Option.isSome(backend) && !hasLoad) {
-    return yield* new Misplaced({ reason: "--backend names what is put under load, and this scenario loads nothing" })
+    return yield* new Misplaced({
+      reason:
+        "--backend names what is put under load, and this scenario loads nothing; with --target process it names the store"
+    })
   }
   const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
   const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })

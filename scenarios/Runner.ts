@@ -154,14 +154,22 @@ const writeRecord = (directory: string, record: RunRecord) =>
   })
 
 /** The runs of the scenario's cluster, where it has one. */
-const allClusterRuns = (options: RunnerOptions, directory: string, of: number) =>
+const allClusterRuns = (options: RunnerOptions, directory: string, of: number, stores: ReadonlyArray<Backend>) =>
   Effect.gen(function* () {
     const { command, curve, loaded, progress, repeats } = options
     const { cluster } = loaded.scenario
     if (cluster === undefined) return []
-    const records = yield* clusterRuns({ loaded, cluster, repeats, of, command, directory, curve, progress }).pipe(
-      Effect.catchTag("PlatformError", (cause) => Effect.fail(unusable(directory)(cause)))
-    )
+    const records = yield* clusterRuns({
+      loaded,
+      cluster,
+      repeats,
+      of,
+      command,
+      directory,
+      curve,
+      progress,
+      stores
+    }).pipe(Effect.catchTag("PlatformError", (cause) => Effect.fail(unusable(directory)(cause))))
     yield* Effect.forEach(records, (record) => writeRecord(directory, record))
     return records
   })
@@ -189,12 +197,14 @@ const allFrontRuns = (options: RunnerOptions, directory: string, before: number)
 export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  const { cluster, phases } = options.loaded.scenario
-  const backends = phases.length === 0 ? [] : yield* chooseBackends(options)
+  const { cluster, phases, target } = options.loaded.scenario
+  const isReal = cluster !== undefined && (target ?? "sim") !== "sim"
+  const chosen = phases.length === 0 && !isReal ? [] : yield* chooseBackends(options)
+  const [stores, backends] = [isReal ? chosen : [], phases.length === 0 ? [] : chosen]
   const directory = yield* outputDirectory(options)
-  const before = cluster === undefined ? 0 : options.repeats
+  const before = cluster === undefined ? 0 : options.repeats * Math.max(1, stores.length)
   const records = [
-    ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats)),
+    ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats, stores)),
     ...(yield* allStoreRuns(options, backends, directory, before)),
     ...(yield* allFrontRuns(options, directory, before))
   ]

@@ -120,7 +120,19 @@ const clusterSloProblems = (
   return [{ path: [...path, "of"], rule: `${metric} is about the cluster as a whole and takes no name` }]
 }
 
-const laterTargets: ReadonlySet<string> = new Set(["kind", "kubeconfig"])
+/** Faults that only a simulated network, disk or clock has. */
+const simulatedFaults: ReadonlySet<string> = new Set([
+  "partition",
+  "one-way",
+  "bad-link",
+  "disk-stall",
+  "disk-full",
+  "disk-fails",
+  "disk-lies",
+  "clock-skew",
+  "noisy-tenant",
+  "slow-watcher"
+])
 
 const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> => {
   if (target === undefined) return []
@@ -130,8 +142,18 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
   }
   if (target === "sim") return []
-  const when = laterTargets.has(target) ? "comes with a later release" : "comes with a later release for clusters"
-  return [{ path, rule: `${target} ${when}; a cluster runs with target sim, from the same file` }]
+  if (target !== "process")
+    return [{ path, rule: `${target} comes with a later release; a cluster runs with target sim or process` }]
+  return cluster.faults.flatMap(({ kind }, at) =>
+    simulatedFaults.has(kind)
+      ? [
+          {
+            path: ["cluster", "faults", at, "kind"],
+            rule: `${kind} is done to a simulated cluster only, not with target process`
+          }
+        ]
+      : []
+  )
 }
 
 /** Every broken rule across fields, with the path of the field to change. */
