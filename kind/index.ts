@@ -16,6 +16,7 @@ export {
   type ControlPlaneOptions,
   openControlPlane,
   type PlaneProcess,
+  type PlaneServices,
   type PlaneStore,
   PlaneUnusable,
   type RunningPlane

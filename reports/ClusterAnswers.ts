@@ -9,15 +9,23 @@ export const clusterAnswers = (summary: ClusterSummary): ReadonlyArray<Answer> =
 
 const sizeOf = (summary: ClusterSummary): Answer => (summary.isSimulated ? simulatedSize(summary) : realSize(summary))
 
-const realSize = ({ cluster, name, record, runs }: ClusterSummary): Answer => ({
-  question: `Real programs (${name})`,
-  answer: `${formatVirtual(cluster.virtualMs)} lived`,
-  tone: "plain",
-  details: [
-    `${formatPlural(cluster.nodes, "hollow node")} and up to ${formatPlural(cluster.podsMax, "pod")}, ${formatBytes(cluster.residentMaxBytes)} of memory in all programs, ${formatPlural(runs, "run")}`,
-    `store ${name} ${record.backend.version}, kube-apiserver ${record.backend.settings["kube-apiserver"] ?? "of unknown version"}, seed ${formatCount(record.seed)}`
-  ]
-})
+const realSize = ({ cluster, name, record, runs }: ClusterSummary): Answer => {
+  const { backend, seed, target } = record
+  const { nodes, podsMax, residentMaxBytes, virtualMs } = cluster
+  const memory = residentMaxBytes === 0 ? "" : `, ${formatBytes(residentMaxBytes)} of memory in all programs`
+  const existing = target === "kubeconfig"
+  return {
+    question: existing ? `On ${name}` : `Real programs (${name})`,
+    answer: `${formatVirtual(virtualMs)} lived`,
+    tone: "plain",
+    details: [
+      `${formatPlural(nodes, existing ? "node" : "hollow node")} and up to ${formatPlural(podsMax, "pod")}${memory}, ${formatPlural(runs, "run")}`,
+      existing
+        ? `in namespaces of its own on ${backend.settings["server"] ?? "an existing cluster"}, seed ${formatCount(seed)}`
+        : `store ${name} ${backend.version}, kube-apiserver ${backend.settings["kube-apiserver"] ?? "of unknown version"}, seed ${formatCount(seed)}`
+    ]
+  }
+}
 
 const simulatedSize = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): Answer => {
   const { eventLogHash, nodes, podsMax, residentMaxBytes, virtualMs, wallMs } = cluster

@@ -142,19 +142,30 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
   }
   if (target === "sim") return []
-  if (target !== "process")
-    return [{ path, rule: `${target} comes with a later release; a cluster runs with target sim or process` }]
-  return cluster.faults.flatMap(({ kind }, at) =>
-    simulatedFaults.has(kind)
-      ? [
-          {
-            path: ["cluster", "faults", at, "kind"],
-            rule: `${kind} is done to a simulated cluster only, not with target process`
-          }
-        ]
+  if (target === "kind") {
+    return [{ path, rule: "kind comes with a later release; a cluster runs with target sim, process or kubeconfig" }]
+  }
+  const existing = target === "kubeconfig" ? existingProblems(cluster) : []
+  const faults = cluster.faults.flatMap(({ kind }, at) =>
+    simulatedFaults.has(kind) || target === "kubeconfig"
+      ? [{ path: ["cluster", "faults", at, "kind"], rule: `${kind} is not done to a cluster with target ${target}` }]
       : []
   )
+  return [...existing, ...faults]
 }
+
+/** On a cluster of others nothing is made outside the run's own namespaces. */
+const existingProblems = ({ actions, priorityClasses }: NonNullable<Scenario["cluster"]>): ReadonlyArray<Problem> => [
+  ...priorityClasses.map((_, at) => ({
+    path: ["cluster", "priorityClasses", at],
+    rule: "priority classes belong to the whole cluster, and are not made with target kubeconfig"
+  })),
+  ...actions.flatMap(({ kind }, at) =>
+    kind === "upgrade-nodes"
+      ? [{ path: ["cluster", "actions", at, "kind"], rule: "nodes are not upgraded with target kubeconfig" }]
+      : []
+  )
+]
 
 /** Every broken rule across fields, with the path of the field to change. */
 export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => {

@@ -3,16 +3,16 @@
 import type { CostPoint, RunRecord } from "#reports"
 import { replayCommand } from "#sim"
 import { Clock, Effect, FileSystem, Path } from "effect"
-import type { Backend } from "../backends/Backend.ts"
 import { describeMachine, describeVersions, loadNow } from "../Machine.ts"
 import { finishedClusterLine } from "./ClusterProgress.ts"
 import type { Progress, RunLabel } from "../Progress.ts"
 import { orderLetters, type PlannedRun, runOrder } from "../RunOrder.ts"
 import type { LoadedScenario } from "../ScenarioFile.ts"
+import type { RealTarget } from "../targets/RealTarget.ts"
 import type { WorldResult } from "../world/Protocol.ts"
 import type { Cluster } from "./Cluster.ts"
 import { measureCurve, recordCluster, runCluster, simBackend } from "./ClusterRun.ts"
-import { runOnProcesses } from "./ProcessRun.ts"
+import { runReal } from "./RealRun.ts"
 
 /** What the runs of a cluster need. */
 export interface ClusterRunsOptions {
@@ -25,8 +25,8 @@ export interface ClusterRunsOptions {
   readonly directory: string
   /** Sizes of the cost curve; empty for none. */
   readonly curve: ReadonlyArray<number>
-  /** Stores below control planes of real programs; empty where the cluster is simulated. */
-  readonly stores: ReadonlyArray<Backend>
+  /** Where the cluster really lives; empty where it is simulated. */
+  readonly targets: ReadonlyArray<RealTarget>
   readonly progress: Progress
 }
 
@@ -95,21 +95,19 @@ const sameRun = (records: ReadonlyArray<RunRecord>): ReadonlyArray<RunRecord> =>
   })
 }
 
-const oneRealRun = (options: ClusterRunsOptions, planned: PlannedRun<Backend>) =>
+const oneRealRun = (options: ClusterRunsOptions, planned: PlannedRun<RealTarget>) =>
   Effect.gen(function* () {
-    const { cluster, command, directory, loaded, of, progress, repeats, stores } = options
-    const { backend, position, repeat } = planned
-    const label: RunLabel = { position, of, backend: backend.name }
+    const { cluster, command, directory, loaded, of, progress, repeats, targets } = options
+    const { backend: target, position, repeat } = planned
+    const label: RunLabel = { position, of, backend: target.name }
     const loadBefore = loadNow()
     const startedAt = yield* Clock.currentTimeMillis
-    progress.step(`[${position + 1}/${of}] ${backend.name} ${backend.version}  starting the control plane …`)
-    const { real, result } = yield* runOnProcesses(loaded, cluster, backend, directory, (now) =>
-      progress.cluster(label, now)
-    )
+    progress.step(`[${position + 1}/${of}] ${target.name} ${target.version}  opening the cluster …`)
+    const { real, result } = yield* runReal(loaded, cluster, target, directory, (now) => progress.cluster(label, now))
     const record = recordCluster(result, cluster, {
       loaded,
       command,
-      repeat: { index: repeat, of: repeats, position, order: orderLetters(stores, repeats) },
+      repeat: { index: repeat, of: repeats, position, order: orderLetters(targets, repeats) },
       machine: describeMachine(loadBefore, loadNow()),
       versions: describeVersions(),
       startedAt,
@@ -124,9 +122,9 @@ const oneRealRun = (options: ClusterRunsOptions, planned: PlannedRun<Backend>) =
 
 /** Runs the cluster so many times; every record stands in the order of the runs. */
 export const clusterRuns = Effect.fn("scenarios.clusterRuns")(function* (options: ClusterRunsOptions) {
-  const { repeats, stores } = options
-  if (stores.length > 0)
-    return yield* Effect.forEach(runOrder(stores, repeats), (planned) => oneRealRun(options, planned))
+  const { repeats, targets } = options
+  if (targets.length > 0)
+    return yield* Effect.forEach(runOrder(targets, repeats), (planned) => oneRealRun(options, planned))
   const curve = yield* curveOf(options)
   const records = yield* Effect.forEach(Array.from({ length: options.repeats }).keys().toArray(), (repeat) =>
     oneSimulatedRun(options, repeat, curve)

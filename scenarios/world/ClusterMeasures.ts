@@ -147,7 +147,7 @@ export class ClusterMeasures {
       virtualMs: kernel.nowMs,
       wallMs: cost.wallMs,
       residentMaxBytes: cost.residentMaxBytes,
-      nodes: nodesOf(this.cluster),
+      nodes: population.nodes.count > 0 ? nodesOf(this.cluster) : this.state.nodesSeen,
       podsMax: this.state.podsMax,
       model: isSimulated ? modelOf(this.cluster) : realModelOf(this.cluster),
       calls: this.calls.recorded(),

@@ -35,6 +35,8 @@ type Counts = Map<string, number>
 const add = (counts: Counts, key: string, by: number): void => void counts.set(key, (counts.get(key) ?? 0) + by)
 
 export class ClusterState {
+  /** The most nodes that there ever were, whoever made them. */
+  nodesSeen = 0
   /** The most pods that there ever were. */
   podsMax = 0
   private readonly zones: ReadonlyArray<{
@@ -45,6 +47,7 @@ export class ClusterState {
   private ready: Counts = new Map()
   private pods: Counts = new Map()
   private podCount = 0
+  private nodeCount = 0
   private objects: Counts = new Map()
   private readonly controllers: Array<Controller> = []
   private queued: Counts = new Map()
@@ -71,9 +74,12 @@ export class ClusterState {
     this.ready = new Map()
     this.pods = new Map()
     this.podCount = 0
+    this.nodeCount = 0
     followView(cluster.view("", "nodes"), (before, after) => {
       if (before !== undefined) this.countNode(before, -1)
       if (after !== undefined) this.countNode(after, 1)
+      this.nodeCount += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1)
+      if (this.nodeCount > this.nodesSeen) this.nodesSeen = this.nodeCount
     })
     followView(cluster.view("", "pods"), (before, after) => {
       if (before !== undefined) this.countPod(before, -1)

@@ -23,6 +23,8 @@ export type WorldCommand =
       /** Path of the kubeconfig of the control plane, and its context. */
       readonly kubeconfig: string
       readonly context?: string
+      /** On an existing cluster: the id of the run, whose namespaces are its own. */
+      readonly run?: string
       /** Whether pods are bound by a scheduler of the world's process, not by one of the control plane. */
       readonly binds: boolean
     }

@@ -1,23 +1,20 @@
 // A scenario's cluster on a real control plane: the same machines, pods, users, operators, watchers and checkers, in real time, through
 // the HTTP client.
 // Owns that joint and the way faults take to the control plane, which whoever started it commands; refuses to start programs itself.
-import { type Client, httpClient, type KubeAccess } from "#kube"
+import { type Client, gvr, type KubeAccess } from "#kube"
 import {
   ClusterChecker,
-  enteringClient,
   epochMs,
   FaultInjector,
   type FaultPlan,
   Kernel,
   kubeScheduler,
-  managingClient,
   Network,
   onePassBinder,
   Population,
   RealTime,
   Violations
 } from "#sim"
-import { Effect, Exit, Scope } from "effect"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { servedResource } from "../cluster/ServedResources.ts"
 import type { FollowedView } from "./ClusterView.ts"
@@ -26,6 +23,8 @@ import type { LivingWorld } from "./LivingWorld.ts"
 import type { NodeUpgrade } from "./NodeUpgrade.ts"
 import type { PlaneCommand } from "./Protocol.ts"
 import type { OperatorStep, ScenarioStep } from "./ScenarioCase.ts"
+import { namespacedClient } from "./OwnNamespaces.ts"
+import { RealClients } from "./RealClients.ts"
 import type { WorldHooks } from "./ScenarioWorld.ts"
 import type { LateClock } from "./VirtualClock.ts"
 import { hearingClient, WatchedCluster } from "./WatchedCluster.ts"
@@ -40,6 +39,8 @@ export interface RealWorldOptions {
   readonly access: KubeAccess
   /** Tells whoever started the control plane what becomes of it. */
   readonly command: (command: PlaneCommand) => void
+  /** On an existing cluster: the id of the run, whose namespaces are its own; its nodes are that cluster's. */
+  readonly run?: string
   /** Who binds pods: the control plane's own scheduler, or one of this process. */
   readonly binds: boolean
 }
@@ -47,8 +48,6 @@ export interface RealWorldOptions {
 /** How often it is looked whether the time has come, in ms. */
 const LOOK_MS = 20
 const OBSERVER = "observer"
-/** Answers that a large list on a busy server may take, in ms. */
-const REQUEST_TIMEOUT_MS = 120_000
 
 export class RealWorld implements LivingWorld {
   readonly isSimulated = false
@@ -59,22 +58,25 @@ export class RealWorld implements LivingWorld {
   upgrades: ReadonlyArray<NodeUpgrade> = []
   private readonly options: RealWorldOptions
   private readonly time: RealTime
-  private readonly scope = Scope.makeUnsafe()
+  private readonly clients: RealClients
   private readonly watched: WatchedCluster
   private readonly sums: ClusterChecker | undefined
 
   constructor(options: RealWorldOptions) {
-    const { binds, clock, cluster, folder, hooks, seed } = options
+    const { binds, clock, cluster, folder, hooks, run, seed } = options
     this.options = options
     this.kernel = new Kernel({ seed, epochMs: epochMs() })
     this.time = new RealTime(this.kernel)
+    this.clients = new RealClients(options.access, this.kernel, this.time, (client) =>
+      run === undefined ? client : namespacedClient(client, run)
+    )
     clock.follow(this.kernel)
     this.violations = new Violations(() => clock.nowMs)
     const { clockwork } = this.kernel.process(OBSERVER)
-    this.watched = new WatchedCluster(this.plainClient(OBSERVER), clockwork)
+    this.watched = new WatchedCluster(this.clients.client(OBSERVER), clockwork)
     this.watchedPods = this.watched.view("", "pods")
     this.population = new Population(this.kernel, (name) => this.client(name), {
-      nodeGroups: groupsOf(cluster),
+      nodeGroups: run === undefined ? groupsOf(cluster) : [],
       ...stagesOf(cluster, folder),
       registerOverMs: cluster.registerOver,
       placer: cluster.scheduler === "one-pass" ? onePassBinder(cluster.bindingsPerSecond) : kubeScheduler,
@@ -88,13 +90,15 @@ export class RealWorld implements LivingWorld {
   /** A client in a process of this name, measured. */
   client(name: string): Client {
     const process = this.kernel.process(name)
-    const client = hearingClient(this.plainClient(name), (version) => this.watched.heard(version))
+    const client = hearingClient(this.clients.client(name), (version) => this.watched.heard(version))
     return this.options.hooks.wrapClient?.(client, process) ?? client
   }
 
   start(steps: Iterable<ScenarioStep>, operators: ReadonlyArray<OperatorStep>, begun: () => void): void {
     const { cluster, plan } = this.options
     this.watched.start(() => {
+      // Where a scenario names no namespace it means this one, which on an existing cluster is the run's own.
+      if (this.options.run !== undefined) this.makeDefault()
       begun()
       this.population.start()
       this.upgrades = beginLife(this, cluster, { steps, operators, resourceOf: servedResource })
@@ -117,21 +121,12 @@ export class RealWorld implements LivingWorld {
     this.population.stop()
     this.watched.stop()
     this.time.stop()
-    Effect.runFork(Scope.close(this.scope, Exit.void))
+    this.clients.close()
   }
 
-  private plainClient(name: string): Client {
-    const process = this.kernel.process(name)
-    const { access } = this.options
-    const client = Effect.runSync(
-      httpClient({ access, userAgent: `wharf/${name}`, requestTimeoutMs: REQUEST_TIMEOUT_MS }).pipe(
-        Effect.provideService(Scope.Scope, this.scope)
-      )
-    )
-    // What kubelets write belongs to nobody's name, as in the simulator.
-    return enteringClient(name === "kubelets" ? client : managingClient(client, name), (run) =>
-      this.time.enter(process, run)
-    )
+  private makeDefault(): void {
+    const object = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } }
+    this.client("users").create({ resource: gvr("", "v1", "namespaces"), namespace: "" }, object, {}, () => undefined)
   }
 
   private faultTargets() {

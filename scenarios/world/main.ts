@@ -15,7 +15,7 @@ const say = (report: WorldReport): void => {
 }
 
 /** A cluster on the control plane of a kubeconfig. */
-const realWorldOf = async ({ binds, context, kubeconfig }: RealCommand): Promise<MakeWorld> => {
+const realWorldOf = async ({ binds, context, kubeconfig, run }: RealCommand): Promise<MakeWorld> => {
   const access = await Effect.runPromise(loadAccess({ kubeconfig, ...(context === undefined ? {} : { context }) }))
   return ({ cluster, folder, seed }, { clock, hooks }) =>
     new RealWorld({
@@ -27,6 +27,7 @@ const realWorldOf = async ({ binds, context, kubeconfig }: RealCommand): Promise
       hooks,
       access,
       binds,
+      ...(run === undefined ? {} : { run }),
       command: (given) => say({ type: "plane", command: given })
     })
 }
