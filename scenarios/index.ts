@@ -1,5 +1,6 @@
 // The door of the scenarios room: the commands that check and run scenarios, and the schema of their files.
 // What runs a scenario, the load generator and the backends stay inside.
+export { clusterCommand } from "./clusters/ClusterCommand.ts"
 export { BackendMissing } from "./backends/Backend.ts"
 export { conformanceCommand } from "./conformance/ConformanceCommand.ts"
 export { Diagnostic, ScenarioInvalid, ScenarioUnreadable } from "./Diagnostic.ts"

@@ -22,6 +22,7 @@ const judged = [
   "test/tenancy/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/scenarios/clusters/*.test.ts",
   "test/scenarios/targets/ProcessTarget.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",

@@ -125,7 +125,21 @@ users: [{ name: it, user: { token: ${server.token} } }]
       const before = await names()
       const child = spawn(
         process.execPath,
-        [wharf, 'run', file, '--target', 'kubeconfig', '--kubeconfig', kubeconfig, '--out', join(folder, 'there'), '--set', 'cluster.faults=[]', '--set', 'cluster.duration=60s'],
+        [
+          wharf,
+          "run",
+          file,
+          "--target",
+          "kubeconfig",
+          "--kubeconfig",
+          kubeconfig,
+          "--out",
+          join(folder, "there"),
+          "--set",
+          "cluster.faults=[]",
+          "--set",
+          "cluster.duration=60s"
+        ],
         { stdio: ["ignore", "ignore", "pipe"] }
       )
       let said = ""
@@ -155,7 +169,17 @@ users: [{ name: it, user: { token: ${server.token} } }]
 })
 
 it("says what is not done to clusters of others", async () => {
-  const refused = await run(process.execPath, [wharf, 'run', file, '--target', 'kubeconfig', '--kubeconfig', join(folder, 'none'), '--out', join(folder, 'refused')]).then(
+  const refused = await run(process.execPath, [
+    wharf,
+    "run",
+    file,
+    "--target",
+    "kubeconfig",
+    "--kubeconfig",
+    join(folder, "none"),
+    "--out",
+    join(folder, "refused")
+  ]).then(
     () => "",
     ({ stderr }: { readonly stderr: string }) => stderr
   )
