@@ -1,4 +1,5 @@
-// Asks an HTTPS server of this machine whether it is ready. Owns that one question; refuses to read what it answers.
+// Asks an HTTPS server of this machine whether it is ready.
+// Owns that one question; refuses to read what it answers.
 import { Effect } from "effect"
 import { request } from "node:https"
 

@@ -1,7 +1,7 @@
 // The fidelity comparison: equal runs are equal within every interval, a simulation that is twice as slow is found to be, and what says
 // nothing is left out by name.
 import { assert, describe, it } from "@effect/vitest"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { fidelityMarkdown } from "../../reports/FidelityText.ts"
 import { fidelityOf } from "../../reports/Fidelity.ts"
 import { Latency, type RecordedCluster, type RunRecord } from "#reports"
