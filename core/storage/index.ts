@@ -1,6 +1,7 @@
 // The door of the store: the engine port and its engines, the store with its services, and the command that serves it.
 // Everything else in this room is reached through these.
-export { type CommitOutcome, type Engine, type View, valueBytes, WriteBatch, Table } from "./engine/Engine.ts"
+export { type CommitOutcome, type Engine, type Need, type View, valueBytes, WriteBatch, Table } from "./engine/Engine.ts"
+export { FetchedView, type FetchedNeed, fetchNeeds, NotFetched } from "./engine/FetchedView.ts"
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
 export type { StoredText } from "./mvcc/LazyRows.ts"

@@ -42,6 +42,8 @@ export interface Need {
   readonly end: Uint8Array | undefined
   /** At most this many rows are of interest; 0 means all. */
   readonly limit: number
+  /** Whether `count` will be asked of exactly this range: rows beyond the limit are then counted, not fetched. */
+  readonly counted?: boolean
 }
 
 /**
@@ -138,6 +140,11 @@ export interface Engine {
   readonly name: "memory" | "lmdb" | "tikv"
   /** Whether a commit reported as done survives the loss of the process and of the machine's power. */
   readonly durable: boolean
+  /**
+   * Whether other processes commit to the same data. Each View is then one snapshot, taken after `read` was called, that
+   * holds the needs and throws NotFetched beyond them.
+   */
+  readonly shared?: boolean
   /**
    * Runs `use` on a View that holds at least `needs`. Embedded engines call it at once; a remote one fetches first, and
    * the caller must then let rows changed since by its own commits win over the View.
