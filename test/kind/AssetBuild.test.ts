@@ -51,7 +51,7 @@ describe("expandNames", () => {
       const unknown = yield* Effect.flip(expandNames(["nonsense"]))
       assert.match(
         unknown.message,
-        /^nonsense is not built from Go modules: known are kubernetes, suites, e2e, scheduler-perf, default, etcd/
+        /^nonsense is not built from Go modules: known are kubernetes, suites, tikv, e2e, scheduler-perf, default, etcd/
       )
     })
   )

@@ -95,21 +95,21 @@ export class RegionCache {
       : Effect.succeed<LedRegion>({ region: ref.region, leader: ref.leader })
   }
 
-  /** All regions of [start, end), in order. */
-  locateRange(
+  /** [start, end) cut where regions meet, in order. What was cut may have moved meanwhile, but the pieces never overlap. */
+  cut(
     start: Uint8Array,
-    end: Uint8Array | undefined,
+    end: Uint8Array,
     backoff: Backoff
-  ): Effect.Effect<ReadonlyArray<RegionRef>, LocateError> {
+  ): Effect.Effect<ReadonlyArray<{ readonly start: Uint8Array; readonly end: Uint8Array }>, LocateError> {
     return Effect.gen({ self: this }, function* () {
-      const found: Array<RegionRef> = []
-      let from: Uint8Array = start
-      for (;;) {
+      const pieces: Array<{ readonly start: Uint8Array; readonly end: Uint8Array }> = []
+      for (let from = start; compareBytes(from, end) < 0;) {
         const ref = this.find(from) ?? (yield* this.load(from, end, backoff))
-        found.push(ref)
-        if (ref.end === undefined || (end !== undefined && compareBytes(ref.end, end) >= 0)) return found
-        from = ref.end
+        const to = ref.end === undefined || compareBytes(ref.end, end) > 0 ? end : ref.end
+        pieces.push({ start: from, end: to })
+        from = to
       }
+      return pieces
     })
   }
 

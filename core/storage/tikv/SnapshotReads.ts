@@ -180,8 +180,8 @@ export class SnapshotReads {
         )
       }
       if (limit > 0) return [yield* scanPart(options)]
-      const refs = yield* this.client.regions.locateRange(start, end, backoff)
-      return yield* Effect.forEach(refs, (ref) => scanPart({ ...options, ...clamp(ref, start, end) }), {
+      const pieces = yield* this.client.regions.cut(start, end, backoff)
+      return yield* Effect.forEach(pieces, (piece) => scanPart({ ...options, ...piece }), {
         concurrency: CONCURRENCY_MAX
       })
     })
