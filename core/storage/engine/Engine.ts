@@ -136,6 +136,14 @@ export interface Partition {
   readonly end: Uint8Array | undefined
 }
 
+/** A metric of an engine's own: a Prometheus name, and samples whose text (suffix and labels) follows it. */
+export interface EngineMetric {
+  readonly name: string
+  readonly kind: "counter" | "gauge" | "histogram"
+  readonly help: string
+  readonly samples: ReadonlyArray<readonly [suffixAndLabels: string, value: number]>
+}
+
 export interface Engine {
   readonly name: "memory" | "lmdb" | "tikv"
   /** Whether a commit reported as done survives the loss of the process and of the machine's power. */
@@ -149,7 +157,12 @@ export interface Engine {
    * Runs `use` on a View that holds at least `needs`. Embedded engines call it at once; a remote one fetches first, and
    * the caller must then let rows changed since by its own commits win over the View.
    */
-  readonly read: (needs: () => ReadonlyArray<Need>, use: (view: View) => void) => void
+  readonly read: (
+    needs: () => ReadonlyArray<Need>,
+    use: (view: View) => void,
+    /** Called instead of `use` when a remote engine is not served in time; without it, it tries for as long as it takes. */
+    failed?: (detail: string) => void
+  ) => void
   /** Rows as they were put: only engines in memory have this, and take rows by text. */
   readonly rows?: RowStore | undefined
   /** Commits atomically, in the order of calls; at most one commit may be under way. `done` is never called re-entrantly. */
@@ -160,6 +173,8 @@ export interface Engine {
   readonly clock: () => number
   /** Bytes that the data takes on disk (or in memory), and the part of them in use. */
   readonly size: () => { readonly totalBytes: number; readonly inUseBytes: number }
+  /** What the engine counts of its own operations. */
+  readonly metrics?: () => ReadonlyArray<EngineMetric>
   /** Releases everything; a commit under way is waited for. */
   readonly close: () => void
 }

@@ -37,7 +37,13 @@ const unusedSwitch = (...names: ReadonlyArray<string>): ReadonlyArray<FlagSpec> 
 export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("name", "default", "name of this member"),
   used("data-dir", "", "folder of the data; default NAME.etcd"),
-  used("backend", "lmdb", "lmdb (on disk) or memory (lost at exit); not a flag of etcd's"),
+  used("backend", "lmdb", "lmdb (on disk), memory (lost at exit) or tikv (a cluster); not a flag of etcd's"),
+  used("pd-endpoints", "", "placement drivers of the TiKV cluster, separated by commas; not a flag of etcd's"),
+  used("tikv-key-prefix", "wharf/", "before every key in the TiKV cluster; stores with one prefix are one store"),
+  used("tikv-ca-file", "", "PEM authorities that the TiKV cluster's certificates come from"),
+  used("tikv-cert-file", "", "PEM certificate shown to the TiKV cluster"),
+  used("tikv-key-file", "", "PEM key of that certificate"),
+  used("tikv-commit", "2pc", "2pc, or with async or 1pc (separated by commas) TiKV's shorter ways to commit"),
   used("listen-client-urls", "http://localhost:2379", "URLs to serve clients on, separated by commas"),
   used("advertise-client-urls", "http://localhost:2379", "URLs that the member list shows to clients"),
   used("listen-metrics-urls", "", "further URLs for /metrics and /health alone"),
@@ -60,7 +66,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   usedSwitch("client-cert-auth", "false", "clients must show a certificate"),
   usedSwitch("auto-tls", "false", "make a self-signed certificate for clients"),
   used("self-signed-cert-validity", "1", "years that it is good for"),
-  used("quota-backend-bytes", "0", "bytes of data that raise the NOSPACE alarm; 0 means 2 GiB, below 0 none"),
+  used(
+    "quota-backend-bytes",
+    "0",
+    "bytes of data that raise the NOSPACE alarm; 0 means 2 GiB (none on tikv), below 0 none"
+  ),
   used("max-txn-ops", "128", "operations in one transaction"),
   used("max-request-bytes", "1572864", "bytes of one request"),
   used("max-concurrent-streams", "4294967295", "streams of one client connection"),

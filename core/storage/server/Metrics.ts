@@ -18,6 +18,7 @@ export const renderMetrics = (storage: Storage, wire: ListenStats): string =>
     ...watchAndLeaseFamilies(storage),
     ...trafficFamilies(wire),
     ...callFamilies(storage.calls),
+    ...(storage.store.engine.metrics?.() ?? []),
     ...processFamilies(storage.startedAtMs)
   ])
 

@@ -18,12 +18,16 @@ import { openListeners } from "./Listeners.ts"
 import { makeSnapshotFiles } from "../snapshot/SnapshotFileAdapter.ts"
 import { stopAtSecondInterrupt } from "./SignalsAdapter.ts"
 import { Storage } from "./Storage.ts"
+import { openTikvEngine } from "../tikv/OpenTikvEngine.ts"
 import { zapLogger } from "./ZapLogger.ts"
 
-const openEngine = (config: EtcdConfig) =>
-  config.backend === "memory"
-    ? Effect.succeed(makeMemoryEngine({ defer: machineClockwork.defer, clock: machineClockwork.now }))
-    : openLmdbEngine({ directory: join(config.dataDir, "store"), sync: config.sync })
+const openEngine = Effect.fnUntraced(function* (config: EtcdConfig) {
+  const { backend, name, tikv } = config
+  if (backend === "tikv") return yield* openTikvEngine({ ...tikv, node: name }, machineClockwork)
+  return backend === "memory"
+    ? makeMemoryEngine({ defer: machineClockwork.defer, clock: machineClockwork.now })
+    : yield* openLmdbEngine({ directory: join(config.dataDir, "store"), sync: config.sync })
+})
 
 /** Whether this member holds the store: it has one already, or the cluster begins and it is the first by name. */
 const holdsStore = (config: EtcdConfig): boolean => {
