@@ -23,6 +23,11 @@ export {
   type DirectWatchListener,
   type DirectWrite
 } from "./api/DirectStore.ts"
+export type { Dial } from "./nodes/LeaderLink.ts"
+export { StorageNode, type StorageNodeOptions } from "./nodes/StorageNode.ts"
+export { TermRecord } from "./nodes/TermRecord.ts"
+export { readEvents } from "./watch/EventLog.ts"
+export { MetaKey, readRevision } from "./mvcc/Layout.ts"
 export { Storage, type StorageOptions } from "./server/Storage.ts"
 export { EtcdFailure, Failure } from "./rpc/EtcdFailure.ts"
 export * from "./rpc/KvMessages.ts"

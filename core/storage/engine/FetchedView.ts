@@ -94,7 +94,7 @@ export class FetchedView implements View {
     for (const range of this.ranges) {
       const { need } = range
       const holds = need.table === table && compareBytes(need.start, start) <= 0 && endsWithin(end, need.end)
-      if (holds && (best === undefined || (isCut(best) && range.keys.length > best.keys.length))) best = range
+      if (holds && (best === undefined || (isCut(best) && (!isCut(range) || isLonger(range, best))))) best = range
     }
     if (best === undefined) throw new NotFetched(`a range of table ${table} was not fetched`)
     return best
@@ -105,6 +105,12 @@ const pointName = (table: Table, key: Uint8Array): string => `${table}${keyText(
 
 const covers = ({ need }: FetchedNeed, table: Table, key: Uint8Array): boolean =>
   need.table === table && compareBytes(need.start, key) <= 0 && !atOrBeyond(key, need.end)
+
+/** Whether a range's rows go further than another's. */
+const isLonger = (range: FetchedNeed, than: FetchedNeed): boolean => {
+  const [last, other] = [range.keys.at(-1), than.keys.at(-1)]
+  return last !== undefined && (other === undefined || compareBytes(last, other) > 0)
+}
 
 const endsWithin = (end: Uint8Array | undefined, bound: Uint8Array | undefined): boolean =>
   bound === undefined || (end !== undefined && compareBytes(end, bound) <= 0)
