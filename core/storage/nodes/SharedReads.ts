@@ -37,6 +37,7 @@ export class SharedReads {
       commit: (batch, done) => base.commit(batch, done),
       partitions: (table, start, end) => base.partitions(table, start, end),
       clock: () => base.clock(),
+      metrics: () => base.metrics?.() ?? [],
       size: () => base.size(),
       close: () => base.close()
     }

@@ -152,6 +152,11 @@ export class StorageNode {
   /** Whether this node writes now. */
   readonly leads = (): boolean => this.leading
 
+  /** Whether some node leads, as far as this one knows. */
+  get hasLeader(): boolean {
+    return this.leading || this.election.hasLeader
+  }
+
   private parts() {
     const { fence, leads } = this
     return {

@@ -62,6 +62,8 @@ export interface EtcdConfig {
   readonly authToken: string
   readonly authTokenTtlSeconds: number
   readonly bcryptCost: number
+  /** How long a leader on a shared engine may be silent before another takes over, in milliseconds (`--election-timeout`). */
+  readonly electionMs: number
   readonly minLeaseTtlSeconds: number
   readonly progressIntervalMs: number
   readonly logLevel: string
@@ -211,7 +213,8 @@ const tikvConfig = (reader: Reader): TikvConfig => {
 /** Checks all values; throws the first BadFlag. */
 const read = (reader: Reader): EtcdConfig => {
   const name = reader.text("name")
-  const advertisePeer = reader.list("initial-advertise-peer-urls")
+  const ownPeer = reader.list("peer-urls").length > 0
+  const advertisePeer = reader.list(ownPeer ? "peer-urls" : "initial-advertise-peer-urls")
   const cluster = initialCluster(reader, advertisePeer)
   const electionMs = reader.integer("election-timeout", 1)
   const quota = reader.integer("quota-backend-bytes", Number.MIN_SAFE_INTEGER)
@@ -226,11 +229,14 @@ const read = (reader: Reader): EtcdConfig => {
     listenMetrics: reader.urls("listen-metrics-urls"),
     advertiseClient: reader.list("advertise-client-urls"),
     advertisePeer,
-    listenPeer: reader.urls("listen-peer-urls"),
+    listenPeer: reader.urls(ownPeer ? "peer-urls" : "listen-peer-urls"),
     initialCluster: cluster,
     initialState: reader.oneOf("initial-cluster-state", ["new", "existing"]),
     identity: {
-      clusterId: clusterIdOf(cluster.map(({ id }) => id)),
+      // Nodes on a shared engine come and go; what they have in common is the token.
+      clusterId: clusterIdOf(
+        backend === "tikv" ? [memberIdOf([], reader.text("initial-cluster-token"))] : cluster.map(({ id }) => id)
+      ),
       memberId: cluster.find((member) => member.name === name)?.id ?? cluster[0].id,
       term: 2
     },
@@ -256,6 +262,7 @@ const read = (reader: Reader): EtcdConfig => {
     authToken: reader.text("auth-token"),
     authTokenTtlSeconds: reader.integer("auth-token-ttl", 1),
     bcryptCost: reader.integer("bcrypt-cost", 4, 31),
+    electionMs,
     minLeaseTtlSeconds: Math.ceil((electionMs * 1.5) / 1000),
     progressIntervalMs: reader.durationMs("watch-progress-notify-interval"),
     logLevel: reader.oneOf("log-level", ["debug", "info", "warn", "error", "panic", "fatal"]),

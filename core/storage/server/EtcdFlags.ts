@@ -53,6 +53,7 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
     "http://localhost:2380",
     "where the store serves the members in front of it, if there are any"
   ),
+  used("peer-urls", "", "of a node on tikv: where it listens for the others and tells them so; not a flag of etcd's"),
   used(
     "initial-cluster",
     "",
@@ -88,7 +89,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("auth-token-ttl", "300", "seconds that a simple token lives unused"),
   used("bcrypt-cost", "10", "cost of password hashes, 4 to 31"),
   used("heartbeat-interval", "100", "milliseconds; with the election timeout it bounds the shortest lease"),
-  used("election-timeout", "1000", "milliseconds; leases live at least one and a half of it"),
+  used(
+    "election-timeout",
+    "1000",
+    "milliseconds; leases live at least one and a half of it; on tikv a leader that is silent so long is replaced"
+  ),
   used("watch-progress-notify-interval", "10m", "interval of progress notices to idle watches"),
   used("log-level", "info", "debug, info, warn, error, panic or fatal"),
   used("log-outputs", "default", "default, stderr, stdout, or files, separated by commas"),
