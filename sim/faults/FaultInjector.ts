@@ -16,6 +16,8 @@ export interface FaultyServer {
   readonly setPaused?: (paused: boolean) => void
   /** Compacts history to this many revisions before the newest. */
   readonly compact?: (keep: number) => void
+  /** Hands leadership to another, where members take turns. */
+  readonly handOver?: () => void
 }
 
 /** The simulated machines, where the world has some. */
@@ -32,6 +34,8 @@ export interface FaultTargets {
   readonly nodes?: FaultyNodes
   /** Requests per second that one client adds; 0 ends it. */
   readonly setNoise?: (perSecond: number) => void
+  /** How likely a commit to a shared engine loses its request or its answer; 0 ends it. */
+  readonly setCommitLoss?: (rate: number) => void
 }
 
 export class FaultInjector {
@@ -75,6 +79,8 @@ export class FaultInjector {
         return this.held(`zone ${step.zone}`, (cut) => this.targets.nodes?.setZoneCut(step.zone, cut))
       case "noisy-tenant":
         return this.held("noise", (on) => this.targets.setNoise?.(on ? step.perSecond : 0))
+      case "commits-lost":
+        return this.held("commits", (on) => this.targets.setCommitLoss?.(on ? step.rate : 0))
       case "slow-watcher":
         return this.slowLinks(step.target, step.byMs)
       default:
@@ -118,6 +124,9 @@ export class FaultInjector {
         return () => void (process.skewMs -= step.byMs)
       case "compact":
         server.compact?.(step.keep)
+        return undefined
+      case "hand-over":
+        server.handOver?.()
         return undefined
       default:
         return undefined
