@@ -1,0 +1,36 @@
+// The door of the room: what happened to every object of some clusters, as traces.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export type { AuditFact, EventFact, Fact, LinkFact, SnapshotFact } from "./model/Fact.ts"
+export { idOf, objectId, objectSpanId, parseTraceId, traceIdIn, traceIdOf } from "./model/Ids.ts"
+export {
+  type ObjectKey,
+  objectText,
+  parseObjectText,
+  sameObject,
+  WINDOW_SECONDS,
+  windowStartUs
+} from "./model/ObjectKey.ts"
+export {
+  Attribute,
+  type DiffLine,
+  HIDDEN_PREFIX,
+  type LogType,
+  type Span,
+  type SpanEvent,
+  type SpanLink,
+  type SpanService,
+  services
+} from "./model/Span.ts"
+export { MemorySpanStore, type MemorySpanStoreOptions } from "./store/MemorySpanStore.ts"
+export type {
+  Appended,
+  Change,
+  FoundTrace,
+  ObjectQuery,
+  Range,
+  Revision,
+  SpanChunks,
+  SpanStore,
+  StoreStats,
+  TraceQuery
+} from "./store/SpanStore.ts"
