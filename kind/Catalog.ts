@@ -4,7 +4,7 @@
 
 /** How a Go program is built: the module folder under `modules/`, the package, and what differs from a plain `go build`. */
 export interface Recipe {
-  readonly module: "etcd" | "kubernetes" | "kwok" | "apiserver-storage"
+  readonly module: "etcd" | "jaeger" | "kubernetes" | "kwok" | "apiserver-storage"
   readonly package: string
   readonly version: string
   readonly linkerFlags?: string
@@ -30,6 +30,7 @@ const kubernetesVersion = "1.37.2"
 const kwokVersion = "0.8.0"
 const h2specVersion = "2.2.1"
 const ginkgoVersion = "2.32.0"
+const jaegerVersion = "1.76.0"
 
 // Without these, clients see v0.0.0 and refuse to talk to it.
 const kubernetesFlags = Object.entries({
@@ -130,6 +131,17 @@ export const catalog = {
     versionArguments: ["--version"],
     atLeast: "0.8",
     build: kwokProgram("kwokctl")
+  },
+  jaeger: {
+    purpose: "the query server that people open traces with",
+    versionArguments: ["version"],
+    atLeast: "1.76",
+    build: {
+      module: "jaeger",
+      package: "github.com/jaegertracing/jaeger/cmd/jaeger",
+      version: jaegerVersion,
+      linkerFlags: `-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v${jaegerVersion}`
+    }
   },
   h2spec: {
     purpose: "judges HTTP/2 conformance",
