@@ -1,5 +1,8 @@
 // The door of the room: what happened to every object of some clusters, as traces.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { type BatchFacts, eventLineFacts, eventListFacts } from "./ingest/AuditBatch.ts"
+export { type AuditHead, AuditInvalid } from "./ingest/AuditEvent.ts"
+export type { AuditSetting, DropReason } from "./ingest/AuditFacts.ts"
 export type { AuditFact, EventFact, Fact, LinkFact, SnapshotFact } from "./model/Fact.ts"
 export { idOf, objectId, objectSpanId, parseTraceId, traceIdIn, traceIdOf } from "./model/Ids.ts"
 export {
@@ -21,6 +24,18 @@ export {
   type SpanService,
   services
 } from "./model/Span.ts"
+export { mounts } from "./server/Mounts.ts"
+export {
+  ingestSetting,
+  openTracingStore,
+  type RunningTracing,
+  serveTracing,
+  type ServeTracingOptions
+} from "./server/ServeTracing.ts"
+export { serveTracingCommand } from "./server/ServeTracingCommand.ts"
+export type { Asker, MakeMount, Mount, Route, TracingParts } from "./server/Route.ts"
+export { LmdbSegmentsAdapter } from "./store/LmdbSegmentsAdapter.ts"
+export { defaultStoreBounds, LmdbSpanStore, type LmdbSpanStoreOptions } from "./store/LmdbSpanStore.ts"
 export { MemorySpanStore, type MemorySpanStoreOptions } from "./store/MemorySpanStore.ts"
 export type {
   Appended,
