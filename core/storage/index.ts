@@ -4,6 +4,7 @@ export { type CommitOutcome, type Engine, type View, valueBytes, WriteBatch, Tab
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
 export type { StoredText } from "./mvcc/LazyRows.ts"
+export { holdDirectory } from "./engine/DirectoryLockAdapter.ts"
 export { SortedMap } from "./engine/SortedMap.ts"
 export {
   DirectConflict,

@@ -9,6 +9,7 @@ import { QueryApi } from "./jaeger/QueryApi.ts"
 import { remoteStorage } from "./jaeger/RemoteStorage.ts"
 import { TraceCatalog } from "./jaeger/TraceCatalog.ts"
 import { Pages } from "./page/Pages.ts"
+import type { MakeMount } from "./server/Route.ts"
 import type { SpanStore } from "./store/SpanStore.ts"
 import { DisplayModes } from "./view/DisplayModes.ts"
 import { shippedModes } from "./view/ShippedModes.ts"
@@ -33,7 +34,10 @@ export interface Outward {
 }
 
 /** Throws TransformInvalid when the modes' text cannot be used. */
-export const outward = (store: SpanStore, { chunkBytesMax, clockwork, modes = shippedModes }: OutwardOptions): Outward => {
+export const outward = (
+  store: SpanStore,
+  { chunkBytesMax, clockwork, modes = shippedModes }: OutwardOptions
+): Outward => {
   const nowUs = (): number => clockwork.now() * 1000
   const views = new TraceViews(store, new DisplayModes(parseTransformFile(modes)))
   const catalog = new TraceCatalog(store, views, nowUs)
@@ -58,3 +62,11 @@ export const outward = (store: SpanStore, { chunkBytesMax, clockwork, modes = sh
     }
   }
 }
+
+/** All of it as a part of the tracing server. */
+export const outwardMount =
+  (modes?: string): MakeMount =>
+  ({ clockwork, store }) => {
+    const { methods, serve } = outward(store, { clockwork, ...(modes === undefined ? {} : { modes }) })
+    return { methods, routes: [{ path: "/", access: "read", answer: serve }] }
+  }

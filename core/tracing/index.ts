@@ -5,6 +5,9 @@ export { answersText, countsOf, familyText } from "./answers/FamilyText.ts"
 export { type Stuck, stuck } from "./answers/Stuck.ts"
 export { type Member, why, type Why } from "./answers/Why.ts"
 export { traceCommand, whyCommand } from "./answers/WhyCommand.ts"
+export { type BatchFacts, eventLineFacts, eventListFacts } from "./ingest/AuditBatch.ts"
+export { type AuditHead, AuditInvalid } from "./ingest/AuditEvent.ts"
+export type { AuditSetting, DropReason } from "./ingest/AuditFacts.ts"
 export type { AuditFact, EventFact, Fact, LinkFact, SnapshotFact } from "./model/Fact.ts"
 export { idOf, objectId, objectSpanId, parseTraceId, traceIdIn, traceIdOf } from "./model/Ids.ts"
 export {
@@ -36,6 +39,19 @@ export {
   SpanExporter
 } from "./otlp/SpanExporter.ts"
 export { outward, type Outward, type OutwardOptions } from "./Outward.ts"
+export { Access as TracingAccess } from "./server/Access.ts"
+export { mounts } from "./server/Mounts.ts"
+export {
+  ingestSetting,
+  openTracingStore,
+  type RunningTracing,
+  serveTracing,
+  type ServeTracingOptions
+} from "./server/ServeTracing.ts"
+export { serveTracingCommand } from "./server/ServeTracingCommand.ts"
+export type { Asker, MakeMount, Mount, Route, TracingParts } from "./server/Route.ts"
+export { LmdbSegmentsAdapter } from "./store/LmdbSegmentsAdapter.ts"
+export { defaultStoreBounds, LmdbSpanStore, type LmdbSpanStoreOptions } from "./store/LmdbSpanStore.ts"
 export { MemorySpanStore, type MemorySpanStoreOptions } from "./store/MemorySpanStore.ts"
 export type {
   Appended,

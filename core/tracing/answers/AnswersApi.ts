@@ -45,7 +45,8 @@ export class AnswersApi {
           answerText(exchange, status, name === "why" ? answersText(found) : familyText(found, nowUs))
           return true
         }
-        const family = name === "trace" && member !== undefined ? { family: memberJson(member, nowUs), made: countsOf(member) } : {}
+        const family =
+          name === "trace" && member !== undefined ? { family: memberJson(member, nowUs), made: countsOf(member) } : {}
         answerJson(exchange, status, { object, known, answers: answers.map(answerJsonOf), leftOut, ...family })
         return true
       }

@@ -30,7 +30,10 @@ export const askServer = Effect.fn("tracing.ask")(function* (options: AskOptions
   const refuse = (detail: string) => new AskFailed({ server, detail })
   const url = URL.parse(server)
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
-    return yield* new AskFailed({ server: "--server", detail: "must be like http://127.0.0.1:8080, without credentials" })
+    return yield* new AskFailed({
+      server: "--server",
+      detail: "must be like http://127.0.0.1:8080, without credentials"
+    })
   }
   const token =
     tokenFile === undefined

@@ -54,7 +54,9 @@ const lossOf = (node: ObjectLife): Loss | undefined => {
   if (condition !== undefined && status === "True" && isNewer) return undefined
   if (condition !== undefined && status !== "True") {
     const writer = audits.findLast((span) => succeeded(span) && verbOf(span) !== "get")
-    const evidence = [lost ?? writer ?? root].flatMap((span) => (span === undefined ? [] : [evidenceOf(span, "not ready")]))
+    const evidence = [lost ?? writer ?? root].flatMap((span) =>
+      span === undefined ? [] : [evidenceOf(span, "not ready")]
+    )
     const reason = textAt(condition, "message") || textAt(condition, "reason") || "it does not report"
     return { sinceUs: timeAt(condition, "lastTransitionTime") ?? lost?.startUs ?? bodyAtUs, reason, evidence }
   }

@@ -41,4 +41,7 @@ const recovered = ({ body, bodyAtUs }: ObjectLife, sinceUs: number): boolean => 
 }
 
 const newest = (spans: ReadonlyArray<Span>): Span | undefined =>
-  spans.reduce<Span | undefined>((last, span) => (last === undefined || span.startUs >= last.startUs ? span : last), undefined)
+  spans.reduce<Span | undefined>(
+    (last, span) => (last === undefined || span.startUs >= last.startUs ? span : last),
+    undefined
+  )

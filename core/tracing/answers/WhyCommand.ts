@@ -45,9 +45,14 @@ const ask = Effect.fnUntraced(function* (given: Given, question: string, object:
 /** `wharf why`. */
 export const whyCommand = Command.make(
   "why",
-  { object: Argument.String("object").pipe(Argument.withDescription("RESOURCE/NAME; without it, all that is stuck"), Argument.optional), ...flags },
-  ({ object, ...given }) =>
-    ask(given, Option.isNone(object) ? "stuck" : "why", Option.getOrUndefined(object))
+  {
+    object: Argument.String("object").pipe(
+      Argument.withDescription("RESOURCE/NAME; without it, all that is stuck"),
+      Argument.optional
+    ),
+    ...flags
+  },
+  ({ object, ...given }) => ask(given, Option.isNone(object) ? "stuck" : "why", Option.getOrUndefined(object))
 ).pipe(
   Command.withDescription("Say why an object does not get on, or what is stuck anywhere"),
   Command.withExamples([

@@ -97,7 +97,15 @@ export const fieldFight = (life: ObjectLife, asking: Asking): Answer | undefined
     const evidence = fight.slice(-FIGHT_TURNS).map(({ span, writer }) => evidenceOf(span, `set by ${writer}`))
     return answer(
       asking,
-      { kind: "fieldFight", object, uid, sinceUs: fight[0].span.startUs, reason, reasonAtUs: last.span.startUs, evidence },
+      {
+        kind: "fieldFight",
+        object,
+        uid,
+        sinceUs: fight[0].span.startUs,
+        reason,
+        reasonAtUs: last.span.startUs,
+        evidence
+      },
       (age) => `Two managers have fought over ${objectWords(object)} for ${age}: ${reason}`
     )
   }

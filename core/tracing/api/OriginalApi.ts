@@ -78,7 +78,8 @@ export class OriginalApi {
   /** /diff/:group/:version/:resource/:namespace/:name[/:rv]; "core" and "-" stand for empty parts, which paths may have too. */
   private diff({ exchange, parts, query }: Asked): void {
     const [, group = "", , resource = "", namespace = "", name = "", version] = parts
-    if (resource === "" || name === "") throw new BadParameter("path", "must be /diff/:group/:version/:resource/:namespace/:name")
+    if (resource === "" || name === "")
+      throw new BadParameter("path", "must be /diff/:group/:version/:resource/:namespace/:name")
     const object = {
       cluster: clusterParameter(query.get("cluster") ?? "", this.store),
       group: group === "core" || group === "-" ? "" : group,
@@ -88,7 +89,8 @@ export class OriginalApi {
     }
     const limit = limitParameter(query.get("limit"))
     const revisions = this.store.history(object, { limit: version === undefined ? limit : VERSIONS_MAX })
-    const found = version === undefined ? revisions : revisions.filter(({ resourceVersion }) => resourceVersion === version)
+    const found =
+      version === undefined ? revisions : revisions.filter(({ resourceVersion }) => resourceVersion === version)
     if (found.length === 0) return notFound(exchange, object)
     answerJson(exchange, 200, { object, versions: found })
   }

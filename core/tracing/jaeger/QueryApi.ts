@@ -38,7 +38,11 @@ export class QueryApi {
     const [name = "", last] = rest
     switch (`${exchange.method} ${first}`) {
       case "GET services":
-        answerJson(exchange, 200, listJson(rest.length === 2 && last === "operations" ? this.catalog.operations(name) : this.catalog.services()))
+        answerJson(
+          exchange,
+          200,
+          listJson(rest.length === 2 && last === "operations" ? this.catalog.operations(name) : this.catalog.services())
+        )
         return true
       case "GET operations": {
         const service = query.get("service") ?? ""
@@ -49,7 +53,8 @@ export class QueryApi {
       case "GET traces":
         if (name !== "") this.legacyTraces(exchange, [name], true)
         else if (query.has("traceID")) this.legacyTraces(exchange, query.getAll("traceID"), false)
-        else this.catalog.find(legacyQuery(query, this.nowUs()), (found) => streamJson(exchange, tracesJson(found, null)))
+        else
+          this.catalog.find(legacyQuery(query, this.nowUs()), (found) => streamJson(exchange, tracesJson(found, null)))
         return true
       case "GET dependencies":
         this.dependencies(exchange, query)
@@ -67,11 +72,14 @@ export class QueryApi {
   }
 
   private legacyTraces(exchange: HttpExchange, names: ReadonlyArray<string>, only: boolean): void {
-    this.traces(names.map((name) => traceIdParameter("traceID", name)), (found, missing) => {
-      if (only && found.length === 0) return answerJson(exchange, 404, errorJson(404, "trace not found"))
-      const errors = missing.map((traceID) => ({ code: 404, msg: "trace not found", traceID }))
-      streamJson(exchange, tracesJson(found, errors.length === 0 ? null : errors))
-    })
+    this.traces(
+      names.map((name) => traceIdParameter("traceID", name)),
+      (found, missing) => {
+        if (only && found.length === 0) return answerJson(exchange, 404, errorJson(404, "trace not found"))
+        const errors = missing.map((traceID) => ({ code: 404, msg: "trace not found", traceID }))
+        streamJson(exchange, tracesJson(found, errors.length === 0 ? null : errors))
+      }
+    )
   }
 
   private traces(
@@ -102,7 +110,10 @@ export class QueryApi {
     })
   }
 
-  private operations(service: string, kind: string): ReadonlyArray<{ readonly name: string; readonly spanKind: string }> {
+  private operations(
+    service: string,
+    kind: string
+  ): ReadonlyArray<{ readonly name: string; readonly spanKind: string }> {
     if (kind !== "" && kind !== "internal") return []
     return this.catalog.operations(service).map((name) => ({ name, spanKind: "internal" }))
   }
@@ -160,4 +171,5 @@ function* resultJson(traces: ReadonlyArray<CatalogTrace>): Generator<string> {
 
 const SPANS_AT_ONCE = 500
 
-const resourcesJson = (spans: ReadonlyArray<OutSpan>): string => JSON.stringify(otlpJson(spans)["resourceSpans"]).slice(1, -1)
+const resourcesJson = (spans: ReadonlyArray<OutSpan>): string =>
+  JSON.stringify(otlpJson(spans)["resourceSpans"]).slice(1, -1)

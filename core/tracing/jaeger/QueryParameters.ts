@@ -11,7 +11,8 @@ export const goDuration = (name: string, text: string | undefined): number | und
   if (text === undefined || text === "") return undefined
   if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) throw new BadParameter(name, 'must be like "100ms" or "1.5s"')
   let sum = 0
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) sum += Number(amount) * units[unit]
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g))
+    sum += Number(amount) * units[unit]
   return sum
 }
 
@@ -24,8 +25,11 @@ const integer = (name: string, text: string | null): number | undefined => {
 const attributesOf = (name: string, text: string | undefined): Readonly<Record<string, string>> => {
   if (text === undefined || text === "") return {}
   const value = parsed(name, text)
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new BadParameter(name, "must be a JSON object")
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, typeof one === "string" ? one : JSON.stringify(one)]))
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new BadParameter(name, "must be a JSON object")
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, typeof one === "string" ? one : JSON.stringify(one)])
+  )
 }
 
 const parsed = (name: string, text: string): unknown => {

@@ -53,7 +53,10 @@ export const remoteStorage = (catalog: TraceCatalog, chunkBytesMax?: number): Re
   return [
     streamOf(`${READER}/GetTraces`, GetTracesRequest, (call, { query }) => {
       if (query.length > IDS_MAX) {
-        return call.fail(GrpcCode.InvalidArgument, `query: ${query.length} traces, at most ${IDS_MAX} are given at once`)
+        return call.fail(
+          GrpcCode.InvalidArgument,
+          `query: ${query.length} traces, at most ${IDS_MAX} are given at once`
+        )
       }
       const ids = query.map(({ traceId }) => Buffer.from(traceId).toString("hex"))
       pump(call, (next) => {

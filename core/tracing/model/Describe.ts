@@ -15,89 +15,102 @@ const EVENT_US = 1_000_000
 export const attributesFrom = (pairs: ReadonlyArray<readonly [string, string]>): Attributes =>
   Object.fromEntries(pairs.filter(([, value]) => value !== "").sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 
-const objectPairs = ({ cluster, group, name, namespace, resource }: ObjectKey) =>
-  [
-    [Attribute.cluster, cluster],
-    [Attribute.group, group],
-    [Attribute.resource, resource],
-    [Attribute.namespace, namespace],
-    [Attribute.name, name]
-  ] as const
+/** Told of one attribute; an empty value says nothing. */
+export type Say = (name: string, value: string) => void
+
+const sayObject = ({ cluster, group, name, namespace, resource }: ObjectKey, say: Say): void => {
+  say(Attribute.cluster, cluster)
+  say(Attribute.group, group)
+  say(Attribute.resource, resource)
+  say(Attribute.namespace, namespace)
+  say(Attribute.name, name)
+}
+
+const said = (tell: (say: Say) => void): Attributes => {
+  const pairs: Array<readonly [string, string]> = []
+  tell((name, value) => void pairs.push([name, value]))
+  return attributesFrom(pairs)
+}
 
 const time = (us: number): string => rfc3339Micro(us / 1000)
 
 /** Of the object's own span, in a window. */
-export const objectAttributes = (object: ObjectKey, windowUs: number, more: ReadonlyArray<readonly [string, string]>) =>
-  attributesFrom([
-    ...objectPairs(object),
-    [Attribute.timeStamp, time(windowUs)],
-    [Attribute.traceSource, "object"],
-    [Attribute.pseudoType, "object"],
-    ...more
-  ])
+export const objectAttributes = (object: ObjectKey, windowUs: number, more: Readonly<Record<string, string>>) =>
+  said((say) => {
+    sayObject(object, say)
+    say(Attribute.timeStamp, time(windowUs))
+    say(Attribute.traceSource, "object")
+    say(Attribute.pseudoType, "object")
+    for (const name in more) say(name, more[name])
+  })
 
 export const objectName = ({ name, resource }: ObjectKey): string => `${resource}/${name}`
 
-const auditAttributes = (fact: AuditFact): Attributes => {
+const sayAudit = (fact: AuditFact, say: Say): void => {
   const [source = "", ...proxies] = fact.sourceIps
-  return attributesFrom([
-    ...objectPairs(fact.object),
-    [Attribute.version, fact.version],
-    [Attribute.uid, fact.uid],
-    [Attribute.notPseudo, "zzz-notPseudo"],
-    [Attribute.traceSource, "audit"],
-    [Attribute.auditId, fact.auditId],
-    [Attribute.verb, fact.verb],
-    [Attribute.subresource, fact.subresource],
-    [Attribute.stage, fact.stage],
-    [Attribute.level, fact.level],
-    [Attribute.username, fact.username],
-    [Attribute.impersonator, fact.impersonator],
-    [Attribute.userAgent, fact.userAgent],
-    [Attribute.fieldManager, fact.fieldManager],
-    [Attribute.sourceIp, source],
-    [Attribute.proxy, proxies.join(", ")],
-    [Attribute.responseCode, fact.code === 0 ? "" : String(fact.code)],
-    [Attribute.reason, fact.reason],
-    [Attribute.resourceVersion, fact.resourceVersion],
-    [Attribute.newResourceVersion, fact.newResourceVersion],
-    [Attribute.generation, fact.generation === 0 ? "" : String(fact.generation)],
-    [Attribute.truncated, fact.truncated ? "true" : ""],
-    [Attribute.dryRun, fact.dryRun ? "true" : ""]
-  ])
+  say(Attribute.version, fact.version)
+  say(Attribute.uid, fact.uid)
+  say(Attribute.notPseudo, Attribute.notPseudo)
+  say(Attribute.traceSource, "audit")
+  say(Attribute.auditId, fact.auditId)
+  say(Attribute.verb, fact.verb)
+  say(Attribute.subresource, fact.subresource)
+  say(Attribute.stage, fact.stage)
+  say(Attribute.level, fact.level)
+  say(Attribute.username, fact.username)
+  say(Attribute.impersonator, fact.impersonator)
+  say(Attribute.userAgent, fact.userAgent)
+  say(Attribute.fieldManager, fact.fieldManager)
+  say(Attribute.sourceIp, source)
+  say(Attribute.proxy, proxies.length === 0 ? "" : proxies.join(", "))
+  say(Attribute.responseCode, fact.code === 0 ? "" : String(fact.code))
+  say(Attribute.reason, fact.reason)
+  say(Attribute.resourceVersion, fact.resourceVersion)
+  say(Attribute.newResourceVersion, fact.newResourceVersion)
+  say(Attribute.generation, fact.generation === 0 ? "" : String(fact.generation))
+  say(Attribute.truncated, fact.truncated ? "true" : "")
+  say(Attribute.dryRun, fact.dryRun ? "true" : "")
 }
 
-const eventAttributes = (fact: EventFact): Attributes =>
-  attributesFrom([
-    ...objectPairs(fact.object),
-    [Attribute.uid, fact.uid],
-    [Attribute.notPseudo, "zzz-notPseudo"],
-    [Attribute.traceSource, "event"],
-    [Attribute.source, fact.controller],
-    [Attribute.instance, fact.instance],
-    [Attribute.action, fact.action],
-    [Attribute.type, fact.type],
-    [Attribute.reason, fact.reason],
-    [Attribute.count, String(fact.count)],
-    [Attribute.firstSeen, time(fact.firstUs)]
-  ])
+const sayEvent = (fact: EventFact, say: Say): void => {
+  say(Attribute.uid, fact.uid)
+  say(Attribute.notPseudo, Attribute.notPseudo)
+  say(Attribute.traceSource, "event")
+  say(Attribute.source, fact.controller)
+  say(Attribute.instance, fact.instance)
+  say(Attribute.action, fact.action)
+  say(Attribute.type, fact.type)
+  say(Attribute.reason, fact.reason)
+  say(Attribute.count, String(fact.count))
+  say(Attribute.firstSeen, time(fact.firstUs))
+}
 
-const linkAttributes = (fact: LinkFact): Attributes =>
-  attributesFrom([
-    ...objectPairs(fact.object),
-    [Attribute.uid, fact.uid],
-    [Attribute.timeStamp, time(fact.atUs)],
-    [Attribute.traceSource, "object"],
-    [Attribute.pseudoType, "link"],
-    [Attribute.linkedCluster, fact.other.cluster],
-    [Attribute.linkedGroup, fact.other.group],
-    [Attribute.linkedResource, fact.other.resource],
-    [Attribute.linkedNamespace, fact.other.namespace],
-    [Attribute.linkedName, fact.other.name],
-    [Attribute.linkedUid, fact.otherUid],
-    [Attribute.linkRole, fact.role],
-    [Attribute.linkClass, fact.class]
-  ])
+const sayLink = (fact: LinkFact, say: Say): void => {
+  say(Attribute.uid, fact.uid)
+  say(Attribute.timeStamp, time(fact.atUs))
+  say(Attribute.traceSource, "object")
+  say(Attribute.pseudoType, "link")
+  say(Attribute.linkedCluster, fact.other.cluster)
+  say(Attribute.linkedGroup, fact.other.group)
+  say(Attribute.linkedResource, fact.other.resource)
+  say(Attribute.linkedNamespace, fact.other.namespace)
+  say(Attribute.linkedName, fact.other.name)
+  say(Attribute.linkedUid, fact.otherUid)
+  say(Attribute.linkRole, fact.role)
+  say(Attribute.linkClass, fact.class)
+}
+
+/** Tells every attribute of the span that a fact is by itself; none for a snapshot. */
+export const eachAttribute = (fact: Fact, say: Say): void => {
+  if (fact.kind === "snapshot") return
+  sayObject(fact.object, say)
+  if (fact.kind === "audit") sayAudit(fact, say)
+  else if (fact.kind === "event") sayEvent(fact, say)
+  else sayLink(fact, say)
+}
+
+/** The same as a record, sorted. */
+export const spanAttributes = (fact: Fact): Attributes => said((say) => eachAttribute(fact, say))
 
 /** The span that a fact is by itself; undefined for a snapshot, which is only part of others'. */
 export const serviceOf = ({ kind }: Fact): SpanService | undefined => (kind === "snapshot" ? undefined : kind)
@@ -116,19 +129,6 @@ export const spanName = (fact: Fact): string => {
       return objectName(fact.object)
     case "snapshot":
       return ""
-  }
-}
-
-export const spanAttributes = (fact: Fact): Attributes => {
-  switch (fact.kind) {
-    case "audit":
-      return auditAttributes(fact)
-    case "event":
-      return eventAttributes(fact)
-    case "link":
-      return linkAttributes(fact)
-    case "snapshot":
-      return {}
   }
 }
 

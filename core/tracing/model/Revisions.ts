@@ -27,7 +27,9 @@ export const versionsOf = (facts: ReadonlyArray<SnapshotFact>): ReadonlyArray<Ve
   return Array.from(chosen.values())
     .sort((a, b) => byVersion(a.fact, b.fact))
     .map(({ fact, state }) => {
-      const version = { fact, state, before: last.get(fact.uid) }
+      const before = last.get(fact.uid)
+      // Nothing but the first version begins an object, however like a beginning a later one looks by itself.
+      const version = { fact, state: state === "created" && before !== undefined ? "seen" : state, before } as const
       last.set(fact.uid, version)
       return version
     })

@@ -69,5 +69,8 @@ export const cutSpan = (span: OutSpan): OutSpan => ({
   name: cut(span.name),
   tags: cutAll(span.tags),
   logs: span.logs.slice(0, LOGS_MAX).map((log) => ({ ...log, fields: cutAll(log.fields) })),
-  warnings: [...span.warnings, `texts were cut at ${TEXT_MAX} characters and logs at ${LOGS_MAX}, of ${span.logs.length}`]
+  warnings: [
+    ...span.warnings,
+    `texts were cut at ${TEXT_MAX} characters and logs at ${LOGS_MAX}, of ${span.logs.length}`
+  ]
 })

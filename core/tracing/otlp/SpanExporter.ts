@@ -71,7 +71,14 @@ export class SpanExporter {
   private lastError = ""
 
   constructor(store: SpanStore, sender: BatchSender, options: ExporterOptions) {
-    const { batchSpans = 512, clockwork, retryMs = 300_000, settleMs = 5000, spansMax = 65_536, tracesMax = 100_000 } = options
+    const {
+      batchSpans = 512,
+      clockwork,
+      retryMs = 300_000,
+      settleMs = 5000,
+      spansMax = 65_536,
+      tracesMax = 100_000
+    } = options
     this.store = store
     this.sender = sender
     this.clockwork = clockwork

@@ -15,18 +15,29 @@ const words = {
 } as const
 
 /** Where to read more of an object. */
-export const objectHref = ({ cluster, group, name, namespace, resource }: ObjectKey, hours: number, mode?: string): string => {
+export const objectHref = (
+  { cluster, group, name, namespace, resource }: ObjectKey,
+  hours: number,
+  mode?: string
+): string => {
   const query = new URLSearchParams({ cluster, group, resource, namespace, name, hours: String(hours) })
   if (mode !== undefined) query.set("mode", mode)
   return `/object?${query.toString()}`
 }
 
-const answerItem = ({ evidence, kind, object, sentence }: Answer, hours: number): Html => html`<li>
-<span class="kind">${words[kind]}.</span> ${sentence}
-<small>It rests on ${evidence.map(({ says, spanId }, at) => html`${at === 0 ? "" : ", "}<a href="${objectHref(object, hours, "tree")}#s-${spanId}">${says}</a>`)}.</small></li>`
+const answerItem = ({ evidence, kind, object, sentence }: Answer, hours: number): Html =>
+  html`<li>
+    <span class="kind">${words[kind]}.</span> ${sentence}
+    <small
+      >It rests on
+      ${evidence.map(({ says, spanId }, at) => html`${at === 0 ? "" : ", "}<a href="${objectHref(object, hours, "tree")}#s-${spanId}">${says}</a>`)}.</small
+    >
+  </li>`
 
 /** The answers, or that there are none. */
 export const answersList = (answers: ReadonlyArray<Answer>, none: string, hours: number): Html =>
   answers.length === 0
     ? html`<p class="well">${none}</p>`
-    : html`<ul class="answers">${answers.map((one) => answerItem(one, hours))}</ul>`
+    : html`<ul class="answers">
+        ${answers.map((one) => answerItem(one, hours))}
+      </ul>`

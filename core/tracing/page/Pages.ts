@@ -44,7 +44,14 @@ export class Pages {
       else return false
     } catch (error) {
       if (!(error instanceof BadParameter)) throw error
-      this.answer(exchange, 400, "Not understood", asked, html`<h1>Not understood</h1><p>${error.message}</p>`)
+      this.answer(
+        exchange,
+        400,
+        "Not understood",
+        asked,
+        html`<h1>Not understood</h1>
+          <p>${error.message}</p>`
+      )
     }
     return true
   }
@@ -86,7 +93,9 @@ export class Pages {
       fromUs: this.nowUs() - hours * HOUR_US,
       limit: contains === "" ? RESULTS_MAX + 1 : LOOKED_AT_MAX
     }
-    this.store.objects(query, (objects) => done(objects.filter(({ name }) => name.includes(contains)).slice(0, RESULTS_MAX + 1)))
+    this.store.objects(query, (objects) =>
+      done(objects.filter(({ name }) => name.includes(contains)).slice(0, RESULTS_MAX + 1))
+    )
   }
 
   private changedBy(asked: Asked, done: (found: ReadonlyArray<ObjectKey>) => void): void {
@@ -140,12 +149,21 @@ export class Pages {
   }
 
   private unknown(exchange: HttpExchange, asked: Asked): void {
-    this.answer(exchange, 404, "Not found", asked, html`<h1>Not found</h1><p>Nothing is known of it in that time.</p>`)
+    this.answer(
+      exchange,
+      404,
+      "Not found",
+      asked,
+      html`<h1>Not found</h1>
+        <p>Nothing is known of it in that time.</p>`
+    )
   }
 }
 
 /** "pod/web-0", "deployments.apps/shop/web", or a part of a name. */
-const wantedOf = (what: string): { readonly contains: string } & Partial<Pick<ObjectKey, "group" | "resource" | "namespace" | "name">> => {
+const wantedOf = (
+  what: string
+): { readonly contains: string } & Partial<Pick<ObjectKey, "group" | "resource" | "namespace" | "name">> => {
   const parts = what.split("/").filter((part) => part !== "")
   if (parts.length < 2) return { contains: what.replaceAll("/", "") }
   const { group, resource } = resourceOf(parts[0])

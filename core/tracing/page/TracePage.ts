@@ -27,13 +27,24 @@ interface Budget {
 const clock = (us: number): string => rfc3339Micro(us / 1000).slice(11, 23)
 
 const durationText = (us: number): string =>
-  us < 1000 ? `${us} µs` : us < 1e6 ? `${Math.round(us / 1000)} ms` : us < 1.2e8 ? `${(us / 1e6).toFixed(1)} s` : `${Math.round(us / 6e7)} min`
+  us < 1000
+    ? `${us} µs`
+    : us < 1e6
+      ? `${Math.round(us / 1000)} ms`
+      : us < 1.2e8
+        ? `${(us / 1e6).toFixed(1)} s`
+        : `${Math.round(us / 6e7)} min`
 
 const bar = ({ endUs, failed, logs, startUs }: OutSpan, { lengthUs, startUs: from }: Scale): Html => {
   const x = (us: number): string => ((Math.min(Math.max((us - from) / lengthUs, 0), 1) * 1000) | 0).toString()
   const width = Math.max(Math.round(((endUs - startUs) / lengthUs) * 1000), 3)
-  const ticks = logs.slice(0, 200).map(({ atUs }) => html`<rect class="t" x="${x(atUs)}" y="0" width="2" height="10"/>`)
-  return html`<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true"><rect class="r${failed ? " f" : ""}" x="${x(startUs)}" y="3" width="${Math.min(width, 1000)}" height="4"/>${ticks}</svg>`
+  const ticks = logs
+    .slice(0, 200)
+    .map(({ atUs }) => html`<rect class="t" x="${x(atUs)}" y="0" width="2" height="10" />`)
+  return html`<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">
+    <rect class="r${failed ? " f" : ""}" x="${x(startUs)}" y="3" width="${Math.min(width, 1000)}" height="4" />
+    ${ticks}
+  </svg>`
 }
 
 /** "path old -> new" with both sides marked; as it is when it is not of that form. */
@@ -56,11 +67,18 @@ const pretty = (text: string): string => {
 }
 
 const longFields: Readonly<Record<string, (text: string) => Html>> = {
-  diff: (text) => html`<div class="diff" role="group" aria-label="changes" tabindex="0">${text.split("\n").map(diffLine)}</div>`,
+  diff: (text) =>
+    html`<div class="diff" role="group" aria-label="changes" tabindex="0">${text.split("\n").map(diffLine)}</div>`,
   "verbose diff": (text) =>
-    html`<details><summary><span class="name">bookkeeping</span></summary><div class="diff">${text.split("\n").map(diffLine)}</div></details>`,
+    html`<details>
+      <summary><span class="name">bookkeeping</span></summary>
+      <div class="diff">${text.split("\n").map(diffLine)}</div>
+    </details>`,
   snapshot: (text) =>
-    html`<details><summary><span class="name">the object as it was</span></summary><pre tabindex="0">${pretty(text)}</pre></details>`
+    html`<details>
+      <summary><span class="name">the object as it was</span></summary>
+      <pre tabindex="0">${pretty(text)}</pre>
+    </details>`
 }
 
 /** Fields that a log's first line shows. */
@@ -73,23 +91,38 @@ const logItem = ({ atUs, fields, name }: OutLog): Html => {
   const head = audit ?? event ?? (isPlain ? `${name}: ${message ?? ""}` : "")
   const shown = message === undefined || isPlain || type !== undefined ? undefined : html`<p>${message}</p>`
   const own = type === undefined || message === undefined ? undefined : longFields[type](message)
-  const long = Object.entries(longFields).flatMap(([field, show]) => (fields[field] === undefined ? [] : [show(fields[field])]))
+  const long = Object.entries(longFields).flatMap(([field, show]) =>
+    fields[field] === undefined ? [] : [show(fields[field])]
+  )
   const rest = Object.entries(fields).filter(([field]) => !headFields.has(field) && longFields[field] === undefined)
-  return html`<li><time datetime="${rfc3339Micro(atUs / 1000)}">${clock(atUs)}</time><div>
-${head === "" ? undefined : html`<p><strong>${head}</strong>${note === undefined ? "" : ` (${note})`}</p>`}${shown}
-${error === undefined ? undefined : html`<p class="bad">${error}</p>`}${own}${long}
-${rest.length === 0 ? undefined : html`<p class="dim">${rest.map(([field, value]) => html`${field} ${value} `)}</p>`}</div></li>`
+  return html`<li>
+    <time datetime="${rfc3339Micro(atUs / 1000)}">${clock(atUs)}</time>
+    <div>
+      ${head === "" ? undefined : html`<p><strong>${head}</strong>${note === undefined ? "" : ` (${note})`}</p>`}${shown}
+      ${error === undefined ? undefined : html`<p class="bad">${error}</p>`}${own}${long}
+      ${rest.length === 0 ? undefined : html`<p class="dim">${rest.map(([field, value]) => html`${field} ${value} `)}</p>`}
+    </div>
+  </li>`
 }
 
 const tagsOf = ({ links, tags, traceId, warnings }: OutSpan): Html => {
-  const pairs = Object.entries(tags).map(([key, value]) => html`<dt>${key}</dt><dd>${value}</dd>`)
+  const pairs = Object.entries(tags).map(
+    ([key, value]) =>
+      html`<dt>${key}</dt>
+        <dd>${value}</dd>`
+  )
   const linked = links.map(({ attributes, spanId, traceId: other }) => {
     const { linkClass = "", linkedName = "", linkedResource = "" } = attributes
     const label = linkedName === "" ? "another span" : `${linkedResource} ${linkedName}`
     const href = other === traceId ? `#s-${spanId}` : `/trace/${other}`
-    return html`<dt>${linkClass === "" ? "link" : linkClass}</dt><dd><a href="${href}">${label}</a></dd>`
+    return html`<dt>${linkClass === "" ? "link" : linkClass}</dt>
+      <dd><a href="${href}">${label}</a></dd>`
   })
-  const told = warnings.map((warning) => html`<dt class="bad">warning</dt><dd class="bad">${warning}</dd>`)
+  const told = warnings.map(
+    (warning) =>
+      html`<dt class="bad">warning</dt>
+        <dd class="bad">${warning}</dd>`
+  )
   return html`<dl class="facts">${told}${linked}${pairs}</dl>`
 }
 
@@ -115,20 +148,43 @@ const spanItem = (
     span.logs.length > logs.length ? `${span.logs.length - logs.length} happenings` : ""
   ].filter((text) => text !== "")
   const failed = span.failed ? html`<span class="bad"> failed</span>` : undefined
-  const head = html`<span class="name"><span class="service">${span.service}</span>${span.name}${failed}</span>${bar(span, scale)}<time datetime="${rfc3339Micro(span.startUs / 1000)}">${clock(span.startUs)} + ${durationText(span.endUs - span.startUs)}</time>`
+  const head = html`<span class="name"><span class="service">${span.service}</span>${span.name}${failed}</span
+    >${bar(span, scale)}<time datetime="${rfc3339Micro(span.startUs / 1000)}"
+      >${clock(span.startUs)} + ${durationText(span.endUs - span.startUs)}</time
+    >`
   const isOpen = depth < 4 && (below.length > 0 || span.logs.length > 0)
   return html`<li id="s-${span.spanId}"><details${isOpen ? new Html(" open") : ""}><summary>${head}</summary>
 <details><summary><span class="name dim">details</span></summary>${tagsOf(span)}</details>
-${logs.length === 0 ? undefined : html`<ol class="logs">${logs.map(logItem)}</ol>`}
-${items.length === 0 ? undefined : html`<ul>${items}</ul>`}
+${
+  logs.length === 0
+    ? undefined
+    : html`<ol class="logs">
+        ${logs.map(logItem)}
+      </ol>`
+}
+${
+  items.length === 0
+    ? undefined
+    : html`<ul>
+        ${items}
+      </ul>`
+}
 ${left.length === 0 ? undefined : html`<p class="dim">${left.join(" and ")} more are in the trace's JSON</p>`}</details></li>`
 }
 
 const modeForm = ({ object }: TraceView, mode: DisplayMode, modes: ReadonlyArray<DisplayMode>, hours: number): Html => {
   const { cluster, group, name, namespace, resource } = object
   const hidden = Object.entries({ cluster, group, resource, namespace, name, hours: String(hours) })
-  return html`<form action="/object" method="get">${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}">`)}
-<label>Shown as <select name="mode">${modes.map((one) => html`<option${one === mode ? new Html(" selected") : ""}>${one.name}</option>`)}</select></label> <button>Show</button></form>`
+  return html`<form action="/object" method="get">
+    ${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}" />`)}
+    <label
+      >Shown as
+      <select name="mode">
+        ${modes.map((one) => html`<option${one === mode ? new Html(" selected") : ""}>${one.name}</option>`)}
+      </select></label
+    >
+    <button>Show</button>
+  </form>`
 }
 
 export interface TracePageOptions {
@@ -147,10 +203,17 @@ export const tracePage = ({ hours, modes, view, why }: TracePageOptions): Html =
   const scale = { startUs, lengthUs: Math.max(endUs - startUs, 1) }
   const budget = { spans: SPANS_MAX, logs: LOGS_MAX }
   const roots = (children.get("") ?? []).map((span) => spanItem(span, children, scale, budget, 0))
-  return html`<h1>${objectWords(object)} <span class="dim">in ${object.cluster === "" ? "the cluster" : object.cluster}</span></h1>
-<section aria-label="Answer">${answersList(why.answers, "Nothing holds it, as far as is known.", hours)}</section>
-<h2 id="timeline">Timeline</h2>
-<p class="dim">${rfc3339Micro(startUs / 1000).slice(0, 19)} to ${rfc3339Micro(endUs / 1000).slice(0, 19)} UTC, ${spans.length} spans, trace <a href="/api/traces/${traceId}">${traceId}</a></p>
-${modeForm(view, mode, modes, hours)}
-<ul class="tree" aria-labelledby="timeline">${roots}</ul>`
+  return html`<h1>
+      ${objectWords(object)} <span class="dim">in ${object.cluster === "" ? "the cluster" : object.cluster}</span>
+    </h1>
+    <section aria-label="Answer">${answersList(why.answers, "Nothing holds it, as far as is known.", hours)}</section>
+    <h2 id="timeline">Timeline</h2>
+    <p class="dim">
+      ${rfc3339Micro(startUs / 1000).slice(0, 19)} to ${rfc3339Micro(endUs / 1000).slice(0, 19)} UTC, ${spans.length}
+      spans, trace <a href="/api/traces/${traceId}">${traceId}</a>
+    </p>
+    ${modeForm(view, mode, modes, hours)}
+    <ul class="tree" aria-labelledby="timeline">
+      ${roots}
+    </ul>`
 }

@@ -8,7 +8,13 @@ export interface FactRef {
   readonly kind: Fact["kind"]
   readonly id: string
   readonly atUs: number
+  /** Throws FactExpired. */
   readonly load: () => Fact
+}
+
+/** A fact was dropped, for age or size, after its reference was handed out. */
+export class FactExpired extends Error {
+  override readonly name = "FactExpired"
 }
 
 export interface FactSource {

@@ -25,7 +25,7 @@ const objectMatchUs = (fact: Fact, query: TraceQuery, windowSeconds: number): nu
   const start = windowStartUs(fact.atUs, windowSeconds)
   if (!touches(start, windowSeconds, query) || !lasts(windowSeconds * 1_000_000, query)) return undefined
   if (query.operation !== undefined && objectName(fact.object) !== query.operation) return undefined
-  return holds(query, () => objectAttributes(fact.object, start, [])) ? start : undefined
+  return holds(query, () => objectAttributes(fact.object, start, {})) ? start : undefined
 }
 
 const holds = ({ attributes }: TraceQuery, of: () => Readonly<Record<string, string>>): boolean => {

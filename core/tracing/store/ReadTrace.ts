@@ -8,7 +8,7 @@ import { objectSpanId, parseTraceId, traceIdOf } from "../model/Ids.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 import { type Incarnation, incarnationAt, incarnationsOf, type Version, versionsOf } from "../model/Revisions.ts"
 import { Attribute, type DiffLine, type Span, type SpanEvent, type SpanLink } from "../model/Span.ts"
-import type { FactRef, FactSource } from "./FactSource.ts"
+import { FactExpired, type FactRef, type FactSource } from "./FactSource.ts"
 import type { SpanChunks } from "./SpanStore.ts"
 
 /** How far beyond its window a trace's versions may have been written: no API server lets a write take longer. */
@@ -74,7 +74,10 @@ export const readTrace = (source: FactSource, traceId: string, spansMax = SPANS_
       const spans: Array<Span> = []
       if (root !== undefined) spans.push(root)
       root = undefined
-      while (spans.length < spansMax && at < queue.length) spans.push(spanOf(setting, queue[at++]))
+      while (spans.length < spansMax && at < queue.length) {
+        const span = spanIfThere(setting, queue[at++])
+        if (span !== undefined) spans.push(span)
+      }
       return spans.length === 0 ? undefined : spans
     }
   }
@@ -110,13 +113,23 @@ const rootSpan = (
     failed: false,
     object,
     uid,
-    attributes: objectAttributes(object, window.fromUs, [
-      [Attribute.version, version],
-      [Attribute.uid, uid],
-      [Attribute.windowSeconds, String(windowSeconds)]
-    ]),
+    attributes: objectAttributes(object, window.fromUs, {
+      [Attribute.version]: version,
+      [Attribute.uid]: uid,
+      [Attribute.windowSeconds]: String(windowSeconds)
+    }),
     events: unclaimed.map((found) => versionEvent(found, found.fact.atUs)),
     links: []
+  }
+}
+
+/** A trace that is read slowly may lose its oldest spans on the way. */
+const spanIfThere = (setting: Setting, ref: FactRef): Span | undefined => {
+  try {
+    return spanOf(setting, ref)
+  } catch (error) {
+    if (error instanceof FactExpired) return undefined
+    throw error
   }
 }
 

@@ -30,7 +30,10 @@ export class DisplayModes {
     }
     const sets = compatible(Object.entries(file.modifiers ?? {}))
     if (sets.length * file.configs.length > MODES_MAX) {
-      throw new TransformInvalid({ field: "modifiers", rule: `configs and modifiers give more than ${MODES_MAX} modes` })
+      throw new TransformInvalid({
+        field: "modifiers",
+        rule: `configs and modifiers give more than ${MODES_MAX} modes`
+      })
     }
     for (const [at, base] of file.configs.entries()) {
       const steps = stepsOf(base.steps, batches, `configs[${at}].steps`)

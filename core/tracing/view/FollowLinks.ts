@@ -90,10 +90,7 @@ const byRank = (a: Edge, b: Edge): number => {
 }
 
 /** For each object the one that it stands under; a cycle is cut at the link that would close it. */
-const places = (
-  edges: ReadonlyArray<Edge>,
-  trees: ReadonlyMap<string, ObjectTree>
-): ReadonlyMap<string, Edge> => {
+const places = (edges: ReadonlyArray<Edge>, trees: ReadonlyMap<string, ObjectTree>): ReadonlyMap<string, Edge> => {
   const parents = new Map<string, Edge>()
   for (const edge of edges.toSorted(byRank)) {
     if (parents.has(edge.child) || !trees.has(edge.parent) || !trees.has(edge.child)) continue

@@ -54,7 +54,8 @@ const logOf = (span: ViewNode, source: string, options: CollapseOptions): OutLog
     if (name === "audit/objectDiff") classify(message, options, classes)
     else {
       const field = options.logTypeMapping[name]
-      if (field !== undefined) fields[field === "" ? source : field] = joined(fields, field === "" ? source : field, message)
+      if (field !== undefined)
+        fields[field === "" ? source : field] = joined(fields, field === "" ? source : field, message)
     }
   }
   for (const [{ name }, lines] of Array.from(classes).sort(([a], [b]) => a.priority - b.priority)) {

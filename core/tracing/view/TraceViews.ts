@@ -142,9 +142,7 @@ export class TraceViews {
     range: { readonly fromUs: number; readonly toUs: number }
   ) {
     const [first] = this.store.tracesOf(other, range)
-    return first === undefined
-      ? undefined
-      : { traceId: this.idIn(mode, other, windows), spanId: objectSpanId(first) }
+    return first === undefined ? undefined : { traceId: this.idIn(mode, other, windows), spanId: objectSpanId(first) }
   }
 
   private idIn({ id: mode }: DisplayMode, object: ObjectKey, range: WindowRange): string {
@@ -181,4 +179,3 @@ const withOwnLinks = (span: OutSpan, traceId: string): OutSpan =>
   span.links.some((link) => link.traceId === "")
     ? { ...span, links: span.links.map((link) => (link.traceId === "" ? { ...link, traceId } : link)) }
     : span
-

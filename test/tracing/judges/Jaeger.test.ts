@@ -18,8 +18,15 @@ const storyWithDiffs = (): Story => {
   const map = key("configmaps", "m")
   for (let at = 0; at < 3; at++) {
     const more = { newResourceVersion: String(10 + at), resourceVersion: String(9 + at), fieldManager: "helm" }
-    story.audit(map, START_US + at * 1000, "update", { ...more, code: at === 2 ? 409 : 200, reason: at === 2 ? "Conflict" : "" })
-    story.snapshot(map, START_US + at * 1000, 10 + at, { metadata: { name: "m" }, data: { size: String(at), text: "ä\u0000é\"<" } })
+    story.audit(map, START_US + at * 1000, "update", {
+      ...more,
+      code: at === 2 ? 409 : 200,
+      reason: at === 2 ? "Conflict" : ""
+    })
+    story.snapshot(map, START_US + at * 1000, 10 + at, {
+      metadata: { name: "m" },
+      data: { size: String(at), text: 'ä\u0000é"<' }
+    })
   }
   return story
 }
@@ -47,7 +54,10 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
   it("knows the same services, operations and dependencies", async () => {
     const both = async (path: string, of: (body: any) => ReadonlyArray<unknown>) => {
       const [mine, judged] = [await get(`${ours.url}${path}`), await get(`${theirs.url}${path}`)]
-      const sorted = (body: any) => of(body).map((one) => JSON.stringify(one)).sort()
+      const sorted = (body: any) =>
+        of(body)
+          .map((one) => JSON.stringify(one))
+          .sort()
       assert.deepStrictEqual(sorted(judged), sorted(mine), path)
       assert.isNotEmpty(of(mine), path)
     }
@@ -61,7 +71,9 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
   for (const service of ["tracing", "tree [owned objects]", "grouped [full tree]", "timeline", "event"]) {
     it(`finds the same traces as ${service}`, async () => {
       // Without what Jaeger adjusts for clocks of several machines.
-      const tags = encodeURIComponent(JSON.stringify(service === "event" ? { type: "Warning" } : { namespace: "shop", resource: "pods" }))
+      const tags = encodeURIComponent(
+        JSON.stringify(service === "event" ? { type: "Warning" } : { namespace: "shop", resource: "pods" })
+      )
       const path = `/api/traces?${range}&service=${encodeURIComponent(service)}&tags=${tags}&raw=true`
       const [mine, judged] = [await get(`${ours.url}${path}`), await get(`${theirs.url}${path}`)]
       const sorted = (body: any) => body.data.map(normalised).sort((a: any, b: any) => (a.traceID < b.traceID ? -1 : 1))
@@ -71,7 +83,11 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
   }
 
   it("gives the same trace by its id, with diffs and failures, on old and new paths", async () => {
-    const [found] = (await get(`${ours.url}/api/traces?${range}&service=tree&tags=${encodeURIComponent('{"resource":"configmaps","reason":"Conflict"}')}`)).data
+    const [found] = (
+      await get(
+        `${ours.url}/api/traces?${range}&service=tree&tags=${encodeURIComponent('{"resource":"configmaps","reason":"Conflict"}')}`
+      )
+    ).data
     const path = `/api/traces/${found.traceID}?raw=true`
     const [mine, judged] = [await get(`${ours.url}${path}`), await get(`${theirs.url}${path}`)]
     assert.deepStrictEqual(normalised(judged.data[0]), normalised(mine.data[0]))
@@ -80,11 +96,16 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
     const spans = (body: any) =>
       body.result.resourceSpans
         .flatMap(({ scopeSpans }: any) => scopeSpans.flatMap((one: any) => one.spans))
-        .map(({ endTimeUnixNano, name, spanId, startTimeUnixNano, traceId }: any) => [traceId, spanId, name, startTimeUnixNano, endTimeUnixNano].map(String))
+        .map(({ endTimeUnixNano, name, spanId, startTimeUnixNano, traceId }: any) =>
+          [traceId, spanId, name, startTimeUnixNano, endTimeUnixNano].map(String)
+        )
         .sort()
     const [ownV3, judgedV3] = [await get(`${ours.url}${v3}`), await get(`${theirs.url}${v3}`)]
     assert.strictEqual(spans(judgedV3).length, spans(ownV3).length)
-    assert.deepStrictEqual(spans(judgedV3).map(([, , name]: any) => name), spans(ownV3).map(([, , name]: any) => name))
+    assert.deepStrictEqual(
+      spans(judgedV3).map(([, , name]: any) => name),
+      spans(ownV3).map(([, , name]: any) => name)
+    )
     const missing = await fetch(`${theirs.url}/api/traces/${"0".repeat(31)}1`)
     assert.strictEqual(missing.status, 404)
     assert.strictEqual((await fetch(`${ours.url}/api/traces/${"0".repeat(31)}1`)).status, 404)
@@ -119,7 +140,9 @@ describeWith("jaeger")("a stock Jaeger as a collector", ({ jaeger }) => {
           for (let at = 0; at < 300; at++) story.audit(map, START_US + at, "update", { code: at % 7 === 0 ? 409 : 200 })
           const store = story.store()
           const endpoint = protocol === "grpc" ? theirs.otlpGrpc : theirs.otlpHttp
-          const exporter = yield* openExporter(store, { endpoint, protocol, headers: [] }, machineClockwork, { settleMs: 50 })
+          const exporter = yield* openExporter(store, { endpoint, protocol, headers: [] }, machineClockwork, {
+            settleMs: 50
+          })
           const ours = yield* served(store, { clockwork: new Standing(nowUs) })
           const id = traceIdOf(map, START_US, WINDOW_SECONDS)
           const spans = 301

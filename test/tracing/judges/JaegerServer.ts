@@ -55,7 +55,12 @@ const answers = async (url: string): Promise<boolean> => {
 
 /** Starts it; done when it answers. `remote` is the port of a remote storage, without which it keeps traces itself. */
 export const startJaeger = async (program: string, remote?: number): Promise<JaegerServer> => {
-  const ports = { http: await freePort(), grpc: await freePort(), otlpGrpc: await freePort(), otlpHttp: await freePort() }
+  const ports = {
+    http: await freePort(),
+    grpc: await freePort(),
+    otlpGrpc: await freePort(),
+    otlpHttp: await freePort()
+  }
   const folder = mkdtempSync(join(tmpdir(), "wharf-jaeger-"))
   const file = join(folder, "config.yaml")
   writeFileSync(file, stringify(configOf(remote, ports)))

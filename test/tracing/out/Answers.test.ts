@@ -10,7 +10,11 @@ const answersFor = (story: Story, object = key("pods", "p"), nowUs = START_US + 
   why(story.store(), object, nowUs).answers
 
 const only = (answers: ReadonlyArray<Answer>, kind: AnswerKind): Answer => {
-  assert.deepStrictEqual(answers.map((one) => one.kind), [kind], answers.map(({ sentence }) => sentence).join("\n"))
+  assert.deepStrictEqual(
+    answers.map((one) => one.kind),
+    [kind],
+    answers.map(({ sentence }) => sentence).join("\n")
+  )
   return answers[0]
 }
 
@@ -22,7 +26,10 @@ const restsOnSpans = (store: SpanStore, answers: ReadonlyArray<Answer>): void =>
       const spans = []
       const chunks = store.trace(traceId)
       for (let next = chunks.next(); next !== undefined; next = chunks.next()) spans.push(...next)
-      assert.include(spans.map((span) => span.spanId), spanId)
+      assert.include(
+        spans.map((span) => span.spanId),
+        spanId
+      )
     }
   }
 }
@@ -83,34 +90,45 @@ describe("a Pod that no node was found for", () => {
     const end = fc.constantFrom("bound", "deleted", "failed")
     const told = fc.array(fc.integer({ min: 1, max: 600 }), { minLength: 1, maxLength: 8 })
     fc.assert(
-      fc.property(told, end, fc.integer({ min: 601, max: 1200 }), fc.integer({ min: 2, max: 2400 }), (says, how, endAt, askAt) => {
-        const story = new Story()
-        story.pod(owner, "p", START_US, 1)
-        for (const [at, second] of says.sort((a, b) => a - b).entries()) {
-          story.event(pod, START_US + second * SECOND, "FailedScheduling", `try ${at}`, { type: "Warning", count: at + 1 })
+      fc.property(
+        told,
+        end,
+        fc.integer({ min: 601, max: 1200 }),
+        fc.integer({ min: 2, max: 2400 }),
+        (says, how, endAt, askAt) => {
+          const story = new Story()
+          story.pod(owner, "p", START_US, 1)
+          for (const [at, second] of says.sort((a, b) => a - b).entries()) {
+            story.event(pod, START_US + second * SECOND, "FailedScheduling", `try ${at}`, {
+              type: "Warning",
+              count: at + 1
+            })
+          }
+          const endUs = START_US + endAt * SECOND
+          if (how === "bound") story.bound(pod, "n1", endUs)
+          if (how === "deleted")
+            story.snapshot(pod, endUs, 9, bodyOf({ status: { phase: "Pending" } }), { state: "deleted" })
+          if (how === "failed") story.snapshot(pod, endUs, 9, bodyOf({ status: { phase: "Failed" } }))
+          const nowUs = START_US + askAt * SECOND
+          const store = story.store({ order: (facts) => facts.toReversed() })
+          const { answers } = why(store, pod, nowUs)
+          const last = says.filter((second) => second <= askAt).length
+          if (askAt >= endAt + 1) assert.isEmpty(answers)
+          else if (last > 0 && askAt < endAt) {
+            const answer = only(answers, "unscheduled")
+            assert.strictEqual(answer.reason, `try ${last - 1}`)
+            assert.strictEqual(answer.ageMs, askAt * 1000)
+            restsOnSpans(store, answers)
+          }
         }
-        const endUs = START_US + endAt * SECOND
-        if (how === "bound") story.bound(pod, "n1", endUs)
-        if (how === "deleted") story.snapshot(pod, endUs, 9, bodyOf({ status: { phase: "Pending" } }), { state: "deleted" })
-        if (how === "failed") story.snapshot(pod, endUs, 9, bodyOf({ status: { phase: "Failed" } }))
-        const nowUs = START_US + askAt * SECOND
-        const store = story.store({ order: (facts) => facts.toReversed() })
-        const { answers } = why(store, pod, nowUs)
-        const last = says.filter((second) => second <= askAt).length
-        if (askAt >= endAt + 1) assert.isEmpty(answers)
-        else if (last > 0 && askAt < endAt) {
-          const answer = only(answers, "unscheduled")
-          assert.strictEqual(answer.reason, `try ${last - 1}`)
-          assert.strictEqual(answer.ageMs, askAt * 1000)
-          restsOnSpans(store, answers)
-        }
-      })
+      )
     )
   })
 })
 
 describe("a controller whose Pods a quota refuses", () => {
-  const message = 'Error creating: pods "r-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
+  const message =
+    'Error creating: pods "r-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
   const refusedStory = (): Story => {
     const story = new Story()
     story.audit(owner, START_US, "create")
@@ -149,7 +167,10 @@ describe("an object whose finalizer nobody takes away", () => {
     story.snapshot(map, START_US, 2, deleting(["example.com/hold"]))
     assert.isEmpty(answersFor(story, map, START_US + 10 * SECOND))
     const answer = only(answersFor(story, map), "finalizer")
-    assert.strictEqual(answer.sentence, "configmaps shop/m has been about to go for 5m: nobody takes away example.com/hold")
+    assert.strictEqual(
+      answer.sentence,
+      "configmaps shop/m has been about to go for 5m: nobody takes away example.com/hold"
+    )
     assert.strictEqual(answer.evidence[0].says, "asked to go")
   })
 
@@ -167,7 +188,9 @@ describe("a container that crashes again and again", () => {
       spec: { nodeName: "n1" },
       status: {
         phase: "Running",
-        containerStatuses: [{ name: "app", ready, restartCount: 4, state, lastState: { terminated: { exitCode: 137 } } }]
+        containerStatuses: [
+          { name: "app", ready, restartCount: 4, state, lastState: { terminated: { exitCode: 137 } } }
+        ]
       }
     })
   const backOff = "Back-off restarting failed container app in pod p_shop(1)"
@@ -261,7 +284,11 @@ describe("two managers that fight over a field", () => {
     const story = new Story()
     for (let at = 0; at <= turns; at++) {
       const [atUs, version] = [START_US + at * 10 * SECOND, 10 + at]
-      const more = { newResourceVersion: String(version), resourceVersion: String(version - 1), fieldManager: writers(at) }
+      const more = {
+        newResourceVersion: String(version),
+        resourceVersion: String(version - 1),
+        fieldManager: writers(at)
+      }
       story.audit(map, atUs, "update", more)
       story.snapshot(map, atUs, version, { metadata: { name: "m" }, data: { size: values(at) } }, { source: "audit" })
     }
@@ -280,7 +307,13 @@ describe("two managers that fight over a field", () => {
     const at = START_US + 2 * MINUTE
     assert.isEmpty(answersFor(fight(2, turn, who), map, at))
     assert.isEmpty(answersFor(fight(6, String, who), map, at))
-    assert.isEmpty(answersFor(fight(6, turn, () => "helm"), map, at))
+    assert.isEmpty(
+      answersFor(
+        fight(6, turn, () => "helm"),
+        map,
+        at
+      )
+    )
     assert.isEmpty(answersFor(fight(6, turn, who), map, at + 20 * MINUTE))
   })
 })
@@ -300,14 +333,28 @@ describe("what is stuck", () => {
           ({ answers }) => resolve(answers)
         )
       )
-    assert.deepStrictEqual((await find()).map(({ object }) => object.name), ["far", pods[2].name])
-    assert.deepStrictEqual((await find("far")).map(({ object }) => object.name), ["far"])
+    assert.deepStrictEqual(
+      (await find()).map(({ object }) => object.name),
+      ["far", pods[2].name]
+    )
+    assert.deepStrictEqual(
+      (await find("far")).map(({ object }) => object.name),
+      ["far"]
+    )
   })
 })
 
 describe("ages", () => {
   it("have two units at most", () => {
-    const cases = [[400, "0s"], [59_000, "59s"], [60_000, "1m"], [299_000, "4m59s"], [660_000, "11m"], [3_900_000, "1h5m"], [90_000_000, "1d1h"]] as const
+    const cases = [
+      [400, "0s"],
+      [59_000, "59s"],
+      [60_000, "1m"],
+      [299_000, "4m59s"],
+      [660_000, "11m"],
+      [3_900_000, "1h5m"],
+      [90_000_000, "1d1h"]
+    ] as const
     for (const [ms, text] of cases) assert.strictEqual(ageText(ms), text)
   })
 })

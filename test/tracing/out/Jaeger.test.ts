@@ -91,7 +91,13 @@ describe("the query API", () => {
         const stored = (yield* find("service=event&operation=FailedScheduling")).body.data
         assert.strictEqual(stored.length, 1)
         assert.isTrue(stored[0].spans.some(({ operationName }: any) => operationName === "FailedScheduling"))
-        for (const bad of ["service=", "service=tree&minDuration=soon", "service=tree&tags=[", "service=tree&start=x", "service=tree&minDuration=2s&maxDuration=1s"]) {
+        for (const bad of [
+          "service=",
+          "service=tree&minDuration=soon",
+          "service=tree&tags=[",
+          "service=tree&start=x",
+          "service=tree&minDuration=2s&maxDuration=1s"
+        ]) {
           const { body, status } = yield* getJson(`${url}/api/traces?${bad}`)
           assert.strictEqual(status, 400, bad)
           assert.isNotEmpty(body.errors[0].msg)
@@ -104,12 +110,19 @@ describe("the query API", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { url } = yield* serve()
-        const [{ traceID }] = (yield* getJson(`${url}/api/traces?${range}&service=${encodeURIComponent("tree [owned objects]")}&tags=${encodeURIComponent('{"resource":"deployments"}')}`)).body.data
+        const [{ traceID }] = (yield* getJson(
+          `${url}/api/traces?${range}&service=${encodeURIComponent("tree [owned objects]")}&tags=${encodeURIComponent('{"resource":"deployments"}')}`
+        )).body.data
         const { body } = yield* getJson(`${url}/api/traces/${traceID}`)
         checkLegacyTrace(body.data[0])
         const v3 = (yield* getJson(`${url}/api/v3/traces/${traceID}`)).body
-        const spans = v3.result.resourceSpans.flatMap(({ scopeSpans }: any) => scopeSpans.flatMap((scope: any) => scope.spans))
-        assert.sameMembers(spans.map(({ spanId }: any) => spanId), body.data[0].spans.map(({ spanID }: any) => spanID))
+        const spans = v3.result.resourceSpans.flatMap(({ scopeSpans }: any) =>
+          scopeSpans.flatMap((scope: any) => scope.spans)
+        )
+        assert.sameMembers(
+          spans.map(({ spanId }: any) => spanId),
+          body.data[0].spans.map(({ spanID }: any) => spanID)
+        )
         for (const span of spans) {
           assert.match(span.traceId, hex(32))
           assert.match(span.startTimeUnixNano, decimal)
@@ -128,18 +141,26 @@ describe("the query API", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const { url } = yield* serve()
-        const { body } = yield* getJson(`${url}/api/v3/trace-summaries?${v3Range}&query.serviceName=tracing&query.searchDepth=3`)
+        const { body } = yield* getJson(
+          `${url}/api/v3/trace-summaries?${v3Range}&query.serviceName=tracing&query.searchDepth=3`
+        )
         assert.strictEqual(body.summaries.length, 3)
         for (const summary of body.summaries) {
           assert.match(summary.traceId, hex(32))
           assert.match(summary.minStartTimeUnixNano, decimal)
           assert.match(summary.maxEndTimeUnixNano, decimal)
           assert.strictEqual(summary.orphanSpanCount, 0)
-          assert.strictEqual(summary.services.reduce((sum: number, one: any) => sum + one.spanCount, 0), summary.spanCount)
+          assert.strictEqual(
+            summary.services.reduce((sum: number, one: any) => sum + one.spanCount, 0),
+            summary.spanCount
+          )
         }
         assert.strictEqual(body.summaries.filter(({ errorSpanCount }: any) => errorSpanCount > 0).length, 1)
         assert.strictEqual((yield* getJson(`${url}/api/v3/trace-summaries?query.serviceName=tree`)).status, 400)
-        assert.strictEqual((yield* getJson(`${url}/api/v3/traces?${v3Range}&query.service_name=tree&query.attributes=%5B%5D`)).status, 400)
+        assert.strictEqual(
+          (yield* getJson(`${url}/api/v3/traces?${v3Range}&query.service_name=tree&query.attributes=%5B%5D`)).status,
+          400
+        )
       })
     )
   )
@@ -151,10 +172,15 @@ describe("the original's endpoints", () => {
       Effect.gen(function* () {
         const { url } = yield* serve()
         const object = "resource=deployments.apps&namespace=shop&name=web"
-        const redirect = yield* Effect.promise(() => fetch(`${url}/redirect?cluster=main&${object}&ts=${iso(START_US)}`, { redirect: "manual" }))
+        const redirect = yield* Effect.promise(() =>
+          fetch(`${url}/redirect?cluster=main&${object}&ts=${iso(START_US)}`, { redirect: "manual" })
+        )
         assert.strictEqual(redirect.status, 302)
         assert.match(redirect.headers.get("location") ?? "", /^\/trace\/ff20000000e1e3e7[0-9a-f]{16}$/)
-        assert.strictEqual((yield* getJson(`${url}/redirect?cluster=main&${object}&ts=2020-01-01T00:00:00Z`)).status, 404)
+        assert.strictEqual(
+          (yield* getJson(`${url}/redirect?cluster=main&${object}&ts=2020-01-01T00:00:00Z`)).status,
+          404
+        )
         assert.strictEqual((yield* getJson(`${url}/redirect?cluster=other&${object}`)).status, 400)
         const mode = encodeURIComponent("tree [owned objects]")
         const query = `${object}&start=${START_US}&end=${nowUs}&displayMode=${mode}`
@@ -178,7 +204,10 @@ describe("the original's endpoints", () => {
         const object = "resource=deploy&namespace=shop&name=web"
         const { body } = yield* getJson(`${url}/answers/v1/trace?${object}`)
         assert.strictEqual(body.made, "1 replicasets and 3 pods")
-        assert.deepStrictEqual(body.answers.map(({ kind }: any) => kind), ["unscheduled"])
+        assert.deepStrictEqual(
+          body.answers.map(({ kind }: any) => kind),
+          ["unscheduled"]
+        )
         const early = (yield* getJson(`${url}/answers/v1/why?${object}&at=${START_US + SECOND / 2}`)).body
         assert.isEmpty(early.answers)
         assert.strictEqual((yield* getJson(`${url}/answers/v1/stuck`)).body.answers.length, 1)
@@ -217,13 +246,23 @@ describe("the remote storage", () => {
         const client = yield* connect({ host: "127.0.0.1", port })
         const services = GetServicesResponse.decode(yield* unary(client, "TraceReader/GetServices", new Uint8Array(0)))
         assert.strictEqual(services.services[0], "tracing")
-        const operations = yield* unary(client, "TraceReader/GetOperations", GetOperationsRequest.encode({ service: "event" }))
-        assert.deepStrictEqual(GetOperationsResponse.decode(operations).operations.map(({ name }) => name), ["FailedScheduling", "Scheduled"])
+        const operations = yield* unary(
+          client,
+          "TraceReader/GetOperations",
+          GetOperationsRequest.encode({ service: "event" })
+        )
+        assert.deepStrictEqual(
+          GetOperationsResponse.decode(operations).operations.map(({ name }) => name),
+          ["FailedScheduling", "Scheduled"]
+        )
         const seconds = (us: number) => ({ seconds: Math.floor(us / 1e6), nanos: (us % 1e6) * 1000 })
         const base = { startTimeMin: seconds(START_US - MINUTE), startTimeMax: seconds(nowUs), searchDepth: 10 }
-        const request = (more: object) => FindTracesRequest.encode({ query: { serviceName: "tracing", ...base, ...more } as any })
+        const request = (more: object) =>
+          FindTracesRequest.encode({ query: { serviceName: "tracing", ...base, ...more } as any })
         const attributes = [{ key: "resource", value: { stringValue: "pods" } }]
-        const ids = FindTraceIdsResponse.decode(yield* unary(client, "TraceReader/FindTraceIDs", request({ attributes })))
+        const ids = FindTraceIdsResponse.decode(
+          yield* unary(client, "TraceReader/FindTraceIDs", request({ attributes }))
+        )
         assert.strictEqual(ids.traceIds.length, 3)
         const found = yield* chunksFrom(client, "FindTraces", request({ attributes }))
         assert.strictEqual(found.code, 0)
@@ -231,7 +270,11 @@ describe("the remote storage", () => {
         const query = ids.traceIds.map(({ traceId }) => ({ traceId, startTime: undefined, endTime: undefined }))
         const again = yield* chunksFrom(client, "GetTraces", GetTracesRequest.encode({ query }))
         assert.deepStrictEqual(again.chunks, found.chunks)
-        const none = yield* chunksFrom(client, "GetTraces", GetTracesRequest.encode({ query: [{ ...query[0], traceId: Buffer.alloc(16, 1) }] }))
+        const none = yield* chunksFrom(
+          client,
+          "GetTraces",
+          GetTracesRequest.encode({ query: [{ ...query[0], traceId: Buffer.alloc(16, 1) }] })
+        )
         assert.deepStrictEqual(none, { code: 0, chunks: [] })
         const dependencies = yield* unary(client, "DependencyReader/GetDependencies", GetDependenciesRequest.encode({}))
         assert.strictEqual(GetDependenciesResponse.decode(dependencies).dependencies[0].source, "kubewharf")
@@ -241,22 +284,29 @@ describe("the remote storage", () => {
     )
   )
 
-  it.live("sends a trace of 50,000 spans in consecutive chunks below 4 MiB, none lost", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const story = new Story()
-        const map = key("configmaps", "hot")
-        for (let at = 0; at < 49_999; at++) story.audit(map, START_US + at, "update", { resourceVersion: String(at + 1) })
-        const { port } = yield* serve(story)
-        const client = yield* connect({ host: "127.0.0.1", port, maxReceiveMessageBytes: 4 * 2 ** 20 })
-        const traceId = traceIdOf(map, START_US, WINDOW_SECONDS)
-        const query = [{ traceId: Buffer.from(traceId, "hex"), startTime: undefined, endTime: undefined }]
-        const { chunks, code } = yield* chunksFrom(client, "GetTraces", GetTracesRequest.encode({ query }))
-        assert.strictEqual(code, 0)
-        assert.isAbove(chunks.length, 3)
-        for (const chunk of chunks) assert.isAtMost(chunk.length, 4 * 2 ** 20)
-        assert.strictEqual(chunks.reduce((sum, chunk) => sum + countOf(chunk, traceId), 0), 50_000)
-      })
-    ), 120_000
+  it.live(
+    "sends a trace of 50,000 spans in consecutive chunks below 4 MiB, none lost",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const story = new Story()
+          const map = key("configmaps", "hot")
+          for (let at = 0; at < 49_999; at++)
+            story.audit(map, START_US + at, "update", { resourceVersion: String(at + 1) })
+          const { port } = yield* serve(story)
+          const client = yield* connect({ host: "127.0.0.1", port, maxReceiveMessageBytes: 4 * 2 ** 20 })
+          const traceId = traceIdOf(map, START_US, WINDOW_SECONDS)
+          const query = [{ traceId: Buffer.from(traceId, "hex"), startTime: undefined, endTime: undefined }]
+          const { chunks, code } = yield* chunksFrom(client, "GetTraces", GetTracesRequest.encode({ query }))
+          assert.strictEqual(code, 0)
+          assert.isAbove(chunks.length, 3)
+          for (const chunk of chunks) assert.isAtMost(chunk.length, 4 * 2 ** 20)
+          assert.strictEqual(
+            chunks.reduce((sum, chunk) => sum + countOf(chunk, traceId), 0),
+            50_000
+          )
+        })
+      ),
+    120_000
   )
 })

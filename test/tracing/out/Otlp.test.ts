@@ -48,8 +48,13 @@ const read = (chunk: Uint8Array): any => {
   return { resourceSpans }
 }
 
-const hexText = (digits: number) => fc.array(fc.constantFrom(..."0123456789abcdef"), { minLength: digits, maxLength: digits }).map((all) => all.join(""))
-const texts = fc.dictionary(fc.string({ minLength: 1 }), fc.string({ unit: "binary" }).map((text) => text.toWellFormed()), { maxKeys: 4, noNullPrototype: true })
+const hexText = (digits: number) =>
+  fc.array(fc.constantFrom(..."0123456789abcdef"), { minLength: digits, maxLength: digits }).map((all) => all.join(""))
+const texts = fc.dictionary(
+  fc.string({ minLength: 1 }),
+  fc.string({ unit: "binary" }).map((text) => text.toWellFormed()),
+  { maxKeys: 4, noNullPrototype: true }
+)
 const time = fc.integer({ min: 1, max: START_US * 2 })
 const spanOf = (service: fc.Arbitrary<string>): fc.Arbitrary<OutSpan> =>
   fc.record({
@@ -77,7 +82,9 @@ const chunksOf = (spans: ReadonlyArray<OutSpan>, bytesMax?: number): ReadonlyArr
 
 /** protobufjs leaves out what is empty; JSON writes some of it. */
 const plain = (value: any): any =>
-  JSON.parse(JSON.stringify(value, (_key, one) => (one === "" || (Array.isArray(one) && one.length === 0) ? undefined : one)))
+  JSON.parse(
+    JSON.stringify(value, (_key, one) => (one === "" || (Array.isArray(one) && one.length === 0) ? undefined : one))
+  )
 
 describe("TracesData", () => {
   it("says as protobuf what it says as JSON", () => {
@@ -92,22 +99,31 @@ describe("TracesData", () => {
 
   it("comes in chunks that are never empty nor above their bound, and lose no span", () => {
     fc.assert(
-      fc.property(fc.array(spanOf(fc.string({ maxLength: 5 })), { minLength: 1, maxLength: 20 }), fc.integer({ min: 3000, max: 20_000 }), (spans, bytesMax) => {
-        const chunks = chunksOf(spans, bytesMax)
-        const told = chunks.flatMap((chunk) => {
-          assert.isAtMost(chunk.length, bytesMax)
-          const inside = read(chunk).resourceSpans.flatMap(({ scopeSpans }: any) => scopeSpans.flatMap((scope: any) => scope.spans))
-          assert.isNotEmpty(inside)
-          return inside.map(({ spanId }: any) => spanId)
-        })
-        assert.deepStrictEqual(told.sort(), spans.map(({ spanId }) => spanId).sort())
-      })
+      fc.property(
+        fc.array(spanOf(fc.string({ maxLength: 5 })), { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 3000, max: 20_000 }),
+        (spans, bytesMax) => {
+          const chunks = chunksOf(spans, bytesMax)
+          const told = chunks.flatMap((chunk) => {
+            assert.isAtMost(chunk.length, bytesMax)
+            const inside = read(chunk).resourceSpans.flatMap(({ scopeSpans }: any) =>
+              scopeSpans.flatMap((scope: any) => scope.spans)
+            )
+            assert.isNotEmpty(inside)
+            return inside.map(({ spanId }: any) => spanId)
+          })
+          assert.deepStrictEqual(told.sort(), spans.map(({ spanId }) => spanId).sort())
+        }
+      )
     )
   })
 
   it("cuts the texts of a span that no message could carry, and says so", () => {
     const [span] = fc.sample(spanOf(fc.constant("pods")), 1)
-    const long = { ...span, logs: [{ atUs: 1, name: "audit/objectSnapshot", fields: { message: "x".repeat(5_000_000) } }] }
+    const long = {
+      ...span,
+      logs: [{ atUs: 1, name: "audit/objectSnapshot", fields: { message: "x".repeat(5_000_000) } }]
+    }
     const [chunk] = chunksOf([long])
     assert.isBelow(chunk.length, 20_000 + JSON.stringify(span).length * 4)
     const [told] = read(chunk).resourceSpans[0].scopeSpans[0].spans
@@ -122,7 +138,9 @@ const collector = Effect.fnUntraced(function* (answers: Array<"ok" | "busy" | "b
     for (const { scopeSpans } of read(chunk).resourceSpans)
       for (const { spans } of scopeSpans) for (const { spanId } of spans) seen.push(spanId)
   }
-  const partial = ExportTraceServiceResponse.encode({ partialSuccess: { rejectedSpans: 2, errorMessage: "two are too old" } })
+  const partial = ExportTraceServiceResponse.encode({
+    partialSuccess: { rejectedSpans: 2, errorMessage: "two are too old" }
+  })
   const method: GrpcMethod = {
     path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     unary: (call, request) => {
@@ -142,7 +160,11 @@ const collector = Effect.fnUntraced(function* (answers: Array<"ok" | "busy" | "b
       if (isJson) {
         for (const { scopeSpans } of JSON.parse(Buffer.from(body ?? []).toString()).resourceSpans)
           for (const { spans } of scopeSpans) for (const { spanId } of spans) seen.push(spanId)
-        return asked.respond(200, [["content-type", "application/json"]], answer === "partial" ? '{"partialSuccess":{"rejectedSpans":"2","errorMessage":"two are too old"}}' : "{}")
+        return asked.respond(
+          200,
+          [["content-type", "application/json"]],
+          answer === "partial" ? '{"partialSuccess":{"rejectedSpans":"2","errorMessage":"two are too old"}}' : "{}"
+        )
       }
       take(body ?? new Uint8Array(0))
       asked.respond(200, [["content-type", "application/x-protobuf"]], answer === "partial" ? partial : "")
@@ -160,8 +182,13 @@ describe("an exporter", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const { endpoint, seen } = yield* collector(["busy", "partial", "ok", "bad"])
-          const store = new (yield* Effect.promise(() => import("#tracing"))).MemorySpanStore({ clockwork: machineClockwork })
-          const exporter = yield* openExporter(store, { endpoint, protocol, headers: [] }, machineClockwork, { settleMs: 40, batchSpans: 10 })
+          const store = new (yield* Effect.promise(() => import("#tracing"))).MemorySpanStore({
+            clockwork: machineClockwork
+          })
+          const exporter = yield* openExporter(store, { endpoint, protocol, headers: [] }, machineClockwork, {
+            settleMs: 40,
+            batchSpans: 10
+          })
           const { facts } = deploymentStory().story
           store.append(facts, () => {})
           yield* until(() => exporter.stats().refused > 0)
@@ -193,7 +220,9 @@ describe("an exporter", () => {
         const limits = { settleMs: 20, batchSpans: 4, spansMax: 12, retryMs: 10 }
         const exporter = yield* openExporter(store, options, machineClockwork, limits)
         store.append(deploymentStory().story.facts, () => {})
-        yield* until(() => exporter.stats().waitingSpans + exporter.stats().waitingTraces === 0 && exporter.stats().expired >= 12)
+        yield* until(
+          () => exporter.stats().waitingSpans + exporter.stats().waitingTraces === 0 && exporter.stats().expired >= 12
+        )
         const { dropped, expired, lastError, sent } = exporter.stats()
         assert.strictEqual(sent, 0)
         assert.strictEqual(dropped + expired, 23)
@@ -206,7 +235,9 @@ describe("an exporter", () => {
     Effect.gen(function* () {
       const store = deploymentStory().story.store()
       for (const endpoint of ["collector", "ftp://collector", "http://ana:geheim@collector"]) {
-        const refused = yield* Effect.flip(Effect.scoped(openExporter(store, { endpoint, protocol: "grpc", headers: [] }, machineClockwork)))
+        const refused = yield* Effect.flip(
+          Effect.scoped(openExporter(store, { endpoint, protocol: "grpc", headers: [] }, machineClockwork))
+        )
         assert.match(refused.message, /^endpoint: must /)
         assert.notInclude(refused.message, "geheim")
       }

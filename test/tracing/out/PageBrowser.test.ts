@@ -7,9 +7,12 @@ import { type Browser, chromium, type Page } from "playwright-core"
 import { served } from "./Served.ts"
 import { deploymentStory, key, MINUTE, SECOND, Standing, START_US } from "./Story.ts"
 
-const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  (path) => path !== undefined && existsSync(path)
-)
+const executablePath = [
+  process.env.CHROMIUM,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome"
+].find((path) => path !== undefined && existsSync(path))
 /** Pictures for people, when a folder is named. */
 const pictures = process.env["TRACING_PICTURES"]
 const hostile = `</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">`
@@ -24,10 +27,17 @@ const told = () => {
     spec: { replicas: size, template: { spec: { containers: [{ name: "app", image: `web:${size}` }] } } }
   })
   story.snapshot(web, START_US, 3, version(3), { source: "audit" })
-  story.audit(web, START_US + 20 * SECOND, "patch", { username: hostile, resourceVersion: "3", newResourceVersion: "4", fieldManager: "helm" })
+  story.audit(web, START_US + 20 * SECOND, "patch", {
+    username: hostile,
+    resourceVersion: "3",
+    newResourceVersion: "4",
+    fieldManager: "helm"
+  })
   story.snapshot(web, START_US + 20 * SECOND, 4, version(4), { source: "audit" })
   story.audit(web, START_US + 25 * SECOND, "update", { code: 409, reason: "Conflict", message: hostile })
-  story.event(set, START_US + SECOND, "SuccessfulCreate", "Created pod: web-5d4f-a", { controller: "replicaset-controller" })
+  story.event(set, START_US + SECOND, "SuccessfulCreate", "Created pod: web-5d4f-a", {
+    controller: "replicaset-controller"
+  })
   const message = `0/2 nodes are available: 2 Insufficient cpu. ${hostile}`
   story.event(pods[2], START_US + 2 * MINUTE, "FailedScheduling", message, { type: "Warning", count: 5 })
   return story.store()
@@ -39,7 +49,13 @@ describe("the page", () => {
   let url: string
   beforeAll(async () => {
     if (executablePath === undefined) throw new Error("needs a browser: apt-get install chromium")
-    const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    const args = [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking"
+    ]
     browser = await chromium.launch({ executablePath, args })
     scope = Scope.makeUnsafe()
     const clockwork = new Standing(START_US + 5 * MINUTE)
@@ -64,7 +80,10 @@ describe("the page", () => {
     await page.goto(`${url}${path}`)
     await check(page)
     assert.isUndefined(await page.evaluate("window.hacked"))
-    assert.isTrue(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is wider than the window")
+    assert.isTrue(
+      await page.evaluate("document.documentElement.scrollWidth <= innerWidth"),
+      "it is wider than the window"
+    )
     assert.deepStrictEqual(troubles, [])
     await context.close()
   }
@@ -81,10 +100,13 @@ describe("the page", () => {
     visit("/", async (page) => {
       await picture(page, "home")
       const [answer] = await page.locator(".answers > li").allInnerTexts()
-      assert.match(answer, /^Not scheduled\. Pod shop\/web-5d4f-c has waited 4m59s for a node: 0\/2 nodes are available/)
+      assert.match(
+        answer,
+        /^Not scheduled\. Pod shop\/web-5d4f-c has waited 4m59s for a node: 0\/2 nodes are available/
+      )
       await page.locator(".answers a").last().click()
       await page.waitForURL(/\/object\?.*#s-/)
-      assert.match((await page.locator(":target summary").first().innerText()), /FailedScheduling/)
+      assert.match(await page.locator(":target summary").first().innerText(), /FailedScheduling/)
       await picture(page, "evidence")
     }))
 
@@ -92,8 +114,14 @@ describe("the page", () => {
     visit(web, async (page) => {
       await picture(page, "object")
       assert.match(await page.locator("h1").innerText(), /^Deployment shop\/web in main$/)
-      assert.isTrue(await page.evaluate("document.querySelector('.answers').getBoundingClientRect().top < document.querySelector('.tree').getBoundingClientRect().top"))
-      const names = await page.locator(".tree > li > details > ul > li > details > ul > li > details > summary .name").allInnerTexts()
+      assert.isTrue(
+        await page.evaluate(
+          "document.querySelector('.answers').getBoundingClientRect().top < document.querySelector('.tree').getBoundingClientRect().top"
+        )
+      )
+      const names = await page
+        .locator(".tree > li > details > ul > li > details > ul > li > details > summary .name")
+        .allInnerTexts()
       assert.strictEqual(names.length, 3)
       assert.include(await page.locator("del").allInnerTexts(), "3")
       assert.include(await page.locator("ins").allInnerTexts(), "4")
@@ -120,7 +148,10 @@ describe("the page", () => {
       await page.waitForURL(/what=/)
       assert.strictEqual(await page.locator("tbody tr").count(), 1)
       await page.keyboard.press("Tab")
-      assert.match(await page.evaluate("document.activeElement.className + document.activeElement.tagName"), /skip|A|INPUT/)
+      assert.match(
+        await page.evaluate("document.activeElement.className + document.activeElement.tagName"),
+        /skip|A|INPUT/
+      )
     }))
 
   it("finds by a part of a name, by namespace and by who changed it", async () => {

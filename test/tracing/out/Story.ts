@@ -157,13 +157,19 @@ export class Story {
 }
 
 /** A Deployment of three Pods, two bound and one that no node fits. */
-export const deploymentStory = (): { readonly story: Story; readonly web: ObjectKey; readonly pods: ReadonlyArray<ObjectKey> } => {
+export const deploymentStory = (): {
+  readonly story: Story
+  readonly web: ObjectKey
+  readonly pods: ReadonlyArray<ObjectKey>
+} => {
   const story = new Story()
   const web = key("deployments", "web")
   const set = key("replicasets", "web-5d4f")
   story.audit(web, START_US, "create", { username: "ana", userAgent: "kubectl/v1.37.2" })
   story.audit(set, START_US + 50_000, "create").link(web, set, START_US + 50_000)
-  const pods = ["a", "b", "c"].map((name, at) => story.pod(set, `web-5d4f-${name}`, START_US + (at + 1) * 100_000, 100 + at))
+  const pods = ["a", "b", "c"].map((name, at) =>
+    story.pod(set, `web-5d4f-${name}`, START_US + (at + 1) * 100_000, 100 + at)
+  )
   story.bound(pods[0], "n1", START_US + SECOND).bound(pods[1], "n2", START_US + SECOND + 1)
   const message = "0/2 nodes are available: 2 Insufficient cpu."
   story.event(pods[2], START_US + SECOND, "FailedScheduling", message, { type: "Warning" })

@@ -1,7 +1,15 @@
 // Display modes: their ids and names, the shape that each gives a tree, and that neither order nor replica matters.
 import { assert, describe, it } from "@effect/vitest"
 import fc from "fast-check"
-import { type DisplayMode, DisplayModes, objectText, parseTransformFile, shippedModes, type TraceView, TraceViews } from "#tracing"
+import {
+  type DisplayMode,
+  DisplayModes,
+  objectText,
+  parseTransformFile,
+  shippedModes,
+  type TraceView,
+  TraceViews
+} from "#tracing"
 import { linkSelector } from "../../../core/tracing/view/LinkSelector.ts"
 import { matcherOf } from "../../../core/tracing/view/StringFilter.ts"
 import { parseViewId, rangeUs, windowRange, writeViewId } from "../../../core/tracing/view/ViewId.ts"
@@ -105,11 +113,17 @@ describe("display modes", () => {
   it("refuse files that do not hold together, naming the field", () => {
     const refuse = (change: (text: string) => string, message: RegExp) =>
       assert.throws(() => new DisplayModes(parseTransformFile(change(shippedModes))), message)
-    refuse((text) => text.replace("batchName: final", "batchName: finall"), /configs\[0\]\.steps\[1\]\.batchName: no batch finall/)
+    refuse(
+      (text) => text.replace("batchName: final", "batchName: finall"),
+      /configs\[0\]\.steps\[1\]\.batchName: no batch finall/
+    )
     refuse((text) => text.replace('id: "10000000"', 'id: "00000000"'), /configs\[1\]\.id: 00000000 is given twice/)
     refuse((text) => text.replace('defaultConfig: "20000000"', 'defaultConfig: "2f000000"'), /defaultConfig: no mode/)
     refuse((text) => text.replace("{ kind: CompactDuration }", "{ kind: Compact }"), /file: /)
-    refuse((text) => text.replace("matchesPseudoType: linkClass", 'matchesPseudoType: { regex: "(" }'), /regular expression/)
+    refuse(
+      (text) => text.replace("matchesPseudoType: linkClass", 'matchesPseudoType: { regex: "(" }'),
+      /regular expression/
+    )
     refuse(() => "configs: [", /file: /)
   })
 })
@@ -173,7 +187,10 @@ describe("incarnations of one name", () => {
     const view = new TraceViews(story.store(), modes).view(modeOf("tree"), pod, START_US, END_US)
     assert.isDefined(view)
     const lives = view.spans.filter(({ name }) => name.includes("uid "))
-    assert.deepStrictEqual(lives.map(({ name }) => name), ["pods/web-0 (uid one)", "pods/web-0 (uid two)"])
+    assert.deepStrictEqual(
+      lives.map(({ name }) => name),
+      ["pods/web-0 (uid one)", "pods/web-0 (uid two)"]
+    )
     assert.strictEqual(lives[1].links[0].spanId, lives[0].spanId)
   })
 })
@@ -200,10 +217,16 @@ describe("views", () => {
     assert.nestedPropertyVal(again, "kind", "found")
     assert.deepStrictEqual((again as { readonly view: TraceView }).view.spans, first.spans)
     const other = first.traceId.replace(/^ff34000000/, "ff00000000")
-    const exclusive = await new Promise((resolve) => new TraceViews(store, modes).ofId(`ff00000000${other.slice(10)}`, resolve))
+    const exclusive = await new Promise((resolve) =>
+      new TraceViews(store, modes).ofId(`ff00000000${other.slice(10)}`, resolve)
+    )
     assert.nestedPropertyVal(exclusive, "view.mode.name", "tree")
     for (const unknown of ["ff2f000000e1e3e70000000000000000", "00000000000000000000000000000000", "x"]) {
-      assert.nestedPropertyVal(await new Promise((resolve) => new TraceViews(store, modes).ofId(unknown, resolve)), "kind", "unknown")
+      assert.nestedPropertyVal(
+        await new Promise((resolve) => new TraceViews(store, modes).ofId(unknown, resolve)),
+        "kind",
+        "unknown"
+      )
     }
   })
 
@@ -239,7 +262,10 @@ describe("views", () => {
     assert.strictEqual((await find("tracing", { namespace: "shop" })).length, 5)
     assert.strictEqual((await find("tracing", { namespace: "other" })).length, 0)
     const byUser = await find("tracing", { username: "ana" })
-    assert.deepStrictEqual(byUser.map(({ object }) => objectText(object)), [objectText(web)])
+    assert.deepStrictEqual(
+      byUser.map(({ object }) => objectText(object)),
+      [objectText(web)]
+    )
     const [warned] = await find("tracing", { type: "Warning" })
     assert.deepStrictEqual(warned.object, pods[2])
   })
