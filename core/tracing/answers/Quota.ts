@@ -15,7 +15,7 @@ export const quota = (life: ObjectLife, asking: Asking): Answer | undefined => {
   const made = newest(events.filter(({ name }) => name === "SuccessfulCreate"))
   if (made !== undefined && made.startUs > last.startUs) return undefined
   if (recovered(life, last.startUs)) return undefined
-  const [first = last] = refused.filter(({ startUs }) => made === undefined || startUs > made.startUs)
+  const first = refused.find(({ startUs }) => made === undefined || startUs > made.startUs) ?? last
   const reason = messageOf(last)
   const count = refused.reduce((most, span) => Math.max(most, countOf(span)), refused.length)
   const ago = ageText(Math.max((asking.nowUs - last.startUs) / 1000, 0))

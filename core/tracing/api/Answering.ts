@@ -48,13 +48,13 @@ const PIECE = 65_536
 /** Sends texts as JSON as fast as the client takes them; what was not asked for yet is not made. */
 export const streamJson = (exchange: HttpExchange, pieces: Iterator<string>): void => {
   const body = exchange.start(200, jsonFields)
-  let gone = false
+  const client = { gone: false }
   exchange.onClose = () => {
-    gone = true
+    client.gone = true
   }
   const run = (): void => {
     let text = ""
-    while (!gone) {
+    while (!client.gone) {
       const { done = false, value } = pieces.next()
       if (!done) text += value
       if (text.length < PIECE && !done) continue

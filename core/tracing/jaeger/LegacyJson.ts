@@ -32,7 +32,11 @@ const spanJson = (span: OutSpan, processID: string): string => {
     tags: tagsOf(span),
     logs: span.logs.map(({ atUs, fields, name }) => ({
       timestamp: atUs,
-      fields: [pair("event", name), ...Object.entries(fields).map(([key, value]) => pair(key, value))]
+      // A field that is called event takes the name's place, as in Jaeger.
+      fields: [
+        ...("event" in fields ? [] : [pair("event", name)]),
+        ...Object.entries(fields).map(([key, value]) => pair(key, value))
+      ]
     })),
     processID,
     warnings: span.warnings.length === 0 ? null : span.warnings

@@ -55,13 +55,13 @@ const LOOKBACK_US = 2 * 24 * 3600 * 1e6
 export const legacyQuery = (query: URLSearchParams, nowUs: number): CatalogQuery => {
   const service = query.get("service") ?? ""
   if (service === "") throw new BadParameter("service", "is required")
-  let attributes: Readonly<Record<string, string>> = {}
+  const attributes: Record<string, string> = {}
   for (const tag of query.getAll("tag")) {
     const [key, ...rest] = tag.split(":")
     if (rest.length === 0) throw new BadParameter("tag", "must be key:value")
-    attributes = { ...attributes, [key]: rest.join(":") }
+    attributes[key] = rest.join(":")
   }
-  for (const tags of query.getAll("tags")) attributes = { ...attributes, ...attributesOf("tags", tags) }
+  for (const tags of query.getAll("tags")) Object.assign(attributes, attributesOf("tags", tags))
   return checkDurations({
     service,
     operation: query.get("operation") ?? "",

@@ -2,7 +2,7 @@
 // Owns that markup; refuses to judge.
 import type { Answer } from "../answers/Answer.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
-import { html, type Html } from "./PageHtml.ts"
+import { markup, type Html } from "./PageHtml.ts"
 
 const words = {
   unscheduled: "Not scheduled",
@@ -25,19 +25,12 @@ export const objectHref = (
   return `/object?${query.toString()}`
 }
 
-const answerItem = ({ evidence, kind, object, sentence }: Answer, hours: number): Html =>
-  html`<li>
-    <span class="kind">${words[kind]}.</span> ${sentence}
-    <small
-      >It rests on
-      ${evidence.map(({ says, spanId }, at) => html`${at === 0 ? "" : ", "}<a href="${objectHref(object, hours, "tree")}#s-${spanId}">${says}</a>`)}.</small
-    >
-  </li>`
+const answerItem = ({ evidence, kind, object, sentence }: Answer, hours: number): Html => markup`<li>
+<span class="kind">${words[kind]}.</span> ${sentence}
+<small>It rests on ${evidence.map(({ says, spanId }, at) => markup`${at === 0 ? "" : ", "}<a href="${objectHref(object, hours, "tree")}#s-${spanId}">${says}</a>`)}.</small></li>`
 
 /** The answers, or that there are none. */
 export const answersList = (answers: ReadonlyArray<Answer>, none: string, hours: number): Html =>
   answers.length === 0
-    ? html`<p class="well">${none}</p>`
-    : html`<ul class="answers">
-        ${answers.map((one) => answerItem(one, hours))}
-      </ul>`
+    ? markup`<p class="well">${none}</p>`
+    : markup`<ul class="answers">${answers.map((one) => answerItem(one, hours))}</ul>`

@@ -11,7 +11,7 @@ import { Attribute } from "../model/Span.ts"
 import type { ObjectQuery, SpanStore } from "../store/SpanStore.ts"
 import type { TraceView, TraceViews } from "../view/TraceViews.ts"
 import { parseViewId } from "../view/ViewId.ts"
-import { answerPage, type Asked, hoursChoices, type Html, html, shell } from "./PageHtml.ts"
+import { answerPage, type Asked, hoursChoices, type Html, markup, shell } from "./PageHtml.ts"
 import { RESULTS_MAX, searchPage } from "./SearchPage.ts"
 import { tracePage } from "./TracePage.ts"
 
@@ -44,14 +44,7 @@ export class Pages {
       else return false
     } catch (error) {
       if (!(error instanceof BadParameter)) throw error
-      this.answer(
-        exchange,
-        400,
-        "Not understood",
-        asked,
-        html`<h1>Not understood</h1>
-          <p>${error.message}</p>`
-      )
+      this.answer(exchange, 400, "Not understood", asked, markup`<h1>Not understood</h1><p>${error.message}</p>`)
     }
     return true
   }
@@ -154,8 +147,7 @@ export class Pages {
       404,
       "Not found",
       asked,
-      html`<h1>Not found</h1>
-        <p>Nothing is known of it in that time.</p>`
+      markup`<h1>Not found</h1><p>Nothing is known of it in that time.</p>`
     )
   }
 }

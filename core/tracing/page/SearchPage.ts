@@ -4,7 +4,7 @@ import { objectWords } from "../answers/Answer.ts"
 import type { Stuck } from "../answers/Stuck.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 import { answersList, objectHref } from "./AnswerParts.ts"
-import { type Html, html } from "./PageHtml.ts"
+import { type Html, markup } from "./PageHtml.ts"
 
 /** Objects that a page lists. */
 export const RESULTS_MAX = 200
@@ -18,48 +18,24 @@ export interface SearchPageOptions {
 }
 
 export const searchPage = ({ found, hours, isSearch, stuck }: SearchPageOptions): Html => {
-  const rows = found.slice(0, RESULTS_MAX).map(
-    (object) =>
-      html`<tr>
-        <th scope="row"><a href="${objectHref(object, hours)}">${objectWords(object)}</a></th>
-        <td>${object.group === "" ? "core" : object.group}</td>
-        <td>${object.cluster}</td>
-      </tr>`
-  )
+  const rows = found
+    .slice(0, RESULTS_MAX)
+    .map(
+      (object) =>
+        markup`<tr><th scope="row"><a href="${objectHref(object, hours)}">${objectWords(object)}</a></th><td>${object.group === "" ? "core" : object.group}</td><td>${object.cluster}</td></tr>`
+    )
   const more =
     found.length > RESULTS_MAX
-      ? html`<p class="dim">The newest ${RESULTS_MAX} of more; ask more precisely.</p>`
+      ? markup`<p class="dim">The newest ${RESULTS_MAX} of more; ask more precisely.</p>`
       : undefined
   const cut = stuck?.cut === true ? " The oldest signs of trouble were not looked at." : ""
   const troubles =
     stuck === undefined
       ? undefined
-      : html`<h1>What is stuck</h1>
-          <section aria-label="Answers">
-            ${answersList(stuck.answers, `Nothing, of ${stuck.judged} objects with anything new.`, hours)}
-          </section>
-          <p class="dim">${stuck.judged} objects were judged.${cut}</p>`
+      : markup`<h1>What is stuck</h1><section aria-label="Answers">${answersList(stuck.answers, `Nothing, of ${stuck.judged} objects with anything new.`, hours)}</section><p class="dim">${stuck.judged} objects were judged.${cut}</p>`
   const list =
     rows.length === 0
-      ? html`<p>${isSearch ? "Nothing was found." : "Nothing has been seen yet."}</p>`
-      : html`<div class="scroll" role="region" aria-label="Objects" tabindex="0">
-          <table>
-            <caption class="dim">
-              By the newest that happened
-            </caption>
-            <thead>
-              <tr>
-                <th scope="col">Object</th>
-                <th scope="col">Group</th>
-                <th scope="col">Cluster</th>
-              </tr>
-            </thead>
-            <tbody>
-              ${rows}
-            </tbody>
-          </table>
-        </div>`
-  return html`${troubles}
-    <h2>${isSearch ? "Found" : "Seen lately"}</h2>
-    ${list}${more}`
+      ? markup`<p>${isSearch ? "Nothing was found." : "Nothing has been seen yet."}</p>`
+      : markup`<div class="scroll" role="region" aria-label="Objects" tabindex="0"><table><caption class="dim">By the newest that happened</caption><thead><tr><th scope="col">Object</th><th scope="col">Group</th><th scope="col">Cluster</th></tr></thead><tbody>${rows}</tbody></table></div>`
+  return markup`${troubles}<h2>${isSearch ? "Found" : "Seen lately"}</h2>${list}${more}`
 }

@@ -1,7 +1,14 @@
 // The tracing server's answers: health, metrics, version, and every route that is mounted, each for who may ask it.
 // Owns routing and the question of access; refuses content, which the routes bring.
 import { versionInfo } from "#apiserver"
-import { type CallInfo, GrpcCode, type GrpcMethod, type HttpExchange, type HttpExchangeHandler, type UnaryCall } from "#net"
+import {
+  type CallInfo,
+  GrpcCode,
+  type GrpcMethod,
+  type HttpExchange,
+  type HttpExchangeHandler,
+  type UnaryCall
+} from "#net"
 import type { Access } from "./Access.ts"
 import { answerJson, answerText, refuse } from "./Answers.ts"
 import type { Route } from "./Route.ts"

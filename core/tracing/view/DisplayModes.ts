@@ -68,13 +68,13 @@ type Named = readonly [mask: string, modifier: Modifier]
 
 /** Every set of modifiers without two of one class, the empty one first. */
 const compatible = (modifiers: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArray<Named>> => {
-  let sets: ReadonlyArray<ReadonlyArray<Named>> = [[]]
+  const sets: Array<ReadonlyArray<Named>> = [[]]
   const sorted = modifiers.toSorted(([a, x], [b, y]) => (x.priority ?? 0) - (y.priority ?? 0) || (a < b ? -1 : 1))
   for (const added of sorted) {
     const { modifierClass } = added[1].args
     const fitting = sets.filter((set) => set.every(([, { args }]) => args.modifierClass !== modifierClass))
-    sets = [...sets, ...fitting.map((set) => [...set, added])]
-    if (sets.length > MODES_MAX) return sets
+    sets.push(...fitting.map((set) => set.concat([added])))
+    if (sets.length > MODES_MAX) break
   }
   return sets
 }

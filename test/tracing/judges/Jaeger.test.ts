@@ -4,14 +4,14 @@ import { Effect, Exit, Scope } from "effect"
 import { machineClockwork } from "#kube"
 import { openExporter, traceIdOf, WINDOW_SECONDS } from "#tracing"
 import { describeWith } from "../../Judges.ts"
-import { served, type Served } from "../out/Served.ts"
+import { type Parsed, served, type Served } from "../out/Served.ts"
 import { deploymentStory, key, MINUTE, Standing, START_US, Story } from "../out/Story.ts"
 import { type JaegerServer, normalised, startJaeger } from "./JaegerServer.ts"
 
 const nowUs = START_US + 5 * MINUTE
 const range = `start=${START_US - MINUTE}&end=${nowUs}&limit=50`
 const iso = (us: number): string => new Date(us / 1000).toISOString()
-const get = async (url: string): Promise<any> => (await fetch(url)).json()
+const get = async (url: string): Promise<Parsed> => (await fetch(url)).json()
 
 const storyWithDiffs = (): Story => {
   const { story } = deploymentStory()
@@ -52,9 +52,9 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
   })
 
   it("knows the same services, operations and dependencies", async () => {
-    const both = async (path: string, of: (body: any) => ReadonlyArray<unknown>) => {
+    const both = async (path: string, of: (body: Parsed) => ReadonlyArray<unknown>) => {
       const [mine, judged] = [await get(`${ours.url}${path}`), await get(`${theirs.url}${path}`)]
-      const sorted = (body: any) =>
+      const sorted = (body: Parsed) =>
         of(body)
           .map((one) => JSON.stringify(one))
           .sort()
@@ -76,7 +76,8 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
       )
       const path = `/api/traces?${range}&service=${encodeURIComponent(service)}&tags=${tags}&raw=true`
       const [mine, judged] = [await get(`${ours.url}${path}`), await get(`${theirs.url}${path}`)]
-      const sorted = (body: any) => body.data.map(normalised).sort((a: any, b: any) => (a.traceID < b.traceID ? -1 : 1))
+      const sorted = (body: Parsed) =>
+        body.data.map(normalised).sort((a: Parsed, b: Parsed) => (a.traceID < b.traceID ? -1 : 1))
       assert.isNotEmpty(mine.data)
       assert.deepStrictEqual(sorted(judged), sorted(mine))
     })
@@ -93,18 +94,18 @@ describeWith("jaeger")("a stock Jaeger over our remote storage", ({ jaeger }) =>
     assert.deepStrictEqual(normalised(judged.data[0]), normalised(mine.data[0]))
     assert.match(JSON.stringify(judged), /data.size \\"0\\" -> \\"1\\"/)
     const v3 = `/api/v3/traces/${found.traceID}?raw_traces=true`
-    const spans = (body: any) =>
+    const spans = (body: Parsed) =>
       body.result.resourceSpans
-        .flatMap(({ scopeSpans }: any) => scopeSpans.flatMap((one: any) => one.spans))
-        .map(({ endTimeUnixNano, name, spanId, startTimeUnixNano, traceId }: any) =>
+        .flatMap(({ scopeSpans }: Parsed) => scopeSpans.flatMap((one: Parsed) => one.spans))
+        .map(({ endTimeUnixNano, name, spanId, startTimeUnixNano, traceId }: Parsed) =>
           [traceId, spanId, name, startTimeUnixNano, endTimeUnixNano].map(String)
         )
         .sort()
     const [ownV3, judgedV3] = [await get(`${ours.url}${v3}`), await get(`${theirs.url}${v3}`)]
     assert.strictEqual(spans(judgedV3).length, spans(ownV3).length)
     assert.deepStrictEqual(
-      spans(judgedV3).map(([, , name]: any) => name),
-      spans(ownV3).map(([, , name]: any) => name)
+      spans(judgedV3).map(([, , name]: Parsed) => name),
+      spans(ownV3).map(([, , name]: Parsed) => name)
     )
     const missing = await fetch(`${theirs.url}/api/traces/${"0".repeat(31)}1`)
     assert.strictEqual(missing.status, 404)

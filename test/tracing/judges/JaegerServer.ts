@@ -1,5 +1,6 @@
 // A stock Jaeger as a process: as a query server over somebody's remote storage, or all in one with its own memory and OTLP receivers.
 // Owns its configuration and its life; refuses to judge what it answers.
+import type { Parsed } from "../out/Served.ts"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -86,9 +87,9 @@ export const startJaeger = async (program: string, remote?: number): Promise<Jae
 }
 
 /** A trace of the old query API with everything that has no order in one order. */
-export const normalised = (trace: any): unknown => {
-  const byKey = (pairs: ReadonlyArray<any>) => pairs.map((pair) => JSON.stringify(pair)).sort()
-  const spans = trace.spans.map((span: any) => ({
+export const normalised = (trace: Parsed): unknown => {
+  const byKey = (pairs: ReadonlyArray<Parsed>) => pairs.map((pair) => JSON.stringify(pair)).sort()
+  const spans = trace.spans.map((span: Parsed) => ({
     traceID: span.traceID,
     spanID: span.spanID,
     operationName: span.operationName,
@@ -97,8 +98,8 @@ export const normalised = (trace: any): unknown => {
     service: trace.processes[span.processID].serviceName,
     references: byKey(span.references),
     tags: byKey(span.tags),
-    logs: span.logs.map(({ fields, timestamp }: any) => ({ timestamp, fields: byKey(fields) })),
+    logs: span.logs.map(({ fields, timestamp }: Parsed) => ({ timestamp, fields: byKey(fields) })),
     warnings: span.warnings ?? []
   }))
-  return { traceID: trace.traceID, spans: spans.sort((a: any, b: any) => (a.spanID < b.spanID ? -1 : 1)) }
+  return { traceID: trace.traceID, spans: spans.sort((a: Parsed, b: Parsed) => (a.spanID < b.spanID ? -1 : 1)) }
 }

@@ -1,5 +1,6 @@
 // A real control plane 1.37 with hollow nodes as the judge: a Deployment's whole life, told at level RequestResponse and at level Metadata
 // in two namespaces at once; the trees are what really happened, and the stuck Pod is named, stays named, and is not once it is bound.
+import type { Parsed } from "../out/Served.ts"
 import { afterAll, assert, beforeAll, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -104,7 +105,7 @@ describeWith(
     rmSync(folder, { recursive: true, force: true })
   }, 60_000)
 
-  const ask = async (path: string): Promise<any> => (await fetch(`${server.url}${path}`)).json()
+  const ask = async (path: string): Promise<Parsed> => (await fetch(`${server.url}${path}`)).json()
   const about = (namespace: string, resource: string, name: string): string =>
     `resource=${resource}&namespace=${namespace}&name=${name}`
   const family = (namespace: string) => ask(`/answers/v1/trace?${about(namespace, "deployments.apps", "web")}`)
@@ -112,7 +113,7 @@ describeWith(
     ask(`/answers/v1/why?${about(namespace, "pods", name)}${atUs === undefined ? "" : `&at=${atUs}`}`)
 
   /** Asks until it holds; the last answer is the failure's message. */
-  const until = async (question: () => Promise<any>, holds: (body: any) => boolean): Promise<any> => {
+  const until = async (question: () => Promise<Parsed>, holds: (body: Parsed) => boolean): Promise<Parsed> => {
     const end = Date.now() + 60_000
     for (;;) {
       const body = await question()
@@ -129,11 +130,11 @@ describeWith(
   }
 
   /** Pods of each ReplicaSet that are there, and that there ever were, the older set first. */
-  const shape = (body: any): ReadonlyArray<readonly [there: number, ever: number]> =>
+  const shape = (body: Parsed): ReadonlyArray<readonly [there: number, ever: number]> =>
     (body.family?.children ?? [])
-      .filter(({ object }: any) => object.resource === "replicasets")
-      .map(({ children }: any) => [children.filter(({ gone }: any) => !gone).length, children.length])
-      .sort((a: any, b: any) => a[0] - b[0])
+      .filter(({ object }: Parsed) => object.resource === "replicasets")
+      .map(({ children }: Parsed) => [children.filter(({ gone }: Parsed) => !gone).length, children.length])
+      .sort((a: Parsed, b: Parsed) => a[0] - b[0])
 
   for (const level of levels) {
     const namespace = namespaceOf(level)
@@ -162,9 +163,9 @@ describeWith(
       assert.isEmpty(grown.answers)
       const names = await cluster.kubectl(`-n ${namespace} get pods -o jsonpath={.items[*].metadata.name}`)
       const living = grown.family.children
-        .flatMap(({ children }: any) => children)
-        .filter(({ gone }: any) => !gone)
-        .map(({ object }: any) => object.name)
+        .flatMap(({ children }: Parsed) => children)
+        .filter(({ gone }: Parsed) => !gone)
+        .map(({ object }: Parsed) => object.name)
       assert.sameMembers(living, names.split(" "))
       await checkTrace(namespace)
       await cluster.kubectl(`-n ${namespace} delete deployment web`)
@@ -192,7 +193,9 @@ describeWith(
         () => ask("/answers/v1/stuck?cluster=real"),
         (body) => body.answers.length > 0
       )
-      assert.isTrue(stuck.answers.some(({ object }: any) => object.name === "stuck" && object.namespace === namespace))
+      assert.isTrue(
+        stuck.answers.some(({ object }: Parsed) => object.name === "stuck" && object.namespace === namespace)
+      )
       for (const minutes of [31, 61]) {
         const later = await why(namespace, "stuck", (Date.now() + minutes * 60_000) * 1000)
         assert.strictEqual(later.answers[0].kind, "unscheduled")
@@ -219,13 +222,15 @@ describeWith(
     const query = `${about(namespace, "deployments.apps", "web")}&displayMode=${mode}`
     const { data } = await ask(`/extensions/api/v1/trace?${query}`)
     const [{ processes, spans }] = data
-    const service = ({ processID }: any): string => processes[processID].serviceName
-    const byId = new Map<string, any>(spans.map((span: any) => [span.spanID, span]))
-    const parentOf = ({ references }: any) =>
-      byId.get(references.find(({ refType }: any) => refType === "CHILD_OF")?.spanID ?? "")
-    const roots = spans.filter((span: any) => parentOf(span) === undefined)
+    const service = ({ processID }: Parsed): string => processes[processID].serviceName
+    const byId = new Map<string, Parsed>(spans.map((span: Parsed) => [span.spanID, span]))
+    const parentOf = ({ references }: Parsed) =>
+      byId.get(references.find(({ refType }: Parsed) => refType === "CHILD_OF")?.spanID ?? "")
+    const roots = spans.filter((span: Parsed) => parentOf(span) === undefined)
     assert.deepStrictEqual(roots.map(service), ["deployments"])
-    const bindings = spans.filter(({ operationName }: any) => operationName === "system:kube-scheduler create binding")
+    const bindings = spans.filter(
+      ({ operationName }: Parsed) => operationName === "system:kube-scheduler create binding"
+    )
     assert.strictEqual(bindings.length, 8)
     for (const binding of bindings) assert.strictEqual(service(parentOf(binding)), "pods")
     const text = JSON.stringify(spans)

@@ -1,6 +1,6 @@
 // The answers: each case as a real cluster tells it, and what must hold for any story and any time of asking.
 import { assert, describe, it } from "@effect/vitest"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { type Answer, type AnswerKind, familyText, type SpanStore, stuck, why } from "#tracing"
 import { ageText } from "../../../core/tracing/answers/Answer.ts"
 import { rfc3339 } from "#kube"

@@ -13,7 +13,7 @@ import {
   GetServicesResponse,
   GetTracesRequest
 } from "../../../core/tracing/jaeger/StorageMessages.ts"
-import { getJson, served } from "./Served.ts"
+import { getJson, type Parsed, served } from "./Served.ts"
 import { deploymentStory, key, MINUTE, SECOND, Standing, START_US, Story } from "./Story.ts"
 
 const nowUs = START_US + 5 * MINUTE
@@ -28,9 +28,9 @@ const hex = (digits: number): RegExp => new RegExp(`^[0-9a-f]{${digits}}$`)
 const decimal = /^\d+$/
 
 /** What the page's own checks ask of a trace of the old API. */
-const checkLegacyTrace = (trace: any): void => {
+const checkLegacyTrace = (trace: Parsed): void => {
   assert.match(trace.traceID, hex(32))
-  const ids = new Set(trace.spans.map(({ spanID }: any) => spanID))
+  const ids = new Set(trace.spans.map(({ spanID }: Parsed) => spanID))
   assert.strictEqual(ids.size, trace.spans.length)
   for (const span of trace.spans) {
     assert.strictEqual(span.traceID, trace.traceID)
@@ -44,7 +44,7 @@ const checkLegacyTrace = (trace: any): void => {
       assert.match(spanID, hex(16))
       if (refType === "CHILD_OF") assert.isTrue(ids.has(spanID))
     }
-    for (const pair of [...span.tags, ...span.logs.flatMap(({ fields }: any) => fields)]) {
+    for (const pair of [...span.tags, ...span.logs.flatMap(({ fields }: Parsed) => fields)]) {
       assert.include(["string", "bool", "int64", "float64", "binary"], pair.type)
       assert.hasAllKeys(pair, ["key", "type", "value"])
     }
@@ -90,7 +90,7 @@ describe("the query API", () => {
         assert.isEmpty((yield* find("service=unknown")).body.data)
         const stored = (yield* find("service=event&operation=FailedScheduling")).body.data
         assert.strictEqual(stored.length, 1)
-        assert.isTrue(stored[0].spans.some(({ operationName }: any) => operationName === "FailedScheduling"))
+        assert.isTrue(stored[0].spans.some(({ operationName }: Parsed) => operationName === "FailedScheduling"))
         for (const bad of [
           "service=",
           "service=tree&minDuration=soon",
@@ -116,12 +116,12 @@ describe("the query API", () => {
         const { body } = yield* getJson(`${url}/api/traces/${traceID}`)
         checkLegacyTrace(body.data[0])
         const v3 = (yield* getJson(`${url}/api/v3/traces/${traceID}`)).body
-        const spans = v3.result.resourceSpans.flatMap(({ scopeSpans }: any) =>
-          scopeSpans.flatMap((scope: any) => scope.spans)
+        const spans = v3.result.resourceSpans.flatMap(({ scopeSpans }: Parsed) =>
+          scopeSpans.flatMap((scope: Parsed) => scope.spans)
         )
         assert.sameMembers(
-          spans.map(({ spanId }: any) => spanId),
-          body.data[0].spans.map(({ spanID }: any) => spanID)
+          spans.map(({ spanId }: Parsed) => spanId),
+          body.data[0].spans.map(({ spanID }: Parsed) => spanID)
         )
         for (const span of spans) {
           assert.match(span.traceId, hex(32))
@@ -151,11 +151,11 @@ describe("the query API", () => {
           assert.match(summary.maxEndTimeUnixNano, decimal)
           assert.strictEqual(summary.orphanSpanCount, 0)
           assert.strictEqual(
-            summary.services.reduce((sum: number, one: any) => sum + one.spanCount, 0),
+            summary.services.reduce((sum: number, one: Parsed) => sum + one.spanCount, 0),
             summary.spanCount
           )
         }
-        assert.strictEqual(body.summaries.filter(({ errorSpanCount }: any) => errorSpanCount > 0).length, 1)
+        assert.strictEqual(body.summaries.filter(({ errorSpanCount }: Parsed) => errorSpanCount > 0).length, 1)
         assert.strictEqual((yield* getJson(`${url}/api/v3/trace-summaries?query.serviceName=tree`)).status, 400)
         assert.strictEqual(
           (yield* getJson(`${url}/api/v3/traces?${v3Range}&query.service_name=tree&query.attributes=%5B%5D`)).status,
@@ -205,7 +205,7 @@ describe("the original's endpoints", () => {
         const { body } = yield* getJson(`${url}/answers/v1/trace?${object}`)
         assert.strictEqual(body.made, "1 replicasets and 3 pods")
         assert.deepStrictEqual(
-          body.answers.map(({ kind }: any) => kind),
+          body.answers.map(({ kind }: Parsed) => kind),
           ["unscheduled"]
         )
         const early = (yield* getJson(`${url}/answers/v1/why?${object}&at=${START_US + SECOND / 2}`)).body
@@ -258,7 +258,7 @@ describe("the remote storage", () => {
         const seconds = (us: number) => ({ seconds: Math.floor(us / 1e6), nanos: (us % 1e6) * 1000 })
         const base = { startTimeMin: seconds(START_US - MINUTE), startTimeMax: seconds(nowUs), searchDepth: 10 }
         const request = (more: object) =>
-          FindTracesRequest.encode({ query: { serviceName: "tracing", ...base, ...more } as any })
+          FindTracesRequest.encode({ query: { serviceName: "tracing", ...base, ...more } as Parsed })
         const attributes = [{ key: "resource", value: { stringValue: "pods" } }]
         const ids = FindTraceIdsResponse.decode(
           yield* unary(client, "TraceReader/FindTraceIDs", request({ attributes }))

@@ -1,7 +1,8 @@
 // The wire forms: protobuf that an independent library reads back, chunks within their bound, and export that loses nothing silently.
+import type { Parsed } from "./Served.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import protobuf from "protobufjs"
 import { machineClockwork } from "#kube"
 import { type GrpcMethod, type HttpExchange, listen } from "#net"
@@ -32,7 +33,7 @@ message ArrayValue { repeated AnyValue values = 1; }
 const TracesData = root.lookupType("t.TracesData")
 
 /** What a collector reads, in the form of OTLP's JSON. */
-const read = (chunk: Uint8Array): any => {
+const read = (chunk: Uint8Array): Parsed => {
   const options = { longs: String, bytes: String, arrays: true, defaults: false } as const
   const { resourceSpans } = TracesData.toObject(TracesData.decode(chunk), options)
   const hex = (text: string | undefined): string => Buffer.from(text ?? "", "base64").toString("hex")
@@ -49,7 +50,7 @@ const read = (chunk: Uint8Array): any => {
 }
 
 const hexText = (digits: number) =>
-  fc.array(fc.constantFrom(..."0123456789abcdef"), { minLength: digits, maxLength: digits }).map((all) => all.join(""))
+  fc.uint8Array({ minLength: digits / 2, maxLength: digits / 2 }).map((bytes) => Buffer.from(bytes).toString("hex"))
 const texts = fc.dictionary(
   fc.string({ minLength: 1 }),
   fc.string({ unit: "binary" }).map((text) => text.toWellFormed()),
@@ -81,7 +82,7 @@ const chunksOf = (spans: ReadonlyArray<OutSpan>, bytesMax?: number): ReadonlyArr
 }
 
 /** protobufjs leaves out what is empty; JSON writes some of it. */
-const plain = (value: any): any =>
+const plain = (value: Parsed): Parsed =>
   JSON.parse(
     JSON.stringify(value, (_key, one) => (one === "" || (Array.isArray(one) && one.length === 0) ? undefined : one))
   )
@@ -106,13 +107,16 @@ describe("TracesData", () => {
           const chunks = chunksOf(spans, bytesMax)
           const told = chunks.flatMap((chunk) => {
             assert.isAtMost(chunk.length, bytesMax)
-            const inside = read(chunk).resourceSpans.flatMap(({ scopeSpans }: any) =>
-              scopeSpans.flatMap((scope: any) => scope.spans)
+            const inside = read(chunk).resourceSpans.flatMap(({ scopeSpans }: Parsed) =>
+              scopeSpans.flatMap((scope: Parsed) => scope.spans)
             )
             assert.isNotEmpty(inside)
-            return inside.map(({ spanId }: any) => spanId)
+            return inside.map(({ spanId }: Parsed) => spanId)
           })
-          assert.deepStrictEqual(told.sort(), spans.map(({ spanId }) => spanId).sort())
+          assert.sameMembers(
+            told,
+            spans.map(({ spanId }) => spanId)
+          )
         }
       )
     )
@@ -204,7 +208,7 @@ describe("an exporter", () => {
           const before = seen.length
           store.append(facts, () => {})
           const [audit] = facts
-          store.append([{ ...audit, id: "00000000000000aa", atUs: audit.atUs + 5 } as typeof audit], () => {})
+          store.append([{ ...audit, id: "00000000000000aa", atUs: audit.atUs + 5 }], () => {})
           yield* until(() => seen.length === before + 1)
         })
       )

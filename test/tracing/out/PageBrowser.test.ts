@@ -188,7 +188,7 @@ describe("the page", () => {
         await visit(
           path,
           async (page) => {
-            const [worst, where] = (await page.evaluate(contrast)) as readonly [number, string]
+            const [worst, where] = await page.evaluate<readonly [number, string]>(contrast)
             assert.isAtLeast(worst, 4.5, where)
             if (dark) await picture(page, path === "/" ? "home-dark" : "object-dark")
           },

@@ -19,7 +19,10 @@ export const served = Effect.fnUntraced(function* (store: SpanStore, options: Ou
   return served
 })
 
-export const getJson = (url: string): Effect.Effect<{ readonly status: number; readonly body: any }> =>
+/** What JSON.parse answers: a test reads of it what it expects. */
+export type Parsed = ReturnType<typeof JSON.parse>
+
+export const getJson = (url: string): Effect.Effect<{ readonly status: number; readonly body: Parsed }> =>
   Effect.promise(async () => {
     const answer = await fetch(url, { redirect: "manual" })
     const text = await answer.text()

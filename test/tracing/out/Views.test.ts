@@ -1,6 +1,6 @@
 // Display modes: their ids and names, the shape that each gives a tree, and that neither order nor replica matters.
 import { assert, describe, it } from "@effect/vitest"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import {
   type DisplayMode,
   DisplayModes,
