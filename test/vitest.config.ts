@@ -20,6 +20,7 @@ const judged = [
   "test/gateway/judges/*.test.ts",
   "test/tenancy/judges/*.test.ts",
   "test/tenancy/serve/*.test.ts",
+  "test/tracing/judges/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scenarios/clusters/*.test.ts",
