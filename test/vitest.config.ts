@@ -48,7 +48,14 @@ export default defineConfig({
         }
       },
       {
-        test: { ...shared, name: "judges", include: judged, exclude: suites, maxWorkers: 1, sequence: { groupOrder: 1 } }
+        test: {
+          ...shared,
+          name: "judges",
+          include: judged,
+          exclude: suites,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 }
+        }
       },
       {
         test: { ...shared, name: "suites", include: suites, maxWorkers: 2, sequence: { groupOrder: 2 } }
