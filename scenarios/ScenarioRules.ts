@@ -142,9 +142,6 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
   }
   if (target === "sim") return []
-  if (target === "kind") {
-    return [{ path, rule: "kind comes with a later release; a cluster runs with target sim, process or kubeconfig" }]
-  }
   const existing = target === "kubeconfig" ? existingProblems(cluster) : []
   const faults = cluster.faults.flatMap(({ kind }, at) =>
     simulatedFaults.has(kind) || target === "kubeconfig"
