@@ -19,7 +19,13 @@ export {
   type StoreWrappers
 } from "./explore/StoreWorld.ts"
 export { drawPlan, FaultPlan, FaultPlanInvalid, FaultStep, parseFaultPlan, planEndMs } from "./faults/FaultPlan.ts"
-export { FaultInjector, type FaultTargets, type FaultyNodes, type FaultyServer } from "./faults/FaultInjector.ts"
+export {
+  FaultInjector,
+  type FaultTargets,
+  type FaultyNetwork,
+  type FaultyNodes,
+  type FaultyServer
+} from "./faults/FaultInjector.ts"
 export { drawLatency, type Latency } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
 export { SimConnection } from "./faults/SimConnection.ts"

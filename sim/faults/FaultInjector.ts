@@ -38,15 +38,18 @@ export interface FaultTargets {
   readonly setCommitLoss?: (rate: number) => void
 }
 
+/** What faults do to ways between processes. */
+export type FaultyNetwork = Pick<Network, "setBlocked" | "setProfile">
+
 export class FaultInjector {
   private readonly kernel: Kernel
-  private readonly network: Network
+  private readonly network: FaultyNetwork
   private readonly targets: FaultTargets
   private readonly process: SimProcess
   /** How many steps hold each part at the moment. */
   private readonly holds = new Map<string, number>()
 
-  constructor(kernel: Kernel, network: Network, targets: FaultTargets) {
+  constructor(kernel: Kernel, network: FaultyNetwork, targets: FaultTargets) {
     this.kernel = kernel
     this.network = network
     this.targets = targets
