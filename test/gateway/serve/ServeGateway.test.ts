@@ -112,7 +112,11 @@ describeWith(
       headers: { "content-type": "application/json" }
     })
     otherToken = (JSON.parse(made.body) as { status: { token: string } }).status.token
-    gateway = await startGateway(["--data-dir", join(directory, "data"), "--admin-kubeconfig", adminConfig])
+    const audit = join(directory, "audit.yaml")
+    writeFileSync(audit, "{apiVersion: audit.k8s.io/v1, kind: Policy, rules: [{level: Metadata}]}")
+    const data = ["--data-dir", join(directory, "data"), "--admin-kubeconfig", adminConfig]
+    const audited = ["--audit-policy-file", audit, "--audit-log-path", join(directory, "audit.log")]
+    gateway = await startGateway([...data, ...audited, "--other-secure-ports", "0", "--gateway-name", "gw-1"])
     writeFileSync(
       clientConfig,
       JSON.stringify({
@@ -152,6 +156,34 @@ describeWith(
       await admin("get", "uc", "real.example.io", "-o", "jsonpath={.status.observedGeneration}"),
       await admin("get", "uc", "real.example.io", "-o", "jsonpath={.metadata.generation}")
     )
+  })
+
+  it("is edited by kubectl, and says so in its own audit log", async () => {
+    const editor = join(directory, "editor.sh")
+    const edit = (script: string) => {
+      writeFileSync(editor, `#!/bin/sh\n${script}\n`, { mode: 0o700 })
+      const args = ["--kubeconfig", adminConfig, "edit", "uc", "real.example.io"]
+      return run(paths.kubectl, args, {
+        timeout: TIMEOUT_MS,
+        env: { PATH: process.env["PATH"], HOME: directory, KUBE_EDITOR: editor }
+      })
+    }
+    const weights = "jsonpath={.spec.servers[0].weight}"
+    assert.include((await edit(`sed -i '0,/- endpoint:/s//- weight: 7\\n    endpoint:/' "$1"`)).stdout, "edited")
+    assert.strictEqual(await admin("get", "uc", "real.example.io", "-o", weights), "7")
+    // kubectl opens the editor again, with what is wrong above the text, and gives up when nothing changed.
+    const seen = join(directory, "seen.yaml")
+    const refused = await edit(`sed -i 's/weight: 7/weight: -7/' "$1"; cp "$1" ${seen}`).then(
+      () => "",
+      (error: { readonly stderr?: string }) => error.stderr ?? ""
+    )
+    assert.include(refused, "is invalid")
+    assert.include(readFileSync(seen, "utf8"), "spec.servers[0].weight")
+    assert.strictEqual(await admin("get", "uc", "real.example.io", "-o", weights), "7")
+    const log = readFileSync(join(directory, "audit.log"), "utf8")
+    assert.match(log, /"verb":"patch"[^\n]*"resource":"upstreamclusters"/)
+    assert.notInclude(log, upstream.token)
+    assert.include(await admin("get", "uc", "real.example.io", "-o", "jsonpath={.status.gateways}"), '"gw-1"')
   })
 
   it("refuses what cannot be, naming field and rule", async () => {
