@@ -219,15 +219,11 @@ class Server {
     call.onOver(leave)
     if (isLongRunning) this.track(caller.tenant.id, call)
     if (!info.isResourceRequest) return this.nonResource(call)
-    if (isLongRunning) return this.resource(call)
+    const answer = () => (kind === undefined ? this.unknownKind(call) : this.resources.answer(call))
+    if (isLongRunning) return answer()
     const turn = info.verb === "list" ? "list" : "other"
-    const take = () => this.guard(exchange, () => (call.over ? undefined : this.resource(call)))
+    const take = () => this.guard(exchange, () => (call.over ? undefined : answer()))
     call.onOver(this.turns.take(turn, caller.tenant.id, take))
-  }
-
-  private resource(call: TenantCall): void {
-    if (call.kind === undefined) this.unknownKind(call)
-    else this.resources.answer(call)
   }
 
   /** A kind that is not known may have come a moment ago. */
