@@ -31,8 +31,12 @@ const openTestBed = (binary: string, pdServer: string, settings: ServerSettings)
       backend: "tikv",
       command: binary,
       args: [
-        ...[`-pd=${pd}`, `-pd-server=${pdServer}`, `-tikv=${store}`, `-admin=${admin}`],
-        ...[`-data=${data}`, `-sync=${settings.fsync}`]
+        `-pd=${pd}`,
+        `-pd-server=${pdServer}`,
+        `-tikv=${store}`,
+        `-admin=${admin}`,
+        `-data=${data}`,
+        `-sync=${settings.fsync}`
       ],
       directory: dirname(settings.dataDir),
       ready: answers(Number(admin.split(":")[1]))
@@ -55,9 +59,16 @@ const openStore = (settings: ServerSettings, pd: string, prefix: string) =>
     command: join(packageRoot, "bin", "wharf"),
     dataDir: settings.dataDir,
     args: (endpoint, peerPort) => [
-      ...["serve", "storage", "--backend", "tikv", "--pd-endpoints", pd, "--tikv-key-prefix", prefix],
-      ...[`--listen-peer-urls=http://127.0.0.1:${peerPort}`],
-      ...[`--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`],
+      "serve",
+      "storage",
+      "--backend",
+      "tikv",
+      "--pd-endpoints",
+      pd,
+      "--tikv-key-prefix",
+      prefix,
+      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
       ...storeFlags(settings, endpoint)
     ]
   })
