@@ -1,13 +1,12 @@
 // Our store on TiKV: the test bed of TiKV's protocol started on this machine, or any cluster by its placement driver's address.
 // Owns the test bed's start, its faults' address and the store's key prefix; OwnStore.ts's flags are the store's. The test bed
 // replicates nothing and says nothing of TiKV's speed: what can be read off it is our node's own part.
-import { findAsset } from "#kind"
+import { findAsset, freePort, launch, stop } from "#kind"
 import { Effect } from "effect"
 import { get } from "node:http"
 import { dirname, join } from "node:path"
 import { packageRoot, packageVersion } from "../PackageRoot.ts"
 import { type Backend, type BackendKind, BackendMissing, type ServerSettings } from "./Backend.ts"
-import { freePort, launch, stop } from "./ChildServer.ts"
 import { openServer, storeFlags } from "./ServerProcess.ts"
 
 /** Asks the test bed's admin port for its regions. */
@@ -31,8 +30,12 @@ const openTestBed = (binary: string, pdServer: string, settings: ServerSettings)
       backend: "tikv",
       command: binary,
       args: [
-        ...[`-pd=${pd}`, `-pd-server=${pdServer}`, `-tikv=${store}`, `-admin=${admin}`],
-        ...[`-data=${data}`, `-sync=${settings.fsync}`]
+        `-pd=${pd}`,
+        `-pd-server=${pdServer}`,
+        `-tikv=${store}`,
+        `-admin=${admin}`,
+        `-data=${data}`,
+        `-sync=${settings.fsync}`
       ],
       directory: dirname(settings.dataDir),
       ready: answers(Number(admin.split(":")[1]))
@@ -55,9 +58,13 @@ const openStore = (settings: ServerSettings, pd: string, prefix: string) =>
     command: join(packageRoot, "bin", "wharf"),
     dataDir: settings.dataDir,
     args: (endpoint, peerPort) => [
-      ...["serve", "storage", "--backend", "tikv", "--pd-endpoints", pd, "--tikv-key-prefix", prefix],
-      ...[`--listen-peer-urls=http://127.0.0.1:${peerPort}`],
-      ...[`--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`],
+      "serve",
+      "storage",
+      "--backend=tikv",
+      `--pd-endpoints=${pd}`,
+      `--tikv-key-prefix=${prefix}`,
+      `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+      `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
       ...storeFlags(settings, endpoint)
     ]
   })

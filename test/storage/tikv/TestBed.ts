@@ -71,8 +71,17 @@ export class TestBed {
   /** Starts it again on its data. */
   resume(): Promise<void> {
     const args = [
-      ...["-pd", this.pd, "-pd-server", this.programs["pd-server"], "-tikv", this.stores.join(",")],
-      ...["-data", this.directory, "-admin", this.admin, "-sync=false"]
+      "-pd",
+      this.pd,
+      "-pd-server",
+      this.programs["pd-server"],
+      "-tikv",
+      this.stores.join(","),
+      "-data",
+      this.directory,
+      "-admin",
+      this.admin,
+      "-sync=false"
     ]
     const child = spawn(this.programs["tikv-testbed"], args, { stdio: ["ignore", "pipe", "pipe"] })
     this.child = child
