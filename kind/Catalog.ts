@@ -4,7 +4,7 @@
 
 /** How a Go program is built: the module folder under `modules/`, the package, and what differs from a plain `go build`. */
 export interface Recipe {
-  readonly module: "etcd" | "kubernetes" | "kwok" | "apiserver-storage" | "tikv" | "tikv-pd"
+  readonly module: "etcd" | "jaeger" | "kubernetes" | "kwok" | "apiserver-storage" | "tikv" | "tikv-pd"
   readonly package: string
   readonly version: string
   readonly linkerFlags?: string
@@ -34,6 +34,7 @@ const h2specVersion = "2.2.1"
 const ginkgoVersion = "2.32.0"
 const tidbVersion = "1.1.0-beta.0.20251126154744-e4e814fdc0af"
 const pdVersion = "1.1.0-beta.0.20240407022249-7179657d129b"
+const jaegerVersion = "1.76.0"
 
 // Without these, clients see v0.0.0 and refuse to talk to it.
 const kubernetesFlags = Object.entries({
@@ -134,6 +135,17 @@ export const catalog = {
     versionArguments: ["--version"],
     atLeast: "0.8",
     build: kwokProgram("kwokctl")
+  },
+  jaeger: {
+    purpose: "the query server that people open traces with",
+    versionArguments: ["version"],
+    atLeast: "1.76",
+    build: {
+      module: "jaeger",
+      package: "github.com/jaegertracing/jaeger/cmd/jaeger",
+      version: jaegerVersion,
+      linkerFlags: `-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v${jaegerVersion}`
+    }
   },
   h2spec: {
     purpose: "judges HTTP/2 conformance",

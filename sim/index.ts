@@ -19,7 +19,13 @@ export {
   type StoreWrappers
 } from "./explore/StoreWorld.ts"
 export { drawPlan, FaultPlan, FaultPlanInvalid, FaultStep, parseFaultPlan, planEndMs } from "./faults/FaultPlan.ts"
-export { FaultInjector, type FaultTargets, type FaultyNodes, type FaultyServer } from "./faults/FaultInjector.ts"
+export {
+  FaultInjector,
+  type FaultTargets,
+  type FaultyNetwork,
+  type FaultyNodes,
+  type FaultyServer
+} from "./faults/FaultInjector.ts"
 export { drawLatency, type Latency } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
 export { SimConnection } from "./faults/SimConnection.ts"
@@ -66,6 +72,8 @@ export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
 export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
 export { type ControllerContext, type ControllerStart, Population, type PopulationOptions } from "./Population.ts"
 export { World, type WorldOptions, type WorldParts } from "./World.ts"
+export { enteringClient, type Enter } from "./cluster/EnteringClient.ts"
+export { managingClient } from "./cluster/ManagingClient.ts"
 export { type RunningCluster, serveCluster, type ServeClusterOptions } from "./cluster/ServeCluster.ts"
 export { serveClusterCommand } from "./cluster/ServeClusterCommand.ts"
 export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"

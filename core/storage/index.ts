@@ -13,6 +13,7 @@ export { FetchedView, type FetchedNeed, fetchNeeds, NotFetched } from "./engine/
 export { makeMemoryEngine } from "./engine/MemoryEngine.ts"
 export { openLmdbEngine, EngineUnavailable } from "./engine/LmdbEngine.ts"
 export type { StoredText } from "./mvcc/LazyRows.ts"
+export { holdDirectory } from "./engine/DirectoryLockAdapter.ts"
 export { SortedMap } from "./engine/SortedMap.ts"
 export {
   DirectConflict,

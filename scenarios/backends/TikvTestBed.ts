@@ -1,11 +1,11 @@
 // The test bed of TiKV's protocol for one run: a real placement driver and stores on this machine's ports.
 // Owns its start and, where a run wants it, the unrest: regions that split, merge and change their leader all the time.
 // Refuses to be taken for TiKV: it replicates nothing, and its speed says nothing of TiKV's.
+import { freePort, launch, stop } from "#kind"
 import { Effect, Random, Schedule } from "effect"
 import { get, request } from "node:http"
 import { dirname, join } from "node:path"
 import type { ServerSettings } from "./Backend.ts"
-import { freePort, launch, stop } from "./ChildServer.ts"
 
 /** The two programs of the test bed. */
 export interface TestBedPrograms {

@@ -12,6 +12,8 @@ export interface FaultyServer {
   readonly disk?: SimDisk
   readonly start: () => void
   readonly crash: () => void
+  /** Stops it in its tracks and lets it go on, where that is more than its place in the kernel. */
+  readonly setPaused?: (paused: boolean) => void
   /** Compacts history to this many revisions before the newest. */
   readonly compact?: (keep: number) => void
   /** Hands leadership to another, where members take turns. */
@@ -36,15 +38,18 @@ export interface FaultTargets {
   readonly setCommitLoss?: (rate: number) => void
 }
 
+/** What faults do to ways between processes. */
+export type FaultyNetwork = Pick<Network, "setBlocked" | "setProfile">
+
 export class FaultInjector {
   private readonly kernel: Kernel
-  private readonly network: Network
+  private readonly network: FaultyNetwork
   private readonly targets: FaultTargets
   private readonly process: SimProcess
   /** How many steps hold each part at the moment. */
   private readonly holds = new Map<string, number>()
 
-  constructor(kernel: Kernel, network: Network, targets: FaultTargets) {
+  constructor(kernel: Kernel, network: FaultyNetwork, targets: FaultTargets) {
     this.kernel = kernel
     this.network = network
     this.targets = targets
@@ -97,7 +102,11 @@ export class FaultInjector {
       case "crash":
         return this.held(name, (down) => (down ? server.crash() : server.start()))
       case "pause":
-        return this.held(name, (paused) => (paused ? process.pause() : process.resume()))
+        return this.held(name, (paused) => {
+          if (server.setPaused !== undefined) server.setPaused(paused)
+          else if (paused) process.pause()
+          else process.resume()
+        })
       case "disk-stall":
         if (disk !== undefined) disk.stalledUntilMs = Math.max(disk.stalledUntilMs, this.kernel.nowMs + step.forMs)
         return undefined
