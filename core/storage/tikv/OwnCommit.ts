@@ -1,17 +1,26 @@
 // This process's commit under way, as its own reads meet it: whose locks they may look through, and when they must wait.
 // Owns that judgement, which spares reads the inquiry that a stranger's lock needs; refuses locks of others.
 // A read at a timestamp taken before the commit asked for its own lies before it, so the lock says nothing to it; one taken
-// after must know how the commit ended.
+// after is made just before the commit, or must know how it ended.
 import { Deferred, Effect } from "effect"
-import type { Timestamp } from "./Timestamp.ts"
+import { physicalMs, type Timestamp } from "./Timestamp.ts"
+import { LOCK_TTL_MS } from "./TransactionCommit.ts"
 
 /** Committed transactions whose locks are perhaps not all cleared yet. */
 const UNCLEARED_MAX = 64
+/** After its start nobody can take a commit for dead for so long, by the cluster's own clock. */
+const HELD_MS = LOCK_TTL_MS
 
 /** What a read passes through. */
 export interface OwnLocks {
   readonly ignored: ReadonlyArray<Timestamp>
   readonly committed: ReadonlyArray<Timestamp>
+}
+
+/** When a read is made, and what it passes through. */
+export interface ReadMoment {
+  readonly version: Timestamp
+  readonly passage: OwnLocks
 }
 
 interface UnderWay {
@@ -73,20 +82,31 @@ export class OwnCommit {
     this.uncleared.delete(startTs)
   }
 
-  /** What a read at a timestamp looks through; waits for the commit under way when it may lie before the read. */
-  passage(readTs: Timestamp): Effect.Effect<OwnLocks> {
+  /**
+   * When a read asked for at a timestamp is to be made, and what it looks through. Beside a commit that may lie before that
+   * timestamp it is made just before the commit, which nobody has been told of yet; only while nobody else can have ended the
+   * commit, for then others may have committed since.
+   */
+  moment(askedTs: Timestamp): Effect.Effect<ReadMoment> {
     return Effect.gen({ self: this }, function* () {
       const { underWay } = this
+      let version = askedTs
       let ignored: ReadonlyArray<Timestamp> = []
-      if (underWay !== undefined && underWay.startTs < readTs) {
+      if (underWay !== undefined && underWay.startTs < askedTs) {
         if (underWay.asked && !underWay.open) yield* Deferred.await(underWay.chosen)
-        const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > readTs
-        if (this.underWay === underWay && isLater) ignored = [underWay.startTs]
-        else if (this.underWay === underWay) yield* Deferred.await(underWay.ended)
+        if (this.underWay === underWay) {
+          const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > askedTs
+          const isHeld = physicalMs(askedTs) - physicalMs(underWay.startTs) < HELD_MS
+          if (isLater) ignored = [underWay.startTs]
+          else if (underWay.commitTs !== undefined && isHeld) {
+            version = underWay.commitTs - 1n
+            ignored = [underWay.startTs]
+          } else yield* Deferred.await(underWay.ended)
+        }
       }
-      const committed = [...this.uncleared].filter(([, at]) => at <= readTs).map(([startTs]) => startTs)
-      const later = [...this.uncleared].filter(([, at]) => at > readTs).map(([startTs]) => startTs)
-      return { ignored: [...ignored, ...later], committed }
+      const committed = [...this.uncleared].filter(([, at]) => at <= version).map(([startTs]) => startTs)
+      const later = [...this.uncleared].filter(([, at]) => at > version).map(([startTs]) => startTs)
+      return { version, passage: { ignored: [...ignored, ...later], committed } }
     })
   }
 }
