@@ -10,7 +10,7 @@ import { NodeCluster } from "./NodeCluster.ts"
 
 const TERM_MS = 1000
 const WARM_MS = 1500
-const AFTER_MS = 3000
+const AFTER_MS = 5000
 const rounds = Number(process.argv[2] ?? 3)
 
 const faults = {
@@ -43,14 +43,16 @@ for (const [name, inflict] of Object.entries(faults)) {
     const load = new FailoverLoad(cluster.endpoints, 4)
     await sleep(WARM_MS)
     const before = load.acknowledged.length
+    const beforeFailed = load.failed.length
     const atMs = performance.now()
     await inflict(cluster, leader)
     await sleep(AFTER_MS)
     await load.stop()
     const { watchMs, writerMs } = load.gaps(atMs)
     const kinds = new Map<string, number>()
-    for (const { message } of load.failed) kinds.set(message, (kinds.get(message) ?? 0) + 1)
-    const failed = `${load.failed.length}${[...kinds].map(([message, count]) => `; ${count} × ${message}`).join("")}`
+    const failures = load.failed.slice(beforeFailed)
+    for (const { message } of failures) kinds.set(message, (kinds.get(message) ?? 0) + 1)
+    const failed = `${failures.length}${[...kinds].map(([message, count]) => `; ${count} × ${message}`).join("")}`
     console.log(
       `| ${name} | ${Math.round((before * 1000) / WARM_MS)} | ${Math.round(writerMs)} | ${Math.round(watchMs)} | ${failed} |`
     )

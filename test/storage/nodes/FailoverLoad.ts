@@ -80,7 +80,8 @@ export class FailoverLoad {
   readonly failed: Array<Failed> = []
   readonly told: Array<Array<Told>> = []
   private readonly endpoints: ReadonlyArray<string>
-  private readonly ends: Array<Promise<void>> = []
+  private readonly writers: Array<Promise<void>> = []
+  private readonly watchers: Array<Promise<void>> = []
   private readonly streams = new Set<ClientStream>()
   private readonly roamers: Array<Roaming> = []
   private writing = true
@@ -91,8 +92,8 @@ export class FailoverLoad {
     this.endpoints = endpoints
     for (const node of endpoints.keys()) {
       this.told.push([])
-      this.ends.push(this.watch(node))
-      for (let n = 0; n < writersEach; n++) this.ends.push(this.write(node, `${PREFIX}${node}-${n}`))
+      this.watchers.push(this.watch(node))
+      for (let n = 0; n < writersEach; n++) this.writers.push(this.write(node, `${PREFIX}${node}-${n}`))
     }
   }
 
@@ -101,6 +102,7 @@ export class FailoverLoad {
     this.roamers.push(way)
     for (let count = 0; this.writing; count++) {
       const client = await way.client()
+      if (!this.writing) return
       const value = `v${count}`
       const answer = await put(client, key, value)
       const atMs = performance.now()
@@ -164,14 +166,14 @@ export class FailoverLoad {
   /** Ends the writers, waits until every watcher has been told of the last acknowledged write, and ends those. */
   async stop(): Promise<void> {
     this.writing = false
-    await sleep(200)
+    await Promise.all(this.writers)
     const last = Math.max(...this.acknowledged.map(({ revision }) => revision))
     const isTold = (): boolean => this.told.every((events) => (events.at(-1)?.revision ?? 0) >= last)
     for (const end = Date.now() + 20_000; !isTold() && Date.now() < end;) await sleep(20)
     this.watching = false
     for (const stream of this.streams) stream.cancel()
     for (const way of this.roamers) way.close()
-    await Promise.race([Promise.all(this.ends), sleep(DEADLINE_MS)])
+    await Promise.race([Promise.all(this.watchers), sleep(DEADLINE_MS)])
   }
 
   /** What is wrong: acknowledged writes that are lost, events that are lost, doubled or out of order. */

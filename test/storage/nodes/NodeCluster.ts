@@ -85,10 +85,17 @@ export class NodeCluster {
   startNode(at: number): Promise<void> {
     const node = this.nodes[at]
     const url = `http://${this.endpoint(at)}`
+    const flags = {
+      name: node.name,
+      backend: "tikv",
+      "pd-endpoints": this.bed.pd,
+      "peer-urls": `http://127.0.0.1:${node.peerPort}`,
+      "listen-client-urls": url,
+      "advertise-client-urls": url,
+      "election-timeout": String(this.options.termMs ?? 1000)
+    }
     const args = [
-      ...["--name", node.name, "--backend", "tikv", "--pd-endpoints", this.bed.pd],
-      ...["--peer-urls", `http://127.0.0.1:${node.peerPort}`, "--listen-client-urls", url],
-      ...["--advertise-client-urls", url, "--election-timeout", String(this.options.termMs ?? 1000)],
+      ...Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]),
       ...(this.options.flags ?? [])
     ]
     const wrapper = this.options.wrapper?.(at) ?? []
