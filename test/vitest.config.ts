@@ -23,6 +23,7 @@ const judged = [
   "test/tracing/judges/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/kind/Manifests.test.ts",
   "test/scenarios/clusters/*.test.ts",
   "test/scenarios/targets/ProcessTarget.test.ts",
   "test/scenarios/front/FrontRun.test.ts",

@@ -1,6 +1,6 @@
 // The command lines `wharf sim explore` and `wharf sim replay`.
 // Owns their flags, files and words; refuses the worlds themselves. A finding is one JSON file that holds the whole case: what replays it
-// needs nothing else. Exit codes: 0 nothing found, 1 a guarantee is broken, 2 the file cannot be read.
+// needs nothing else. Exit codes, as all commands have them: 0 nothing found, 6 a guarantee is broken, 1 the file cannot be read.
 import { readFileSync, writeFileSync } from "node:fs"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -17,8 +17,8 @@ export class CaseUnreadable extends Schema.TaggedError<CaseUnreadable>()("CaseUn
   message: Schema.String
 }) {}
 
-const EXIT_BROKEN = 1
-const EXIT_UNREADABLE = 2
+const EXIT_BROKEN = 6
+const EXIT_UNREADABLE = 1
 
 const endWith = (code: number) =>
   Effect.sync(() => {

@@ -100,7 +100,7 @@ describe("wharf run of a cluster", () => {
     const shrunk = /shrunk from (\d+) steps to (\d+) in/.exec(stderr)
     assert.isBelow(Number(shrunk?.[2]), Number(shrunk?.[1]))
     const again = wharf(...replay.split(" "))
-    assert.strictEqual(again.status, 1, again.stderr)
+    assert.strictEqual(again.status, 6, again.stderr)
     assert.match(again.stdout, /revisions never go back|no lost acknowledged write/)
   })
 

@@ -108,7 +108,8 @@ export class ResourceRoutes {
     // What is done to a container is told apart by its path; the verbs of discovery are those of HTTP's methods.
     if (form === "proxy") return forwardProxy(this.options, call)
     const asked = verb === "list" ? "get" : verb
-    if (!served.subresources.get(subresource)?.has(asked)) {
+    // A text is only read, whatever upstream says of it.
+    if (!served.subresources.get(subresource)?.has(asked) || (form === "text" && asked !== "get")) {
       return call.fail(Failures.methodNotSupported({ group, resource: `${resource}/${subresource}` }, verb))
     }
     if (form === "upgrade") return forwardUpgrade(this.options, call)

@@ -23,6 +23,8 @@ export interface FrontCertificates {
   readonly server: PemPair
   /** What the front shows the upstream: a member of system:masters. */
   readonly front: PemPair
+  /** The same two, issued once more: what a renewal gives. */
+  readonly renewed: { readonly server: PemPair; readonly front: PemPair }
   /** By user, the administrator among them. */
   readonly users: Readonly<Record<string, PemPair>>
 }
@@ -48,11 +50,15 @@ const makeAll = async (front: Front): Promise<FrontCertificates> => {
   const hosts = [clusterHost, "localhost", "127.0.0.1"]
   const users: Record<string, PemPair> = { [userName(adminUser, 0)]: await client(adminUser, "system:masters") }
   for (const user of usersOf(front)) users[user] = await client(user, loadGroup)
+  const server = (): Promise<PemPair> =>
+    authority.sign({ subject: `CN=${clusterHost}`, usage: "server", hosts, lifetimeMs }, keys)
+  const own = (): Promise<PemPair> => client("wharf-front", "system:masters")
   return {
     ca: authority.cert,
     caKey: authority.key,
-    server: await authority.sign({ subject: `CN=${clusterHost}`, usage: "server", hosts, lifetimeMs }, keys),
-    front: await client("wharf-front", "system:masters"),
+    server: await server(),
+    front: await own(),
+    renewed: { server: await server(), front: await own() },
     users
   }
 }

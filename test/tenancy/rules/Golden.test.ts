@@ -77,6 +77,23 @@ describe("golden vectors", () => {
     }
   })
 
+  it("the token of a list that expired, sealed anew or not told", () => {
+    const expired = {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: { continue: "222222-secret" },
+      status: "Failure",
+      message: "gone",
+      reason: "Expired",
+      code: 410
+    }
+    const options = { continueToken: (token: string) => `sealed ${token.length}` }
+    const told = (given?: typeof options): unknown =>
+      JSON.parse(text(rewriter.toTenant(shapeOf("Pod"), bytes(expired), given) as Uint8Array))
+    assert.deepStrictEqual(told(options), { ...expired, metadata: { continue: "sealed 13" } })
+    assert.deepStrictEqual(told(), { ...expired, metadata: {} })
+  })
+
   it("words that name what the platform runs, and its defaults", () => {
     both(
       "RuntimeClass",
