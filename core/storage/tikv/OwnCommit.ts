@@ -1,15 +1,12 @@
 // This process's commit under way, as its own reads meet it: whose locks they may look through, and when they must wait.
 // Owns that judgement, which spares reads the inquiry that a stranger's lock needs; refuses locks of others.
 // A read at a timestamp taken before the commit asked for its own lies before it, so the lock says nothing to it; one taken
-// after is made just before the commit, or must know how it ended.
+// after must know how it ended.
 import { Deferred, Effect } from "effect"
-import { physicalMs, type Timestamp } from "./Timestamp.ts"
-import { LOCK_TTL_MS } from "./TransactionCommit.ts"
+import type { Timestamp } from "./Timestamp.ts"
 
 /** Committed transactions whose locks are perhaps not all cleared yet. */
 const UNCLEARED_MAX = 64
-/** After its start nobody can take a commit for dead for so long, by the cluster's own clock. */
-const HELD_MS = LOCK_TTL_MS
 
 /** What a read passes through. */
 export interface OwnLocks {
@@ -83,25 +80,21 @@ export class OwnCommit {
   }
 
   /**
-   * When a read asked for at a timestamp is to be made, and what it looks through. Beside a commit that may lie before that
-   * timestamp it is made just before the commit, which nobody has been told of yet; only while nobody else can have ended the
-   * commit, for then others may have committed since.
+   * When a read asked for at a timestamp is to be made, and what it looks through; waits for a commit that may lie before that
+   * timestamp.
    */
   moment(askedTs: Timestamp): Effect.Effect<ReadMoment> {
     return Effect.gen({ self: this }, function* () {
       const { underWay } = this
-      let version = askedTs
+      const version = askedTs
       let ignored: ReadonlyArray<Timestamp> = []
       if (underWay !== undefined && underWay.startTs < askedTs) {
         if (underWay.asked && !underWay.open) yield* Deferred.await(underWay.chosen)
         if (this.underWay === underWay) {
           const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > askedTs
-          const isHeld = physicalMs(askedTs) - physicalMs(underWay.startTs) < HELD_MS
+          // One that may lie before the read must end first: another process may have read what it wrote, and told of it.
           if (isLater) ignored = [underWay.startTs]
-          else if (underWay.commitTs !== undefined && isHeld) {
-            version = underWay.commitTs - 1n
-            ignored = [underWay.startTs]
-          } else yield* Deferred.await(underWay.ended)
+          else yield* Deferred.await(underWay.ended)
         }
       }
       const committed = [...this.uncleared].filter(([, at]) => at <= version).map(([startTs]) => startTs)
