@@ -75,7 +75,8 @@ describe("every shipped scenario", () => {
     "tenants-1000",
     "noisy-tenant",
     "tenancy-vs-direct",
-    "tenant-churn"
+    "tenant-churn",
+    "region-split"
   ]
   it("is there", () =>
     assert.includeMembers(

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /** Which program: a real etcd, or ours on one of its engines. */
-export type Program = "etcd" | "lmdb" | "memory"
+export type Program = "etcd" | "lmdb" | "memory" | "tikv"
 
 export interface ServerOptions {
   readonly program: Program

@@ -2,7 +2,7 @@
 // Owns the way from a call to the store and back; refuses semantics, which are mvcc's. Answers are written once, from the
 // engine's memory into the bytes that leave.
 import { ProtoWriter, type GrpcMethod, type UnaryCall } from "#net"
-import { EtcdFailure } from "../rpc/EtcdFailure.ts"
+import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
 import {
   CompactionRequest,
   CompactionResponse,
@@ -51,7 +51,8 @@ const range = (context: ApiContext, call: UnaryCall, request: RangeRequest): voi
       header.write(replyWriter, snapshot.committed)
       writeRange(replyWriter, snapshot, request)
       replyWriter.send(call)
-    }
+    },
+    () => failCall(call, Failure.timeout)
   )
 }
 
@@ -148,6 +149,7 @@ const readOnlyTxn = (context: ApiContext, call: UnaryCall, request: TxnRequest):
         write: undefined
       })
       replyWriter.send(call)
-    }
+    },
+    () => failCall(call, Failure.timeout)
   )
 }

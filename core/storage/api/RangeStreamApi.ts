@@ -2,7 +2,7 @@
 // Owns the chunking and waits for slow readers between chunks; refuses orders and filters, as etcd does.
 // Only the last chunk carries header, more and count.
 import { GrpcCode, ProtoWriter, type GrpcMethod, type StreamCall } from "#net"
-import { EtcdFailure } from "../rpc/EtcdFailure.ts"
+import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
 import { RangeRequest } from "../rpc/KvMessages.ts"
 import { chunkNeeds, rangeNeeds } from "../mvcc/Needs.ts"
 import { hasRevisionFilters, isDefaultOrder, isKeyOrder, writeRange, writeRecords } from "../mvcc/RangeReply.ts"
@@ -83,7 +83,8 @@ class RangeStream {
           this.call.onDrain = undefined
           this.next()
         }
-      }
+      },
+      () => failCall(this.call, Failure.timeout)
     )
   }
 
@@ -111,8 +112,9 @@ class RangeStream {
     const done = !more || total === this.limit
     const key = more && lastKey !== undefined ? Buffer.concat([lastKey, Buffer.alloc(1)]) : this.request.key
     const sizeBytes = writer.position
+    const { key: from, rangeEnd } = this.request
     if (done)
-      this.writeLast(writer, more, total, more ? snapshot.count(keyRange(key, this.request.rangeEnd)) : 0, revision)
+      this.writeLast(writer, more, total, more ? snapshot.count(keyRange(from, rangeEnd)) - emitted : 0, revision)
     writer.close(start)
     this.emitted = total
     this.request.key = key

@@ -49,23 +49,29 @@ export const rangeNeeds = (request: RangeRequest, scale: number): ReadonlyArray<
   const { end, start } = range
   const keys: Need = { table: Table.Key, start, end, limit: (limit + 1) * scale, counted: true }
   if (!older) return [keys]
-  const log: Need = {
-    table: Table.Log,
-    start: revisionRow(Number(request.revision) + 1),
-    end: undefined,
-    limit: REWIND_ROWS * scale
-  }
+  const log = laterLog(request.revision, REWIND_ROWS * scale)
   return request.countOnly ? [keys, log] : [keys, log, someHistory(range, keys.limit * 4)]
 }
 
-/** What the next chunk of a stream reads: some records, and no count. */
+/** Log rows from after a revision on: what a count at that revision rewinds. */
+const laterLog = (revision: number | bigint, limit: number): Need => ({
+  table: Table.Log,
+  start: revisionRow(Number(revision) + 1),
+  end: undefined,
+  limit
+})
+
+/** What the next chunk of a stream reads: some records, and how many there are if a limit may end the stream before its range. */
 export const chunkNeeds = (request: RangeRequest, records: number, scale: number): ReadonlyArray<Need> => {
   const range = keyRange(request.key, request.rangeEnd)
   if (isEmptyRange(range)) return []
   const keys = wholeKeys(range)
   const limit = range.single || scale >= SCALE_WHOLE ? 0 : (records + 1) * scale
-  const some = limit === 0 ? keys : { ...keys, limit }
-  return request.revision > 0 ? [some, someHistory(range, limit * 4)] : [some]
+  const counted = request.limit > 0 && !range.single
+  const some = limit === 0 ? keys : { ...keys, limit, counted }
+  if (request.revision <= 0) return [some]
+  const log = laterLog(request.revision, scale >= SCALE_WHOLE ? 0 : REWIND_ROWS * scale)
+  return counted ? [some, someHistory(range, limit * 4), log] : [some, someHistory(range, limit * 4)]
 }
 
 /** How many records a request looks at; 0: all. */

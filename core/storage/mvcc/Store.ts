@@ -148,12 +148,17 @@ export class Store {
    * Runs a read on a View that holds its needs. On a shared engine `use` may run again, on more, until nothing is missing:
    * what it did before must not matter.
    */
-  read(needs: ScaledNeeds, use: (view: View) => void): void {
-    if (this.engine.shared === true) this.readScaled(needs, use, 1)
+  read(needs: ScaledNeeds, use: (view: View) => void, failed?: () => void): void {
+    if (this.engine.shared === true) this.readScaled(needs, use, failed, 1)
     else this.engine.read(() => needs(1), use)
   }
 
-  private readScaled(needs: ScaledNeeds, use: (view: View) => void, scale: number): void {
+  private readScaled(
+    needs: ScaledNeeds,
+    use: (view: View) => void,
+    failed: (() => void) | undefined,
+    scale: number
+  ): void {
     this.engine.read(
       () => [...needs(scale), ...stateNeeds],
       (view) => {
@@ -161,9 +166,10 @@ export class Store {
           use(view)
         } catch (error) {
           if (!(error instanceof NotFetched) || scale >= SCALE_WHOLE) throw error
-          this.readScaled(needs, use, scale * 4)
+          this.readScaled(needs, use, failed, scale * 4)
         }
-      }
+      },
+      failed
     )
   }
 
@@ -192,6 +198,10 @@ export class Store {
           this.onFailure?.()
           answer(Failure.notLeader, this.revision)
         } else this.decide(view, run, answer)
+        overlay.endRead(reader)
+      },
+      () => {
+        answer(Failure.timeout, this.revision)
         overlay.endRead(reader)
       }
     )

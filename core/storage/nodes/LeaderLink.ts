@@ -13,6 +13,8 @@ export type Dial = (url: string, opened: (client: GrpcClient | undefined) => voi
 
 /** Between attempts, in milliseconds. */
 const RETRY_MS = 50
+/** How long a connection that is no longer wanted stays open, for the answers that are on their way, in milliseconds. */
+const GRACE_MS = 1000
 
 export interface LeaderLinkOptions {
   readonly clockwork: Clockwork
@@ -56,7 +58,7 @@ export class LeaderLink {
     this.current = undefined
     this.stream = undefined
     stream?.cancel()
-    current?.close()
+    if (current !== undefined) this.options.clockwork.after(GRACE_MS, () => current.close())
   }
 
   private connect(at: number): void {

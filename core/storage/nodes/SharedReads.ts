@@ -13,6 +13,7 @@ const GATHERED_MAX = 512
 interface Waiting {
   readonly needs: ReadonlyArray<Need>
   readonly use: (view: View) => void
+  readonly failed: ((detail: string) => void) | undefined
 }
 
 export class SharedReads {
@@ -33,7 +34,7 @@ export class SharedReads {
       name: base.name,
       durable: base.durable,
       shared: true,
-      read: (needs, use) => this.read(needs, use),
+      read: (needs, use, failed) => this.read(needs, use, failed),
       commit: (batch, done) => base.commit(batch, done),
       partitions: (table, start, end) => base.partitions(table, start, end),
       clock: () => base.clock(),
@@ -58,16 +59,20 @@ export class SharedReads {
     )
   }
 
-  private read(needs: () => ReadonlyArray<Need>, use: (view: View) => void): void {
+  private read(
+    needs: () => ReadonlyArray<Need>,
+    use: (view: View) => void,
+    failed: ((detail: string) => void) | undefined
+  ): void {
     if (this.atHand !== undefined) return use(this.atHand)
     this.stats.asked++
     const wanted = needs()
     if (!wanted.every(isPoint)) {
       // Ranges may take long, and nobody shall wait for another's.
       this.stats.carried++
-      return this.base.read(() => wanted, use)
+      return this.base.read(() => wanted, use, failed)
     }
-    this.waiting.push({ needs: wanted, use })
+    this.waiting.push({ needs: wanted, use, failed })
     if (this.scheduled || this.underWay >= UNDER_WAY_MAX) return
     this.scheduled = true
     this.defer(() => {
@@ -78,7 +83,11 @@ export class SharedReads {
 
   private flush(): void {
     if (this.waiting.length === 0 || this.underWay >= UNDER_WAY_MAX) return
-    const gathered = this.waiting.splice(0, GATHERED_MAX)
+    this.carry(this.waiting.splice(0, GATHERED_MAX))
+    if (this.waiting.length > 0) this.flush()
+  }
+
+  private carry(gathered: ReadonlyArray<Waiting>): void {
     const needs = new Set(gathered.flatMap((one) => one.needs))
     this.underWay++
     this.stats.carried++
@@ -88,8 +97,16 @@ export class SharedReads {
         this.underWay--
         for (const { use } of gathered) use(view)
         this.flush()
+      },
+      (detail) => {
+        this.underWay--
+        for (const one of gathered) {
+          // Who is not told of failures waits until the engine serves.
+          if (one.failed !== undefined) one.failed(detail)
+          else this.base.read(() => one.needs, one.use)
+        }
+        this.flush()
       }
     )
-    if (this.waiting.length > 0) this.flush()
   }
 }

@@ -86,13 +86,22 @@ export const serveNode = Effect.fnUntraced(function* (
   const node = yield* openNode(config, engine, auth)
   // After a leader that went without notice this takes the rest of its term.
   while (!node.hasLeader) yield* Effect.sleep(LEADER_LOOK)
+  // The sockets have a scope of their own: while they drain, the engine and the way to the leader must go on.
+  return yield* Effect.scoped(serveSockets(config, node, ready))
+})
+
+const serveSockets = Effect.fnUntraced(function* (
+  config: EtcdConfig,
+  node: StorageNode,
+  ready: (fields: Readonly<Record<string, unknown>>) => Effect.Effect<void>
+) {
   const addresses = yield* openListeners(config, ({ isDraining, stats }) => ({
     methods: node.methods,
     peerMethods: node.peerMethods,
     http: httpApi(node.storage, stats, () => !isDraining() && node.hasLeader, node)
   }))
-  // Runs before the listeners drain: what waits for a leader meanwhile is answered by the next one.
-  yield* Effect.addFinalizer(() => Effect.callback<void>((resume) => node.leave(() => resume(Effect.void))))
   yield* ready({ backend: config.backend, revision: node.storage.store.revision, addresses })
-  return yield* Effect.never
+  // What waits for a leader meanwhile is answered by the next one.
+  const leave = Effect.callback<void>((resume) => node.leave(() => resume(Effect.void)))
+  return yield* Effect.onInterrupt(Effect.never, () => leave)
 })

@@ -8,7 +8,10 @@ import { PutRequest, type RequestOp } from "../rpc/KvMessages.ts"
 import { openEndpoint, type EndpointOptions, type EtcdClient } from "./EtcdClient.ts"
 import type { ImportSource } from "./ImportSource.ts"
 import { StoreLoader } from "./StoreLoader.ts"
-import { beginDirectory } from "./TargetAdapter.ts"
+import { machineClockwork } from "#kube"
+import { openTikvEngine, type TikvOptions } from "../tikv/OpenTikvEngine.ts"
+import { copyEngine } from "./EngineCopy.ts"
+import { beginDirectory, temporaryDirectory } from "./TargetAdapter.ts"
 import { TransferError, type SourceVersion } from "./Transfer.ts"
 
 const PROGRESS_MS = 1000
@@ -60,6 +63,20 @@ export const importToDirectory = Effect.fn("storage.import.directory")(function*
   yield* Console.log(
     `${dataDir}: ${progress.total()} versions, ${leases} leases, ${users}, at revision ${revision}, from ${source.name}`
   )
+})
+
+/** Puts a source into a TiKV cluster, under a prefix that holds nothing; it passes through a directory that is removed again. */
+export const importToTikv = Effect.fn("storage.import.tikv")(function* (
+  source: ImportSource,
+  options: TikvOptions,
+  prefixed: boolean
+) {
+  const target = yield* openTikvEngine(options, machineClockwork)
+  const passage = yield* temporaryDirectory
+  yield* importToDirectory(source, join(passage, "import"), prefixed)
+  const embedded = yield* openLmdbEngine({ directory: join(passage, "import", "store"), sync: false })
+  const rows = yield* copyEngine(embedded, target)
+  yield* Console.log(`${options.pdEndpoints.join(",")}: ${rows} rows under ${options.keyPrefix}`)
 })
 
 /** Operations and bytes of one transaction: within etcd's defaults of 128 and 1.5 MiB. */

@@ -5,7 +5,7 @@ import { Command, Flag } from "effect/cli"
 import type { ClientTls } from "#net"
 import type { EndpointOptions } from "./EtcdClient.ts"
 import { exportLines, exportSnapshot } from "./Export.ts"
-import { importToDirectory, importToEndpoint } from "./Import.ts"
+import { importToDirectory, importToEndpoint, importToTikv } from "./Import.ts"
 import { openSource } from "./ImportSource.ts"
 import { TransferError } from "./Transfer.ts"
 
@@ -73,6 +73,8 @@ const importCommand = Command.make(
     ),
     dataDir: optionalText("data-dir", "Data directory to make; it must be empty or not exist"),
     to: optionalText("to", "http(s)://host:port of a running server to put the keys into instead"),
+    pdEndpoints: optionalText("pd-endpoints", "Placement drivers of a TiKV cluster to make the store in instead"),
+    tikvKeyPrefix: text("tikv-key-prefix", "Before every key in the TiKV cluster").pipe(Flag.withDefault("wharf/")),
     prefix: prefixFlag,
     overwrite: Flag.Boolean("overwrite").pipe(
       Flag.withDescription("With --to: put even if there are keys already"),
@@ -80,15 +82,19 @@ const importCommand = Command.make(
     ),
     ...access
   },
-  ({ dataDir, from, overwrite, prefix, to, ...given }) =>
+  ({ dataDir, from, overwrite, pdEndpoints, prefix, tikvKeyPrefix, to, ...given }) =>
     Effect.gen(function* () {
-      if ((dataDir === undefined) === (to === undefined)) {
-        return yield* new TransferError({ subject: "import", rule: "needs one of --data-dir and --to" })
+      if ([dataDir, to, pdEndpoints].filter((target) => target !== undefined).length !== 1) {
+        return yield* new TransferError({ subject: "import", rule: "needs one of --data-dir, --to and --pd-endpoints" })
       }
       const bytes = Buffer.from(prefix)
       const source = yield* openSource(endpointOf(from, given), bytes)
       if (dataDir !== undefined) yield* importToDirectory(source, dataDir, bytes.length > 0)
-      else if (to !== undefined) yield* importToEndpoint(source, endpointOf(to, given), { prefix: bytes, overwrite })
+      else if (pdEndpoints !== undefined) {
+        const tls = { caFile: given.caFile ?? "", certFile: given.certFile ?? "", keyFile: given.keyFile ?? "" }
+        const options = { pdEndpoints: pdEndpoints.split(","), keyPrefix: tikvKeyPrefix, tls, node: "import" }
+        yield* importToTikv(source, options, bytes.length > 0)
+      } else if (to !== undefined) yield* importToEndpoint(source, endpointOf(to, given), { prefix: bytes, overwrite })
     }).pipe(reported)
 ).pipe(
   Command.withDescription(
@@ -109,6 +115,10 @@ const importCommand = Command.make(
     {
       command: "wharf storage import --from /var/lib/etcd --data-dir ./store",
       description: "from a stopped etcd's files"
+    },
+    {
+      command: "wharf storage import --from backup.db --pd-endpoints pd0:2379",
+      description: "into a TiKV cluster, with history"
     },
     {
       command: "wharf storage import --from backup.db --to http://127.0.0.1:2379 --prefix /registry/",

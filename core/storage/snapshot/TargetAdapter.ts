@@ -15,6 +15,7 @@ import {
   rmSync,
   writeSync
 } from "node:fs"
+import { tmpdir } from "node:os"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect, type Scope } from "effect"
 import { TransferError } from "./Transfer.ts"
@@ -32,6 +33,12 @@ const flush = (path: string): void => {
   fsyncSync(fd)
   closeSync(fd)
 }
+
+/** A directory that is gone with the scope. */
+export const temporaryDirectory: Effect.Effect<string, TransferError, Scope.Scope> = Effect.acquireRelease(
+  attempt(tmpdir(), "must be a writable folder", () => mkdtempSync(join(tmpdir(), "wharf-import-"))),
+  (made) => Effect.sync(() => rmSync(made, { recursive: true, force: true }))
+)
 
 /** A new directory: `path` to fill, `publish` to move it to its place once everything in it is closed. */
 export interface NewDirectory {

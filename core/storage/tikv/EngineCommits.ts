@@ -67,10 +67,11 @@ export class EngineCommits {
     return Effect.gen({ self: this }, function* () {
       const done = (this.underWay = Deferred.makeUnsafe<void>())
       const mutations = this.mutationsOf(batch)
-      const outcome = yield* this.meters.timed("commit", this.attempt(batch, mutations))
-      this.underWay = undefined
-      Deferred.doneUnsafe(done, Effect.void)
-      return outcome
+      const ended = Effect.sync(() => {
+        this.underWay = undefined
+        Deferred.doneUnsafe(done, Effect.void)
+      })
+      return yield* Effect.ensuring(this.meters.timed("commit", this.attempt(batch, mutations)), ended)
     })
   }
 

@@ -5,11 +5,10 @@ import { Effect, Semaphore } from "effect"
 import type { Need, View } from "../engine/Engine.ts"
 import { type FetchedNeed, FetchedView, isPoint } from "../engine/FetchedView.ts"
 import type { EngineMeters } from "./EngineMeters.ts"
-import type { OwnCommit, OwnLocks } from "./OwnCommit.ts"
+import type { OwnCommit, ReadMoment } from "./OwnCommit.ts"
 import type { ScanOptions } from "./SnapshotReads.ts"
 import type { TikvEngineOptions } from "./TikvEngine.ts"
 import type { ReadError } from "./TikvError.ts"
-import type { Timestamp } from "./Timestamp.ts"
 
 /** Ranges that are being read at once, of all rounds. */
 const RANGES_MAX = 32
@@ -23,12 +22,6 @@ export interface PendingRead {
   readonly use: (view: View) => void
   /** Told when the cluster does not serve the read; without it the read is tried for as long as it takes. */
   readonly failed: ((detail: string) => void) | undefined
-}
-
-/** What a round reads at. */
-interface Moment {
-  readonly version: Timestamp
-  readonly passage: OwnLocks
 }
 
 export class EngineReads {
@@ -68,8 +61,8 @@ export class EngineReads {
   /** Hands out what it can, and takes that from the reads. */
   private attempt(reads: Set<PendingRead>): Effect.Effect<void, ReadError> {
     return Effect.gen({ self: this }, function* () {
-      const version = yield* this.meters.timed("timestamp", this.options.client.oracle.timestamp)
-      const moment: Moment = { version, passage: yield* this.own.passage(version) }
+      const askedTs = yield* this.meters.timed("timestamp", this.options.client.oracle.timestamp)
+      const moment = yield* this.own.moment(askedTs)
       const points = yield* this.fetchPoints([...reads], moment)
       const ranged: Array<PendingRead> = []
       for (const read of reads) {
@@ -114,7 +107,7 @@ export class EngineReads {
 
   private fetchPoints(
     reads: ReadonlyArray<PendingRead>,
-    { passage, version }: Moment
+    { passage, version }: ReadMoment
   ): Effect.Effect<ReadonlyMap<string, Uint8Array>, ReadError> {
     const { client, rows } = this.options
     const keys = new Map<string, Buffer>()
@@ -129,7 +122,7 @@ export class EngineReads {
     return this.meters.timed("get", client.reads.getAll([...keys.values()], version, passage))
   }
 
-  private fetchRanges(read: PendingRead, moment: Moment): Effect.Effect<ReadonlyArray<FetchedNeed>, ReadError> {
+  private fetchRanges(read: PendingRead, moment: ReadMoment): Effect.Effect<ReadonlyArray<FetchedNeed>, ReadError> {
     return Effect.forEach(
       read.needs.filter((need) => !isPoint(need)),
       (need) => this.ranges.withPermits(1)(this.fetchRange(need, moment)),
@@ -137,7 +130,7 @@ export class EngineReads {
     )
   }
 
-  private fetchRange(need: Need, { passage, version }: Moment): Effect.Effect<FetchedNeed, ReadError> {
+  private fetchRange(need: Need, { passage, version }: ReadMoment): Effect.Effect<FetchedNeed, ReadError> {
     return Effect.gen({ self: this }, function* () {
       const { client, rows } = this.options
       const { counted, limit, table } = need

@@ -1,7 +1,7 @@
 // This process's commit under way, as its own reads meet it: whose locks they may look through, and when they must wait.
 // Owns that judgement, which spares reads the inquiry that a stranger's lock needs; refuses locks of others.
 // A read at a timestamp taken before the commit asked for its own lies before it, so the lock says nothing to it; one taken
-// after must know how the commit ended.
+// after must know how it ended.
 import { Deferred, Effect } from "effect"
 import type { Timestamp } from "./Timestamp.ts"
 
@@ -12,6 +12,12 @@ const UNCLEARED_MAX = 64
 export interface OwnLocks {
   readonly ignored: ReadonlyArray<Timestamp>
   readonly committed: ReadonlyArray<Timestamp>
+}
+
+/** When a read is made, and what it passes through. */
+export interface ReadMoment {
+  readonly version: Timestamp
+  readonly passage: OwnLocks
 }
 
 interface UnderWay {
@@ -73,20 +79,27 @@ export class OwnCommit {
     this.uncleared.delete(startTs)
   }
 
-  /** What a read at a timestamp looks through; waits for the commit under way when it may lie before the read. */
-  passage(readTs: Timestamp): Effect.Effect<OwnLocks> {
+  /**
+   * When a read asked for at a timestamp is to be made, and what it looks through; waits for a commit that may lie before that
+   * timestamp.
+   */
+  moment(askedTs: Timestamp): Effect.Effect<ReadMoment> {
     return Effect.gen({ self: this }, function* () {
       const { underWay } = this
+      const version = askedTs
       let ignored: ReadonlyArray<Timestamp> = []
-      if (underWay !== undefined && underWay.startTs < readTs) {
+      if (underWay !== undefined && underWay.startTs < askedTs) {
         if (underWay.asked && !underWay.open) yield* Deferred.await(underWay.chosen)
-        const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > readTs
-        if (this.underWay === underWay && isLater) ignored = [underWay.startTs]
-        else if (this.underWay === underWay) yield* Deferred.await(underWay.ended)
+        if (this.underWay === underWay) {
+          const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > askedTs
+          // One that may lie before the read must end first: another process may have read what it wrote, and told of it.
+          if (isLater) ignored = [underWay.startTs]
+          else yield* Deferred.await(underWay.ended)
+        }
       }
-      const committed = [...this.uncleared].filter(([, at]) => at <= readTs).map(([startTs]) => startTs)
-      const later = [...this.uncleared].filter(([, at]) => at > readTs).map(([startTs]) => startTs)
-      return { ignored: [...ignored, ...later], committed }
+      const committed = [...this.uncleared].filter(([, at]) => at <= version).map(([startTs]) => startTs)
+      const later = [...this.uncleared].filter(([, at]) => at > version).map(([startTs]) => startTs)
+      return { version, passage: { ignored: [...ignored, ...later], committed } }
     })
   }
 }

@@ -149,6 +149,5 @@ export const makeTikvEngine = Effect.fn("tikv.makeEngine")(function* (options: T
   const now = physicalMs(yield* options.client.oracle.timestamp)
   const engine = new TikvEngine(options, context, scope, now)
   yield* Effect.forkIn(engine.keepTime, scope)
-  yield* Effect.addFinalizer(() => engine.closing)
   return engine
 })

@@ -16,9 +16,9 @@ import type { Timestamp } from "./Timestamp.ts"
 const REQUESTS_MAX = 16
 /** Bytes of keys and values in one request: a store replicates a request as one entry. */
 const REQUEST_MAX_BYTES = 256 * 1024
-/** How long a lock lives unless it is prolonged. */
-const LOCK_TTL_MS = 3000
-const HEARTBEAT_MS = 1000
+/** How long a lock lives unless it is prolonged: no longer than a term, for a killed leader's locks keep the next one waiting. */
+const LOCK_TTL_MS = 1000
+const HEARTBEAT_MS = 300
 /** Asynchronous commit lists all keys in the primary's lock, so it is for small transactions. */
 const ASYNC_KEYS_MAX = 256
 const ASYNC_KEY_BYTES_MAX = 4096

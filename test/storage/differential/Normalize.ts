@@ -13,3 +13,17 @@ export const normalize = (value: unknown): unknown => {
 }
 
 export const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b)
+
+/** Which cluster answers, and in which term: a node on a shared engine has its own. */
+const ownFields = new Set(["clusterId", "raftTerm"])
+
+/** A normal form without what a node on a shared engine says of itself in its own way. */
+export const withoutCluster = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutCluster)
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => !ownFields.has(name))
+      .map(([name, inner]) => [name, withoutCluster(inner)])
+  )
+}

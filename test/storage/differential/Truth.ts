@@ -1,6 +1,7 @@
 // The differential check as a property: sequences against an etcd and ours until they differ or the runs are done.
 // Owns the pool of servers, which live on from one sequence to the next as long as they agree.
-// As a program: `npm run truth -- --runs 5000 --seed 7` (and `--path 3:1:0` to replay what a failure printed).
+// As a program: `npm run truth -- --runs 5000 --seed 7` (and `--path 3:1:0` to replay what a failure printed); with
+// `--pd HOST:PORT` ours is on the TiKV cluster of that placement driver.
 import { parseArgs } from "node:util"
 import * as fc from "fast-check"
 import { sequence } from "./Generators.ts"
@@ -14,6 +15,8 @@ export interface TruthOptions {
   readonly path?: string
   /** No new sequence starts after so many milliseconds. */
   readonly timeLimitMs?: number
+  /** A placement driver's address: then ours is on its TiKV cluster, and on no other engine. */
+  readonly placementDriver?: string
   readonly onSequence?: (done: number) => void
 }
 
@@ -42,7 +45,10 @@ export const findDifference = async (options: TruthOptions): Promise<Verdict> =>
     }
     if (trial === undefined) {
       used = 0
-      trial = await Trial.start(options.etcdPath)
+      const { placementDriver } = options
+      trial = await (placementDriver === undefined
+        ? Trial.start(options.etcdPath)
+        : Trial.start(options.etcdPath, ["tikv"], placementDriver))
     }
     try {
       await trial.run(steps)
@@ -83,6 +89,7 @@ const main = async (): Promise<void> => {
       runs: { type: "string", default: "1000" },
       seed: { type: "string" },
       path: { type: "string" },
+      pd: { type: "string" },
       etcd: { type: "string", default: process.env["ETCD"] ?? "etcd" }
     }
   })
@@ -94,6 +101,7 @@ const main = async (): Promise<void> => {
     runs: Number(values.runs),
     seed,
     ...(values.path === undefined ? {} : { path: values.path }),
+    ...(values.pd === undefined ? {} : { placementDriver: values.pd }),
     onSequence: (done) => {
       if (done % 100 === 0) process.stdout.write(`${done} sequences agree\n`)
     }

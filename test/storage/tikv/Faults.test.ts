@@ -4,7 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
 import { type Engine, type Need, Table, WriteBatch } from "../../../core/storage/engine/Engine.ts"
+import { openTikvClient } from "../../../core/storage/tikv/TikvClient.ts"
+import { RpcFailed } from "../../../core/storage/tikv/TikvError.ts"
+import type { Transport } from "../../../core/storage/tikv/Transport.ts"
 import { type Fault, regionErrorKinds } from "./FakeCluster.ts"
+import { VirtualWorld } from "./VirtualWorld.ts"
 import { batchOf, type Bed, commitOn, onFakeCluster, readOn } from "./FakeEngine.ts"
 
 const ACCOUNTS = 12
@@ -228,6 +232,38 @@ describe("a bank on a cluster in trouble", () => {
         })
       )
     }
+  })
+})
+
+describe("a placement driver in trouble", () => {
+  it("is asked for timestamps again when it lost its leadership, and none goes backwards", () => {
+    onFakeCluster(5, (bed) =>
+      Effect.gen(function* () {
+        yield* openBank(bed)
+        bed.cluster.refusedTimestamps = 3
+        const before = yield* bed.client.oracle.timestamp
+        const many = yield* Effect.all(
+          Array.from({ length: 50 }, () => bed.client.oracle.timestamp),
+          {
+            concurrency: "unbounded"
+          }
+        )
+        assert.strictEqual(new Set(many).size, 50)
+        for (const one of many) assert.isTrue(one > before)
+        assert.strictEqual(bed.cluster.refusedTimestamps, 0)
+      })
+    )
+  })
+
+  it("is named when it is not there, with what was said", () => {
+    const world = new VirtualWorld(6)
+    const silent: Transport = {
+      unary: (address, path) => Effect.fail(new RpcFailed({ address, path, code: 14, detail: "connection refused" })),
+      stream: () => ({ send: () => undefined, close: () => undefined })
+    }
+    const options = { endpoints: ["http://10.0.0.1:2379"], serviceId: "test" }
+    const failure = world.run(Effect.flip(Effect.scoped(openTikvClient(silent, options))))
+    assert.match(failure.message, /no placement driver of 10\.0\.0\.1:2379 serves: .*connection refused/)
   })
 })
 

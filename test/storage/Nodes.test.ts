@@ -1,0 +1,75 @@
+// Three nodes as real processes on TiKV's test bed, seen by etcdctl and by clients that go to another node when theirs is gone:
+// a leader that is asked to go, and one that is killed, lose, double and reorder nothing.
+import { execFile } from "node:child_process"
+import { setTimeout as sleep } from "node:timers/promises"
+import { promisify } from "node:util"
+import { afterAll, assert, beforeAll, it } from "vitest"
+import { describeWith } from "../Judges.ts"
+import { FailoverLoad } from "./nodes/FailoverLoad.ts"
+import { NodeCluster } from "./nodes/NodeCluster.ts"
+
+const run = promisify(execFile)
+
+interface EndpointStatus {
+  readonly Endpoint: string
+  readonly Status: {
+    readonly header: { readonly member_id: number; readonly raft_term: number }
+    readonly leader: number
+  }
+}
+
+describeWith(
+  "tikv-testbed",
+  "pd-server",
+  "etcdctl"
+)("three nodes on one TiKV", (programs) => {
+  let cluster: NodeCluster | undefined
+  const nodes = (): NodeCluster => {
+    assert(cluster !== undefined)
+    return cluster
+  }
+  const etcdctl = async (...args: ReadonlyArray<string>): Promise<string> =>
+    (await run(programs.etcdctl, ["--endpoints", nodes().endpoints.join(","), ...args])).stdout
+  const statuses = async (): Promise<ReadonlyArray<EndpointStatus>> =>
+    JSON.parse(await etcdctl("endpoint", "status", "-w", "json"))
+
+  beforeAll(async () => {
+    cluster = await NodeCluster.start(programs)
+  })
+  afterAll(() => cluster?.destroy())
+
+  it("are shown to etcdctl, one of them as the leader", async () => {
+    const members = await etcdctl("member", "list")
+    for (const { name } of nodes().nodes) assert.include(members, name)
+    const leaders = (await statuses()).filter(({ Status }) => Status.leader === Status.header.member_id)
+    assert.lengthOf(leaders, 1)
+    await etcdctl("endpoint", "health")
+  })
+
+  it("hand leadership over when etcdctl asks", async () => {
+    const before = await statuses()
+    const leader = before.find(({ Status }) => Status.leader === Status.header.member_id)
+    assert(leader !== undefined)
+    const members = await etcdctl("member", "list", "-w", "fields")
+    const ids = [...members.matchAll(/"ID" : (\d+)/g)].map(([, id]) => BigInt(id))
+    const heir = ids.find((id) => Number(id) !== leader.Status.leader)
+    assert(heir !== undefined)
+    await run(programs.etcdctl, ["--endpoints", leader.Endpoint, "move-leader", heir.toString(16)])
+    for (const { Status } of await statuses()) assert.strictEqual(Status.leader, Number(heir))
+  })
+
+  it("lose nothing when the leader goes, asked to or killed, and come back", { timeout: 120_000 }, async () => {
+    const load = new FailoverLoad(nodes().endpoints, 2)
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      const leader = await nodes().leader()
+      const before = load.acknowledged.length
+      await nodes().end(leader, signal)
+      // Writes go on without it.
+      for (const end = Date.now() + 30_000; load.acknowledged.length < before + 50 && Date.now() < end;) await sleep(20)
+      assert.isAtLeast(load.acknowledged.length, before + 50, signal)
+      await nodes().startNode(leader)
+    }
+    await load.stop()
+    assert.deepStrictEqual(await load.judge(), [])
+  })
+})
