@@ -13,6 +13,8 @@ const judged = [
   "test/gateway/judges/*.test.ts",
   "test/tenancy/judges/*.test.ts",
   "test/tenancy/serve/*.test.ts",
+  "test/tracing/judges/*.test.ts",
+  "test/tracing/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scenarios/front/FrontRun.test.ts",

@@ -24,6 +24,7 @@ export {
   type SpanService,
   services
 } from "./model/Span.ts"
+export { Access, TokensInvalid } from "./server/Access.ts"
 export { mounts } from "./server/Mounts.ts"
 export {
   ingestSetting,
