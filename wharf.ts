@@ -84,7 +84,7 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+  const { benchSchedulerCommand, clusterCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
@@ -92,6 +92,7 @@ const everything = async () => {
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
+  const { traceCommand, whyCommand } = await import("#tracing")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -99,7 +100,10 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    clusterCommand,
     Command.withSubcommands(explainOf, [explainPodCommand]),
+    whyCommand,
+    traceCommand,
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
@@ -130,8 +134,8 @@ const report = (cause: Cause.Cause<unknown>) =>
   })
 
 /**
- * A command line that is not understood ends with 2, as etcd's does; its help has been shown. A server that was asked to
- * stop and has drained ends with 0.
+ * A command line that is not understood ends with 1, as every other usage error does, and etcd's with etcd's own 2; its help
+ * has been shown. A server that was asked to stop and has drained ends with 0.
  */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const serves = first === "etcd" || first === "serve"
@@ -142,7 +146,7 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
     return onExit(exitCode)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
-  if (misused) onExit(2)
+  if (misused) onExit(first === "etcd" ? 2 : 1)
   else Runtime.defaultTeardown(exit, onExit)
 }
 

@@ -1,5 +1,10 @@
 // The door of the room: what happened to every object of some clusters, as traces.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { type Answer, type AnswerKind, answerKinds, type Evidence, objectWords } from "./answers/Answer.ts"
+export { answersText, countsOf, familyText } from "./answers/FamilyText.ts"
+export { type Stuck, stuck } from "./answers/Stuck.ts"
+export { type Member, why, type Why } from "./answers/Why.ts"
+export { traceCommand, whyCommand } from "./answers/WhyCommand.ts"
 export { type BatchFacts, eventLineFacts, eventListFacts } from "./ingest/AuditBatch.ts"
 export { type AuditHead, AuditInvalid } from "./ingest/AuditEvent.ts"
 export type { AuditSetting, DropReason } from "./ingest/AuditFacts.ts"
@@ -24,7 +29,17 @@ export {
   type SpanService,
   services
 } from "./model/Span.ts"
-export { Access, TokensInvalid } from "./server/Access.ts"
+export { type CollectorInvalid, type CollectorOptions, openExporter } from "./otlp/OpenExporter.ts"
+export type { OutLog, OutSpan } from "./otlp/OutSpan.ts"
+export {
+  type BatchSender,
+  type ExporterOptions,
+  type ExportStats,
+  type Sent,
+  SpanExporter
+} from "./otlp/SpanExporter.ts"
+export { outward, type Outward, type OutwardOptions } from "./Outward.ts"
+export { Access as TracingAccess } from "./server/Access.ts"
 export { mounts } from "./server/Mounts.ts"
 export {
   ingestSetting,
@@ -50,3 +65,7 @@ export type {
   StoreStats,
   TraceQuery
 } from "./store/SpanStore.ts"
+export { type DisplayMode, DisplayModes } from "./view/DisplayModes.ts"
+export { shippedModes } from "./view/ShippedModes.ts"
+export { parseTransformFile, TransformInvalid } from "./view/TransformConfig.ts"
+export { type TraceView, TraceViews } from "./view/TraceViews.ts"

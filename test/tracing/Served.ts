@@ -3,7 +3,13 @@
 import { rmSync } from "node:fs"
 import { request } from "node:http"
 import { Effect, Exit, Scope } from "effect"
-import { defaultStoreBounds, type RunningTracing, serveTracing, type ServeTracingOptions, Access } from "#tracing"
+import {
+  defaultStoreBounds,
+  type RunningTracing,
+  serveTracing,
+  type ServeTracingOptions,
+  TracingAccess
+} from "#tracing"
 import { temporaryFolder } from "./Stores.ts"
 
 export interface Reply {
@@ -34,7 +40,7 @@ export const serve = async (options: Partial<ServeTracingOptions> = {}): Promise
       host: "127.0.0.1",
       port: 0,
       dataDir,
-      access: new Access({ tokens, open: false }),
+      access: new TracingAccess({ tokens, open: false }),
       tls: undefined,
       config: {},
       windowSeconds: 1800,

@@ -2,7 +2,7 @@
 // everybody. Owns the file's form and the comparison in constant time; refuses to say why somebody was refused.
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
-import type { HttpExchange } from "#net"
+import type { CallInfo, HttpExchange } from "#net"
 import type { Asker } from "./Route.ts"
 
 /** The tokens' file cannot be used; shows no token. */
@@ -62,14 +62,21 @@ export class Access {
 
   /** Who asks; undefined when nothing was proved. */
   of(exchange: HttpExchange): Asker | undefined {
-    const header = exchange.header("authorization")
+    return this.proved(exchange.header("authorization"), exchange.peerCertificate?.commonName)
+  }
+
+  /** The same of a call by gRPC. */
+  ofCall(call: CallInfo): Asker | undefined {
+    return this.proved(call.header("authorization"), call.tlsPeerCommonName)
+  }
+
+  private proved(header: string | undefined, certified: string | undefined): Asker | undefined {
     if (header !== undefined && header.startsWith("Bearer ")) {
       const digest = digestOf(header.slice(7).trim())
       const found = this.known.find((known) => timingSafeEqual(known.digest, digest))
       if (found !== undefined) return found.asker
     }
-    const certificate = exchange.peerCertificate
-    if (certificate !== undefined) return { name: certificate.commonName, maySend: () => true, mayRead: true }
+    if (certified !== undefined) return { name: certified, maySend: () => true, mayRead: true }
     return this.open ? everybody : undefined
   }
 }

@@ -15,6 +15,7 @@ import { defaultLinkRules } from "../model/LinkRules.ts"
 import { Links } from "../model/Links.ts"
 import { defaultMetricRules, RequestMetrics } from "../observe/RequestMetrics.ts"
 import { ServerMetrics } from "../observe/ServerMetrics.ts"
+import { type CollectorOptions, openExporter } from "../otlp/OpenExporter.ts"
 import { LmdbSegmentsAdapter } from "../store/LmdbSegmentsAdapter.ts"
 import { LmdbSpanStore, type LmdbSpanStoreOptions } from "../store/LmdbSpanStore.ts"
 import type { SpanStore } from "../store/SpanStore.ts"
@@ -22,7 +23,7 @@ import type { Access } from "./Access.ts"
 import { mounts } from "./Mounts.ts"
 import type { MakeMount } from "./Route.ts"
 import { openSources } from "./ServeSources.ts"
-import { tracingHandler } from "./TracingServer.ts"
+import { guarded, tracingHandler } from "./TracingServer.ts"
 
 export interface ServeTracingOptions {
   readonly host: string
@@ -35,8 +36,10 @@ export interface ServeTracingOptions {
   /** Seconds of a window; fixed for the life of a data directory. */
   readonly windowSeconds: number
   readonly bounds: Omit<LmdbSpanStoreOptions, "clockwork" | "disk" | "windowSeconds">
-  /** Default: all of Mounts.ts. */
+  /** Default: all of Mounts.ts, with the shipped display modes. */
   readonly mounts?: ReadonlyArray<MakeMount>
+  /** Where everything is exported to as it becomes known. */
+  readonly collector?: CollectorOptions
   readonly say: (line: string) => void
 }
 
@@ -126,7 +129,7 @@ export const serveTracing = Effect.fn("tracing.serve")(function* (options: Serve
   const named = config.clusters?.map(({ name }) => name)
   const clusters = named === undefined ? undefined : new Set(named)
   const audit = new AuditRoute({ store, clockwork, setting, metrics, requests, clusters })
-  const mounted = (options.mounts ?? mounts).map((make) => make({ store, clockwork, onDefect }))
+  const mounted = (options.mounts ?? mounts()).map((make) => make({ store, clockwork, onDefect }))
   yield* Effect.addFinalizer(() => Effect.sync(() => mounted.forEach(({ stop }) => stop?.())))
   const state = { draining: false, synced: () => false }
   const unready = (): string | undefined =>
@@ -139,7 +142,8 @@ export const serveTracing = Effect.fn("tracing.serve")(function* (options: Serve
     unready,
     onDefect
   })
-  const methods = mounted.flatMap((part) => part.methods)
+  const methods = mounted.flatMap((part) => part.methods).map((method) => guarded(method, access))
+  if (options.collector !== undefined) yield* openExporter(store, options.collector, clockwork)
   const listening = yield* listen({ host, port, methods, exchange, onDefect, ...(tls === undefined ? {} : { tls }) })
   const sources = yield* openSources(config, { store, setting, metrics, requests, dataDir: join(options.dataDir), say })
   state.synced = sources.hasSynced

@@ -8,7 +8,10 @@ import { stopAtSecondInterrupt } from "#storage"
 import { type ClusterConfig, parseTracingConfig, type TracingConfig } from "../config/TracingConfig.ts"
 import { WINDOW_SECONDS } from "../model/ObjectKey.ts"
 import { defaultStoreBounds } from "../store/LmdbSpanStore.ts"
+import { DisplayModes } from "../view/DisplayModes.ts"
+import { parseTransformFile } from "../view/TransformConfig.ts"
 import { Access, TokensInvalid } from "./Access.ts"
+import { mounts } from "./Mounts.ts"
 import { serveTracing, type ServeTracingOptions } from "./ServeTracing.ts"
 
 const text = (name: string, description: string) =>
@@ -35,6 +38,14 @@ const flags = {
   certFile: text("tls-cert-file", "PEM certificate to serve with"),
   keyFile: text("tls-private-key-file", "PEM key of that certificate"),
   clientCaFile: text("client-ca-file", "PEM authorities; who shows their certificate may send and read everything"),
+  displayModes: text("display-modes", "Transformation file of display modes in place of those that are shipped"),
+  otlpEndpoint: text("otlp-endpoint", "Collector that everything is exported to, like http://127.0.0.1:4317"),
+  otlpProtocol: Flag.Literals("otlp-protocol", ["grpc", "http/protobuf", "http/json"]).pipe(
+    Flag.withDescription("How the collector is spoken to"),
+    Flag.withDefault("grpc")
+  ),
+  otlpHeadersFile: text("otlp-headers-file", "Lines NAME: VALUE that the collector wants, like a key"),
+  otlpCaFile: text("otlp-ca-file", "PEM authority of the collector's certificate"),
   insecure: Flag.Boolean("insecure").pipe(
     Flag.withDescription("Everybody who reaches the server may send and read everything"),
     Flag.withDefault(false)
@@ -104,6 +115,33 @@ const configOf = Effect.fnUntraced(function* ({ auditLog, cluster, config: path,
   return { ...config, clusters: [...(config.clusters ?? []), followed] }
 })
 
+const mountsOf = Effect.fnUntraced(function* ({ displayModes }: Given) {
+  if (displayModes === undefined) return mounts()
+  const modes = yield* readFile("display-modes", displayModes)
+  yield* Effect.try({
+    try: () => new DisplayModes(parseTransformFile(modes)),
+    catch: (error) => misused(`--display-modes ${displayModes}: ${error instanceof Error ? error.message : "unknown"}`)
+  })
+  return mounts(modes)
+})
+
+const collectorOf = Effect.fnUntraced(function* (given: Given) {
+  const { otlpCaFile, otlpEndpoint: endpoint, otlpHeadersFile, otlpProtocol: protocol } = given
+  if (endpoint === undefined) {
+    return otlpHeadersFile === undefined ? {} : yield* misused("--otlp-headers-file: needs --otlp-endpoint")
+  }
+  const lines = otlpHeadersFile === undefined ? "" : yield* readFile("otlp-headers-file", otlpHeadersFile)
+  const headers: Array<readonly [string, string]> = []
+  for (const [at, line] of lines.split("\n").entries()) {
+    const colon = line.indexOf(":")
+    if (line.trim() === "") continue
+    if (colon < 1) return yield* misused(`--otlp-headers-file: line ${at + 1} must be NAME: VALUE`)
+    headers.push([line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()])
+  }
+  const ca = otlpCaFile === undefined ? {} : { ca: yield* readFile("otlp-ca-file", otlpCaFile) }
+  return { collector: { endpoint, protocol, headers, ...ca } }
+})
+
 const run = Effect.fn("tracing.command")(function* (given: Given) {
   yield* stopAtSecondInterrupt
   const { windowSeconds } = given
@@ -125,10 +163,12 @@ const run = Effect.fn("tracing.command")(function* (given: Given) {
       bytesMax: given.retentionMib * MIB,
       waitingMax: given.waitingMax
     },
+    mounts: yield* mountsOf(given),
+    ...(yield* collectorOf(given)),
     say: (line) => void log(Effect.logWarning(line))
   }
   const { url } = yield* serveTracing(options)
-  yield* Console.log(`serving ${url}; audit webhooks send to ${url}/audit/CLUSTER`)
+  yield* Console.log(`serving ${url}; audit webhooks send to ${url}/audit/CLUSTER, Jaeger reads it as remote storage`)
   return yield* Effect.never
 }, Effect.scoped)
 

@@ -1,7 +1,14 @@
 // The tracing server's answers: health, metrics, version, and every route that is mounted, each for who may ask it.
 // Owns routing and the question of access; refuses content, which the routes bring.
 import { versionInfo } from "#apiserver"
-import type { HttpExchange, HttpExchangeHandler } from "#net"
+import {
+  type CallInfo,
+  GrpcCode,
+  type GrpcMethod,
+  type HttpExchange,
+  type HttpExchangeHandler,
+  type UnaryCall
+} from "#net"
 import type { Access } from "./Access.ts"
 import { answerJson, answerText, refuse } from "./Answers.ts"
 import type { Route } from "./Route.ts"
@@ -46,4 +53,19 @@ export const tracingHandler = (options: TracingServerOptions): HttpExchangeHandl
       refuse(exchange, 500, "InternalError", "internal error")
     }
   }
+}
+
+/** A method of gRPC for those who may read traces. */
+export const guarded = (method: GrpcMethod, access: Access): GrpcMethod => {
+  const refused = (call: CallInfo & Pick<UnaryCall, "fail">): boolean => {
+    const asker = access.ofCall(call)
+    if (asker?.mayRead === true) return false
+    if (asker === undefined) call.fail(GrpcCode.Unauthenticated, "Unauthorized")
+    else call.fail(GrpcCode.PermissionDenied, `${asker.name} may not read traces`)
+    return true
+  }
+  if ("unary" in method) {
+    return { ...method, unary: (call, request) => void (refused(call) || method.unary(call, request)) }
+  }
+  return { ...method, stream: (call) => (refused(call) ? { message: () => {}, end: () => {} } : method.stream(call)) }
 }

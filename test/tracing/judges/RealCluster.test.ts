@@ -1,233 +1,244 @@
-// A real kube-apiserver sends its audit events to our webhook, at RequestResponse and at Metadata level, while we watch it: a Deployment's
-// life becomes the expected tree, whatever of it came by which way.
+// A real control plane 1.37 with hollow nodes as the judge: a Deployment's whole life, told at level RequestResponse and at level Metadata
+// in two namespaces at once; the trees are what really happened, and the stuck Pod is named, stays named, and is not once it is bound.
+import type { Parsed } from "../out/Served.ts"
+import { afterAll, assert, beforeAll, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect } from "effect"
-import { afterAll, beforeAll, expect, it } from "vitest"
-import { clusterCertificates } from "#apiserver"
-import { type ObjectKey, parseObjectText, type Span, type SpanStore } from "#tracing"
+import { defaultStoreBounds, type RunningTracing, serveTracing, TracingAccess } from "#tracing"
 import { describeWith } from "../../Judges.ts"
-import { freePort, type RealApiServer, startApiServer } from "../../kube/RealApiServer.ts"
-import { auditToken, serve, type Served } from "../Served.ts"
-import { spansOf } from "../Stores.ts"
+import { freePort } from "../../kube/RealApiServer.ts"
+import { KwokCluster } from "../../storage/KwokCluster.ts"
 
-const key = (text: string): ObjectKey => parseObjectText(`prod/${text}`) as ObjectKey
+const levels = ["RequestResponse", "Metadata"] as const
+const namespaceOf = (level: string): string => `at-${level.toLowerCase()}`
 
-const all = (store: SpanStore, text: string): ReadonlyArray<Span> =>
-  store.tracesOf(key(text), {}).flatMap((traceId) => spansOf(store, traceId))
-
-const until = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let tries = 0; !holds(); tries++) {
-    if (tries > 1200) throw new Error(`waited in vain for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+const policy = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived"],
+  rules: [
+    { level: "None", verbs: ["get", "list", "watch"] },
+    { level: "Metadata", namespaces: [namespaceOf("Metadata")] },
+    { level: "RequestResponse" }
+  ]
 }
 
-const policy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: Metadata
-    namespaces: [bare]
-  - level: RequestResponse
-`
+const deployment = (namespace: string): string =>
+  JSON.stringify({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "web", namespace },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: "web" } },
+      template: {
+        metadata: { labels: { app: "web" } },
+        spec: { containers: [{ name: "app", image: "web:1" }], terminationGracePeriodSeconds: 0 }
+      }
+    }
+  })
 
-// Over plain HTTP no API server shows its token.
-const webhook = (port: number, caFile: string): string => `apiVersion: v1
-kind: Config
-clusters:
-  - name: tracing
-    cluster: { server: "https://127.0.0.1:${port}/audit/prod", certificate-authority: "${caFile}" }
-users: [{ name: me, user: { token: ${auditToken} } }]
-contexts: [{ name: tracing, context: { cluster: tracing, user: me } }]
-current-context: tracing
-`
+const stuckPod = (namespace: string): string =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "stuck", namespace },
+    spec: { nodeSelector: { disk: namespace }, containers: [{ name: "app", image: "app" }] }
+  })
 
-const deployment = {
-  apiVersion: "apps/v1",
-  kind: "Deployment",
-  metadata: { name: "web" },
-  spec: {
-    replicas: 3,
-    selector: { matchLabels: { app: "web" } },
-    template: { metadata: { labels: { app: "web" } }, spec: { containers: [{ name: "app", image: "one" }] } }
-  }
-}
-
-describeWith("etcd", "kube-apiserver")("a real API server's audit", (paths) => {
-  const folder = mkdtempSync(join(tmpdir(), "wharf-tracing-judge-"))
-  let api: RealApiServer
-  let served: Served
-
-  const write = async (
-    method: string,
-    path: string,
-    body: unknown,
-    type = "application/json"
-  ): Promise<Record<string, never>> => {
-    const reply = await api.call(method, path, { body: JSON.stringify(body), headers: { "content-type": type } })
-    expect(reply.code, reply.body).toBeLessThan(300)
-    return JSON.parse(reply.body) as Record<string, never>
-  }
+describeWith(
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kubectl",
+  "kwok",
+  "kwokctl"
+)("a Deployment in a real cluster", ({ etcd, ...programs }) => {
+  const folder = mkdtempSync(join(tmpdir(), "wharf-tracing-real-"))
+  const scope = Scope.makeUnsafe()
+  let cluster: KwokCluster
+  let server: RunningTracing
 
   beforeAll(async () => {
     const port = await freePort()
-    writeFileSync(join(folder, "policy.yaml"), policy)
-    const { ca, server } = await Effect.runPromise(clusterCertificates({ directory: undefined, hosts: ["127.0.0.1"] }))
-    writeFileSync(join(folder, "ca.crt"), ca)
-    writeFileSync(join(folder, "webhook.yaml"), webhook(port, join(folder, "ca.crt")))
-    api = await startApiServer(paths, [
-      `--audit-policy-file=${join(folder, "policy.yaml")}`,
-      `--audit-webhook-config-file=${join(folder, "webhook.yaml")}`,
-      "--audit-webhook-batch-max-wait=200ms"
-    ])
-    const kubeconfig = join(folder, "kubeconfig")
-    writeFileSync(
-      kubeconfig,
-      `apiVersion: v1
-kind: Config
-clusters: [{ name: real, cluster: { server: "${api.url}", insecure-skip-tls-verify: true } }]
-users: [{ name: me, user: { token: ${api.token} } }]
-contexts: [{ name: real, context: { cluster: real, user: me } }]
-current-context: real
-`
+    const [policyFile, hookFile, kubeconfig] = ["policy.json", "hook.json", "admin.conf"].map((name) =>
+      join(folder, name)
     )
-    const watch = ["deployments", "replicasets", "pods", "secrets", "nodes", "events"]
-    // The API server was told the port before; what it sent in vain it sends again.
-    served = await serve({ port, tls: server, config: { clusters: [{ name: "prod", kubeconfig, watch }] } })
-    for (const name of ["full", "bare"]) {
-      await write("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } })
+    writeFileSync(policyFile, JSON.stringify(policy))
+    const hook = {
+      apiVersion: "v1",
+      kind: "Config",
+      clusters: [{ name: "a", cluster: { server: `http://127.0.0.1:${port}/audit/real` } }],
+      contexts: [{ name: "a", context: { cluster: "a" } }],
+      "current-context": "a"
     }
-    await until("the watches' first lists", () => served.isReady())
-  }, 120_000)
-
+    writeFileSync(hookFile, JSON.stringify(hook))
+    cluster = await KwokCluster.start(programs, etcd, [
+      `kube-apiserver=audit-policy-file=${policyFile}`,
+      `kube-apiserver=audit-webhook-config-file=${hookFile}`,
+      "kube-apiserver=audit-webhook-batch-max-wait=300ms",
+      "kube-apiserver=audit-webhook-initial-backoff=500ms"
+    ])
+    writeFileSync(kubeconfig, await cluster.kubeconfig())
+    server = await Effect.runPromise(
+      serveTracing({
+        host: "127.0.0.1",
+        port,
+        dataDir: join(folder, "data"),
+        access: new TracingAccess({ tokens: "", open: true }),
+        tls: undefined,
+        config: { clusters: [{ name: "real", kubeconfig }] },
+        windowSeconds: 1800,
+        bounds: defaultStoreBounds,
+        say: () => {}
+      }).pipe(Scope.provide(scope))
+    )
+    await cluster.scaleNodes(2)
+    for (const level of levels) await cluster.kubectl(`create namespace ${namespaceOf(level)}`)
+  }, 300_000)
   afterAll(async () => {
-    await api?.stop()
-    await served?.close()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    await cluster?.stop()
     rmSync(folder, { recursive: true, force: true })
   }, 60_000)
 
-  it("makes the same life of a Deployment at both levels: who did what, what changed, who owns whom", async () => {
-    for (const namespace of ["full", "bare"]) {
-      const base = `/apis/apps/v1/namespaces/${namespace}/deployments`
-      const made = await write("POST", base, deployment)
-      // What the controller does, without one.
-      const owner = {
-        apiVersion: "apps/v1",
-        kind: "Deployment",
-        name: "web",
-        uid: made["metadata"]["uid"],
-        controller: true
-      }
-      const { spec } = deployment
-      await write("POST", `/apis/apps/v1/namespaces/${namespace}/replicasets`, {
-        apiVersion: "apps/v1",
-        kind: "ReplicaSet",
-        metadata: { name: "web-1", labels: { app: "web" }, ownerReferences: [owner] },
-        spec
-      })
-      const patch = [{ op: "replace", path: "/spec/template/spec/containers/0/image", value: "two" }]
-      await write("PATCH", `${base}/web`, patch, "application/json-patch+json")
-      const text = `apps/deployments/${namespace}/web`
-      const writes = (): ReadonlyArray<Span> =>
-        all(served.store, text).filter(
-          ({ attributes, service }) => service === "audit" && attributes["responseCode"]?.startsWith("2")
-        )
-      await until(`the diff at ${namespace}`, () =>
-        writes().some(({ events }) => events.some(({ diff }) => diff.length > 0))
-      )
-      const [created, patched] = writes()
-      expect([created.name, patched.name]).toEqual(["admin create", "admin patch"])
-      expect(created.uid).toBe(made["metadata"]["uid"])
-      expect(patched.uid).toBe(created.uid)
-      expect(created.events.map(({ type }) => type)).toEqual(["audit/objectSnapshot"])
-      const [{ diff }] = patched.events
-      expect(diff).toContainEqual({
-        path: 'spec.template.spec.containers[name="app"].image',
-        old: '"one"',
-        new: '"two"'
-      })
-      expect(diff.map(({ path }) => path)).toContain("metadata.generation")
-      expect(diff.some(({ path }) => path.includes("managedFields"))).toBe(false)
-      await until("the child's link", () => all(served.store, text).some(({ service }) => service === "link"))
-      const links = all(served.store, text).filter(({ service }) => service === "link")
-      expect(
-        links.map(({ attributes }) => [attributes["linkRole"], attributes["linkClass"], attributes["linkedName"]])
-      ).toEqual([["child", "children", "web-1"]])
-      const back = all(served.store, `apps/replicasets/${namespace}/web-1`).filter(({ service }) => service === "link")
-      expect(back.map(({ attributes }) => [attributes["linkRole"], attributes["linkedName"]])).toEqual([
-        ["parent", "web"]
-      ])
-      expect(links[0].links[0].traceId).toBe(back[0].traceId)
+  const ask = async (path: string): Promise<Parsed> => (await fetch(`${server.url}${path}`)).json()
+  const about = (namespace: string, resource: string, name: string): string =>
+    `resource=${resource}&namespace=${namespace}&name=${name}`
+  const family = (namespace: string) => ask(`/answers/v1/trace?${about(namespace, "deployments.apps", "web")}`)
+  const why = (namespace: string, name: string, atUs?: number) =>
+    ask(`/answers/v1/why?${about(namespace, "pods", name)}${atUs === undefined ? "" : `&at=${atUs}`}`)
+
+  /** Asks until it holds; the last answer is the failure's message. */
+  const until = async (question: () => Promise<Parsed>, holds: (body: Parsed) => boolean): Promise<Parsed> => {
+    const end = Date.now() + 60_000
+    for (;;) {
+      const body = await question()
+      if (holds(body)) return body
+      if (Date.now() > end) assert.fail(JSON.stringify(body).slice(0, 3000))
+      await new Promise((resolve) => setTimeout(resolve, 100))
     }
-  }, 120_000)
+  }
 
-  it("keeps incarnations of a name apart, shows the end, and nothing of a Secret's content", async () => {
-    const path = "/api/v1/namespaces/full/secrets"
-    const secret = (value: string) => ({
-      apiVersion: "v1",
-      kind: "Secret",
-      metadata: { name: "s" },
-      stringData: { password: value }
-    })
-    const first = await write("POST", path, secret("hunter-one-in-clear"))
-    await write("DELETE", `${path}/s`, {})
-    const second = await write("POST", path, secret("hunter-two-in-clear"))
-    const spans = (): ReadonlyArray<Span> =>
-      all(served.store, "/secrets/full/s").filter(({ service }) => service === "audit")
-    await until("both lives", () => spans().length >= 3)
-    expect(spans().map(({ name, uid }) => [name, uid])).toEqual([
-      ["admin create", first["metadata"]["uid"]],
-      ["admin delete", first["metadata"]["uid"]],
-      ["admin create", second["metadata"]["uid"]]
-    ])
-    const shown = JSON.stringify(all(served.store, "/secrets/full/s"))
-    expect(shown).not.toContain("hunter")
-    expect(shown).not.toContain(Buffer.from("hunter-one-in-clear").toString("base64"))
-    expect(spans()[1].events.map(({ type }) => type)).toEqual(["audit/objectSnapshot"])
-  }, 60_000)
+  const apply = (name: string, text: string): Promise<string> => {
+    const file = join(folder, `${name}.json`)
+    writeFileSync(file, text)
+    return cluster.kubectl(`apply -f ${file}`)
+  }
 
-  it("follows an Event's count, and tells what it is about", async () => {
-    const made = await write("POST", "/api/v1/namespaces/full/pods", {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: "stuck" },
-      spec: { containers: [{ name: "app", image: "one" }] }
-    })
-    const about = { apiVersion: "v1", kind: "Pod", name: "stuck", namespace: "full", uid: made["metadata"]["uid"] }
-    const event = (count: number) => ({
-      apiVersion: "v1",
-      kind: "Event",
-      metadata: { name: "stuck.1" },
-      involvedObject: about,
-      reason: "FailedScheduling",
-      type: "Warning",
-      message: "0/1 nodes are available",
-      count,
-      firstTimestamp: "2026-11-28T10:00:00Z",
-      lastTimestamp: `2026-11-28T10:0${count}:00Z`,
-      source: { component: "scheduler" }
-    })
-    await write("POST", "/api/v1/namespaces/full/events", event(1))
-    await write("PATCH", "/api/v1/namespaces/full/events/stuck.1", event(2), "application/merge-patch+json")
-    const seen = (): ReadonlyArray<Span> =>
-      all(served.store, "/pods/full/stuck").filter(({ service }) => service === "event")
-    await until("both counts", () => seen().length === 2)
-    expect(
-      seen().map(({ attributes, failed, name }) => [name, failed, attributes["count"], attributes["source"]])
-    ).toEqual([
-      ["FailedScheduling", true, "1", "scheduler"],
-      ["FailedScheduling", true, "2", "scheduler"]
-    ])
-    expect(seen()[1].uid).toBe(about.uid)
-    expect(seen()[1].events).toEqual([
-      {
-        atUs: Date.parse("2026-11-28T10:02:00Z") * 1000,
-        type: "event/message",
-        message: "0/1 nodes are available",
-        diff: []
+  /** Pods of each ReplicaSet that are there, and that there ever were, the older set first. */
+  const shape = (body: Parsed): ReadonlyArray<readonly [there: number, ever: number]> =>
+    (body.family?.children ?? [])
+      .filter(({ object }: Parsed) => object.resource === "replicasets")
+      .map(({ children }: Parsed) => [children.filter(({ gone }: Parsed) => !gone).length, children.length])
+      .sort((a: Parsed, b: Parsed) => a[0] - b[0])
+
+  for (const level of levels) {
+    const namespace = namespaceOf(level)
+    it(`is one tree at level ${level}: three Pods, three new ones for a new image, five, and none`, async () => {
+      await apply(`web-${level}`, deployment(namespace))
+      await cluster.until(
+        `-n ${namespace} get deployment web -o jsonpath={.status.readyReplicas}`,
+        (text) => text === "3",
+        60_000
+      )
+      await until(
+        () => family(namespace),
+        (body) => JSON.stringify(shape(body)) === "[[3,3]]"
+      )
+      await cluster.kubectl(`-n ${namespace} set image deployment/web app=web:2`)
+      await cluster.kubectl(`-n ${namespace} rollout status deployment/web --timeout=60s`)
+      await until(
+        () => family(namespace),
+        (body) => JSON.stringify(shape(body)) === "[[0,3],[3,3]]"
+      )
+      await cluster.kubectl(`-n ${namespace} scale deployment/web --replicas=5`)
+      const grown = await until(
+        () => family(namespace),
+        (body) => JSON.stringify(shape(body)) === "[[0,3],[5,5]]"
+      )
+      assert.isEmpty(grown.answers)
+      const names = await cluster.kubectl(`-n ${namespace} get pods -o jsonpath={.items[*].metadata.name}`)
+      const living = grown.family.children
+        .flatMap(({ children }: Parsed) => children)
+        .filter(({ gone }: Parsed) => !gone)
+        .map(({ object }: Parsed) => object.name)
+      assert.sameMembers(living, names.split(" "))
+      await checkTrace(namespace)
+      await cluster.kubectl(`-n ${namespace} delete deployment web`)
+      const ended = await until(
+        () => family(namespace),
+        (body) => JSON.stringify(shape(body)) === "[[0,3],[0,5]]" && body.family.gone
+      )
+      assert.isEmpty(ended.answers)
+    }, 180_000)
+
+    it(`names the Pod that no node fits at level ${level}, after 31 minutes as well, until it is bound`, async () => {
+      await apply(`stuck-${level}`, stuckPod(namespace))
+      const asked = Date.now()
+      const { answers } = await until(
+        () => why(namespace, "stuck"),
+        (body) => body.answers?.length === 1 && body.answers[0].reason !== ""
+      )
+      // Told, not judged: a slow machine is no fault.
+      process.stderr.write(`the stuck Pod was named after ${Date.now() - asked} ms at level ${level}\n`)
+      assert.match(
+        answers[0].sentence,
+        /has waited .* for a node: 0\/2 nodes are available: 2 node\(s\) didn't match Pod's node affinity/
+      )
+      const stuck = await until(
+        () => ask("/answers/v1/stuck?cluster=real"),
+        (body) => body.answers.length > 0
+      )
+      assert.isTrue(
+        stuck.answers.some(({ object }: Parsed) => object.name === "stuck" && object.namespace === namespace)
+      )
+      for (const minutes of [31, 61]) {
+        const later = await why(namespace, "stuck", (Date.now() + minutes * 60_000) * 1000)
+        assert.strictEqual(later.answers[0].kind, "unscheduled")
+        assert.match(later.answers[0].sentence, new RegExp(`has waited (${minutes}m|1h1m)`))
       }
-    ])
-  }, 60_000)
+      await cluster.kubectl(`label node node-000000 disk=${namespace} --overwrite`)
+      await cluster.until(
+        `-n ${namespace} get pod stuck -o jsonpath={.spec.nodeName}`,
+        (text) => text === "node-000000",
+        60_000
+      )
+      await until(
+        () => why(namespace, "stuck"),
+        (body) => body.answers.length === 0
+      )
+      const { answers: later } = await why(namespace, "stuck", (Date.now() + 31 * 60_000) * 1000)
+      assert.isEmpty(later)
+    }, 180_000)
+  }
+
+  /** Every request under the object that it changed, the binding under its Pod, what changed by field, and nothing of managedFields. */
+  const checkTrace = async (namespace: string): Promise<void> => {
+    const mode = encodeURIComponent("tree [owned objects]")
+    const query = `${about(namespace, "deployments.apps", "web")}&displayMode=${mode}`
+    const { data } = await ask(`/extensions/api/v1/trace?${query}`)
+    const [{ processes, spans }] = data
+    const service = ({ processID }: Parsed): string => processes[processID].serviceName
+    const byId = new Map<string, Parsed>(spans.map((span: Parsed) => [span.spanID, span]))
+    const parentOf = ({ references }: Parsed) =>
+      byId.get(references.find(({ refType }: Parsed) => refType === "CHILD_OF")?.spanID ?? "")
+    const roots = spans.filter((span: Parsed) => parentOf(span) === undefined)
+    assert.deepStrictEqual(roots.map(service), ["deployments"])
+    const bindings = spans.filter(
+      ({ operationName }: Parsed) => operationName === "system:kube-scheduler create binding"
+    )
+    assert.strictEqual(bindings.length, 8)
+    for (const binding of bindings) assert.strictEqual(service(parentOf(binding)), "pods")
+    const text = JSON.stringify(spans)
+    assert.match(
+      text,
+      /spec\.template\.spec\.containers\[name=\\\\\\"app\\\\\\"\]\.image \\\\\\"web:1\\\\\\" -> \\\\\\"web:2\\\\\\"|image \\"web:1\\" -> \\"web:2\\"/
+    )
+    assert.match(text, /spec\.replicas 3 -> 5/)
+    assert.notMatch(text, /managedFields [^"]* -> /)
+  }
 })
