@@ -4,8 +4,8 @@
 import type { Fact } from "../model/Fact.ts"
 import { type AuditHead, auditHead, AuditInvalid, type ObjectRef } from "./AuditEvent.ts"
 import { auditFacts, type AuditSetting, dropReason, type DropReason } from "./AuditFacts.ts"
-import { eachItem, eachMember, isKey, JsonBroken, skipSpace } from "./JsonBytes.ts"
-import { isSensitive, type Kept, redactBytes } from "./Redaction.ts"
+import { eachItem, eachMember, isKey, JsonBroken, skipSpace, skipValue } from "./JsonBytes.ts"
+import { findBookkeeping, type Found, isSensitive, type Kept, redactBytes } from "./Redaction.ts"
 
 /** Hears of every event, taken or not, for counting. */
 export type AuditObserver = (head: AuditHead, dropped: DropReason | undefined) => void
@@ -35,27 +35,25 @@ export const eventListFacts = (
   let events = 0
   let kind = ""
   let version = ""
-  let items = -1
+  let items = 0
   guarded(() => {
     const start = skipSpace(bytes, 0)
-    const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart, valueEnd) => {
-      if (isKey(bytes, keyStart, keyEnd, "items")) items = valueStart
+    const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
+      if (isKey(bytes, keyStart, keyEnd, "items") && bytes[valueStart] === 0x5b) {
+        items = 1
+        return eachItem(bytes, valueStart, (at) => eventFacts(walk, at, `items[${events++}]`))
+      }
+      const valueEnd = skipValue(bytes, valueStart)
+      if (isKey(bytes, keyStart, keyEnd, "items")) items = bytes[valueStart] === 0x6e ? 1 : -1
       else if (isKey(bytes, keyStart, keyEnd, "kind")) kind = bytes.toString("latin1", valueStart, valueEnd)
       else if (isKey(bytes, keyStart, keyEnd, "apiVersion")) version = bytes.toString("latin1", valueStart, valueEnd)
+      return valueEnd
     })
     if (skipSpace(bytes, end) !== bytes.length) throw new JsonBroken(end)
   })
   if (kind !== '"EventList"') throw new AuditInvalid("kind", "must be EventList")
   if (version !== '"audit.k8s.io/v1"') throw new AuditInvalid("apiVersion", "must be audit.k8s.io/v1")
-  if (items < 0 || bytes.toString("latin1", items, items + 4) === "null") return { facts, events }
-  if (bytes[items] !== 0x5b) throw new AuditInvalid("items", "must be a list")
-  guarded(() =>
-    eachItem(bytes, items, (start) => {
-      const end = eventFacts(walk, start, `items[${events}]`)
-      events++
-      return end
-    })
-  )
+  if (items < 0) throw new AuditInvalid("items", "must be a list")
   return { facts, events }
 }
 
@@ -95,16 +93,18 @@ const parse = (text: string, at: string): unknown => {
 /** Adds an event's facts; answers the byte after it. */
 const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: number, at: string): number => {
   if (bytes[start] !== 0x7b) throw new AuditInvalid(at, "must be an object")
-  let answerStart = 0
-  let answerEnd = 0
+  let answer: Found | undefined
   let headFrom = start
   let headText = ""
-  const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart, valueEnd) => {
+  const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
     const isAnswer = isKey(bytes, keyStart, keyEnd, "responseObject")
-    if (!isAnswer && !isKey(bytes, keyStart, keyEnd, "requestObject")) return
+    if (!isAnswer && !isKey(bytes, keyStart, keyEnd, "requestObject")) return skipValue(bytes, valueStart)
     headText += `${bytes.toString("utf8", headFrom, valueStart)}null`
-    headFrom = valueEnd
-    if (isAnswer) [answerStart, answerEnd] = [valueStart, valueEnd]
+    if (isAnswer && bytes[valueStart] === 0x7b) {
+      answer = findBookkeeping(bytes, valueStart)
+      headFrom = answer.end
+    } else headFrom = skipValue(bytes, valueStart)
+    return headFrom
   })
   const head = auditHead(parse(headText + bytes.toString("utf8", headFrom, end), at), at)
   const { objectRef } = head
@@ -113,11 +113,8 @@ const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: nu
     observe(head, reason ?? "no-object")
     return end
   }
-  const answered = answerStart > 0 && bytes[answerStart] === 0x7b
-  const answer = answered
-    ? answerOf(bytes, answerStart, answerEnd, `${at}.responseObject`, objectRef, setting)
-    : undefined
-  const made = auditFacts(cluster, head, objectRef, answer, setting)
+  const kept = answer === undefined ? undefined : answerOf(bytes, answer, `${at}.responseObject`, objectRef, setting)
+  const made = auditFacts(cluster, head, objectRef, kept, setting)
   if (typeof made === "string") observe(head, made)
   else {
     observe(head, undefined)
@@ -128,17 +125,16 @@ const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: nu
 
 const answerOf = (
   bytes: Buffer,
-  start: number,
-  end: number,
+  found: Found,
   at: string,
   { group, name, namespace, resource, subresource, version }: ObjectRef,
   setting: AuditSetting
 ): Kept => {
   const secret = isSensitive(resource, subresource)
-  const redacts = (found: string): boolean =>
-    secret || setting.redacts({ cluster: "", group, resource, namespace, name: name === "" ? found : name }, version)
+  const redacts = (own: string): boolean =>
+    secret || setting.redacts({ cluster: "", group, resource, namespace, name: name === "" ? own : name }, version)
   try {
-    return redactBytes(bytes, start, end, redacts)
+    return redactBytes(bytes, found, redacts)
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof JsonBroken) throw new AuditInvalid(at, "must be JSON")
     throw error

@@ -68,10 +68,10 @@ const skipWord = (bytes: Uint8Array, at: number): number => {
   return next
 }
 
-/** Called with a member: its key's first byte and the one after it (quotes left out), and the value's. */
-export type Member = (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => void
+/** Called with a member: its key's first byte and the one after it (quotes left out), and the value's first; answers the byte after it. */
+export type Member = (keyStart: number, keyEnd: number, valueStart: number) => number
 
-/** Walks the members of the object that starts at `at`; answers the byte after it. */
+/** Walks the members of the object that starts at `at`, once; answers the byte after it. */
 export const eachMember = (bytes: Uint8Array, at: number, visit: Member): number => {
   if (bytes[at] !== OPEN_OBJECT) throw new JsonBroken(at)
   let next = skipSpace(bytes, at + 1)
@@ -81,10 +81,7 @@ export const eachMember = (bytes: Uint8Array, at: number, visit: Member): number
     const keyEnd = skipString(bytes, next)
     const colon = skipSpace(bytes, keyEnd)
     if (bytes[colon] !== COLON) throw new JsonBroken(colon)
-    const start = skipSpace(bytes, colon + 1)
-    const end = skipValue(bytes, start)
-    visit(next + 1, keyEnd - 1, start, end)
-    next = skipSpace(bytes, end)
+    next = skipSpace(bytes, visit(next + 1, keyEnd - 1, skipSpace(bytes, colon + 1)))
     if (bytes[next] === CLOSE_OBJECT) return next + 1
     if (bytes[next] !== COMMA) throw new JsonBroken(next)
     next = skipSpace(bytes, next + 1)

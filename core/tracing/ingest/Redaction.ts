@@ -2,7 +2,7 @@
 // managedFields (bookkeeping, mostly the larger half of an object). It works on the bytes as they came, before anything is made of them.
 // Owns the rules and their application; refuses to keep anything that it cannot read.
 import { isJsonObject, type Json, type JsonObject, LAST_APPLIED } from "#kube"
-import { eachMember, isKey, skipSpace } from "./JsonBytes.ts"
+import { eachMember, isKey, skipSpace, skipValue } from "./JsonBytes.ts"
 
 /** An object as it may be kept. */
 export interface Kept {
@@ -25,9 +25,9 @@ export type Redacts = (name: string) => boolean
 export const isSensitive = (resource: string, subresource: string): boolean =>
   sensitiveResources.has(resource) || subresource === "token"
 
-/** What may be kept of the object in [start, end) of these bytes; throws where they are no JSON object. */
-export const redactBytes = (bytes: Buffer, start: number, end: number, redacts: Redacts): Kept => {
-  const text = withoutBookkeeping(bytes, start, end)
+/** What may be kept of an object in these bytes; throws where they are no JSON object. */
+export const redactBytes = (bytes: Buffer, found: Found, redacts: Redacts): Kept => {
+  const text = withoutBookkeeping(bytes, found)
   const object: unknown = JSON.parse(text)
   if (typeof object !== "object" || object === null || Array.isArray(object)) throw new SyntaxError("not an object")
   // SAFETY: parsed JSON that is an object.
@@ -96,37 +96,48 @@ const itemNames = (item: JsonObject): JsonObject => {
   return namesOf(item, isJsonObject(metadata) ? metadata : undefined)
 }
 
-/** The text of [start, end) without the two fields, cut out where they stand. */
-const withoutBookkeeping = (bytes: Buffer, start: number, end: number): string => {
-  let fieldsFrom = 0
-  let fieldsTo = 0
-  let appliedFrom = 0
-  let appliedTo = 0
-  eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
-    if (!isKey(bytes, keyStart, keyEnd, "metadata") || bytes[valueStart] !== 0x7b) return
-    eachMember(bytes, valueStart, (keyStart, keyEnd, valueStart, valueEnd) => {
-      if (isKey(bytes, keyStart, keyEnd, "managedFields")) {
-        ;[fieldsFrom, fieldsTo] = memberRange(bytes, keyStart, valueEnd)
-      } else if (isKey(bytes, keyStart, keyEnd, "annotations") && bytes[valueStart] === 0x7b) {
-        eachMember(bytes, valueStart, (keyStart, keyEnd, _valueStart, valueEnd) => {
-          if (isKey(bytes, keyStart, keyEnd, LAST_APPLIED)) {
-            ;[appliedFrom, appliedTo] = memberRange(bytes, keyStart, valueEnd)
-          }
-        })
-      }
-    })
-  })
-  const [firstFrom, firstTo, secondFrom, secondTo] =
-    fieldsFrom < appliedFrom
-      ? [fieldsFrom, fieldsTo, appliedFrom, appliedTo]
-      : [appliedFrom, appliedTo, fieldsFrom, fieldsTo]
-  if (secondTo === 0) return bytes.toString("utf8", start, end)
-  if (firstTo === 0) return bytes.toString("utf8", start, secondFrom) + bytes.toString("utf8", secondTo, end)
-  return (
-    bytes.toString("utf8", start, firstFrom) +
-    bytes.toString("utf8", firstTo, secondFrom) +
-    bytes.toString("utf8", secondTo, end)
+/** Where an object lies in bytes, and where in it what is never kept; zeros where there is none. */
+export interface Found {
+  readonly start: number
+  readonly end: number
+  /** In the order of the bytes. */
+  readonly cuts: ReadonlyArray<readonly [from: number, to: number]>
+}
+
+/** Walks the object that starts at `start`, once. */
+export const findBookkeeping = (bytes: Uint8Array, start: number): Found => {
+  const cuts: Array<readonly [number, number]> = []
+  const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart) =>
+    isKey(bytes, keyStart, keyEnd, "metadata") && bytes[valueStart] === 0x7b
+      ? inMetadata(bytes, valueStart, cuts)
+      : skipValue(bytes, valueStart)
   )
+  return { start, end, cuts }
+}
+
+const inMetadata = (bytes: Uint8Array, start: number, cuts: Array<readonly [number, number]>): number =>
+  eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
+    if (isKey(bytes, keyStart, keyEnd, "annotations") && bytes[valueStart] === 0x7b) {
+      return eachMember(bytes, valueStart, (keyStart, keyEnd, valueStart) => {
+        const valueEnd = skipValue(bytes, valueStart)
+        if (isKey(bytes, keyStart, keyEnd, LAST_APPLIED)) cuts.push(memberRange(bytes, keyStart, valueEnd))
+        return valueEnd
+      })
+    }
+    const valueEnd = skipValue(bytes, valueStart)
+    if (isKey(bytes, keyStart, keyEnd, "managedFields")) cuts.push(memberRange(bytes, keyStart, valueEnd))
+    return valueEnd
+  })
+
+/** The text of an object without what was cut. */
+const withoutBookkeeping = (bytes: Buffer, { cuts, end, start }: Found): string => {
+  let text = ""
+  let from = start
+  for (const [cutFrom, cutTo] of cuts) {
+    text += bytes.toString("utf8", from, cutFrom)
+    from = cutTo
+  }
+  return text + bytes.toString("utf8", from, end)
 }
 
 /** A member with one comma beside it. */

@@ -21,6 +21,8 @@ export interface Claims {
   readonly noOps: ReadonlySet<string>
   /** Versions that no known request wrote, in order. */
   readonly unclaimed: ReadonlyArray<Version>
+  /** All versions, oldest first. */
+  readonly versions: ReadonlyArray<Version>
 }
 
 const writing = new Set(["create", "update", "patch", "delete"])
@@ -50,9 +52,10 @@ export const claimsOf = (writes: ReadonlyArray<Write>, versions: ReadonlyArray<V
     if (write.newResourceVersion === "") continue
     const same = byNumber.get(write.newResourceVersion)?.find(({ fact }) => fits(write, fact.uid))
     const key = `${write.uid} ${write.newResourceVersion}`
-    if (write.newResourceVersion === write.resourceVersion || producers.has(key)) noOps.add(write.id)
-    else if (same !== undefined && !claimed.has(same)) claim(write, same, "resourceVersion")
-    // A delete that waits for finalizers answers a version that it wrote; one that is over answers the last one.
+    if (write.newResourceVersion === write.resourceVersion || producers.has(key)) {
+      // A deletion at once answers the object as it was.
+      if (write.verb !== "delete") noOps.add(write.id)
+    } else if (same !== undefined && !claimed.has(same)) claim(write, same, "resourceVersion")
     producers.add(key)
   }
   const byOld = grouped(versions, ({ before }) => before?.fact.resourceVersion ?? "")
@@ -69,7 +72,7 @@ export const claimsOf = (writes: ReadonlyArray<Write>, versions: ReadonlyArray<V
     )
     if (found !== undefined) claim(write, found, "time")
   }
-  return { written, noOps, unclaimed: versions.filter((version) => !claimed.has(version)) }
+  return { written, noOps, versions, unclaimed: versions.filter((version) => !claimed.has(version)) }
 }
 
 const fits = (write: Write, uid: string): boolean => write.uid === "" || uid === "" || write.uid === uid

@@ -14,6 +14,9 @@ export const TRACEPARENT = "tracing.k8s.io/traceparent"
 /** Links taken from one version of an object; the rest are left out. */
 export const LINKS_MAX = 1000
 
+/** Pairs of link facts that are kept for the next version of the same objects. */
+const MADE_MAX = 65_536
+
 /** The end of a link that an object names. */
 interface Named {
   readonly class: string
@@ -54,6 +57,7 @@ export class Links {
   private readonly windowSeconds: number
   private readonly owners: Extract<LinkRule, { readonly owners: true }> | undefined
   private readonly byResource = new Map<string, Array<Compiled>>()
+  private readonly made = new Map<string, ReadonlyArray<LinkFact>>()
 
   constructor(rules: ReadonlyArray<LinkRule>, kinds: Kinds, windowSeconds: number) {
     this.kinds = kinds
@@ -131,8 +135,19 @@ export class Links {
     named.push({ class: rule.class, role: rule.role, other, otherUid: "" })
   }
 
+  /** An object names the same others again and again: what was made for a pair in a window is made once. */
   private ends(key: ObjectKey, uid: string, found: Named, atUs: number): ReadonlyArray<LinkFact> {
     const start = windowStartUs(atUs, this.windowSeconds)
+    const pair = `${start}\n${objectText(key)}\n${uid}\n${objectText(found.other)}\n${found.otherUid}\n${found.class}\n${found.role}`
+    const known = this.made.get(pair)
+    if (known !== undefined) return known
+    const made = this.makeEnds(key, uid, found, start)
+    if (this.made.size >= MADE_MAX) this.made.clear()
+    this.made.set(pair, made)
+    return made
+  }
+
+  private makeEnds(key: ObjectKey, uid: string, found: Named, start: number): ReadonlyArray<LinkFact> {
     const { class: name, other, otherUid, role } = found
     const back = role === "parent" ? "child" : "parent"
     return [

@@ -154,7 +154,7 @@ export const scanSegment = (segment: Segment, conditions: Conditions, into: Uint
   let count: number
   const [head, ...others] = equals
   if (head === undefined) {
-    count = end - first
+    count = Math.max(0, end - first)
     for (let at = 0; at < count; at++) into[at] = first + at
   } else count = findEqual(segment.column(head[0]), head[1], first, end, into)
   for (const [column, hash] of others) {

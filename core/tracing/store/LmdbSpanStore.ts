@@ -2,7 +2,7 @@
 // Owns acceptance (what waits is bounded, a batch is there whole or not at all), group commit, closing and dropping of segments; refuses
 // to answer before a batch is durable. Reading is SegmentSet's and ReadTrace's.
 import type { Cancel, Clockwork } from "#kube"
-import { serviceOf, spanName } from "../model/Describe.ts"
+import { objectName, serviceOf, spanName } from "../model/Describe.ts"
 import type { Fact } from "../model/Fact.ts"
 import { objectId } from "../model/Ids.ts"
 import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
@@ -73,6 +73,8 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   private readonly listeners = new Set<(changes: ReadonlyArray<Change>) => void>()
   private readonly names = new Map<string, Set<string>>()
   private readonly objectIds = new Map<string, string>()
+  private lastObject: ObjectKey | undefined
+  private lastId = ""
   private queue: Array<Waiting> = []
   private waiting = 0
   private committing = false
@@ -147,6 +149,14 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   }
 
   private idOf(object: ObjectKey): string {
+    // Facts of one event share their object.
+    if (object === this.lastObject) return this.lastId
+    this.lastObject = object
+    this.lastId = this.idByText(object)
+    return this.lastId
+  }
+
+  private idByText(object: ObjectKey): string {
     const text = objectText(object)
     const known = this.objectIds.get(text)
     if (known !== undefined) return known
@@ -164,14 +174,14 @@ export class LmdbSpanStore implements SpanStore, FactSource {
 
   private nameNew(fact: Fact, fresh: Array<string>): void {
     this.name("clusters", fact.object.cluster, fresh)
-    this.name("object", `${fact.object.resource}/${fact.object.name}`, fresh)
+    this.name("object", objectName(fact.object), fresh)
     const service = serviceOf(fact)
     if (service !== undefined) this.name(service, spanName(fact), fresh)
   }
 
   private name(list: string, name: string, fresh: Array<string>): void {
     const names = this.namesOf(list)
-    if (names.has(name) || names.size >= OPERATIONS_MAX) return
+    if (names.size >= OPERATIONS_MAX || names.has(name)) return
     names.add(name)
     fresh.push(`${list}\n${name}`)
   }

@@ -3,12 +3,13 @@
 import { type Claims, claimsOf, isWrite, type Write } from "../model/Claims.ts"
 import { diffOf } from "../model/Diff.ts"
 import { attributesFrom, objectAttributes, objectName, spanAttributes, spanEndUs, spanName } from "../model/Describe.ts"
-import type { AuditFact, Fact, SnapshotFact } from "../model/Fact.ts"
+import type { AuditFact, Fact, LinkFact, SnapshotFact } from "../model/Fact.ts"
 import { objectSpanId, parseTraceId, traceIdOf } from "../model/Ids.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 import { type Incarnation, incarnationAt, incarnationsOf, type Version, versionsOf } from "../model/Revisions.ts"
 import { Attribute, type DiffLine, type Span, type SpanEvent, type SpanLink } from "../model/Span.ts"
 import { FactExpired, type FactRef, type FactSource } from "./FactSource.ts"
+import { causeOf } from "./ReadCause.ts"
 import type { SpanChunks } from "./SpanStore.ts"
 
 /** How far beyond its window a trace's versions may have been written: no API server lets a write take longer. */
@@ -18,6 +19,8 @@ export const SNAPSHOT_TEXT_MAX = 65_536
 const SPANS_MAX = 500
 
 interface Setting {
+  readonly source: FactSource
+  readonly owners: ReadonlyArray<LinkFact>
   readonly traceId: string
   readonly rootId: string
   readonly windowSeconds: number
@@ -56,6 +59,11 @@ export const readTrace = (source: FactSource, traceId: string, spansMax = SPANS_
   }
   for (const ref of own) if (ref.kind === "event") signs.push({ uid: ref.load().uid, atUs: ref.atUs })
   const setting: Setting = {
+    source,
+    owners: own
+      .filter(({ kind }) => kind === "link")
+      .map((ref) => ref.load() as LinkFact)
+      .filter((fact) => fact.role === "parent" && fact.class === "children"),
     traceId,
     rootId: objectSpanId(traceId),
     windowSeconds,
@@ -153,15 +161,15 @@ const spanOf = (setting: Setting, ref: FactRef): Span => {
       fact.uid === uid || fact.kind === "link"
         ? attributes
         : attributesFrom([...Object.entries(attributes), [Attribute.uid, uid]]),
-    events: eventsOf(setting, fact),
-    links: linksOf(setting, fact)
+    events: eventsOf(setting, fact, uid),
+    links: linksOf(setting, fact, uid)
   }
 }
 
 const isFailure = (fact: Fact): boolean =>
   fact.kind === "audit" ? fact.code >= 400 || fact.stage === "Panic" : fact.kind === "event" && fact.type === "Warning"
 
-const eventsOf = ({ claims }: Setting, fact: Fact): ReadonlyArray<SpanEvent> => {
+const eventsOf = ({ claims }: Setting, fact: Fact, uid: string): ReadonlyArray<SpanEvent> => {
   const { atUs } = fact
   if (fact.kind === "event") return fact.message === "" ? [] : [textEvent(atUs, "event/message", fact.message)]
   if (fact.kind !== "audit") return []
@@ -174,6 +182,10 @@ const eventsOf = ({ claims }: Setting, fact: Fact): ReadonlyArray<SpanEvent> => 
   if (claims.noOps.has(fact.id)) told.push(textEvent(atUs, "realVerbose", "No-op update"))
   const claim = claims.written.get(fact.id)
   if (claim !== undefined) told.push(versionEvent(claim.version, atUs))
+  else if (fact.verb === "delete" && isWrite(fact)) {
+    const last = claims.versions.findLast((version) => version.fact.uid === uid && version.fact.atUs <= fact.endUs)
+    if (last !== undefined) told.push(textEvent(atUs, "audit/objectSnapshot", cut(last.fact.body)))
+  }
   return told
 }
 
@@ -201,8 +213,13 @@ const lineText = ({ new: after, old, path }: DiffLine): string =>
 export const changesOf = ({ before, fact }: Version): ReadonlyArray<DiffLine> =>
   before === undefined ? [] : diffOf(JSON.parse(before.fact.body), JSON.parse(fact.body))
 
-/** The other end's own span, or the span of somebody else's trace. */
-const linksOf = ({ windowSeconds }: Setting, fact: Fact): ReadonlyArray<SpanLink> => {
+/** The other end's own span, or the span of somebody else's trace; of a creation, what it answers. */
+const linksOf = ({ owners, source, windowSeconds }: Setting, fact: Fact, uid: string): ReadonlyArray<SpanLink> => {
+  if (fact.kind === "audit" && fact.verb === "create" && fact.subresource === "" && isWrite(fact)) {
+    const owner = owners.find((link) => link.uid === "" || link.uid === uid)
+    const cause = owner === undefined ? undefined : causeOf(source, fact, owner)
+    return cause === undefined ? [] : [cause]
+  }
   if (fact.kind !== "link") return []
   const traceId = fact.remote?.traceId ?? traceIdOf(fact.other, fact.atUs, windowSeconds)
   const spanId = fact.remote?.spanId ?? objectSpanId(traceId)

@@ -66,7 +66,7 @@ export function* searchTraces(
   if (conditions === undefined) return []
   const newest = new Newest<FoundTrace>(query.limit)
   const byWindow = query.service === "object"
-  yield* eachRow(segments, conditions, (rows, at) => {
+  yield* eachRow(segments, conditions, newest, (rows, at) => {
     const atUs = rows.atUs[at]
     const start = windowStartUs(atUs, windowSeconds)
     const us = byWindow ? start : atUs
@@ -95,7 +95,7 @@ export function* searchObjects(
   const wanted = Object.entries(parts).filter((pair): pair is [keyof ObjectKey, string] => pair[1] !== undefined)
   const range = { ...(fromUs === undefined ? {} : { fromUs }), ...(toUs === undefined ? {} : { toUs }) }
   const newest = new Newest<FoundObject>(limit)
-  yield* eachRow(segments, partsConditions(wanted, range), (rows, at) => {
+  yield* eachRow(segments, partsConditions(wanted, range), newest, (rows, at) => {
     const newestUs = rows.atUs[at]
     if (!newest.admits(newestUs)) return false
     const id = objectIn(rows, at)
@@ -111,9 +111,12 @@ export function* searchObjects(
 function* eachRow(
   segments: SegmentSet,
   conditions: Conditions,
+  newest: Pick<Newest<FoundTrace>, "admits">,
   visit: (rows: Rows, at: number) => boolean
 ): Generator<undefined, void> {
   for (const segment of segments.newestFirst(conditions)) {
+    // Segments come by their newest facts: none of the others can hold anything newer.
+    if (!newest.admits(segment.maxUs)) return
     const rows = segments.find(segment, conditions)
     yield
     if (rows === undefined) continue
