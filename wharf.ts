@@ -84,7 +84,7 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+  const { benchSchedulerCommand, clusterCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
@@ -100,6 +100,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    clusterCommand,
     Command.withSubcommands(explainOf, [explainPodCommand]),
     whyCommand,
     traceCommand,

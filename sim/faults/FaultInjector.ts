@@ -12,6 +12,8 @@ export interface FaultyServer {
   readonly disk?: SimDisk
   readonly start: () => void
   readonly crash: () => void
+  /** Stops it in its tracks and lets it go on, where that is more than its place in the kernel. */
+  readonly setPaused?: (paused: boolean) => void
   /** Compacts history to this many revisions before the newest. */
   readonly compact?: (keep: number) => void
 }
@@ -91,7 +93,11 @@ export class FaultInjector {
       case "crash":
         return this.held(name, (down) => (down ? server.crash() : server.start()))
       case "pause":
-        return this.held(name, (paused) => (paused ? process.pause() : process.resume()))
+        return this.held(name, (paused) => {
+          if (server.setPaused !== undefined) server.setPaused(paused)
+          else if (paused) process.pause()
+          else process.resume()
+        })
       case "disk-stall":
         if (disk !== undefined) disk.stalledUntilMs = Math.max(disk.stalledUntilMs, this.kernel.nowMs + step.forMs)
         return undefined
