@@ -83,7 +83,12 @@ export class LmdbSegmentsAdapter {
       names: table("names"),
       meta: table("meta")
     }
-    this.checkMeta({ format: FORMAT, windowSeconds })
+    try {
+      this.checkMeta({ format: FORMAT, windowSeconds })
+    } catch (error) {
+      void this.root.close()
+      throw error
+    }
   }
 
   /** A store's windows never change, because its traces' ids hold their length. */

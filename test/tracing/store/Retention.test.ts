@@ -17,8 +17,8 @@ const steps = (count: number): ReadonlyArray<Step> =>
   }))
 
 const batches = (): ReadonlyArray<ReadonlyArray<Fact>> => {
-  const events = auditStream(steps(4000))
-  return Array.from({ length: 40 }, (_, at) => {
+  const events = auditStream(steps(1600))
+  return Array.from({ length: 16 }, (_, at) => {
     return eventListFacts("prod", eventList(events.slice(at * 100, at * 100 + 100)), setting, () => {}).facts
   })
 }
@@ -29,7 +29,7 @@ const until = async (holds: () => boolean): Promise<void> => {
 
 it("drops the oldest segments beyond its bytes, and is whole after a restart", async () => {
   const directory = temporaryFolder()
-  const bounds = { bytesMax: 200_000 }
+  const bounds = { bytesMax: 120_000 }
   const first = await openOnDisk({ directory, bounds })
   for (const facts of batches()) await append(first.store, facts)
   const before = first.store.stats()
