@@ -112,7 +112,6 @@ export class ClusterMeasures {
         this.scheduling.changed(before, after)
       })
       this.state.follow(cluster)
-      this.traces?.follow(cluster)
     }
   }
 

@@ -5,11 +5,11 @@ import {
   ApiFailure,
   type Client,
   type Collection,
-  gvr,
   type JsonObject,
   type KubeObject,
   rfc3339Micro,
-  type Target
+  type Target,
+  type WatchEvent
 } from "#kube"
 import type { RecordedLife, RecordedTracing, SlowPod } from "#reports"
 import type { SimProcess } from "#sim"
@@ -28,27 +28,14 @@ import {
   watchFactsOf,
   WINDOW_SECONDS
 } from "#tracing"
-import type { ClusterView } from "./ClusterView.ts"
 
 /** What the world is called among clusters. */
 export const CLUSTER = "sim"
 /** Objects whose lives the record tells. */
 const LIVES = 20
 const MOMENTS_MAX = 60
-
-/** What is watched: everything that has a life worth telling. */
-const followed = [
-  gvr("", "v1", "pods"),
-  gvr("", "v1", "nodes"),
-  gvr("", "v1", "namespaces"),
-  gvr("", "v1", "persistentvolumeclaims"),
-  gvr("apps", "v1", "deployments"),
-  gvr("apps", "v1", "replicasets"),
-  gvr("apps", "v1", "statefulsets"),
-  gvr("apps", "v1", "daemonsets"),
-  gvr("batch", "v1", "jobs"),
-  gvr("batch", "v1", "cronjobs")
-]
+/** Objects whose end is remembered, so that the second watcher's news of it is passed over. */
+const ENDED_MAX = 100_000
 
 type Verb = "create" | "update" | "patch" | "delete"
 
@@ -57,6 +44,7 @@ export class ObjectTraces {
   private readonly setting: AuditSetting
   private written = 0
   private untraced = 0
+  private readonly ended = new Set<string>()
   private beginMs: number | undefined
 
   constructor() {
@@ -67,6 +55,7 @@ export class ObjectTraces {
 
   /** The same client, its writes told. */
   wrap(client: Client, process: SimProcess): Client {
+    this.beginMs ??= process.clockwork.now()
     const told = (
       verb: Verb,
       target: Collection | Target,
@@ -81,6 +70,18 @@ export class ObjectTraces {
     }
     return {
       ...client,
+      watch: (collection, options, listener) => {
+        // Who wants metadata alone hears too little of the object; to who selects, an object ends that is only selected no more.
+        const { fieldSelector = "", labelSelector = "", metadataOnly = false } = options
+        const isWhole = !metadataOnly && fieldSelector === "" && labelSelector === ""
+        return client.watch(collection, options, {
+          event: (event) => {
+            if (isWhole) this.heard(collection, event)
+            listener.event(event)
+          },
+          ended: (failure) => listener.ended(failure)
+        })
+      },
       create: (target, object, options, done) =>
         client.create(target, object, options, told("create", target, nameOf(target, object), done)),
       update: (target, object, options, done) =>
@@ -91,20 +92,18 @@ export class ObjectTraces {
     }
   }
 
-  /** Every version of what is made and unmade, as watches of a cluster tell them. */
-  follow({ view }: Pick<ClusterView, "view">): void {
-    for (const { group, resource, version } of followed) {
-      view(group, resource).onChange((before, after) => {
-        const object = after ?? before
-        if (object === undefined) return
-        const { name = "", namespace = "" } = object.metadata
-        const key = { cluster: CLUSTER, group, resource, namespace, name }
-        this.keep(watchFactsOf(key, version, object, after === undefined, this.setting))
-      })
-    }
+  /** The end of an object, as any watch tells it; what came before stands in the answers to writes. */
+  private heard({ resource: { group, resource, version } }: Collection, { object, type }: WatchEvent): void {
+    if (type !== "DELETED" || resource === "events") return
+    const { name = "", namespace = "", uid = "" } = object.metadata
+    if (this.ended.has(uid)) return
+    if (this.ended.size >= ENDED_MAX) this.ended.clear()
+    this.ended.add(uid)
+    const key = { cluster: CLUSTER, group, resource, namespace, name }
+    this.keep(watchFactsOf(key, version, object, true, { links: this.setting.links, redacts: () => false }))
   }
 
-  /** What the room says at the world's end; times count from the first write. */
+  /** What the room says at the world's end; times count from the world's beginning. */
   recorded(slowest: ReadonlyArray<SlowPod>, nowMs: number): RecordedTracing {
     const beginMs = this.beginMs ?? 0
     const nowUs = (beginMs + nowMs) * 1000
@@ -143,8 +142,7 @@ export class ObjectTraces {
   }
 
   private tell(write: Write): void {
-    const { answer, sentMs, target } = write
-    this.beginMs ??= sentMs
+    const { answer, target } = write
     this.written++
     const isEvent = target.resource.resource === "events"
     const facts: ReadonlyArray<Fact> = isEvent

@@ -42,6 +42,9 @@ describe("the section of traced objects", () => {
     const quiet = pageOf(() => ({ facts: 10, writes: 5, untraced: 3, stuck: [], lives: [] }))
     assert.include(quiet, "Nobody was stuck at the end.")
     assert.include(quiet, "3 more found no room.")
-    assert.notInclude(pageOf(() => undefined), "Who was stuck")
+    assert.notInclude(
+      pageOf(() => undefined),
+      "Who was stuck"
+    )
   })
 })

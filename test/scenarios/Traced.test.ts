@@ -30,17 +30,13 @@ const memberOf = ({ children, life }: Member): FamilyMember => ({
   children: children.map(memberOf)
 })
 
-
 describe("a traced cluster", () => {
   it("tells a Deployment's life as a real cluster does", () => {
     const { cluster } = shipped("trace-deployment")
     const traces = new ObjectTraces()
     assert.isNotEmpty([...clusterSteps(cluster, 1, ".")])
     runScenarioCase(scenarioCase(cluster, 1, "."), {
-      hooks: {
-        wrapClient: (client, process) => traces.wrap(client, process),
-        serverStarted: (view) => traces.follow(view)
-      }
+      hooks: { wrapClient: (client, process) => traces.wrap(client, process) }
     })
     const { store } = traces
     let names: ReadonlyArray<string> = []
@@ -64,7 +60,10 @@ describe("a traced cluster", () => {
   })
 
   it("names those that are stuck and nobody else, and tells what happened to the slowest", async () => {
-    const { cluster, scenario } = shipped("stuck-pods", { "nodes: 100\n": "nodes: 12\n", "replicas: 100": "replicas: 10" })
+    const { cluster, scenario } = shipped("stuck-pods", {
+      "nodes: 100\n": "nodes: 12\n",
+      "replicas: 100": "replicas: 10"
+    })
     const { cluster: recorded, violations } = await live(cluster)
     assert.deepStrictEqual(violations, [])
     const kinds = Object.groupBy(recorded.tracing?.stuck ?? [], ({ kind }) => kind)
@@ -76,7 +75,10 @@ describe("a traced cluster", () => {
       assert.match(sentence, /12 Insufficient cpu/)
     }
     const [verdicts] = [checkClusterSlos(scenario, recorded)]
-    assert.deepStrictEqual(verdicts.map(({ verdict }) => verdict), ["pass", "pass", "pass", "pass"])
+    assert.deepStrictEqual(
+      verdicts.map(({ verdict }) => verdict),
+      ["pass", "pass", "pass", "pass"]
+    )
     const lives = recorded.tracing?.lives ?? []
     assert.isNotEmpty(lives)
     for (const { moments } of lives) assert.isNotEmpty(moments)
