@@ -13,6 +13,20 @@ export {
 export { assetsCommand } from "./AssetsCommand.ts"
 export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
 export {
+  deleteKindCluster,
+  hostForContainers,
+  kindClusters,
+  type KindCluster,
+  type KindServices,
+  KindUnavailable,
+  loadImages,
+  needKind,
+  openKindCluster,
+  signalApiServer
+} from "./docker/KindCluster.ts"
+export { kindConfig, type KindConfigOptions, type KindPort } from "./docker/KindConfig.ts"
+export { openRelay, type Relay, RelayFailed, type RelayOptions } from "./process/Relay.ts"
+export {
   type ControlPlaneOptions,
   openControlPlane,
   type PlaneProcess,

@@ -33,7 +33,7 @@ const flags = {
   ),
   target: Flag.Literals("target", targets).pipe(
     Flag.withDescription(
-      "Where the cluster lives, instead of the file's: sim, in virtual time; process, on real programs of this machine, in real time; kubeconfig, on an existing cluster, in namespaces of the run's own; kind comes later"
+      "Where the cluster lives, instead of the file's: sim, in virtual time; process, on real programs of this machine, in real time; kind, on a control plane in containers; kubeconfig, on an existing cluster, in namespaces of the run's own"
     ),
     Flag.optional
   ),
@@ -157,12 +157,12 @@ const planOf = Effect.fnUntraced(function* ({
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
   // A real control plane stands on a store, which the backends name as for a load on stores.
-  const isReal = scenario.cluster !== undefined && scenario.target === "process"
+  const isReal = scenario.cluster !== undefined && (scenario.target === "process" || scenario.target === "kind")
   const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined || isReal
   if (Option.isSome(backend) && !hasLoad) {
     return yield* new Misplaced({
       reason:
-        "--backend names what is put under load, and this scenario loads nothing; with --target process it names the store"
+        "--backend names what is put under load, and this scenario loads nothing; with --target process or kind it names the store"
     })
   }
   const sizes = yield* curveOf(curve, scenario.cluster !== undefined)

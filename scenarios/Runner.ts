@@ -14,6 +14,7 @@ import { recordedStore, recordRun } from "./Recording.ts"
 import { runOnce } from "./Run.ts"
 import { orderLetters, type PlannedRun, runOrder } from "./RunOrder.ts"
 import type { LoadedScenario } from "./ScenarioFile.ts"
+import { kindTarget } from "./targets/KindTarget.ts"
 import { type KubeconfigChoice, kubeconfigTarget } from "./targets/KubeconfigTarget.ts"
 import { processTarget } from "./targets/ProcessTarget.ts"
 import { type RealTarget, TargetRefused } from "./targets/RealTarget.ts"
@@ -211,10 +212,14 @@ export const runScenario = Effect.fn("scenarios.runScenario")(function* (options
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   const { cluster, phases, target } = options.loaded.scenario
-  const isOnStores = cluster !== undefined && target === "process"
+  const isOnStores = cluster !== undefined && (target === "process" || target === "kind")
   const chosen = phases.length === 0 && !isOnStores ? [] : yield* chooseBackends(options)
   const backends = phases.length === 0 ? [] : chosen
-  const targets = isOnStores ? chosen.map(processTarget) : cluster === undefined ? [] : yield* otherTargets(options)
+  const targets = isOnStores
+    ? chosen.map(target === "kind" ? kindTarget : processTarget)
+    : cluster === undefined
+      ? []
+      : yield* otherTargets(options)
   const directory = yield* outputDirectory(options)
   const before = cluster === undefined ? 0 : options.repeats * Math.max(1, targets.length)
   const records = [

@@ -129,8 +129,6 @@ const clusterSloProblems = (
 
 /** Faults that only a simulated network, disk or clock has. */
 const simulatedFaults: ReadonlySet<string> = new Set([
-  "partition",
-  "one-way",
   "bad-link",
   "disk-stall",
   "disk-full",
@@ -149,15 +147,17 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
   }
   if (target === "sim") return []
-  if (target === "kind") {
-    return [{ path, rule: "kind comes with a later release; a cluster runs with target sim, process or kubeconfig" }]
-  }
   const existing = target === "kubeconfig" ? existingProblems(cluster) : []
-  const faults = cluster.faults.flatMap(({ kind }, at) =>
-    simulatedFaults.has(kind) || target === "kubeconfig"
-      ? [{ path: ["cluster", "faults", at, "kind"], rule: `${kind} is not done to a cluster with target ${target}` }]
-      : []
-  )
+  const faults = cluster.faults.flatMap((fault, at): ReadonlyArray<Problem> => {
+    const { kind } = fault
+    if (simulatedFaults.has(kind) || target === "kubeconfig")
+      return [
+        { path: ["cluster", "faults", at, "kind"], rule: `${kind} is not done to a cluster with target ${target}` }
+      ]
+    // Real programs reach one another by ways of their own; those of the run's clients are the run's.
+    if (!("side" in fault) || [fault.side, fault.other].some((side) => side.join() === "apiserver")) return []
+    return [{ path: ["cluster", "faults", at, "side"], rule: `with target ${target} one side must be apiserver alone` }]
+  })
   return [...existing, ...faults]
 }
 

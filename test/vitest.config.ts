@@ -23,6 +23,7 @@ const judged = [
   "test/tracing/judges/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/kind/Manifests.test.ts",
   "test/scenarios/clusters/*.test.ts",
   "test/scenarios/targets/ProcessTarget.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
@@ -48,7 +49,14 @@ export default defineConfig({
         }
       },
       {
-        test: { ...shared, name: "judges", include: judged, exclude: suites, maxWorkers: 1, sequence: { groupOrder: 1 } }
+        test: {
+          ...shared,
+          name: "judges",
+          include: judged,
+          exclude: suites,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 }
+        }
       },
       {
         test: { ...shared, name: "suites", include: suites, maxWorkers: 2, sequence: { groupOrder: 2 } }

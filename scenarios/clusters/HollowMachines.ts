@@ -25,7 +25,7 @@ export const hollowMachines = (options: HollowMachinesOptions): Effect.Effect<Po
       (following) => Effect.sync(() => following.stop())
     )
     const clients = yield* Effect.acquireRelease(
-      Effect.sync(() => new RealClients(access, kernel, time)),
+      Effect.sync(() => new RealClients(() => access, kernel, time)),
       (open) => Effect.sync(() => open.close())
     )
     const population = yield* Effect.acquireRelease(

@@ -1,6 +1,6 @@
 // The port to where a scenario's cluster really lives: opened for one run, asked for its kubeconfig, told what faults do to it, closed
 // with the scope. A new target is one file that fills this port, and one line where the runs choose.
-import type { AssetMissing, PlaneServices, PlaneUnusable, ServerFailed } from "#kind"
+import type { AssetMissing, KindUnavailable, PlaneServices, PlaneUnusable, RelayFailed, ServerFailed } from "#kind"
 import type { RunRecord } from "#reports"
 import { type Effect, Schema, type Scope } from "effect"
 import type { Cluster } from "../cluster/Cluster.ts"
@@ -32,7 +32,7 @@ export class TargetRefused extends Schema.TaggedError<TargetRefused>()("TargetRe
   }
 }
 
-export type TargetError = AssetMissing | PlaneUnusable | ServerFailed | TargetRefused
+export type TargetError = AssetMissing | KindUnavailable | PlaneUnusable | RelayFailed | ServerFailed | TargetRefused
 
 export interface RealTarget {
   readonly kind: "process" | "kind" | "kubeconfig"

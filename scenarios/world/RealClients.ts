@@ -8,20 +8,20 @@ import { Effect, Exit, Scope } from "effect"
 const REQUEST_TIMEOUT_MS = 120_000
 
 export class RealClients {
-  private readonly access: KubeAccess
+  private readonly accessOf: (name: string) => KubeAccess
   private readonly kernel: Kernel
   private readonly time: RealTime
   private readonly wrap: (client: Client) => Client
   private readonly scope = Scope.makeUnsafe()
 
-  /** `wrap` changes each client before its answers enter the kernel. */
+  /** `accessOf` says how each reaches the server; `wrap` changes each client before its answers enter the kernel. */
   constructor(
-    access: KubeAccess,
+    accessOf: (name: string) => KubeAccess,
     kernel: Kernel,
     time: RealTime,
     wrap: (client: Client) => Client = (client) => client
   ) {
-    this.access = access
+    this.accessOf = accessOf
     this.kernel = kernel
     this.time = time
     this.wrap = wrap
@@ -30,7 +30,7 @@ export class RealClients {
   /** A client in the kernel's process of this name. What kubelets write belongs to nobody's name, as in the simulator. */
   client(name: string): Client {
     const process = this.kernel.process(name)
-    const options = { access: this.access, userAgent: `wharf/${name}`, requestTimeoutMs: REQUEST_TIMEOUT_MS }
+    const options = { access: this.accessOf(name), userAgent: `wharf/${name}`, requestTimeoutMs: REQUEST_TIMEOUT_MS }
     const client = this.wrap(Effect.runSync(httpClient(options).pipe(Effect.provideService(Scope.Scope, this.scope))))
     return enteringClient(name === "kubelets" ? client : managingClient(client, name), (run) =>
       this.time.enter(process, run)

@@ -1,7 +1,7 @@
 // A scenario's cluster on a real control plane: the same machines, pods, users, operators, watchers and checkers, in real time, through
 // the HTTP client.
 // Owns that joint and the way faults take to the control plane, which whoever started it commands; refuses to start programs itself.
-import { type Client, gvr, type KubeAccess } from "#kube"
+import { type Client, gvr } from "#kube"
 import {
   ClusterChecker,
   epochMs,
@@ -9,7 +9,6 @@ import {
   type FaultPlan,
   Kernel,
   kubeScheduler,
-  Network,
   onePassBinder,
   Population,
   RealTime,
@@ -25,6 +24,7 @@ import type { PlaneCommand } from "./Protocol.ts"
 import type { OperatorStep, ScenarioStep } from "./ScenarioCase.ts"
 import { namespacedClient } from "./OwnNamespaces.ts"
 import { RealClients } from "./RealClients.ts"
+import type { RelayedWays } from "./RelayedWays.ts"
 import type { WorldHooks } from "./ScenarioWorld.ts"
 import type { LateClock } from "./VirtualClock.ts"
 import { hearingClient, WatchedCluster } from "./WatchedCluster.ts"
@@ -36,7 +36,7 @@ export interface RealWorldOptions {
   readonly plan: FaultPlan
   readonly clock: LateClock
   readonly hooks: WorldHooks
-  readonly access: KubeAccess
+  readonly ways: RelayedWays
   /** Tells whoever started the control plane what becomes of it. */
   readonly command: (command: PlaneCommand) => void
   /** On an existing cluster: the id of the run, whose namespaces are its own; its nodes are that cluster's. */
@@ -67,7 +67,7 @@ export class RealWorld implements LivingWorld {
     this.options = options
     this.kernel = new Kernel({ seed, epochMs: epochMs() })
     this.time = new RealTime(this.kernel)
-    this.clients = new RealClients(options.access, this.kernel, this.time, (client) =>
+    this.clients = new RealClients(options.ways.accessOf, this.kernel, this.time, (client) =>
       run === undefined ? client : namespacedClient(client, run)
     )
     clock.follow(this.kernel)
@@ -102,7 +102,7 @@ export class RealWorld implements LivingWorld {
       begun()
       this.population.start()
       this.upgrades = beginLife(this, cluster, { steps, operators, resourceOf: servedResource })
-      new FaultInjector(this.kernel, new Network(this.kernel), this.faultTargets()).schedule(plan)
+      new FaultInjector(this.kernel, this.options.ways.network, this.faultTargets()).schedule(plan)
     })
   }
 
@@ -131,7 +131,7 @@ export class RealWorld implements LivingWorld {
 
   private faultTargets() {
     const { nodes } = this.population
-    const { command } = this.options
+    const { command, ways } = this.options
     const apiserver = {
       process: this.kernel.process("apiserver"),
       crash: () => command({ kind: "kill" }),
@@ -141,7 +141,7 @@ export class RealWorld implements LivingWorld {
     }
     return {
       servers: new Map([["apiserver", apiserver]]),
-      clients: new Map(),
+      clients: new Map(ways.names.map((name) => [name, this.kernel.process(name)])),
       nodes: {
         kill: (zone: string, count: number) => nodes.kill(zone, count),
         revive: (dead: ReadonlyArray<number>) => nodes.revive(dead),

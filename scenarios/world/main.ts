@@ -1,11 +1,12 @@
 // The world's process: lives through one cluster, or measures what one size costs, tells of it over the IPC channel and ends with it,
 // so that a runner that dies leaves no world behind. Owns the process; the work is WorldRun.ts's and Cost.ts's.
 import { loadAccess } from "#kube"
-import { Effect } from "effect"
+import { Effect, Scope } from "effect"
 import { faultPlan } from "../cluster/ClusterFault.ts"
 import { measureCost } from "./Cost.ts"
 import type { WorldCommand, WorldReport } from "./Protocol.ts"
 import { RealWorld } from "./RealWorld.ts"
+import { openWays } from "./RelayedWays.ts"
 import { type MakeWorld, simulatedWorld, WorldRun } from "./WorldRun.ts"
 
 type RealCommand = Extract<WorldCommand, { readonly type: "real" }>
@@ -15,17 +16,30 @@ const say = (report: WorldReport): void => {
 }
 
 /** A cluster on the control plane of a kubeconfig. */
-const realWorldOf = async ({ binds, context, kubeconfig, run }: RealCommand): Promise<MakeWorld> => {
+const realWorldOf = async ({
+  binds,
+  cluster,
+  context,
+  folder,
+  kubeconfig,
+  run,
+  seed
+}: RealCommand): Promise<MakeWorld> => {
   const access = await Effect.runPromise(loadAccess({ kubeconfig, ...(context === undefined ? {} : { context }) }))
-  return ({ cluster, folder, seed }, { clock, hooks }) =>
+  const plan = faultPlan(cluster.faults, cluster.watchers)
+  // The process ends with its run, and the relays with it.
+  const ways = await Effect.runPromise(
+    openWays(plan, access).pipe(Effect.provideService(Scope.Scope, Scope.makeUnsafe()))
+  )
+  return (_command, { clock, hooks }) =>
     new RealWorld({
       cluster,
       seed,
       folder,
-      plan: faultPlan(cluster.faults, cluster.watchers),
+      plan,
       clock,
       hooks,
-      access,
+      ways,
       binds,
       ...(run === undefined ? {} : { run }),
       command: (given) => say({ type: "plane", command: given })

@@ -184,10 +184,9 @@ describe("recorded traces", () => {
 describe("a target", () => {
   it("may be named on the command line without changing the file; what it cannot have is refused where it stands", () => {
     const still = ["cluster.faults=[]", "cluster.actions=[]"]
-    for (const target of ["sim", "process"])
+    for (const target of ["sim", "process", "kind"])
       assert.isTrue(Result.isSuccess(parse(good, [`target=${target}`, ...still])), target)
     assert.isTrue(Result.isSuccess(parse(good, ["target=sim"])))
-    assert.match(only(good, ["target=kind"]).rule, /comes with a later release.*target sim, process or kubeconfig/)
     assert.match(only(good, ["target=moon"]).rule, /must be one of sim, process, kind, kubeconfig/)
     const skew = "cluster.faults=[{kind: clock-skew, at: 1m, for: 1m, by: 1s}]"
     const rules = (sets: ReadonlyArray<string>): ReadonlyArray<string> => {

@@ -29,7 +29,9 @@ cluster:
   settle: 4s
   workloads: [{ name: web, replicas: 6, at: 3s }]
   watchers: [{ name: proxy, resource: endpointslices.discovery.k8s.io, count: 3 }]
-  faults: [{ kind: apiserver-crash, at: "\${crashAt}", for: 1s }]
+  faults:
+    - { kind: apiserver-crash, at: "\${crashAt}", for: 1s }
+    - { kind: partition, at: 4s, for: 2s, side: [proxy], other: [apiserver] }
 slo:
   - { metric: pods.running, atLeast: 100 }
 `
