@@ -21,6 +21,7 @@ const judged = [
   "test/tenancy/judges/*.test.ts",
   "test/tenancy/serve/*.test.ts",
   "test/tracing/judges/*.test.ts",
+  "test/tracing/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/kind/Manifests.test.ts",
