@@ -48,7 +48,7 @@ it("refuses a batch whole, says which field is wrong, and shows nothing of its c
       "items[20].auditID: must be a non-empty text"
     ],
     [
-      eventList([...events, events[0].replace('"spec":{', '"spec":{"bad":tru,')]).toString(),
+      eventList([...events, events[0].replaceAll('"spec":{', '"spec":{"bad":tru,')]).toString(),
       "items[20].responseObject: must be JSON"
     ]
   ] as const
