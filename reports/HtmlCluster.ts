@@ -27,6 +27,7 @@ import { formatBytes, formatCount, formatPlural, formatTimes, formatVirtual } fr
 import { chartHtml } from "./HtmlCharts.ts"
 import { scrubberHtml } from "./HtmlScrubber.ts"
 import { escapeHtml, facts, type Section, tableHtml } from "./HtmlText.ts"
+import { lifeLinks, tracingBody } from "./HtmlTracing.ts"
 import type { RecordedCalls, SlowPod } from "./RecordedCluster.ts"
 import { schedulerTable, waitsTable } from "./SchedulerTables.ts"
 import type { Report } from "./Report.ts"
@@ -55,6 +56,7 @@ export const clusterSections = (report: Report): ReadonlyArray<Section> => {
     section("pod-start", "Pod start", podStartBody),
     section("scheduling", "Scheduling", schedulingBody),
     section("informers", "Watch lag", informersBody),
+    section("tracing", "Who was stuck", tracingBody),
     section("objects", "Objects and queues", objectsBody, "Objects"),
     section("cost", "Cost", costBody)
   ].filter(({ body }) => body !== "")
@@ -173,7 +175,9 @@ const podStartBody = (summary: ClusterSummary): string => {
   if (table === undefined) return ""
   const { slowest } = summary.cluster.podStarts
   const longestMs = Math.max(1, ...slowest.map(({ createdMs, watchedMs }) => watchedMs - createdMs))
-  const plots = { title: "its way", after: 3, cells: slowest.map((pod) => wayPlot(pod, longestMs)) }
+  const links = lifeLinks(summary)
+  const cells = slowest.map((pod, at) => `${wayPlot(pod, longestMs)}${links?.[at] ?? ""}`)
+  const plots = { title: "its way", after: 3, cells }
   return `${tableHtml(table)}${chartsHtml([podStartChart(summary)])}<h3>Who was slow</h3>${wayLegend}${tableHtml(slowPodsTable(summary), plots)}`
 }
 

@@ -127,6 +127,41 @@ export const CostPoint = Schema.Struct({
   residentBytes: Count
 }).annotate({ identifier: "CostPoint" })
 
+/** Something that happened to an object, as its trace tells it. */
+export const LifeMoment = Schema.Struct({
+  atMs: Milliseconds,
+  who: Schema.String,
+  what: Schema.String,
+  says: Schema.String.annotate({ description: "What changed or was said" })
+}).annotate({ identifier: "LifeMoment" })
+
+/** One object's life. */
+export const RecordedLife = Schema.Struct({
+  resource: Schema.NonEmptyString,
+  namespace: Schema.String,
+  name: Schema.NonEmptyString,
+  moments: Schema.Array(LifeMoment)
+}).annotate({ identifier: "RecordedLife" })
+
+/** An object that did not get on at the end, and why. */
+export const StuckObject = Schema.Struct({
+  kind: Schema.NonEmptyString,
+  resource: Schema.NonEmptyString,
+  namespace: Schema.String,
+  name: Schema.NonEmptyString,
+  ageMs: Milliseconds,
+  sentence: Schema.NonEmptyString
+}).annotate({ identifier: "StuckObject" })
+
+/** What the traces of every object say: who was stuck at the end, and the lives of those and of the slowest pods. */
+export const RecordedTracing = Schema.Struct({
+  facts: Count,
+  writes: Count.annotate({ description: "Requests that could change something" }),
+  untraced: Count.annotate({ description: "Of those, the ones for which no room was left" }),
+  stuck: Schema.Array(StuckObject),
+  lives: Schema.Array(RecordedLife)
+}).annotate({ identifier: "RecordedTracing" })
+
 /** A simulated cluster's run. */
 export const RecordedCluster = Schema.Struct({
   eventLogHash: Schema.NonEmptyString.annotate({ description: "The same for every run of one scenario and seed" }),
@@ -145,6 +180,7 @@ export const RecordedCluster = Schema.Struct({
   informers: Schema.Array(RecordedInformers),
   state: RecordedState,
   marks: Schema.Array(ClusterMark),
+  tracing: Schema.optionalKey(RecordedTracing),
   replay: Schema.optionalKey(Schema.String).annotate({ description: "The command that shows the violation again" }),
   curve: Schema.optionalKey(Schema.Array(CostPoint))
 }).annotate({ identifier: "RecordedCluster" })
@@ -160,4 +196,7 @@ export type RecordedInformers = typeof RecordedInformers.Type
 export type RecordedState = typeof RecordedState.Type
 export type ClusterMark = typeof ClusterMark.Type
 export type CostPoint = typeof CostPoint.Type
+export type RecordedLife = typeof RecordedLife.Type
+export type StuckObject = typeof StuckObject.Type
+export type RecordedTracing = typeof RecordedTracing.Type
 export type RecordedCluster = typeof RecordedCluster.Type

@@ -1,6 +1,7 @@
 // Rules that no single field can check: names that must exist, bounds that depend on another field, loads without an
 // end. Owns only such rules; what one field may hold is said by Scenario.ts.
 import { clusterProblems } from "./cluster/ClusterRules.ts"
+import { answerKinds } from "#tracing"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import { priorityClassNames } from "./cluster/PlacementRules.ts"
 import type { FieldPath } from "./Diagnostic.ts"
@@ -112,7 +113,13 @@ const clusterSloProblems = (
 ): ReadonlyArray<Problem> => {
   if (cluster === undefined)
     return [{ path: [...path, "metric"], rule: `${metric} is about a cluster, and there is none` }]
+  if (metric === "tracing.stuck" && !cluster.tracing) {
+    return [{ path: [...path, "metric"], rule: "tracing.stuck needs cluster.tracing: true" }]
+  }
   if (of === undefined || /^(api|informer)[.]/.test(metric)) return []
+  if (metric === "tracing.stuck") {
+    return answerKinds.some((kind) => kind === of) ? [] : [unknownName([...path, "of"], "answer", of, answerKinds)]
+  }
   if (metric.startsWith("scheduler.wait.")) {
     const known = [...priorityClassNames(cluster), "none"]
     return known.includes(of) ? [] : [unknownName([...path, "of"], "priority class", of, known)]

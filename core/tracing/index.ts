@@ -2,12 +2,16 @@
 // Owns what other rooms may use; everything else in this folder is the room's own business.
 export { type Answer, type AnswerKind, answerKinds, type Evidence, objectWords } from "./answers/Answer.ts"
 export { answersText, countsOf, familyText } from "./answers/FamilyText.ts"
+export { type Moment, momentsOf } from "./answers/Moments.ts"
+export { lifeOf, type ObjectLife } from "./answers/ObjectLife.ts"
 export { type Stuck, stuck } from "./answers/Stuck.ts"
 export { type Member, why, type Why } from "./answers/Why.ts"
 export { traceCommand, whyCommand } from "./answers/WhyCommand.ts"
 export { type BatchFacts, eventLineFacts, eventListFacts } from "./ingest/AuditBatch.ts"
 export { type AuditHead, AuditInvalid } from "./ingest/AuditEvent.ts"
 export type { AuditSetting, DropReason } from "./ingest/AuditFacts.ts"
+export { eventFactsOf } from "./ingest/EventFacts.ts"
+export { watchFactsOf } from "./ingest/WatchFacts.ts"
 export type { AuditFact, EventFact, Fact, LinkFact, SnapshotFact } from "./model/Fact.ts"
 export { idOf, objectId, objectSpanId, parseTraceId, traceIdIn, traceIdOf } from "./model/Ids.ts"
 export {
@@ -40,6 +44,7 @@ export {
 } from "./otlp/SpanExporter.ts"
 export { outward, type Outward, type OutwardOptions } from "./Outward.ts"
 export { Access as TracingAccess } from "./server/Access.ts"
+export { Access, TokensInvalid } from "./server/Access.ts"
 export { mounts } from "./server/Mounts.ts"
 export {
   ingestSetting,

@@ -89,6 +89,10 @@ export const Cluster = Schema.Struct({
   requests: list(ClusterRequest, 64),
   watchers: list(ClusterWatcher, 64),
   faults: list(ClusterFault, 256),
+  tracing: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false))).annotate({
+    description:
+      "Traces every object's life: the report tells who is stuck at the end and why, and what happened to the slowest pods"
+  }),
   checkers: Schema.Array(Schema.Literals(clusterCheckers))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["sums" as const])))
     .annotate({

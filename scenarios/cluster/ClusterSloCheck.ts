@@ -106,6 +106,8 @@ const observe = (cluster: RecordedCluster, metric: ClusterSloMetric, of: string 
       return nodesReady(cluster)
     case "pods.running":
       return podsRunning(cluster)
+    case "tracing.stuck":
+      return cluster.tracing?.stuck.filter(({ kind }) => of === undefined || kind === of).length
     case "cluster.speed":
       return cluster.wallMs > 0 ? cluster.virtualMs / cluster.wallMs : undefined
     case "cluster.memory":

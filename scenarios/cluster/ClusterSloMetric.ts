@@ -20,6 +20,7 @@ export const clusterSloMetrics = [
   "informer.lag.p99",
   "nodes.ready",
   "pods.running",
+  "tracing.stuck",
   "cluster.speed",
   "cluster.memory",
   "cluster.wall"
@@ -38,5 +39,6 @@ export const clusterMetricUnit = (metric: ClusterSloMetric): string => {
   if (metric === "cluster.memory") return "bytes"
   if (metric === "scheduler.virtual-rate" || metric === "scheduler.wall-rate") return "pods/s"
   if (metric === "scheduler.bound" || metric === "scheduler.waiting" || metric === "scheduler.victims") return "pods"
+  if (metric === "tracing.stuck") return "objects"
   return metric === "cluster.speed" ? "× real time" : "ms"
 }

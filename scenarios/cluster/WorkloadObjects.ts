@@ -44,15 +44,20 @@ const namespacesOf = (cluster: Cluster, { namespace }: Workload): ReadonlyArray<
   return cluster.namespaces.filter(({ name }) => namespace === undefined || name === namespace).flatMap(namespaceNames)
 }
 
-/** Namespaces with their quotas, all at the start. */
+/** After its namespace a quota is made this late, so that no network brings it there first. */
+const QUOTA_MS = 1000
+
+/** Namespaces at the start, then their quotas. */
 export function* namespaceSteps({ namespaces }: Cluster): Generator<ChurnStep> {
+  for (const name of namespaces.flatMap(namespaceNames)) {
+    yield create(0, { apiVersion: "v1", resource: "namespaces", namespace: "", name }, "Namespace", {})
+  }
   for (const entry of namespaces) {
-    for (const name of namespaceNames(entry)) {
-      yield create(0, { apiVersion: "v1", resource: "namespaces", namespace: "", name }, "Namespace", {})
-      if (entry.quota === undefined) continue
-      const hard = Object.fromEntries(Object.entries(entry.quota).map(([key, amount]) => [key, String(amount)]))
-      const of = { apiVersion: "v1", resource: "resourcequotas", namespace: name, name: "quota" }
-      yield create(0, of, "ResourceQuota", { spec: { hard } })
+    if (entry.quota === undefined) continue
+    const hard = Object.fromEntries(Object.entries(entry.quota).map(([key, amount]) => [key, String(amount)]))
+    for (const namespace of namespaceNames(entry)) {
+      const of = { apiVersion: "v1", resource: "resourcequotas", namespace, name: "quota" }
+      yield create(QUOTA_MS, of, "ResourceQuota", { spec: { hard } })
     }
   }
 }

@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import { faultWords } from "../cluster/ClusterFault.ts"
 import { ApiCalls } from "./ApiCalls.ts"
 import { ClusterState } from "./ClusterState.ts"
+import { ObjectTraces } from "./ObjectTraces.ts"
 import { PodStarts } from "./PodStarts.ts"
 import { nodesOf } from "./ScenarioCase.ts"
 import { SchedulerMeasure } from "./SchedulerMeasure.ts"
@@ -90,14 +91,19 @@ export class ClusterMeasures {
   private readonly lag = new WatchLag(this.clock)
   private readonly starts = new PodStarts(this.clock)
   private readonly scheduling = new SchedulerMeasure(this.clock)
+  private readonly traces: ObjectTraces | undefined
 
   constructor(cluster: Cluster) {
     this.cluster = cluster
     this.state = new ClusterState(zoneCounts(cluster))
+    this.traces = cluster.tracing ? new ObjectTraces() : undefined
   }
 
   readonly hooks: WorldHooks = {
-    wrapClient: (client, process) => this.calls.wrap(this.lag.wrap(client, process), process),
+    wrapClient: (client, process) => {
+      const measured = this.calls.wrap(this.lag.wrap(client, process), process)
+      return this.traces?.wrap(measured, process) ?? measured
+    },
     controllerMade: (controller) => this.state.watchQueue(controller),
     serverStarted: (cluster) => {
       cluster.onRevision((revision) => this.lag.committed(revision))
@@ -141,6 +147,8 @@ export class ClusterMeasures {
       atMs,
       durationMs: null
     }))
+    const podStarts = this.starts.recorded()
+    const tracing = this.traces?.recorded(podStarts.slowest, kernel.nowMs)
     return {
       eventLogHash: isSimulated ? kernel.log.hash() : NO_LOG,
       events: kernel.log.count,
@@ -151,11 +159,12 @@ export class ClusterMeasures {
       podsMax: this.state.podsMax,
       model: isSimulated ? modelOf(this.cluster) : realModelOf(this.cluster),
       calls: this.calls.recorded(),
-      podStarts: this.starts.recorded(),
+      podStarts,
       scheduling: this.scheduling.recorded(population.bindings.stats),
       informers: this.lag.recorded().filter(({ lag }) => lag.count > 0),
       state: this.state.recorded(),
-      marks: [...plannedMarks(this.cluster), ...broken].toSorted((left, right) => left.atMs - right.atMs)
+      marks: [...plannedMarks(this.cluster), ...broken].toSorted((left, right) => left.atMs - right.atMs),
+      ...(tracing && { tracing })
     }
   }
 }

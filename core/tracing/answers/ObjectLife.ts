@@ -3,7 +3,7 @@
 import { isJsonObject, type Json, type JsonObject, parseRfc3339 } from "#kube"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 import { Attribute, type Span } from "../model/Span.ts"
-import type { SpanStore } from "../store/SpanStore.ts"
+import type { Revision, SpanStore } from "../store/SpanStore.ts"
 
 export interface LinkedObject {
   readonly class: string
@@ -59,16 +59,18 @@ export const lifeOf = (
   const uid = revision?.uid ?? newestUid(all)
   const own = all.slice(-LIFE_SPANS_MAX).filter((span) => span.uid === "" || uid === "" || span.uid === uid)
   const audits = own.filter(({ service }) => service === "audit")
+  // SAFETY: the store keeps JSON.
   const parsed = revision === undefined ? undefined : (JSON.parse(revision.body) as Json)
+  const body = isJsonObject(parsed) ? parsed : undefined
   return {
     object,
     uid,
     audits,
     events: own.filter(({ service }) => service === "event"),
     root,
-    body: isJsonObject(parsed) ? parsed : undefined,
+    body,
     bodyAtUs: revision?.atUs ?? 0,
-    gone: revision === undefined ? audits.some(isDelete) : revision.state === "deleted",
+    gone: isGone(revision, audits, body),
     links: [...links.values()]
   }
 }
@@ -99,6 +101,18 @@ export const verbOf = ({ attributes }: Span): string => attributes[Attribute.ver
 export const subresourceOf = ({ attributes }: Span): string => attributes[Attribute.subresource] ?? ""
 
 const isDelete = (span: Span): boolean => verbOf(span) === "delete" && subresourceOf(span) === "" && succeeded(span)
+
+/** A watch says so; without one, a deletion after which nobody wrote, and that had nothing to wait for. */
+const isGone = (revision: Revision | undefined, audits: ReadonlyArray<Span>, body: JsonObject | undefined): boolean => {
+  if (revision?.state === "deleted") return true
+  const asked = audits.findLast(isDelete)
+  if (asked === undefined || revision === undefined) return asked !== undefined
+  // Versions say whole seconds.
+  if (revision.atUs > asked.endUs || listAt(body, "metadata", "finalizers").length > 0) return false
+  const isItsVersion = revision.atUs >= Math.floor(asked.startUs / 1e6) * 1e6
+  const isGraceful = isItsVersion && at(body, "metadata", "deletionTimestamp") !== undefined
+  return !isGraceful || at(body, "metadata", "deletionGracePeriodSeconds") === 0
+}
 
 /** An event's own words. */
 export const messageOf = ({ events }: Span): string =>

@@ -12,7 +12,11 @@ const flags = {
     Flag.withDescription("Address of wharf serve tracing"),
     Flag.withDefault("http://127.0.0.1:8080")
   ),
-  namespace: Flag.String("namespace").pipe(Flag.withAlias("n"), Flag.withDefault("default")),
+  namespace: Flag.String("namespace").pipe(
+    Flag.withAlias("n"),
+    Flag.withDescription("Namespace of the object"),
+    Flag.withDefault("default")
+  ),
   cluster: text("cluster", "Cluster of the object; may be left out when there is only one"),
   at: text("at", "Time of asking, in microseconds since the epoch; now by default"),
   tokenFile: text("token-file", "File of a token that may read traces"),

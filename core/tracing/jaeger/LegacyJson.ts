@@ -64,13 +64,12 @@ function* traceJson(trace: CatalogTrace): Generator<string> {
 }
 
 /** `{data: [trace…]}`, piece by piece. */
-export function* tracesJson(
-  traces: ReadonlyArray<CatalogTrace>,
-  errors: ReadonlyArray<unknown> | null
-): Generator<string> {
+export function* tracesJson(traces: Iterable<CatalogTrace>, errors: ReadonlyArray<unknown> | null): Generator<string> {
   yield '{"data":['
-  for (const [at, trace] of traces.entries()) {
-    if (at > 0) yield ","
+  let first = true
+  for (const trace of traces) {
+    if (!first) yield ","
+    first = false
     yield* traceJson(trace)
   }
   yield `],"total":0,"limit":0,"offset":0,"errors":${JSON.stringify(errors)}}`

@@ -138,7 +138,9 @@ export class QueryApi {
         }
         return true
       case "trace-summaries":
-        this.catalog.find(v3Query(query), (found) => answerJson(exchange, 200, { summaries: found.map(summaryOf) }))
+        this.catalog.find(v3Query(query), (found) =>
+          answerJson(exchange, 200, { summaries: Array.from(found, summaryOf) })
+        )
         return true
       default:
         return false
@@ -149,24 +151,31 @@ export class QueryApi {
 const answerError = (exchange: HttpExchange, httpCode: number, message: string): void =>
   answerJson(exchange, httpCode, { error: { httpCode, message } })
 
-const answerTraces = (exchange: HttpExchange, traces: ReadonlyArray<CatalogTrace>): void => {
-  if (traces.length === 0) return answerError(exchange, 404, "No traces found")
-  streamJson(exchange, resultJson(traces))
+const answerTraces = (exchange: HttpExchange, traces: Iterable<CatalogTrace>): void => {
+  const iterator = traces[Symbol.iterator]()
+  const { done = false, value } = iterator.next()
+  if (done) return answerError(exchange, 404, "No traces found")
+  streamJson(exchange, resultJson(value, iterator))
 }
 
 /** `{result: {resourceSpans}}`; a resource may come several times, as in the chunks of a storage. */
-function* resultJson(traces: ReadonlyArray<CatalogTrace>): Generator<string> {
+function* resultJson(first: CatalogTrace, others: Iterator<CatalogTrace>): Generator<string> {
   yield '{"result":{"resourceSpans":['
-  let first = true
-  for (const trace of traces) {
+  let comma = ""
+  for (let trace: CatalogTrace | undefined = first; trace !== undefined; trace = nextOf(others)) {
     for (let spans = trace.next(); spans !== undefined; spans = trace.next()) {
       for (let at = 0; at < spans.length; at += SPANS_AT_ONCE) {
-        yield `${first ? "" : ","}${resourcesJson(spans.slice(at, at + SPANS_AT_ONCE))}`
-        first = false
+        yield `${comma}${resourcesJson(spans.slice(at, at + SPANS_AT_ONCE))}`
+        comma = ","
       }
     }
   }
   yield "]}}"
+}
+
+const nextOf = (traces: Iterator<CatalogTrace>): CatalogTrace | undefined => {
+  const { done = false, value } = traces.next()
+  return done ? undefined : value
 }
 
 const SPANS_AT_ONCE = 500

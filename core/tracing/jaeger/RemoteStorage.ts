@@ -67,13 +67,16 @@ export const remoteStorage = (catalog: TraceCatalog, chunkBytesMax?: number): Re
     }),
     streamOf(`${READER}/FindTraces`, FindTracesRequest, (call, request) =>
       catalog.find(queryOf(request), (found) => {
-        const traces = [...found]
-        pump(call, (next) => next(traces.shift()))
+        const traces = found[Symbol.iterator]()
+        pump(call, (next) => {
+          const { done = false, value } = traces.next()
+          next(done ? undefined : value)
+        })
       })
     ),
     unaryOf(`${READER}/FindTraceIDs`, FindTracesRequest, (call, request) =>
       catalog.find(queryOf(request), (found) => {
-        const traceIds = found.map(({ traceId }) => ({
+        const traceIds = Array.from(found, ({ traceId }) => ({
           traceId: Buffer.from(traceId, "hex"),
           start: undefined,
           end: undefined

@@ -59,15 +59,15 @@ export class TraceCatalog {
     return isStored(service) ? this.store.operations(service) : []
   }
 
-  /** Newest first. `done` is not called before the call returned. */
-  find(query: CatalogQuery, done: (traces: ReadonlyArray<CatalogTrace>) => void): void {
+  /** Newest first, each made when it is asked for. `done` is not called before the call returned. */
+  find(query: CatalogQuery, done: (traces: Iterable<CatalogTrace>) => void): void {
     const { operation, service } = query
     const wanted = traceQuery(query)
     const mode = service === "" ? this.views.modes.default : this.views.modes.ofName(service)
     if (mode !== undefined) {
       const attributes = operation === "" ? query.attributes : { ...query.attributes, [Attribute.cluster]: operation }
       const within = { ...wanted, attributes }
-      return this.views.search(mode, within, this.nowUs(), (views) => done(views.map(ofView)))
+      return this.views.search(mode, within, this.nowUs(), (views) => done(mapped(views, ofView)))
     }
     if (!isStored(service)) return this.store.objects({ limit: 1 }, () => done([]))
     const stored = { ...wanted, service, ...(operation === "" ? {} : { operation }) }
@@ -124,6 +124,10 @@ const ofView = ({ spans, traceId }: TraceView): CatalogTrace => {
       return spans
     }
   }
+}
+
+function* mapped<A, B>(items: Iterable<A>, of: (item: A) => B): Generator<B> {
+  for (const item of items) yield of(item)
 }
 
 const traceQuery = (query: CatalogQuery): TraceQuery => {

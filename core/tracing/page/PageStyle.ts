@@ -56,6 +56,7 @@ ins{background:var(--goodbg);color:var(--good)}ins::before{content:"+ "}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;max-height:22rem;overflow:auto;background:var(--soft);padding:.5rem;border-radius:6px;margin:.25rem 0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
+caption{text-align:left;padding:.2rem .6rem}
 th{color:var(--dim);font-weight:600;font-size:.85rem}
 .scroll{overflow-x:auto}
 :target>details>summary,:target>.leaf{background:var(--goodbg);outline:2px solid var(--good)}

