@@ -43,8 +43,7 @@ export {
   SpanExporter
 } from "./otlp/SpanExporter.ts"
 export { outward, type Outward, type OutwardOptions } from "./Outward.ts"
-export { Access as TracingAccess } from "./server/Access.ts"
-export { Access, TokensInvalid } from "./server/Access.ts"
+export { Access as TracingAccess, TokensInvalid } from "./server/Access.ts"
 export { mounts } from "./server/Mounts.ts"
 export {
   ingestSetting,
