@@ -45,6 +45,7 @@ export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
 export { definitionsOf as customDefinitions } from "./crd/CustomResource.ts"
+export * as SchemaParts from "./crd/SchemaParts.ts"
 export type {
   Action,
   Column,

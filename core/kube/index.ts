@@ -36,6 +36,7 @@ export type {
   WatchOptions,
   WriteOptions
 } from "./Client.ts"
+export { parseDurationMs } from "./Duration.ts"
 export { effectClient, type EffectClient } from "./EffectClient.ts"
 export {
   escapeFieldValue,

@@ -1,0 +1,66 @@
+// The door of the room: one API for many clusters, that never deletes on doubt.
+// Owns what other rooms may use; everything else in this folder is the room's own business.
+export { type ClusterTerms, clusterMatches, type Labelled } from "./api/ClusterTerms.ts"
+export { type CollectedFields, type CollectedStatus, collectedStatusOf } from "./api/CollectedStatus.ts"
+export { type Amounts, type MemberCluster, memberClusterOf, typeName } from "./api/FederatedCluster.ts"
+export {
+  type ClusterPropagation,
+  type Condition,
+  type ControllerOverrides,
+  type ControllerPlacement,
+  type FederatedObjectSpec,
+  type FederatedObjectStatus,
+  federatedSpecOf,
+  federatedStatusOf,
+  type LeaderReference,
+  type OverridePatch,
+  patchesBy,
+  placedClusters,
+  placementBy,
+  type PropagationStatus
+} from "./api/FederatedObject.ts"
+export { federationDefinitions } from "./api/FederationDefinitions.ts"
+export * from "./api/FederationNames.ts"
+export { type OverridePolicy, overridePolicyOf } from "./api/OverridePolicy.ts"
+export { type PropagationPolicy, propagationPolicyOf, type Requirements } from "./api/PropagationPolicy.ts"
+export {
+  defaultSchedulingProfile,
+  type PluginWebhook,
+  pluginWebhookOf,
+  type SchedulingProfile,
+  schedulingProfileOf
+} from "./api/SchedulingProfile.ts"
+export { federationCrds } from "./api/schema/FederationCrds.ts"
+export { type ClusterTaint, type Toleration } from "./api/Taints.ts"
+export { type TypeConfig, typeConfigOf } from "./api/TypeConfig.ts"
+export {
+  type FederationError,
+  ObjectInvalid,
+  OverrideFailed,
+  PlacementNotExplained,
+  PluginFailed
+} from "./FederationError.ts"
+export type { ApplyOverrides, Overridden, OverrideRequest } from "./overrides/Overridden.ts"
+export { mixed, textDigest, textHash } from "./planner/StableHash.ts"
+export { Fleet } from "./scheduling/Fleet.ts"
+export {
+  type ExplainedCluster,
+  type Explanation,
+  type Leaving,
+  nowhere,
+  type Outcome,
+  type Placement,
+  type PluginAnswer,
+  type PluginQuestion,
+  type PolicyChoice,
+  type Schedule,
+  type ScheduleReason,
+  type ScheduleRequest
+} from "./scheduling/Outcome.ts"
+export {
+  podRequest,
+  type SchedulingUnit,
+  schedulingUnitOf,
+  unitKey,
+  type UnitParts
+} from "./scheduling/SchedulingUnit.ts"
