@@ -79,3 +79,44 @@ export {
   type Triggered,
   type TriggerRequest
 } from "./scheduling/Triggers.ts"
+export {
+  type ClusterHealth,
+  defaultHealthOptions,
+  healthDueMs,
+  type HealthOptions,
+  observeHealth,
+  type Seen
+} from "./failover/ClusterHealth.ts"
+export {
+  defaultEvictionOptions,
+  type EvictionBudget,
+  type EvictionOptions,
+  fullBudget,
+  takeEviction
+} from "./failover/EvictionBudget.ts"
+export { type Replaced, type ReplacementRequest, settleLeaving } from "./failover/Replacement.ts"
+export {
+  type BrakeOptions,
+  defaultBrakeOptions,
+  planTaints,
+  type TaintChange,
+  type TaintedCluster,
+  type TaintPlan
+} from "./failover/TaintPlan.ts"
+export {
+  type CapacityMemory,
+  capacityNow,
+  capacityWakeMs,
+  type LearnedCapacity,
+  rememberCapacity
+} from "./planner/CapacityMemory.ts"
+export { explainPlacement, type ExplainRequest } from "./explain/ExplainPlacement.ts"
+export { explainPlacementCommand } from "./explain/ExplainPlacementCommand.ts"
+export { placementText } from "./explain/PlacementText.ts"
+export {
+  explanationText,
+  storedExplanationOf,
+  storedPlacement,
+  storedPlacementOf,
+  type StoredPlacement
+} from "./scheduling/StoredPlacement.ts"
