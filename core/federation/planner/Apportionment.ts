@@ -69,8 +69,16 @@ export class Apportionment {
     for (let at = 0; at < count; at++) {
       if (weights[at] === 0) continue
       const product = amount * weights[at]
-      const remainder = product % sum
-      const whole = (product - remainder) / sum
+      // Exact, and several times as fast as the remainder of two doubles.
+      let whole = Math.floor(product / sum)
+      let remainder = product - whole * sum
+      if (remainder < 0) {
+        whole--
+        remainder += sum
+      } else if (remainder >= sum) {
+        whole++
+        remainder -= sum
+      }
       shares[at] += whole
       room[at] -= whole
       left -= whole

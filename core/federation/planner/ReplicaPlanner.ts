@@ -12,6 +12,17 @@ interface Pass {
   readonly caps: Float64Array
 }
 
+/** Where a plan is written; may be longer than it. */
+export interface PlanColumns {
+  readonly planned: Float64Array
+  readonly overflow: Float64Array
+}
+
+const newColumns = (count: number): PlanColumns => ({
+  planned: new Float64Array(count),
+  overflow: new Float64Array(count)
+})
+
 /** Plans replicas; its memory is reused from call to call, so one call is over before the next begins. */
 export class ReplicaPlanner {
   readonly #apportionment = new Apportionment()
@@ -21,8 +32,8 @@ export class ReplicaPlanner {
   #room = new Float64Array(0)
   #weights = new Float64Array(0)
 
-  /** Plans. The answer is the caller's to keep. */
-  plan(request: PlanRequest): ReplicaPlan {
+  /** Plans, into columns of zeros where some are given, else into new ones. */
+  plan(request: PlanRequest, into: PlanColumns = newColumns(request.count)): ReplicaPlan {
     const { count, hardCaps, mins, softCaps, total } = request
     this.#ensure(count)
     const floors = this.#floors
@@ -31,9 +42,8 @@ export class ReplicaPlanner {
       caps[at] = Math.min(hardCaps[at], softCaps[at])
       floors[at] = Math.min(mins[at], caps[at])
     }
-    const planned = new Float64Array(count)
+    const { overflow, planned } = into
     this.#pass({ request, total, floors, caps }, planned)
-    const overflow = new Float64Array(count)
     const unassigned = this.#overflow(request, planned, overflow)
     return { planned, overflow, unassigned }
   }

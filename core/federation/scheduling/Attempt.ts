@@ -31,7 +31,8 @@ export class Attempt {
   keys: Float64Array
   ranked: Positions
   chosen: Positions = []
-  division: Division | undefined
+  #division: Division | undefined
+  #unassigned = 0
   /** A plugin did not answer: another attempt may come to more. */
   doubtful = false
 
@@ -156,25 +157,37 @@ export class Attempt {
   }
 
   /** Replicas that there are. */
-  readonly #replicasAt = (at: number): number => {
-    if (!this.standing.isCurrent(at)) return 0
+  #replicas(total: number): ReadonlyMap<number, number> {
     const { fleet, previous } = this.request
-    return previous.clusters.get(fleet.clusters[at].name) ?? this.total ?? 0
+    return new Map(this.standing.current.map((at) => [at, previous.clusters.get(fleet.clusters[at].name) ?? total]))
+  }
+
+  #divide(total: number, isKept: boolean): Division {
+    const { fleet, unit } = this.request
+    // Who is asked in what order matters only where clusters are filled.
+    const fills = this.requirements.strategy === "Binpack"
+    const chosen = this.chosen === this.view.ranked && !fills ? this.view.feasible : this.chosen
+    return divide({ unit, view: this.view, fleet, chosen, total, current: this.#replicas(total) }, isKept)
+  }
+
+  /** The division, for those who tell of it. */
+  get division(): Division | undefined {
+    const { total } = this
+    return total === undefined || this.chosen.length === 0 ? undefined : (this.#division ??= this.#divide(total, true))
   }
 
   /** Replicas by position, where the object goes. */
   #wanted(): ReadonlyMap<number, number | undefined> {
-    const { chosen, total } = this
+    const { total } = this
     const wanted = new Map<number, number | undefined>()
     if (total === undefined) {
-      chosen.forEach((at: number) => wanted.set(at, undefined))
+      this.chosen.forEach((at: number) => wanted.set(at, undefined))
       return wanted
     }
-    const { fleet, unit } = this.request
-    const division = divide({ unit, view: this.view, fleet, chosen, total, current: this.#replicasAt })
-    this.division = division
+    const { chosen, overflow, planned, unassigned } = this.#divide(total, false)
+    this.#unassigned = unassigned
     for (let place = 0; place < chosen.length; place++) {
-      const replicas = division.planned[place] + division.overflow[place]
+      const replicas = planned[place] + overflow[place]
       if (replicas > 0) wanted.set(chosen[place], replicas)
     }
     return wanted
@@ -196,7 +209,7 @@ export class Attempt {
       capOf: (cluster) =>
         Math.min(this.requirements.placement?.get(cluster)?.max ?? Infinity, unit.limited.get(cluster) ?? Infinity)
     })
-    const unassigned = this.division?.unassigned ?? 0
+    const unassigned = this.#unassigned
     const whole = unassigned === 0
     return this.outcome(placement, {
       scheduled: true,

@@ -58,6 +58,13 @@ const departing = (request: DepartureRequest): Map<string, Leaving> => {
   return found
 }
 
+/** Positions in their order, which is the one that most come in. */
+const inOrder = (positions: Iterable<number>): ReadonlyArray<number> => {
+  const all = Array.from(positions)
+  for (let at = 1; at < all.length; at++) if (all[at] < all[at - 1]) return all.sort((a, b) => a - b)
+  return all
+}
+
 /** The wanted placement with those that are left later. */
 export const withDepartures = (request: DepartureRequest): Placement => {
   const { capOf, fleet, previous, total, wanted } = request
@@ -71,7 +78,7 @@ export const withDepartures = (request: DepartureRequest): Placement => {
     else all.set(at, replicas)
   }
   const clusters = new Map<string, number | undefined>()
-  for (const at of Array.from(all.keys()).sort((a, b) => a - b)) clusters.set(fleet.clusters[at].name, all.get(at))
+  for (const at of inOrder(all.keys())) clusters.set(fleet.clusters[at].name, all.get(at))
   return { clusters, leaving: leaving.size === 0 ? noLeaving : leaving }
 }
 

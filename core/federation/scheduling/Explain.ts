@@ -81,7 +81,7 @@ const scoresOf = ({ totals, view }: Explainable, at: number): Pick<ExplainedClus
 /** Why a cluster's part is what it is. */
 const chosenReasons = (found: Explainable, at: number): ReadonlyArray<string> => {
   const { division, request, standing } = found
-  const place = found.chosen.indexOf(at)
+  const place = division?.chosen.indexOf(at) ?? -1
   return [
     ...(standing.isCurrent(at) ? ["the object is there already"] : []),
     ...(request.unit.limited.has(request.fleet.clusters[at].name) ? ["its replicas are limited by migration"] : []),
@@ -111,7 +111,7 @@ const explainChosen = (found: Explainable, placement: Placement): ReadonlyArray<
 
 const rejectedReason = (found: Explainable, at: number): string => {
   const { division, requirements } = found
-  const place = found.chosen.indexOf(at)
+  const place = division?.chosen.indexOf(at) ?? -1
   if (place < 0 || division === undefined) {
     return requirements.maxClusters < found.request.fleet.size
       ? `is not among the best ${requirements.maxClusters}`
