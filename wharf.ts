@@ -25,6 +25,7 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
+    { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
@@ -63,6 +64,10 @@ const serving = async (system: string | undefined) => {
     const { serveTenancyCommand } = await import("#tenancy")
     return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTenancyCommand])
   }
+  if (system === "tracing") {
+    const { serveTracingCommand } = await import("#tracing")
+    return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTracingCommand])
+  }
   const { serveSchedulerCommand } = await import("#scheduling")
   const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
   if (system === "scheduler") return Command.withSubcommands(serveOf, left)
@@ -70,17 +75,19 @@ const serving = async (system: string | undefined) => {
   const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
+  const { serveTracingCommand } = await import("#tracing")
   const { serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
+    serveTracingCommand,
     serveClusterCommand,
     serveControllersCommand
   ])
 }
 
 const everything = async () => {
-  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+  const { benchSchedulerCommand, clusterCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
@@ -89,6 +96,7 @@ const everything = async () => {
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
+  const { traceCommand, whyCommand } = await import("#tracing")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -96,7 +104,10 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    clusterCommand,
     Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
+    whyCommand,
+    traceCommand,
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),

@@ -107,7 +107,8 @@ describe("wharf run of a cluster", () => {
   it("refuses what it cannot do, in one line each", () => {
     const file = write("other.yaml", scenario(""))
     for (const [words, message] of [
-      [["--target", "kind"], /kind comes with a later release; a cluster runs with target sim, from the same file/],
+      [["--target", "kind"], /kind was not found on PATH; get it with: /],
+      [["--target", "kubeconfig", "--kubeconfig", "nowhere"], /nowhere/],
       [["--backend", "etcd"], /--backend names what is put under load, and this scenario loads nothing/],
       [["--curve", "0"], /must be numbers of nodes/],
       [["--set", "cluster.churn=[{kind: openb, path: nowhere.csv}]"], /nowhere\.csv: there is no such file/]
