@@ -40,6 +40,7 @@ export {
   PlacementNotExplained,
   PluginFailed
 } from "./FederationError.ts"
+export { applyOverrides } from "./overrides/ApplyOverrides.ts"
 export type { ApplyOverrides, Overridden, OverrideRequest } from "./overrides/Overridden.ts"
 export { mixed, textDigest, textHash } from "./planner/StableHash.ts"
 export { Fleet } from "./scheduling/Fleet.ts"
@@ -110,3 +111,17 @@ export {
   type StatusController,
   type StatusOptions
 } from "./status/StatusController.ts"
+export { schedule, scheduleSteps } from "./scheduling/Schedule.ts"
+export { type PluginTransport, type Plugins, scheduleAsking } from "./scheduling/PluginCalls.ts"
+export { pluginTransport } from "./scheduling/PluginTransportAdapter.ts"
+export { PolicyIndex, type PolicySubject } from "./scheduling/PolicyIndex.ts"
+export { samePlacement } from "./scheduling/Departures.ts"
+export {
+  sameSnapshot,
+  type Snapshot,
+  snapshotOf,
+  type Trigger,
+  triggered,
+  type Triggered,
+  type TriggerRequest
+} from "./scheduling/Triggers.ts"
