@@ -25,7 +25,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
   ])
 )
 
@@ -67,12 +68,14 @@ const serving = async (system: string | undefined) => {
   const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
-  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { serveFederationCommand } = await import("#federation")
+  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveClusterCommand,
-    serveControllersCommand
+    serveControllersCommand,
+    serveFederationCommand(({ client, running }) => hostControllers(client, running))
   ])
 }
 
@@ -82,6 +85,7 @@ const everything = async () => {
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
+  const { federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
@@ -97,6 +101,7 @@ const everything = async () => {
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
+    federationCommand,
     gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand

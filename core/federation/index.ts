@@ -125,3 +125,17 @@ export {
   type Triggered,
   type TriggerRequest
 } from "./scheduling/Triggers.ts"
+export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterController.ts"
+export { afterProbe, healthTaints, mayDriveOut, type HealthView, unknownHealth } from "./clusters/ClusterHealth.ts"
+export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
+export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
+export type { ConnectMember, MemberConnection, ServedType } from "./clusters/MemberConnection.ts"
+export { connectMember } from "./clusters/MemberConnectionAdapter.ts"
+export { type Federation, type FederationOptions, type FederationStats, makeFederation } from "./Federation.ts"
+export { federatedName } from "./federate/ObjectNames.ts"
+export { afterActing, mayAct, type Pending, pendingOf, pendingText, takeTurns } from "./federate/PendingControllers.ts"
+export { defaultTypeConfigs } from "./serve/DefaultTypes.ts"
+export { federationCommand } from "./serve/JoinCommand.ts"
+export { type HostControllers, serveFederation, type ServeFederationOptions } from "./serve/ServeFederation.ts"
+export { serveFederationCommand } from "./serve/ServeFederationCommand.ts"
+export { HashRing, ownership, type Shard } from "./shards/HashRing.ts"
