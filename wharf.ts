@@ -42,7 +42,10 @@ const benchOf = Command.make("bench").pipe(
 
 const explainOf = Command.make("explain").pipe(
   Command.withDescription("Say why one of the systems decides as it does"),
-  Command.withExamples([{ command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }])
+  Command.withExamples([
+    { command: "wharf explain placement deploy/web -n team-a", description: "why a federation placed it so" },
+    { command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }
+  ])
 )
 
 const checkOf = Command.make("check").pipe(
@@ -84,6 +87,7 @@ const everything = async () => {
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
+  const { explainPlacementCommand } = await import("#federation")
   const { explainPodCommand } = await import("#scheduling")
   const { federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
@@ -96,7 +100,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
-    Command.withSubcommands(explainOf, [explainPodCommand]),
+    Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),

@@ -96,67 +96,71 @@ const startServices = (options: CompanionOptions, failed: (key: string, failure:
   }
 }
 
-/** Starts them all. */
-export const startCompanions = (options: CompanionOptions): Companions => {
-  const { client, clockwork, informers, leads = true, members, objects, policies, runtime, semantics, types } = options
-  const failing = (controller: string) => ({
-    onFailure: (key: string, failure: ApiFailure) => options.onFailure?.(controller, key, failure)
-  })
-  const informer = (resource: GroupVersionResource): Informer => informers.informer(resource)
+/** The loops of which one process runs one for all shares. */
+const leadersOf = (options: CompanionOptions, failing: (controller: string) => Failing): ReadonlyArray<Controller> => {
+  const { client, clockwork, informers, objects, policies, runtime, semantics, types } = options
   const shared = { clockwork, client, runtime, objects }
-  const kinds = { types: types.ofKind }
-  const sources = (type: GroupVersionResource): Informer =>
+  const counted = [
+    resources.propagationPolicies,
+    resources.clusterPropagationPolicies,
+    resources.overridePolicies,
+    resources.clusterOverridePolicies
+  ]
+  const [namespaced] = objects
+  return [
+    makeFollowerController({ ...shared, semantics, ...failing("follower") }),
+    makePolicyCountController({
+      ...shared,
+      types: types.ofKind,
+      policies: Object.fromEntries(counted.map((resource) => [resource.resource, informers.informer(resource)])),
+      ...failing("policies")
+    }),
+    ...(namespaced === undefined
+      ? []
+      : [
+          makeAutoscalerController({
+            clockwork,
+            client,
+            runtime,
+            objects: namespaced,
+            types: types.ofKind,
+            sources: sourcesOf(options),
+            policyOf: policyOf(policies),
+            ...failing("federatedhpa")
+          })
+        ])
+  ]
+}
+
+interface Failing {
+  readonly onFailure: (key: string, failure: ApiFailure) => void
+}
+
+/** The informer of a type's sources; of a type that is federated no longer one that knows none. */
+const sourcesOf =
+  ({ client, clockwork, types }: CompanionOptions) =>
+  (type: GroupVersionResource): Informer =>
     types.informer(types.ofResource(type)?.name ?? "") ??
     new Informer({ clockwork, client, collection: { resource: type, namespace: "" } })
+
+/** Starts them all. */
+export const startCompanions = (options: CompanionOptions): Companions => {
+  const { client, clockwork, informers, leads = true, members, objects, runtime, semantics, types } = options
+  const failing = (controller: string): Failing => ({
+    onFailure: (key, failure) => options.onFailure?.(controller, key, failure)
+  })
+  const shared = { clockwork, client, runtime, objects, types: types.ofKind, members }
   const status = makeStatusController({
     ...shared,
-    ...kinds,
-    collected: [informer(resources.collectedStatuses), informer(resources.clusterCollectedStatuses)],
-    sources,
-    members,
+    collected: [resources.collectedStatuses, resources.clusterCollectedStatuses].map((one) => informers.informer(one)),
+    sources: sourcesOf(options),
     semantics,
     workers: WORKERS,
     ...(options.statusIntervalMs === undefined ? {} : { minIntervalMs: options.statusIntervalMs }),
     ...failing("status")
   })
-  const migration = makeMigrationController({ ...shared, ...kinds, members, ...failing("migration") })
-  const [namespaced] = objects
-  const controllers: ReadonlyArray<Controller> = [
-    status,
-    migration,
-    ...(leads
-      ? [
-          makeFollowerController({ ...shared, semantics, ...failing("follower") }),
-          makePolicyCountController({
-            ...shared,
-            ...kinds,
-            policies: Object.fromEntries(
-              [
-                resources.propagationPolicies,
-                resources.clusterPropagationPolicies,
-                resources.overridePolicies,
-                resources.clusterOverridePolicies
-              ].map((resource) => [resource.resource, informer(resource)])
-            ),
-            ...failing("policies")
-          }),
-          ...(namespaced === undefined
-            ? []
-            : [
-                makeAutoscalerController({
-                  clockwork,
-                  client,
-                  runtime,
-                  objects: namespaced,
-                  ...kinds,
-                  sources,
-                  policyOf: policyOf(policies),
-                  ...failing("federatedhpa")
-                })
-              ])
-        ]
-      : [])
-  ]
+  const migration = makeMigrationController({ ...shared, ...failing("migration") })
+  const controllers = [status, migration, ...(leads ? leadersOf(options, failing) : [])]
   const services = leads ? startServices(options, failing("services").onFailure) : undefined
   for (const controller of controllers) controller.start()
   return {

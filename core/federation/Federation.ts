@@ -11,7 +11,6 @@ import {
   type GroupVersionResource,
   type Informer,
   InformerFactory,
-  type KubeObject,
   makeClockworkRuntime,
   onAllSynced,
   type Controller
@@ -100,34 +99,26 @@ class Parts {
   constructor(options: FederationOptions) {
     this.options = options
     const { clockwork, host, onFailure } = options
-    const semantics = options.semantics ?? nativeSemantics
     this.runtime = makeClockworkRuntime(clockwork)
     this.informers = new InformerFactory({
       clockwork,
       client: host,
       onFailure: (failure) => onFailure?.("informers", "", failure)
     })
-    const informer = (resource: GroupVersionResource): Informer => this.informers.informer(resource)
-    const clusters = informer(resources.clusters)
-    this.objects = [informer(resources.objects), informer(resources.clusterObjects)]
+    this.objects = [this.#informer(resources.objects), this.#informer(resources.clusterObjects)]
     this.policies = new Policies({
-      propagation: informer(resources.propagationPolicies),
-      clusterPropagation: informer(resources.clusterPropagationPolicies),
-      overrides: informer(resources.overridePolicies),
-      clusterOverrides: informer(resources.clusterOverridePolicies),
-      profiles: informer(resources.schedulingProfiles)
+      propagation: this.#informer(resources.propagationPolicies),
+      clusterPropagation: this.#informer(resources.clusterPropagationPolicies),
+      overrides: this.#informer(resources.overridePolicies),
+      clusterOverrides: this.#informer(resources.clusterOverridePolicies),
+      profiles: this.#informer(resources.schedulingProfiles)
     })
-    const effects = effectClient(host)
-    const owns = ownership(options.shard ?? wholeShard)
-    const shared = { clockwork, runtime: this.runtime, host: effects, objects: this.objects, ...(owns && { owns }) }
+    const shared = this.#shared()
     const late = { members: () => this.members, types: () => this.types }
     this.tombstones = new Tombstones({ ...shared, ...late, ...named("tombstones", options) })
     this.sync = new SyncController({
       ...shared,
       ...late,
-      clusters,
-      rules: semantics,
-      notes: this.notes,
       tombstones: this.tombstones,
       ...(options.deletionWaitMs === undefined ? {} : { deletionWaitMs: options.deletionWaitMs }),
       ...(onFailure === undefined ? {} : { onFailure }),
@@ -135,7 +126,7 @@ class Parts {
     })
     this.members = new Members({
       clockwork,
-      clusters,
+      clusters: shared.clusters,
       connect: options.connect,
       listener: this.sync.listener,
       onMember: this.sync.memberChanged,
@@ -145,46 +136,55 @@ class Parts {
     this.types = new FederatedTypes({
       clockwork,
       client: host,
-      configs: informer(resources.typeConfigs),
-      onSource: (type, object, initial) => this.#sourceSeen(type, object, initial),
+      configs: this.#informer(resources.typeConfigs),
+      onSource: (type, object, initial) => this.federate.sourceSeen(type, object, initial),
       onType: () => undefined,
       onFailure: (type, failure) => onFailure?.(`sources/${type}`, "", failure)
     })
     this.federate = makeFederateController({
       ...shared,
       types: this.types,
-      rules: semantics,
       policies: this.policies,
       members: this.members,
-      decisions: pluginDecisions(informer(resources.pluginWebhooks), options.transport),
-      notes: this.notes,
+      decisions: pluginDecisions(this.#informer(resources.pluginWebhooks), options.transport),
       ...named("federate", options)
     })
-    const leads = (options.shard ?? wholeShard).index === 0
-    this.controllers = [
-      makeClusterController({
-        ...shared,
-        clusters,
-        members: this.members,
-        writes: leads,
-        ...(options.times === undefined ? {} : { times: options.times }),
-        ...named("clusters", options)
-      }),
-      this.federate,
-      ...(leads
-        ? [
-            makeCascade({
-              ...shared,
-              clusters,
-              members: this.members,
-              types: this.types,
-              ...named("cascade", options)
-            }),
-            this.tombstones.controller
-          ]
-        : [])
-    ]
+    this.controllers = this.#makeControllers()
     this.#cancels.push(this.members.onFleetChange(() => this.#fleetChanged()))
+  }
+
+  #informer(resource: GroupVersionResource): Informer {
+    return this.informers.informer(resource)
+  }
+
+  /** What all controllers are handed. */
+  #shared() {
+    const { clockwork, host, semantics, shard } = this.options
+    const owns = ownership(shard ?? wholeShard)
+    return {
+      clockwork,
+      runtime: this.runtime,
+      host: effectClient(host),
+      objects: this.objects,
+      clusters: this.#informer(resources.clusters),
+      rules: semantics ?? nativeSemantics,
+      notes: this.notes,
+      ...(owns && { owns })
+    }
+  }
+
+  #makeControllers(): ReadonlyArray<Controller> {
+    const { options } = this
+    const shared = { ...this.#shared(), members: this.members }
+    const leads = (options.shard ?? wholeShard).index === 0
+    const clusters = makeClusterController({
+      ...shared,
+      writes: leads,
+      ...(options.times === undefined ? {} : { times: options.times }),
+      ...named("clusters", options)
+    })
+    const cascade = (): Controller => makeCascade({ ...shared, types: this.types, ...named("cascade", options) })
+    return [clusters, this.federate, ...(leads ? [cascade(), this.tombstones.controller] : [])]
   }
 
   start(): void {
@@ -261,13 +261,9 @@ class Parts {
     this.sync.onCopy(copyChanged)
   }
 
-  #sourceSeen(type: Parameters<FederateController["sourceSeen"]>[0], object: KubeObject, initial: boolean): void {
-    this.federate.sourceSeen(type, object, initial)
-  }
-
   /** Members that are ready now and were not, or the other way round, or that began to leave. */
   #fleetChanged(): void {
-    for (const name of [...this.#ready]) {
+    for (const name of Array.from(this.#ready)) {
       const cluster = this.members.cluster(name)
       if (cluster?.ready === true && !cluster.terminating) continue
       this.#ready.delete(name)

@@ -1,7 +1,7 @@
 // Calls on the host and on members that all controllers of this room make the same way.
 // Owns the answers that are no failures to us: gone already, there already, changed meanwhile; refuses to retry, which queues do.
 import { Effect } from "effect"
-import type { ApiFailure, EffectClient, KubeObject, Target } from "#kube"
+import type { ApiFailure, EffectClient, Json, JsonObject, KubeObject, Target } from "#kube"
 
 /** Who writes on the host and on members, in managed fields. */
 export const MANAGER = { fieldManager: "kubeadmiral" } as const
@@ -36,12 +36,11 @@ export const patchRead = (
   client: EffectClient,
   target: Target,
   read: KubeObject,
-  change: { readonly metadata?: object; readonly [field: string]: unknown }
+  change: { readonly metadata?: JsonObject; readonly [field: string]: Json | undefined }
 ): Effect.Effect<KubeObject, ApiFailure> => {
   const { resourceVersion, uid } = read.metadata
   const body = { ...change, metadata: { ...change.metadata, resourceVersion, uid } }
-  // SAFETY: made of JSON values here and by callers.
-  return client.patch(target, { type: "merge", body: body as never }, MANAGER)
+  return client.patch(target, { type: "merge", body }, MANAGER)
 }
 
 /** Puts a finalizer into a list or takes it out; undefined when nothing changes. */

@@ -77,7 +77,7 @@ export {
 } from "./followers/FollowerController.ts"
 export { FollowGraph, type FollowNode, type Need } from "./followers/FollowGraph.ts"
 export { followNodeOf, sourceNameOf, templateOf } from "./followers/Needs.ts"
-export { estimateCapacity, rememberCapacity } from "./migration/AutoMigration.ts"
+export { estimateCapacity, rememberCapacity as rememberEstimate } from "./migration/AutoMigration.ts"
 export { appliedMigrationText, manualMigration, MigrationInvalid } from "./migration/ManualMigration.ts"
 export {
   makeMigrationController,
@@ -126,7 +126,6 @@ export {
   type TriggerRequest
 } from "./scheduling/Triggers.ts"
 export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterController.ts"
-export { afterProbe, healthTaints, mayDriveOut, type HealthView, unknownHealth } from "./clusters/ClusterHealth.ts"
 export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
 export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
 export type { ConnectMember, MemberConnection, ServedType } from "./clusters/MemberConnection.ts"
@@ -139,3 +138,44 @@ export { federationCommand } from "./serve/JoinCommand.ts"
 export { type HostControllers, serveFederation, type ServeFederationOptions } from "./serve/ServeFederation.ts"
 export { serveFederationCommand } from "./serve/ServeFederationCommand.ts"
 export { HashRing, ownership, type Shard } from "./shards/HashRing.ts"
+export {
+  type ClusterHealth,
+  defaultHealthOptions,
+  healthDueMs,
+  type HealthOptions,
+  observeHealth,
+  type Seen
+} from "./failover/ClusterHealth.ts"
+export {
+  defaultEvictionOptions,
+  type EvictionBudget,
+  type EvictionOptions,
+  fullBudget,
+  takeEviction
+} from "./failover/EvictionBudget.ts"
+export { type Replaced, type ReplacementRequest, settleLeaving } from "./failover/Replacement.ts"
+export {
+  type BrakeOptions,
+  defaultBrakeOptions,
+  planTaints,
+  type TaintChange,
+  type TaintedCluster,
+  type TaintPlan
+} from "./failover/TaintPlan.ts"
+export {
+  type CapacityMemory,
+  capacityNow,
+  capacityWakeMs,
+  type LearnedCapacity,
+  rememberCapacity
+} from "./planner/CapacityMemory.ts"
+export { explainPlacement, type ExplainRequest } from "./explain/ExplainPlacement.ts"
+export { explainPlacementCommand } from "./explain/ExplainPlacementCommand.ts"
+export { placementText } from "./explain/PlacementText.ts"
+export {
+  explanationText,
+  storedExplanationOf,
+  storedPlacement,
+  storedPlacementOf,
+  type StoredPlacement
+} from "./scheduling/StoredPlacement.ts"

@@ -160,7 +160,7 @@ export class CountedMember {
         ask(done, () => {
           const { objects } = this.#of(collection)
           let last: KubeObject | undefined
-          for (const object of [...objects.values()]) {
+          for (const object of Array.from(objects.values())) {
             last = object
             this.#remove(collection, object)
           }

@@ -22,36 +22,43 @@ import {
 import { federationAnnotations, federationFinalizers, federationResources } from "../api/FederationNames.ts"
 import { find, finalizersWith, MANAGER, patchRead } from "../HostCalls.ts"
 import {
-  afterProbe,
-  type HealthDelays,
+  type ClusterHealth,
+  defaultHealthOptions,
+  type HealthOptions,
+  observeHealth
+} from "../failover/ClusterHealth.ts"
+import { type BrakeOptions, defaultBrakeOptions, planTaints, type TaintPlan } from "../failover/TaintPlan.ts"
+import {
+  healthAtStart,
   healthConditions,
-  healthTaints,
-  type HealthView,
-  mayDriveOut,
   type Probe,
+  seenOf,
+  thoughtBy,
   thoughtOf,
-  unknownHealth,
-  withCondition
-} from "./ClusterHealth.ts"
+  withCondition,
+  withPlannedTaints
+} from "./ClusterConditions.ts"
 import { clusterRoom } from "./ClusterRoom.ts"
 import { ClusterTaken, forgetToken, joinCluster, secretTarget, unjoinMember } from "./JoinCluster.ts"
 import type { Member } from "./Member.ts"
 import type { Members } from "./Members.ts"
 
 /** How often and how patiently members are looked at, in milliseconds. */
-export interface ClusterTimes extends HealthDelays {
+export interface ClusterTimes {
   readonly probeMs: number
+  readonly health: HealthOptions
+  readonly brake: BrakeOptions
   readonly roomMs: number
   readonly typesMs: number
   /** A leave waits so long for a member that does not answer, and then goes on without it. */
   readonly leaveMs: number
 }
 
-/** A member counts as lost after 30 s, and as back after 20. */
+/** A look each ten seconds; losses and the brake as failover has them. */
 export const usualClusterTimes: ClusterTimes = {
   probeMs: 10_000,
-  lostMs: 30_000,
-  backMs: 20_000,
+  health: defaultHealthOptions,
+  brake: defaultBrakeOptions,
   roomMs: 60_000,
   typesMs: 120_000,
   leaveMs: 120_000
@@ -73,7 +80,8 @@ export interface ClusterControllerOptions {
 
 /** What is remembered of a member between two looks. Bound: one for each FederatedCluster. */
 interface Memory {
-  health: HealthView
+  health: ClusterHealth | undefined
+  thought: Probe | undefined
   probedMs: number
   roomMs: number
   typesMs: number
@@ -81,6 +89,7 @@ interface Memory {
 
 const WORKERS = 64
 const LEAVE_AGAIN_MS = 2000
+const PLAN_MS = 1000
 
 const target = (name: string) => ({ resource: federationResources.clusters, namespace: "", name })
 
@@ -121,13 +130,12 @@ class ClusterLoop {
       if (member instanceof ApiFailure) {
         // What it takes to reach it is missing: as good as nobody answering.
         const memory = this.#memoryOf(name, cluster)
-        memory.health = afterProbe(memory.health, "offline", this.#now(), this.#times)
-        const thought = memory.health.thought ?? "offline"
+        const thought = this.#think(memory, "offline")
         yield* this.#writeStatus(name, cluster, (status) => {
           const conditions = healthConditions(itemsOf(status["conditions"]), thought, this.#now())
           return notJoined({ ...status, conditions }, "ClusterUnreachable", member.message, this.#now())
         })
-        yield* this.#writeTaints(name, thought)
+        yield* this.#writeTaints(name)
         return { requeueAfterMs: this.#times.probeMs }
       }
       return yield* this.#examine(name, cluster, member)
@@ -153,8 +161,10 @@ class ClusterLoop {
   #memoryOf(name: string, cluster: KubeObject): Memory {
     const known = this.#memory.get(name)
     if (known !== undefined) return known
+    const thought = thoughtOf(cluster)
     const fresh: Memory = {
-      health: { ...unknownHealth, thought: thoughtOf(cluster) },
+      health: healthAtStart(thought, this.#now()),
+      thought,
       probedMs: -Infinity,
       roomMs: -Infinity,
       typesMs: -Infinity
@@ -186,9 +196,8 @@ class ClusterLoop {
       const memory = this.#memoryOf(name, cluster)
       const probe = yield* probed(member)
       memory.probedMs = clockwork.monotonic()
-      const before = memory.health.thought
-      memory.health = afterProbe(memory.health, probe, this.#now(), this.#times)
-      const thought = memory.health.thought ?? probe
+      const before = memory.thought
+      const thought = this.#think(memory, probe)
       if (probe === "ready") {
         if (member.client.circuit.isOpen) member.client.circuit.succeeded()
         if (before !== "ready") member.heard()
@@ -203,7 +212,7 @@ class ClusterLoop {
         if (said === "joined") return joinedNow(next, this.#now())
         return notJoined(next, said.reason, said.message, this.#now())
       })
-      yield* this.#writeTaints(name, thought)
+      yield* this.#writeTaints(name)
       const jitter = 1 + clockwork.random() * 0.1
       return { requeueAfterMs: this.#times.probeMs * (said === undefined || said === "joined" ? jitter : 0.2) }
     })
@@ -242,7 +251,7 @@ class ClusterLoop {
           memory.typesMs = now
         } else this.#options.onFailure?.(member.name, types)
       }
-      return facts as JsonObject
+      return facts
     })
   }
 
@@ -258,26 +267,44 @@ class ClusterLoop {
     })
   }
 
-  #writeTaints(name: string, probe: Probe) {
+  /** What is thought of a member after one more look. */
+  #think(memory: Memory, probe: Probe): Probe {
+    const nowMs = this.#now()
+    memory.health = observeHealth(memory.health, { seen: seenOf(probe), nowMs, options: this.#times.health })
+    // A look that finds no news may still find that enough time has passed.
+    memory.health = observeHealth(memory.health, { seen: seenOf(probe), nowMs, options: this.#times.health })
+    memory.thought = thoughtBy(memory.health, memory.thought)
+    return memory.thought
+  }
+
+  #writeTaints(name: string) {
     return Effect.suspend(() => {
       const { clusters, host } = this.#options
       const cluster = clusters.store.get(name)
-      if (cluster === undefined) return Effect.void
-      const taints = healthTaints(itemsOf(fieldsOf(cluster.spec)["taints"]), probe, this.#driving(), this.#now())
-      if (taints === undefined) return Effect.void
+      const change = this.#taintPlan().changes.find((one) => one.cluster === name)
+      if (cluster === undefined || change === undefined) return Effect.void
+      const before = itemsOf(fieldsOf(cluster.spec)["taints"])
+      const taints = withPlannedTaints(before, change.taints)
+      if (sameJson(before, taints)) return Effect.void
       return Effect.asVoid(patchRead(host, target(name), cluster, { spec: { taints } }))
     })
   }
 
-  /** Whether few enough members are lost that it is they who are ill, and not we who are cut off. */
-  #driving(): boolean {
-    const { members } = this.#options
-    const joined = members.names().filter((name) => members.cluster(name)?.joined === true)
-    const lost = joined.filter((name) => {
-      const thought = this.#memory.get(name)?.health.thought
-      return thought !== undefined && thought !== "ready"
+  #planned: { readonly plan: TaintPlan; readonly atMs: number } | undefined
+
+  /** The plan over all members, made anew at most once a second. */
+  #taintPlan(): TaintPlan {
+    const { clockwork, members } = this.#options
+    const now = clockwork.monotonic()
+    if (this.#planned !== undefined && now - this.#planned.atMs < PLAN_MS) return this.#planned.plan
+    const { brake, health } = this.#times
+    const known = members.fleet.clusters.flatMap(({ name, taints }) => {
+      const judged = this.#memory.get(name)?.health
+      return judged === undefined ? [] : [{ name, health: judged, taints }]
     })
-    return mayDriveOut(lost.length, joined.length)
+    const plan = planTaints({ clusters: known, nowMs: this.#now(), health, brake })
+    this.#planned = { plan, atMs: now }
+    return plan
   }
 
   #leave(name: string, cluster: KubeObject) {
@@ -360,8 +387,8 @@ const notJoined = (status: JsonObject, reason: string, message: string, nowMs: n
 const matters = (before: KubeObject, after: KubeObject): boolean =>
   before.metadata.generation !== after.metadata.generation ||
   before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
-  !sameJson(before.metadata.finalizers as never, after.metadata.finalizers as never) ||
-  !sameJson(before.metadata.annotations as never, after.metadata.annotations as never)
+  !sameJson(before.metadata.finalizers, after.metadata.finalizers) ||
+  !sameJson(before.metadata.annotations, after.metadata.annotations)
 
 /** The controller, waiting to be started. */
 export const makeClusterController = (options: ClusterControllerOptions): Controller => {

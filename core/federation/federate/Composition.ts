@@ -13,15 +13,17 @@ import {
   federationFinalizers
 } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { settleLeaving } from "../failover/Replacement.ts"
 import type { Fleet } from "../scheduling/Fleet.ts"
 import { nowhere, type Outcome, type Placement, type PolicyChoice } from "../scheduling/Outcome.ts"
 import { type SchedulingUnit, schedulingUnitOf } from "../scheduling/SchedulingUnit.ts"
+import { explanationText, storedPlacement, storedPlacementOf } from "../scheduling/StoredPlacement.ts"
 import { snapshotOf, triggered } from "../scheduling/Triggers.ts"
 import type { Decisions } from "./Decisions.ts"
 import { namespaceAnnotations, propagatesByItself } from "./NamespacePropagation.ts"
 import { federatedName } from "./ObjectNames.ts"
 import { pendingOf, pendingText, takeTurns, type Pending } from "./PendingControllers.ts"
-import { leavingText, placedBy, placementIn, withOverrides, withSchedulerPlacement } from "./PlacementRecord.ts"
+import { placedBy, withOverrides, withSchedulerPlacement } from "./PlacementRecord.ts"
 import type { Policies } from "./Policies.ts"
 import { jsonAt, type Parts, partsOf } from "./Template.ts"
 import type { TypeRules } from "./TypeRules.ts"
@@ -42,8 +44,8 @@ export interface Surroundings {
   readonly policies: Policies
   readonly fleet: Fleet
   readonly nowMs: number
-  /** Whether an object's copies are all as they are to be, and well, in clusters that are not being left. */
-  readonly isReplaced: (federated: KubeObject, staying: ReadonlyArray<string>) => boolean
+  /** Ready replicas of an object by cluster, or 1 where it has none and is there and well; absent: not known. */
+  readonly ready: (federated: KubeObject) => ReadonlyMap<string, number>
 }
 
 /** A federated object to be, and what there is to say of it. */
@@ -82,6 +84,7 @@ const COMPOSED: ReadonlySet<string> = new Set([
   federationAnnotations.schedulingTriggers,
   federationAnnotations.schedulingDeferredReasons,
   federationAnnotations.leavingClusters,
+  federationAnnotations.schedulingExplanation,
   federationAnnotations.enableFollowerScheduling,
   federationAnnotations.podUnschedulableThreshold,
   federationAnnotations.internalConflictResolution,
@@ -211,31 +214,40 @@ class Composing {
     const profile = policies.profile(policy)
     return Effect.map(decisions.schedule({ unit, fleet, policy, profile, previous, nowMs }), (outcome) => {
       this.outcome = outcome
-      this.spec = withSchedulerPlacement(
-        this.spec,
-        outcome.placement,
-        replicasPath(this.sources.type, this.sources.rules)
-      )
-      this.annotations[federationAnnotations.leavingClusters] = leavingText(outcome.placement)
+      const stored = storedPlacement(outcome.placement, this.#path())
+      this.spec = withSchedulerPlacement(this.spec, stored)
+      this.annotations[federationAnnotations.leavingClusters] = stored.leaving
+      // Where all is well it can be explained anew at any time; what went wrong is kept.
+      if (outcome.scheduled) this.annotations[federationAnnotations.schedulingExplanation] = undefined
+      else if (this.#reason() !== outcome.reason)
+        this.annotations[federationAnnotations.schedulingExplanation] = explanationText(outcome.explain())
     })
   }
 
   /** Where it is, without the clusters that may be left now because what replaces them is ready. */
   #previous(federated: KubeObject): Placement {
-    const previous = placementIn(federated)
-    if (previous.leaving.size === 0) return previous
-    const staying = [...previous.clusters.keys()].filter((name) => !previous.leaving.has(name))
-    if (staying.length === 0 || !this.around.isReplaced(federated, staying)) return previous
-    return {
-      clusters: new Map([...previous.clusters].filter(([name]) => !previous.leaving.has(name))),
-      leaving: new Map()
-    }
+    const placement = storedPlacementOf(federated, this.#path())
+    if (placement.leaving.size === 0) return placement
+    const { nowMs, ready } = this.around
+    return settleLeaving({ placement, ready: ready(federated), maxUnavailable: 0, nowMs }).placement
+  }
+
+  /** Where the replicas stand, with dots; empty: the type has none. */
+  #path(): string {
+    return replicasPath(this.sources.type, this.sources.rules)?.join(".") ?? ""
+  }
+
+  /** What the last attempt came to. */
+  #reason(): string | undefined {
+    const { federated } = this.sources
+    if (federated === undefined) return undefined
+    return federatedStatusOf(federated).conditions?.find(({ type }) => type === "Scheduled")?.reason
   }
 
   /** Whether the last attempt left something to be done, or time may change what it decided. */
   #isOpen(previous: Placement): boolean {
     const { federated } = this.sources
-    if (federated === undefined || previous.leaving.size > 0 || placementIn(federated).leaving.size > 0) return true
+    if (federated === undefined || previous.leaving.size > 0 || storedPlacementOf(federated, this.#path()).leaving.size > 0) return true
     const scheduled = federatedStatusOf(federated).conditions?.find(({ type }) => type === "Scheduled")
     if (scheduled !== undefined && (scheduled.status !== "True" || scheduled.reason !== "Scheduled")) return true
     // What is driven out of a cluster or tolerates it for a time is looked at each time that anything brings it here.
@@ -345,4 +357,4 @@ export const isSameFederated = (a: KubeObject, b: KubeObject): boolean =>
   sameJson(a.spec, b.spec) &&
   sameJson(a.metadata.labels, b.metadata.labels) &&
   sameJson(remembered(a), remembered(b)) &&
-  sameJson(a.metadata.finalizers as Json, b.metadata.finalizers as Json)
+  sameJson(a.metadata.finalizers, b.metadata.finalizers)

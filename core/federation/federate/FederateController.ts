@@ -3,6 +3,7 @@
 // Owns writes to federated objects' specs and to the two marks on sources (finalizer and feedback); refuses to touch members. A
 // federated object is deleted only when the host itself says that the source is gone.
 import { Effect } from "effect"
+import { numberOf } from "#apiserver"
 import {
   type ApiFailure,
   type Cancel,
@@ -26,16 +27,18 @@ import {
   SYSTEM_NAMESPACE
 } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { storedPlacementOf } from "../scheduling/StoredPlacement.ts"
 import type { Members } from "../clusters/Members.ts"
 import { find, finalizersWith, MANAGER, patchRead, unlessAbsent } from "../HostCalls.ts"
-import { type Composed, composeFederated, isSameFederated } from "./Composition.ts"
+import { type Composed, composeFederated, isSameFederated, replicasPath } from "./Composition.ts"
 import type { Decisions } from "./Decisions.ts"
 import type { FederatedTypes } from "./FederatedTypes.ts"
 import type { Notes } from "./Notes.ts"
 import { isOwnNamespace } from "./NamespacePropagation.ts"
 import { federatedKey, federatedTarget, sourceKey, splitSourceKey, templateKey } from "./ObjectNames.ts"
-import { placementIn, schedulingText } from "./PlacementRecord.ts"
+import { schedulingText } from "./PlacementRecord.ts"
 import type { Policies } from "./Policies.ts"
+import { jsonAt } from "./Template.ts"
 import type { TypeTable } from "./TypeRules.ts"
 
 export interface FederateOptions {
@@ -211,7 +214,7 @@ class FederateLoop {
         policies,
         fleet: members.fleet,
         nowMs: clockwork.now(),
-        isReplaced: (object, staying) => this.#isReplaced(type, object, staying)
+        ready: (object) => this.#ready(type, object)
       })
       const written = yield* this.#write(key, federated, composed.federated)
       this.#note(key, composed)
@@ -226,20 +229,25 @@ class FederateLoop {
     }).pipe(Effect.onError(() => Effect.sync(() => notes.forget(key))))
   }
 
-  /** Whether all copies in these clusters are up to date and well. */
-  #isReplaced({ type }: TypeConfig, federated: KubeObject, staying: ReadonlyArray<string>): boolean {
+  /** Ready replicas of copies that are known to be as they are to be; of clusters that are being left as they are. */
+  #ready({ paths, type }: TypeConfig, federated: KubeObject): ReadonlyMap<string, number> {
     const { members, rules } = this.#options
     const { clusters, syncedGeneration } = federatedStatusOf(federated)
-    if (syncedGeneration !== federated.metadata.generation) return false
-    const done = new Set(clusters?.filter(({ status }) => status === "OK").map(({ cluster }) => cluster))
-    const { health } = rules.of(type.group, type.kind)
-    return staying.every((name) => {
-      const copy = members.object(name, type, templateKey(federated))
-      if (!done.has(name) || copy === undefined || !members.isCurrent(name, type)) return false
+    const { health, replicas } = rules.of(type.group, type.kind)
+    const path = paths.readyReplicasStatus === "" ? replicas?.ready : paths.readyReplicasStatus.split(".")
+    const ready = new Map<string, number>()
+    for (const { cluster, status } of clusters ?? []) {
+      const copy = members.object(cluster, type, templateKey(federated))
+      if (copy === undefined || !members.isCurrent(cluster, type)) continue
+      const isDone = status === "OK" && syncedGeneration === federated.metadata.generation
       // SAFETY: objects are JSON values.
-      const { state } = health(copy as unknown as JsonObject)
-      return state === "Healthy" || state === "Unknown"
-    })
+      const object = copy as unknown as JsonObject
+      const { state } = health(object)
+      const isWell = state === "Healthy" || state === "Unknown"
+      const count = path === undefined ? (isWell ? 1 : 0) : numberOf(jsonAt(object, path))
+      ready.set(cluster, isDone || isLeft(federated, cluster) ? count : 0)
+    }
+    return ready
   }
 
   #write(key: string, before: KubeObject | undefined, after: KubeObject): Effect.Effect<KubeObject, ApiFailure> {
@@ -265,7 +273,8 @@ class FederateLoop {
   /** What users see of it on the source: where it went; and it stays until its copies are gone. */
   #mark(type: TypeConfig, source: KubeObject, federated: KubeObject): Effect.Effect<void, ApiFailure> {
     const clusters = placedClusters(federatedSpecOf(federated))
-    const text = schedulingText(source, federated.metadata.generation ?? 1, clusters, placementIn(federated))
+    const path = replicasPath(type, this.#options.rules.of(type.type.group, type.type.kind))
+    const text = schedulingText(source, federated.metadata.generation ?? 1, clusters, storedPlacementOf(federated, path?.join(".") ?? ""))
     const finalizers = clusters.length === 0 ? undefined : finalizersWith(source, [federationFinalizers.federate])
     const told = source.metadata.annotations?.[federationAnnotations.scheduling]
     const isNews = told !== text && !(told === undefined && clusters.length === 0)
@@ -277,6 +286,9 @@ class FederateLoop {
     return Effect.asVoid(unlessAbsent(patchRead(this.#options.host, targetOf(type, source), source, { metadata })))
   }
 }
+
+const isLeft = (federated: KubeObject, cluster: string): boolean =>
+  storedPlacementOf(federated, "").leaving.has(cluster)
 
 const targetOf = ({ type }: TypeConfig, { metadata }: KubeObject) => ({
   resource: type,
@@ -353,6 +365,7 @@ const isSameFleet = (a: Members["fleet"], b: Members["fleet"]): boolean =>
   a.size === b.size &&
   a.clusters.every((before, at) => {
     const after = b.clusters[at]
+    if (before === after) return true
     return (
       after !== undefined &&
       before.name === after.name &&

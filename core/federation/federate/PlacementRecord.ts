@@ -1,18 +1,10 @@
-// A placement as a federated object keeps it: clusters under the scheduler's name, replicas as one patch for each, and which of them are
-// being left.
-// Owns both directions, which are each other's inverse; refuses to decide a placement.
-import { fieldsOf, numberOf, textOf } from "#apiserver"
-import type { Json, KubeObject } from "#kube"
-import {
-  type ControllerOverrides,
-  type ControllerPlacement,
-  federatedSpecOf,
-  type FederatedObjectSpec,
-  placementBy
-} from "../api/FederatedObject.ts"
-import { federationAnnotations, federationControllers } from "../api/FederationNames.ts"
-import type { Leaving, Placement } from "../scheduling/Outcome.ts"
-import { annotationJson } from "../scheduling/SchedulingUnit.ts"
+// What one controller says in a federated object's spec, put in the place of what it said before; and what the source is told of it.
+// Owns these replacements; refuses the form of a placement, which scheduling has.
+import type { KubeObject } from "#kube"
+import type { ControllerOverrides, ControllerPlacement, FederatedObjectSpec } from "../api/FederatedObject.ts"
+import { federationControllers } from "../api/FederationNames.ts"
+import type { Placement } from "../scheduling/Outcome.ts"
+import type { StoredPlacement } from "../scheduling/StoredPlacement.ts"
 
 const { scheduler } = federationControllers
 
@@ -46,62 +38,20 @@ export const placedBy = (
   return placements.length === 0 ? rest : { ...rest, placements }
 }
 
-const leavingIn = (object: KubeObject): ReadonlyMap<string, Leaving> => {
-  const found = annotationJson(object.metadata.annotations ?? {}, federationAnnotations.leavingClusters)
-  const fields = fieldsOf(found)
-  return new Map(
-    Object.keys(fields).map((cluster): readonly [string, Leaving] => {
-      const { reason, sinceMs, untilMs } = fieldsOf(fields[cluster])
-      return [cluster, { reason: textOf(reason), sinceMs: numberOf(sinceMs), untilMs: numberOf(untilMs) }]
-    })
-  )
-}
-
-/** Where the scheduler put the object last. */
-export const placementIn = (object: KubeObject): Placement => {
-  const spec = federatedSpecOf(object)
-  const replicas = new Map(
-    spec.overrides
-      ?.find(({ controller }) => controller === scheduler)
-      ?.clusters.map(({ cluster, patches }) => [cluster, patches?.[0]?.value] as const)
-  )
-  const count = (cluster: string): number | undefined => {
-    const value: Json | undefined = replicas.get(cluster)
-    return typeof value === "number" ? value : undefined
-  }
-  return {
-    clusters: new Map(placementBy(spec, scheduler).map((cluster) => [cluster, count(cluster)])),
-    leaving: leavingIn(object)
-  }
-}
-
 /** The spec with a placement of the scheduler's. */
 export const withSchedulerPlacement = (
   spec: FederatedObjectSpec,
-  placement: Placement,
-  replicasPath: ReadonlyArray<string> | undefined
-): FederatedObjectSpec => {
-  const clusters = [...placement.clusters]
-  const path = replicasPath === undefined ? undefined : pointer(replicasPath)
-  const patches = clusters.flatMap(([cluster, replicas]) =>
-    replicas === undefined || path === undefined
-      ? []
-      : [{ cluster, patches: [{ op: "replace" as const, path, value: replicas }] }]
-  )
-  return withOverrides(
+  { overrides, placement }: StoredPlacement
+): FederatedObjectSpec =>
+  withOverrides(
     placedBy(
       spec,
       scheduler,
-      clusters.map(([cluster]) => cluster)
+      placement.placement.map(({ cluster }) => cluster)
     ),
     scheduler,
-    patches
+    overrides?.clusters ?? []
   )
-}
-
-/** The annotation that says which clusters are being left; undefined: none is. */
-export const leavingText = ({ leaving }: Placement): string | undefined =>
-  leaving.size === 0 ? undefined : JSON.stringify(Object.fromEntries(leaving))
 
 /** KubeAdmiral's annotation on the source: where it went. */
 export const schedulingText = (

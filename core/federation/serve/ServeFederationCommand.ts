@@ -23,8 +23,16 @@ const flags = {
   hostKubeconfig: text("host-kubeconfig", "Work on this API server instead of one of our own"),
   hostContext: text("host-context", "Context in that kubeconfig; by default its current one"),
   probeEvery: time("cluster-health-check-period", "Between two looks at a member", usualClusterTimes.probeMs),
-  lostAfter: time("cluster-lost-after", "How long a member is ill before it counts as lost", usualClusterTimes.lostMs),
-  backAfter: time("cluster-back-after", "How long it is well before it counts as back", usualClusterTimes.backMs),
+  lostAfter: time(
+    "cluster-lost-after",
+    "How long a member is ill before it counts as lost",
+    usualClusterTimes.health.downAfterMs
+  ),
+  backAfter: time(
+    "cluster-back-after",
+    "How long it is well before it counts as back",
+    usualClusterTimes.health.upAfterMs
+  ),
   deletionWait: time(
     "deletion-wait",
     "How long a deletion waits for a lost member before it is written down for later",
@@ -72,8 +80,11 @@ const run = (controllers: HostControllers) =>
     const times = {
       ...usualClusterTimes,
       probeMs: yield* timeOf("cluster-health-check-period", given.probeEvery),
-      lostMs: yield* timeOf("cluster-lost-after", given.lostAfter),
-      backMs: yield* timeOf("cluster-back-after", given.backAfter)
+      health: {
+        ...usualClusterTimes.health,
+        downAfterMs: yield* timeOf("cluster-lost-after", given.lostAfter),
+        upAfterMs: yield* timeOf("cluster-back-after", given.backAfter)
+      }
     }
     const deletionWaitMs = yield* timeOf("deletion-wait", given.deletionWait)
     const shard = yield* shardOf(given.shard)

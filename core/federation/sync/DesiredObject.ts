@@ -80,7 +80,7 @@ export const desiredFor = (federated: KubeObject, type: TypeConfig, cluster: str
   if (forbidden !== undefined) return { problem: `${forbidden.path} must not be overridden` }
   let object: Json | ApiFailure = template
   if (patches.length > 0) {
-    const operations = patches.map((patch) => ({ ...patch, op: (patch.op as string | undefined) ?? "replace" }))
+    const operations = patches.map((patch) => Object.assign({ op: "replace" }, patch))
     object = applyJsonPatch(template, operations as unknown as Json)
     if (object instanceof ApiFailure) return { problem: object.message }
   }

@@ -90,7 +90,11 @@ export class Reports {
     const clusters: Array<ClusterPropagation> = []
     let done = true
     for (const cluster of visitedClusters(federated)) {
-      const entry = this.get(key, cluster)?.entry ?? known.get(cluster)
+      const report = this.get(key, cluster)
+      // That it was gone before it was placed there again says nothing.
+      const isOld =
+        report?.entry === "gone" && placed.has(cluster) && report.generation !== federated.metadata.generation
+      const entry = (isOld ? undefined : report?.entry) ?? known.get(cluster)
       if (!this.isDone(key, cluster, federated)) done = false
       if (entry === "gone") continue
       if (entry !== undefined) clusters.push(entry)

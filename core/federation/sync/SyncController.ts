@@ -19,7 +19,8 @@ import {
   parseApiVersion,
   parseRfc3339,
   type QueueController,
-  type Reconciled
+  type Reconciled,
+  sameJson
 } from "#kube"
 import { textOf } from "#apiserver"
 import { federatedSpecOf, federatedStatusOf } from "../api/FederatedObject.ts"
@@ -184,7 +185,7 @@ export class SyncController {
     const same =
       before.metadata.generation === after.metadata.generation &&
       before.metadata.deletionTimestamp === after.metadata.deletionTimestamp &&
-      before.metadata.annotations === after.metadata.annotations
+      sameJson(before.metadata.annotations, after.metadata.annotations)
     if (!same) this.#dispatch(after, false)
   }
 
@@ -294,10 +295,10 @@ export class SyncController {
       if (federated === undefined) return Effect.void
       if (federated.metadata.deletionTimestamp !== undefined) return this.#finish(key, federated)
       const status = this.reports.status(key, federated, this.#options.notes, this.#options.clockwork)
+      const recorded = this.#needsRecord(federated)
       if (sameStatus(federatedStatusOf(federated), status)) return Effect.void
       const target = { ...federatedTarget(key), subresource: "status" }
       const object = { ...federated, status: status as unknown as Json }
-      const recorded = this.#needsRecord(federated)
       return unlessAbsent(this.#options.host.update(target, object, MANAGER)).pipe(
         Effect.map((written) => {
           if (recorded && written !== undefined) this.#dispatch(written, false)

@@ -92,7 +92,11 @@ const start = (): Federation => {
     host: client,
     connect: (cluster) => clusters.get(cluster.metadata.name ?? "")!.connection(),
     transport: () => (_url, _body, _ms, done) => done(new Error("none")),
-    times: { ...usualClusterTimes, probeMs: 2000, lostMs: 4000, backMs: 2000 },
+    times: {
+      ...usualClusterTimes,
+      probeMs: 2000,
+      health: { ...usualClusterTimes.health, downAfterMs: 4000, upAfterMs: 2000 }
+    },
     ...(process.env["FEDERATION_LOUD"] === undefined
       ? {}
       : {

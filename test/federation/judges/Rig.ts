@@ -133,7 +133,7 @@ class Building {
       const stopKubelet = startKubelet(client, names)
       this.stops.push(async () => stopKubelet())
     }
-    const signal = (which: NodeJS.Signals) => () => void server.signal(which)
+    const signal = (which: NodeJS.Signals) => (): void => server.signal(which)
     return {
       name,
       server,

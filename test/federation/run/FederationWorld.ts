@@ -14,6 +14,7 @@ import {
   type ServedType,
   SYSTEM_NAMESPACE
 } from "#federation"
+import { CountedMember } from "#sim"
 import { makeMemoryStorage } from "./MemoryStorage.ts"
 import { VirtualClock } from "../../kube/VirtualClock.ts"
 
@@ -98,26 +99,22 @@ export class Server {
       subresource: target.subresource ?? ""
     })
     return {
-      get: (target, options, done) => ask(undefined, (end) => client.get(target, options, end as never), done as never),
+      get: (target, options, done) => ask(undefined, (end) => client.get(target, options, end as never), done),
       list: (collection, options, done) =>
-        ask(undefined, (end) => client.list(collection, options, end as never), done as never),
+        ask(undefined, (end) => client.list(collection, options, end as never), done),
       create: (target, object, options, done) =>
-        ask(
-          written("create", target, object),
-          (end) => client.create(target, object, options, end as never),
-          done as never
-        ),
+        ask(written("create", target, object), (end) => client.create(target, object, options, end as never), done),
       update: (target, object, options, done) =>
-        ask(written("update", target), (end) => client.update(target, object, options, end as never), done as never),
+        ask(written("update", target), (end) => client.update(target, object, options, end as never), done),
       patch: (target, patch, options, done) =>
-        ask(written("patch", target), (end) => client.patch(target, patch, options, end as never), done as never),
+        ask(written("patch", target), (end) => client.patch(target, patch, options, end as never), done),
       delete: (target, options, done) =>
-        ask(written("delete", target), (end) => client.delete(target, options, end as never), done as never),
+        ask(written("delete", target), (end) => client.delete(target, options, end as never), done),
       deleteCollection: (collection, options, selection, done) =>
         ask(
           written("delete", collection),
           (end) => client.deleteCollection(collection, options, selection, end as never),
-          done as never
+          done
         ),
       watch: (collection, options, listener) => {
         if (!this.ways.up) {
@@ -168,6 +165,8 @@ export class FederationWorld {
   readonly clock: VirtualClock
   readonly host: Server
   readonly members = new Map<string, Server>()
+  /** Members whose nodes and pods are counts, and whose Deployments become ready. */
+  readonly counted = new Map<string, CountedMember>()
   /** What failed in controllers, for those who look for a reason. */
   readonly failures: Array<string> = []
   readonly unclaimed: Array<string> = []
@@ -201,11 +200,10 @@ export class FederationWorld {
   }
 
   #ask<A>(call: (done: (answer: A | ApiFailure) => void) => void): A | ApiFailure {
-    let answer: A | ApiFailure | undefined
-    call((value) => {
-      answer = value
-    })
-    for (let turns = 0; answer === undefined && turns < 1000; turns++) this.run(1)
+    const answers: Array<A | ApiFailure> = []
+    call((answer) => answers.push(answer))
+    for (let turns = 0; answers.length === 0 && turns < 1000; turns++) this.run(1)
+    const [answer] = answers
     if (answer === undefined) throw new Error("a server of the world does not answer")
     return answer
   }
@@ -224,7 +222,7 @@ export class FederationWorld {
 
   list(server: Server, resource: GroupVersionResource): ReadonlyArray<KubeObject> {
     const found = this.#ask<{ readonly items: ReadonlyArray<KubeObject> }>((done) =>
-      server.client.list({ resource, namespace: "" }, {}, done as never)
+      server.client.list({ resource, namespace: "" }, {}, done)
     )
     if (found instanceof ApiFailure) throw found
     return found.items
@@ -252,8 +250,20 @@ export class FederationWorld {
   join(name: string, labels: Readonly<Record<string, string>> = {}): Server {
     const member = new Server(this.clock, false)
     this.members.set(name, member)
-    for (const namespace of ["default"])
-      this.make(member, namespaces, "", { kind: "Namespace", apiVersion: "v1", metadata: { name: namespace } })
+    this.make(member, namespaces, "", { kind: "Namespace", apiVersion: "v1", metadata: { name: "default" } })
+    this.#register(name, labels)
+    return member
+  }
+
+  /** A member that is counted only. */
+  joinCounted(name: string, nodes: number): CountedMember {
+    const member = new CountedMember({ clockwork: this.clock, types: served, nodes, pods: 0, latencyMs: 5 })
+    this.counted.set(name, member)
+    this.#register(name, {})
+    return member
+  }
+
+  #register(name: string, labels: Readonly<Record<string, string>>): void {
     this.make(this.host, gvr("", "v1", "secrets"), SYSTEM_NAMESPACE, {
       apiVersion: "v1",
       kind: "Secret",
@@ -265,7 +275,6 @@ export class FederationWorld {
       metadata: { name, labels },
       spec: { apiEndpoint: `https://${name}`, secretRef: { name } }
     })
-    return member
   }
 
   /** Starts the federation's process, or another one after the last has died. */
@@ -295,6 +304,8 @@ export class FederationWorld {
   }
 
   #connection(name: string, isAlive: () => boolean): MemberConnection {
+    const counted = this.counted.get(name)
+    if (counted !== undefined) return counted.connection()
     const server = this.members.get(name)
     if (server === undefined) throw new Error(`no member ${name}`)
     const client = server.way(isAlive)

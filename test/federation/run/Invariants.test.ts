@@ -291,9 +291,7 @@ describe("a federation", () => {
             world.run(400_000)
             for (const one of ["a", "b"])
               assert.isTrue(managedIn(world, play.server(one)).has("web"), `${one} was emptied`)
-            const [record] = world
-              .list(world.host, federationResources.objects)
-              .filter((object) => isFor(object, "web"))
+            const record = world.list(world.host, federationResources.objects).find((object) => isFor(object, "web"))!
             assert.deepStrictEqual(placedClusters(federatedSpecOf(record)), ["a", "b"], objectKey(record))
             world.crash()
           }

@@ -1,22 +1,17 @@
-// The parts of the pipeline one by one: who acts when, which shard has what, when a member is left alone, what probes come to.
+// The parts of the pipeline one by one: who acts when, which shard has what, when a member is left alone.
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import {
   afterActing,
-  afterProbe,
   Circuit,
   federatedName,
   HashRing,
-  healthTaints,
-  type HealthView,
   mayAct,
-  mayDriveOut,
   MemberClient,
   type Pending,
   pendingOf,
   pendingText,
   takeTurns,
-  unknownHealth,
   usualBounds,
   usualCircuit
 } from "#federation"
@@ -154,59 +149,5 @@ describe("a member's client", () => {
     assert.isTrue(circuit.enter())
     circuit.succeeded()
     assert.isFalse(circuit.isOpen)
-  })
-})
-
-describe("a member's health", () => {
-  const delays = { lostMs: 30_000, backMs: 20_000 }
-
-  it("turns only when what speaks against it lasts, and a flapping member never turns", () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.constantFrom("ready" as const, "not-ready" as const, "offline" as const), {
-          minLength: 2,
-          maxLength: 40
-        }),
-        (probes) => {
-          let view: HealthView = unknownHealth
-          let against = 0
-          probes.forEach((probe, at) => {
-            const before = view.thought
-            view = afterProbe(view, probe, at * 10_000, delays)
-            if (before === undefined) return
-            const speaksAgainst = (probe === "ready") !== (before === "ready")
-            against = speaksAgainst ? against + 1 : 0
-            const turned = (view.thought === "ready") !== (before === "ready")
-            const needed = probe === "ready" ? 3 : 4
-            assert.strictEqual(turned, speaksAgainst && against >= needed, `probe ${at}: ${probe} after ${before}`)
-            if (turned) against = 0
-          })
-        }
-      )
-    )
-  })
-
-  it("taints what is lost, keeps the time of the taint and the taints of users", () => {
-    const theirs = [{ key: "maintenance", effect: "NoSchedule" }]
-    const first = healthTaints(theirs, "offline", true, 1_800_000_000_000)
-    assert.deepStrictEqual(
-      first?.map(({ effect }) => effect),
-      ["NoSchedule", "NoSchedule", "NoExecute"]
-    )
-    const later = healthTaints(first, "not-ready", true, 1_800_000_500_000)
-    assert.strictEqual(later?.[2]["timeAdded"], first[2]["timeAdded"])
-    assert.isUndefined(healthTaints(later, "not-ready", true, 1_800_000_900_000))
-    assert.deepStrictEqual(healthTaints(later, "ready", true, 1_800_000_900_000), theirs)
-    assert.deepStrictEqual(
-      healthTaints(first, "offline", false, 0)?.map(({ effect }) => effect),
-      ["NoSchedule", "NoSchedule"]
-    )
-  })
-
-  it("drives nothing out when too many are lost at once", () => {
-    assert.isTrue(mayDriveOut(1, 3))
-    assert.isTrue(mayDriveOut(10, 100))
-    assert.isFalse(mayDriveOut(60, 100))
-    assert.isFalse(mayDriveOut(1, 1))
   })
 })
