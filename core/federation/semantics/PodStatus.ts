@@ -2,9 +2,8 @@
 // Owns which phase stands for all, and container statuses told apart by cluster; one member's status is taken as it is.
 import { itemsOf, textOf } from "#apiserver"
 import type { JsonObject } from "#kube"
-import { mergedConditions } from "./Conditions.ts"
-import { agreed, given, known, listed, statusOf, time } from "./MemberStatus.ts"
-import { mergedText } from "./Conditions.ts"
+import { mergedConditions, mergedText } from "./Conditions.ts"
+import { agreed, given, known, listed, observedGeneration, statusOf, time } from "./MemberStatus.ts"
 import type { Aggregate, MemberState } from "./TypeSemantics.ts"
 
 /** The phase of which one member suffices comes first. */
@@ -41,16 +40,15 @@ export const aggregatePod: Aggregate = (input) => {
   const members = known(input.members)
   const [only] = members
   if (only === undefined) return undefined
-  const generation = input.source.metadata.generation
+  const seen = members.some((member) => statusOf(member)["observedGeneration"] !== undefined)
+  const observed = seen ? observedGeneration(input) : {}
   if (members.length === 1) {
-    const status = statusOf(only)
-    const { observedGeneration: _members, ...rest } = status
-    return generation === undefined || status["observedGeneration"] === undefined
-      ? rest
-      : { ...rest, observedGeneration: generation }
+    const { observedGeneration: _members, ...status } = statusOf(only)
+    return { ...observed, ...status }
   }
   const reason = said(members, "reason")
   return {
+    ...observed,
     ...given("phase", firstPhase(members, PHASES)),
     ...listed("conditions", mergedConditions({ ...input, members })),
     ...given("message", said(members, "message")),

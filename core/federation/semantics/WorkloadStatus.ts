@@ -1,6 +1,6 @@
 // The status of a workload over several clusters: Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController.
 // Owns sums and the conditions that kubectl waits for; refuses to invent counts: what a lost member last said is kept.
-import { fieldsOf, type Fields, itemsOf, numberIn, numberOf, textOf } from "#apiserver"
+import { fieldsOf, type Fields, numberIn, numberOf, textOf } from "#apiserver"
 import type { JsonObject } from "#kube"
 import { mergedCondition, mergedConditions, membersWith, transitionTime } from "./Conditions.ts"
 import { agreed, known, listed, observedGeneration, specOf, statusOf, summed } from "./MemberStatus.ts"
@@ -84,13 +84,12 @@ const available = (input: AggregationInput, members: ReadonlyArray<MemberState>)
 }
 
 /** Progress of all: complete when all are, failed when one is, else that of those still under way. */
-const progressing = (input: AggregationInput, members: ReadonlyArray<MemberState>): ReadonlyArray<JsonObject> => {
+const progressing = (input: AggregationInput, members: ReadonlyArray<MemberState>): JsonObject => {
   const found = membersWith(members, "Progressing")
-  if (found.length === 0) return []
   const failed = found.filter(({ condition }) => condition["status"] === "False")
   const underWay = found.filter(({ condition }) => condition["reason"] !== "NewReplicaSetAvailable")
   const deciders = failed.length > 0 ? failed : underWay.length > 0 ? underWay : found
-  return [mergedCondition(input, "Progressing", deciders)]
+  return mergedCondition(input, "Progressing", deciders)
 }
 
 const DEPLOYMENT_COUNTS = [
@@ -106,24 +105,16 @@ const DEPLOYMENT_COUNTS = [
 export const aggregateDeployment: Aggregate = (input) => {
   const members = known(input.members)
   if (members.length === 0) return undefined
-  const others = members.map((member) => withoutConditions(member, ["Available", "Progressing"]))
-  const reported = members.some((member) => itemsOf(statusOf(member)["conditions"]).length > 0)
+  const conditions = mergedConditions({ ...input, members }).map((condition) => {
+    if (condition["type"] === "Available") return available(input, members)
+    return condition["type"] === "Progressing" ? progressing(input, members) : condition
+  })
   return {
     ...observedGeneration(input),
     ...summed(members, DEPLOYMENT_COUNTS),
     ...agreed(members, "collisionCount"),
-    ...listed("conditions", [
-      ...(reported ? [available(input, members)] : []),
-      ...progressing(input, members),
-      ...mergedConditions({ ...input, members: others })
-    ])
+    ...listed("conditions", conditions)
   }
-}
-
-const withoutConditions = (member: MemberState, types: ReadonlyArray<string>): MemberState => {
-  const status = statusOf(member)
-  const conditions = itemsOf(status["conditions"]).filter((found) => !types.includes(textOf(found["type"])))
-  return { ...member, object: { ...member.object, status: { ...status, conditions } } }
 }
 
 // --- StatefulSet ---
