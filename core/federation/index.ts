@@ -67,6 +67,11 @@ export {
 } from "./scheduling/SchedulingUnit.ts"
 export { type AutoscalerOptions, isCentralized, makeAutoscalerController } from "./autoscaling/AutoscalerController.ts"
 export { decideAutoscaler, type WorkloadPolicy } from "./autoscaling/AutoscalerMode.ts"
+export {
+  type CentralizedAutoscaling,
+  type CentralizedAutoscalingOptions,
+  startCentralizedAutoscaling
+} from "./autoscaling/CentralizedAutoscaling.ts"
 export { fleetClient, type FleetClientOptions, scaledNamespaces } from "./autoscaling/FleetClient.ts"
 export { FleetPods } from "./autoscaling/FleetPods.ts"
 export {

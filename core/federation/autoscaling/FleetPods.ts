@@ -61,6 +61,8 @@ export class FleetPods {
     { readonly cancel: Cancel; readonly informer: Informer; readonly client: Client }
   >()
   readonly #watchers = new Set<Watcher>()
+  /** What was asked for last, whether it could be reached or not. */
+  #wanted: ReadonlySet<string> = new Set()
   #events: Array<Change> = []
   #version = 1
 
@@ -71,6 +73,7 @@ export class FleetPods {
   /** Follows pods of these namespaces in these clusters, and no others. A cluster that cannot be reached yet is tried at the next call. */
   follow(clusters: ReadonlyArray<string>, namespaces: ReadonlyArray<string>): void {
     const wanted = new Set(clusters.flatMap((cluster) => namespaces.map((namespace) => `${cluster}/${namespace}`)))
+    this.#wanted = wanted
     for (const [key, { cancel, informer }] of this.#informers) {
       if (wanted.has(key)) continue
       this.#informers.delete(key)
@@ -81,9 +84,10 @@ export class FleetPods {
     for (const cluster of clusters) for (const namespace of namespaces) this.#start(cluster, namespace)
   }
 
-  /** Whether every followed member has been heard of once. */
+  /** Whether every member that is asked for has been heard of once: before that the fleet looks smaller than it is. */
   get isKnown(): boolean {
-    return [...this.#informers.values()].every(({ informer }) => informer.hasSynced)
+    for (const key of this.#wanted) if (this.#informers.get(key)?.informer.hasSynced !== true) return false
+    return true
   }
 
   list(namespace: string, labelSelector: string | undefined): KubeList | SelectorInvalid {

@@ -27,7 +27,7 @@ export const templateOf = (federated: KubeObject): KubeObject => {
     apiVersion: textOf(template["apiVersion"]),
     kind: textOf(template["kind"]),
     metadata: { ...metadata, ...(namespace === undefined ? {} : { namespace }) }
-  } as KubeObject
+  }
 }
 
 /** The name of the source that a federated object stands for. */
@@ -105,10 +105,11 @@ const namesIn = (
   return patched === undefined ? [] : semantics.ofObject(patched).dependencies(patched).map(referenceKey)
 }
 
-/** The template with patches on it; undefined when they do not apply. */
+/** The template with patches on it, which replace unless they say otherwise; undefined when they do not apply. */
 const patchedTemplate = (template: KubeObject, patches: ReadonlyArray<OverridePatch>): KubeObject | undefined => {
   // SAFETY: a template and its patches are JSON.
-  const patched = applyJsonPatch(template as unknown as Json, patches as unknown as Json)
+  const operations = patches.map((patch) => ({ ...patch, op: patch.op ?? "replace" }))
+  const patched = applyJsonPatch(template as unknown as Json, operations)
   return patched instanceof Error ? undefined : (patched as unknown as KubeObject)
 }
 

@@ -1,6 +1,7 @@
 // Moves that a user asks for: at most so many replicas in a cluster, or none at all until a time.
 // Owns reading the annotation, what of it holds now and when that changes by itself; refuses to move anything, which the
 // scheduler does. Both annotations have KubeAdmiral's form.
+import { textOf } from "#apiserver"
 import { isJsonObject, type Json, type JsonObject, parseRfc3339, rfc3339 } from "#kube"
 
 /** A configuration that does not say what it must: the message names the field and the rule. */
@@ -56,7 +57,7 @@ const limits = (value: Json | undefined): Readonly<Record<string, number>> => {
         `replicasMigrations[${at}].limitedCapacity: must be a whole number that is not negative`
       )
     }
-    found[String(item["cluster"])] = limit
+    found[textOf(item["cluster"])] = limit
   }
   return found
 }
@@ -67,7 +68,7 @@ const unavailable = (value: Json | undefined): ReadonlyArray<readonly [cluster: 
     const until = typeof text === "string" ? parseRfc3339(text) : undefined
     if (until === undefined)
       throw new MigrationInvalid(`workloadMigrations[${at}].validUntil: must be an RFC 3339 time`)
-    return [String(item["cluster"]), until] as const
+    return [textOf(item["cluster"]), until] as const
   })
 
 const parsed = (text: string): JsonObject => {

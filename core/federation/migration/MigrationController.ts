@@ -11,7 +11,6 @@ import {
   type Controller,
   effectClient,
   type Informer,
-  type JsonObject,
   type KubeObject,
   makeController,
   objectKey,
@@ -25,6 +24,7 @@ import { federationAnnotations, federationResources } from "../api/FederationNam
 import type { TypeConfig } from "../api/TypeConfig.ts"
 import { fieldPath, valueAt } from "../semantics/FieldPaths.ts"
 import type { MemberReads } from "../status/MemberReads.ts"
+import { concernedClusters, PLACED_INDEX } from "../status/StatusController.ts"
 import {
   autoMigrationText,
   type CapacityEstimate,
@@ -60,6 +60,8 @@ export interface MigrationOptions {
 export interface MigrationController extends Controller {
   /** A member's copy changed. */
   readonly memberChanged: (federatedKey: string) => void
+  /** A member was lost or is heard of again: all objects in it are looked at. */
+  readonly clusterChanged: (cluster: string) => void
 }
 
 const COOL_DOWN_MS = 600_000
@@ -199,7 +201,8 @@ class MigrationLoop {
       if (remembered !== undefined) {
         kept.set(cluster, remembered)
         estimatedCapacity.set(cluster, remembered.capacity)
-        againInMs = Math.min(againInMs, Math.max(1, remembered.seenMs + coolDownMs - nowMs))
+        // Of a lost cluster nothing new can be said before it is heard of again, which is told.
+        if (found !== undefined) againInMs = Math.min(againInMs, remembered.seenMs + coolDownMs - nowMs)
       }
       const scheduled = found?.scheduledReplicas ?? before.scheduledReplicas?.[cluster]
       if (scheduled !== undefined) scheduledReplicas.set(cluster, scheduled)
@@ -235,7 +238,7 @@ const workloadOf = (copy: KubeObject, { paths }: TypeConfig): ClusterWorkload =>
 })
 
 const sourceKeyOf = (federated: KubeObject): string => {
-  const metadata = fieldsOf((federatedSpecOf(federated).template as JsonObject)["metadata"])
+  const metadata = fieldsOf(federatedSpecOf(federated).template["metadata"])
   const { namespace } = federated.metadata
   return namespace === undefined || namespace === ""
     ? textOf(metadata["name"])
@@ -255,5 +258,14 @@ export const makeMigrationController = (options: MigrationOptions): MigrationCon
     reconcile: loop.reconcile
   })
   const lookAfterMs = options.lookAfterMs ?? LOOK_AFTER_MS
-  return { ...controller, memberChanged: (key) => controller.enqueueAfter(key, lookAfterMs) }
+  for (const { store } of options.objects) store.addIndex(PLACED_INDEX, concernedClusters)
+  return {
+    ...controller,
+    memberChanged: (key) => controller.enqueueAfter(key, lookAfterMs),
+    clusterChanged: (cluster) => {
+      for (const { store } of options.objects) {
+        for (const federated of store.byIndex(PLACED_INDEX, cluster)) controller.enqueue(objectKey(federated))
+      }
+    }
+  }
 }

@@ -7,7 +7,7 @@ import { conditionsOf, mergedCondition, mergedText, membersWith } from "./Condit
 import { agreed, given, known, listed, statusOf, summed, time } from "./MemberStatus.ts"
 import type { Aggregate, AggregationInput, MemberState } from "./TypeSemantics.ts"
 
-const TERMINAL = ["SuccessCriteriaMet", "FailureTarget", "Complete", "Failed"]
+const TERMINAL: ReadonlySet<string> = new Set(["SuccessCriteriaMet", "FailureTarget", "Complete", "Failed"])
 
 const isTrue = (member: MemberState, type: string): boolean =>
   conditionsOf(member).some((found) => found["type"] === type && found["status"] === "True")
@@ -15,9 +15,7 @@ const isTrue = (member: MemberState, type: string): boolean =>
 const isFinished = (member: MemberState): boolean => isTrue(member, "Complete") || isTrue(member, "Failed")
 
 const ended = (source: Fields): ReadonlyArray<Fields> =>
-  itemsOf(source["conditions"]).filter(
-    (found) => TERMINAL.includes(textOf(found["type"])) && found["status"] === "True"
-  )
+  itemsOf(source["conditions"]).filter((found) => TERMINAL.has(textOf(found["type"])) && found["status"] === "True")
 
 /** The end of all, once every member has ended: complete when all are, failed when one is. */
 const endConditions = (input: AggregationInput, members: ReadonlyArray<MemberState>): ReadonlyArray<JsonObject> => {
@@ -58,7 +56,7 @@ const suspended = (input: AggregationInput, members: ReadonlyArray<MemberState>)
 const others = (input: AggregationInput, members: ReadonlyArray<MemberState>): ReadonlyArray<JsonObject> => {
   const types = new Set(members.flatMap((member) => conditionsOf(member).map((found) => textOf(found["type"]))))
   return [...types]
-    .filter((type) => !TERMINAL.includes(type) && type !== "Suspended")
+    .filter((type) => !TERMINAL.has(type) && type !== "Suspended")
     .map((type) => mergedCondition(input, type, membersWith(members, type)))
 }
 

@@ -75,7 +75,7 @@ export const observedGeneration = (input: AggregationInput): JsonObject => {
 }
 
 /** A field, or none where there is nothing to say. */
-export const given = <A extends string | number>(name: string, value: A | undefined): JsonObject =>
+export const given = (name: string, value: string | number | undefined): JsonObject =>
   value === undefined ? {} : { [name]: value }
 
 /** A list, or no field where it is empty. */

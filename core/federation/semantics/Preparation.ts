@@ -82,13 +82,11 @@ const withoutTokenMounts = (spec: Fields): Fields => {
   for (const list of ["initContainers", "containers"]) {
     const containers = itemsOf(spec[list])
     if (!containers.some((one) => itemsOf(one["volumeMounts"]).some((mount) => isTokenVolume(mount["name"])))) continue
-    made = {
-      ...made,
-      [list]: containers.map((one) => ({
-        ...one,
-        volumeMounts: itemsOf(one["volumeMounts"]).filter((mount) => !isTokenVolume(mount["name"]))
-      }))
-    }
+    const left = containers.map((one) => ({
+      ...one,
+      volumeMounts: itemsOf(one["volumeMounts"]).filter((mount) => !isTokenVolume(mount["name"]))
+    }))
+    made = withValueAt(made, [list], left)
   }
   const volumes = itemsOf(spec["volumes"])
   const left = volumes.filter((volume) => !isTokenVolume(volume["name"]))

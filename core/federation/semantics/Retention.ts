@@ -1,6 +1,6 @@
 // What a member has decided about an object stays as it is when the object is updated: addresses, bindings, generated selectors.
 // Owns these fields per kind; finalizers and foreign labels are every object's, and the writer's own business.
-import { fieldsIn, fieldsOf, type Fields, itemsOf, textOf } from "#apiserver"
+import { fieldsIn, fieldsOf, type Fields, itemsOf, numberOf, textOf } from "#apiserver"
 import { isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
 import { valueAt, withValueAt } from "./FieldPaths.ts"
 import type { FieldPath } from "./TypeSemantics.ts"
@@ -42,7 +42,7 @@ export const both =
 // --- Service ---
 
 const portKey = (port: Fields): string =>
-  `${textOf(port["name"])}/${textOf(port["protocol"]) || "TCP"}/${String(port["port"])}`
+  `${textOf(port["name"])}/${textOf(port["protocol"]) || "TCP"}/${numberOf(port["port"])}`
 
 /** Cluster addresses and allocated node ports; a port is known by name, protocol and number. */
 export const retainService: Retain = (desired, member) => {

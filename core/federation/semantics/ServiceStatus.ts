@@ -50,7 +50,7 @@ const amounts = (members: ReadonlyArray<MemberState>, name: string, combine: Com
     if (part === undefined) continue
     some = true
     for (const [resource, value] of Object.entries(part)) {
-      const text = String(value)
+      const text = typeof value === "number" ? String(value) : textOf(value)
       const before = found[resource]
       found[resource] = before === undefined ? text : combine(before, text)
     }

@@ -69,7 +69,10 @@ const available = (input: AggregationInput, members: ReadonlyArray<MemberState>)
   const deciders = found.filter(({ condition }) => condition["status"] === status)
   const short = found.filter(({ condition }) => condition["status"] !== "True").map(({ cluster }) => cluster)
   const clusters = short.length === 0 ? "" : ` (not in ${short.slice(0, 10).join(", ")})`
-  const updated = deciders.map(({ condition }) => textOf(condition["lastUpdateTime"])).sort()
+  const updated = deciders
+    .map(({ condition }) => textOf(condition["lastUpdateTime"]))
+    .filter((time) => time !== "")
+    .sort()
   const lastTransitionTime = transitionTime(input, { type: "Available", status }, deciders)
   return {
     type: "Available",

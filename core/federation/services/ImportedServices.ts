@@ -1,6 +1,6 @@
 // Services across clusters as objects: endpoints of exporting clusters, and the Service through which importing ones reach them.
 // Owns what is made of what, KubeAdmiral's names and sig-multicluster's labels; refuses to write anything.
-import { type Fields, fieldsOf, itemsOf, textOf } from "#apiserver"
+import { type Fields, fieldsOf, itemsOf, numberOf, textOf } from "#apiserver"
 import { type Json, type JsonObject, type KubeObject, sameJson } from "#kube"
 import { textHash } from "../planner/StableHash.ts"
 
@@ -101,10 +101,10 @@ export const derivedService = (imported: KubeObject): KubeObject => {
 export const derivedUpdate = (host: KubeObject, wanted: KubeObject): KubeObject => {
   const [before, after] = [fieldsOf(host.spec), fieldsOf(wanted.spec)]
   const known = new Map(
-    itemsOf(before["ports"]).map((one) => [`${textOf(one["protocol"])}/${String(one["port"])}`, one])
+    itemsOf(before["ports"]).map((one) => [`${textOf(one["protocol"])}/${numberOf(one["port"])}`, one])
   )
   const ports = itemsOf(after["ports"]).map((one) => {
-    const there = known.get(`${textOf(one["protocol"]) || "TCP"}/${String(one["port"])}`)
+    const there = known.get(`${textOf(one["protocol"]) || "TCP"}/${numberOf(one["port"])}`)
     return { ...there, ...one }
   })
   const spec = { ...before, ...after, clusterIP: before["clusterIP"], ports }

@@ -197,14 +197,10 @@ class StatusLoop {
     status: JsonObject,
     type: GroupVersionResource
   ): Effect.Effect<void, ApiFailure> {
-    if (sameJson(source.status as Json | undefined, status)) return Effect.void
+    if (sameJson(source.status, status)) return Effect.void
     const written = this.#written.get(key)
     // The server may keep a status differently than it was sent; sending it again would go on for ever.
-    if (
-      written?.wanted !== undefined &&
-      sameJson(written.wanted, status) &&
-      sameJson(written.got, source.status as Json)
-    ) {
+    if (written?.wanted !== undefined && sameJson(written.wanted, status) && sameJson(written.got, source.status)) {
       return Effect.void
     }
     const { name = "", namespace = "" } = source.metadata
