@@ -26,7 +26,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
     { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
   ])
 )
 
@@ -76,13 +77,15 @@ const serving = async (system: string | undefined) => {
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveTracingCommand } = await import("#tracing")
-  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { serveFederationCommand } = await import("#federation")
+  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveTracingCommand,
     serveClusterCommand,
-    serveControllersCommand
+    serveControllersCommand,
+    serveFederationCommand(({ client, running }) => hostControllers(client, running))
   ])
 }
 
@@ -93,6 +96,7 @@ const everything = async () => {
   const { assetsCommand } = await import("#kind")
   const { explainPlacementCommand } = await import("#federation")
   const { explainPodCommand } = await import("#scheduling")
+  const { federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
@@ -112,6 +116,7 @@ const everything = async () => {
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
+    federationCommand,
     gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand

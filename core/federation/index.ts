@@ -65,6 +65,57 @@ export {
   unitKey,
   type UnitParts
 } from "./scheduling/SchedulingUnit.ts"
+export { type AutoscalerOptions, isCentralized, makeAutoscalerController } from "./autoscaling/AutoscalerController.ts"
+export { decideAutoscaler, type WorkloadPolicy } from "./autoscaling/AutoscalerMode.ts"
+export {
+  type CentralizedAutoscaling,
+  type CentralizedAutoscalingOptions,
+  startCentralizedAutoscaling
+} from "./autoscaling/CentralizedAutoscaling.ts"
+export { fleetClient, type FleetClientOptions, scaledNamespaces } from "./autoscaling/FleetClient.ts"
+export { FleetPods } from "./autoscaling/FleetPods.ts"
+export {
+  type FollowerOptions,
+  following,
+  makeFollowerController,
+  withPlacement
+} from "./followers/FollowerController.ts"
+export { FollowGraph, type FollowNode, type Need } from "./followers/FollowGraph.ts"
+export { followNodeOf, sourceNameOf, templateOf } from "./followers/Needs.ts"
+export { estimateCapacity, rememberCapacity as rememberEstimate } from "./migration/AutoMigration.ts"
+export { appliedMigrationText, manualMigration, MigrationInvalid } from "./migration/ManualMigration.ts"
+export {
+  makeMigrationController,
+  type MigrationController,
+  type MigrationOptions
+} from "./migration/MigrationController.ts"
+export { makePolicyCountController, type PolicyCountOptions } from "./policies/PolicyCountController.ts"
+export { ReferenceCounts } from "./policies/ReferenceCounts.ts"
+export { configuredTypes, SemanticsInvalid } from "./semantics/ConfiguredTypes.ts"
+export { fieldPath, valueAt, withValueAt } from "./semantics/FieldPaths.ts"
+export { moduleTypes } from "./semantics/ModuleTypesAdapter.ts"
+export { nativeTypes } from "./semantics/NativeTypes.ts"
+export { nativeSemantics, SemanticsRepeated, SemanticsTable } from "./semantics/SemanticsTable.ts"
+export type {
+  Aggregate,
+  AggregationInput,
+  FieldPath,
+  Health,
+  MemberState,
+  Reference,
+  ReplicaPaths,
+  TypeSemantics
+} from "./semantics/TypeSemantics.ts"
+export { makeServiceControllers, type ServiceControllers, type ServiceOptions } from "./services/ServiceControllers.ts"
+export { aggregatedStatus, STALE } from "./status/Aggregation.ts"
+export { collectAll, collectedPaths, memberStates } from "./status/Collection.ts"
+export type { MemberReads } from "./status/MemberReads.ts"
+export {
+  concernedClusters,
+  makeStatusController,
+  type StatusController,
+  type StatusOptions
+} from "./status/StatusController.ts"
 export { schedule, scheduleSteps } from "./scheduling/Schedule.ts"
 export { type PluginTransport, type Plugins, scheduleAsking } from "./scheduling/PluginCalls.ts"
 export { pluginTransport } from "./scheduling/PluginTransportAdapter.ts"
@@ -79,6 +130,19 @@ export {
   type Triggered,
   type TriggerRequest
 } from "./scheduling/Triggers.ts"
+export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterController.ts"
+export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
+export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
+export type { ConnectMember, MemberConnection, ServedType } from "./clusters/MemberConnection.ts"
+export { connectMember } from "./clusters/MemberConnectionAdapter.ts"
+export { type Federation, type FederationOptions, type FederationStats, makeFederation } from "./Federation.ts"
+export { federatedName } from "./federate/ObjectNames.ts"
+export { afterActing, mayAct, type Pending, pendingOf, pendingText, takeTurns } from "./federate/PendingControllers.ts"
+export { defaultTypeConfigs } from "./serve/DefaultTypes.ts"
+export { federationCommand } from "./serve/JoinCommand.ts"
+export { type HostControllers, serveFederation, type ServeFederationOptions } from "./serve/ServeFederation.ts"
+export { serveFederationCommand } from "./serve/ServeFederationCommand.ts"
+export { HashRing, ownership, type Shard } from "./shards/HashRing.ts"
 export {
   type ClusterHealth,
   defaultHealthOptions,
