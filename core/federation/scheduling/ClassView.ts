@@ -94,7 +94,10 @@ const makeView = (unit: UnitClass, fleet: Fleet, options: ViewOptions): ClassVie
     fresh,
     placed,
     drivenOutAt: driven,
-    frozen: Uint8Array.from(fleet.clusters, (cluster) => (isFrozen({ unit, cluster }) ? 1 : 0)),
+    // Where a profile lets new objects go, more replicas may go as well.
+    frozen: Uint8Array.from(fleet.clusters, (cluster, at) =>
+      fresh[at] !== FITS && isFrozen({ unit, cluster }) ? 1 : 0
+    ),
     totals,
     byPlugin,
     keys,
