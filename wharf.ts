@@ -26,7 +26,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
     { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
   ])
 )
 
@@ -42,7 +43,10 @@ const benchOf = Command.make("bench").pipe(
 
 const explainOf = Command.make("explain").pipe(
   Command.withDescription("Say why one of the systems decides as it does"),
-  Command.withExamples([{ command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }])
+  Command.withExamples([
+    { command: "wharf explain placement deploy/web -n team-a", description: "why a federation placed it so" },
+    { command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }
+  ])
 )
 
 const checkOf = Command.make("check").pipe(
@@ -73,13 +77,15 @@ const serving = async (system: string | undefined) => {
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveTracingCommand } = await import("#tracing")
-  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { serveFederationCommand } = await import("#federation")
+  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveTracingCommand,
     serveClusterCommand,
-    serveControllersCommand
+    serveControllersCommand,
+    serveFederationCommand(({ client, running }) => hostControllers(client, running))
   ])
 }
 
@@ -89,6 +95,7 @@ const everything = async () => {
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
+  const { explainPlacementCommand, federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
@@ -101,13 +108,14 @@ const everything = async () => {
     lintCommand,
     conformanceCommand,
     clusterCommand,
-    Command.withSubcommands(explainOf, [explainPodCommand]),
+    Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
     whyCommand,
     traceCommand,
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
+    federationCommand,
     gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand

@@ -17,6 +17,7 @@ const judged = [
   "test/sim/controllers/Real*.test.ts",
   "test/sim/controllers/Workloads.test.ts",
   "test/apiserver/kubectl/**/*.test.ts",
+  "test/federation/judges/*.test.ts",
   "test/gateway/judges/*.test.ts",
   "test/tenancy/judges/*.test.ts",
   "test/tenancy/serve/*.test.ts",

@@ -44,7 +44,9 @@ export { type IdentityOptions, reviewDefinitions, withTokenRequest } from "./boo
 export { reconcileBootstrap } from "./bootstrap/Reconcile.ts"
 export { type ControlPlane, type ControlPlaneOptions, makeControlPlane } from "./ControlPlane.ts"
 export type { RingBounds } from "./cache/EventRing.ts"
+export { celExpression, CelFailed, type CelExpression } from "./crd/CelExpression.ts"
 export { definitionsOf as customDefinitions } from "./crd/CustomResource.ts"
+export * as SchemaParts from "./crd/SchemaParts.ts"
 export type {
   Action,
   Column,
@@ -136,7 +138,8 @@ export {
   numberIn,
   numberOf,
   textOf,
-  textsOf
+  textsOf,
+  withoutField
 } from "./resources/Fields.ts"
 export {
   duplicate,

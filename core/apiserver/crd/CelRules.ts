@@ -95,7 +95,7 @@ const nodeOf = (props: SchemaProps): RuleNode | undefined => {
 // --- Values as CEL has them ---
 
 /** A value as its schema makes CEL see it: integers are int, times are timestamps, fields that are not there are absent. */
-const celValue = (value: Json | undefined, props: SchemaProps | undefined): unknown => {
+export const celValue = (value: Json | undefined, props: SchemaProps | undefined): unknown => {
   if (typeof value === "number") return props?.["type"] === "number" || !Number.isInteger(value) ? value : BigInt(value)
   if (typeof value === "string") return celText(value, text(props?.["format"]))
   if (Array.isArray(value)) return (value as JsonArray).map((item) => celValue(item, propsOf(props?.["items"])))

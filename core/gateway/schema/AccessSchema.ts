@@ -1,7 +1,9 @@
 // The schema of who is who: how the gateway proves itself to endpoints, how it serves clients, and how clients prove themselves.
 // Owns names, types and bounds. Keys and tokens have no format here: a validator would show the value that breaks it.
+import { SchemaParts } from "#apiserver"
 import type { JsonObject } from "#kube"
-import { choice, flag, integer, listOf, struct, text, texts } from "./SchemaParts.ts"
+
+const { choice, flag, integer, listOf, struct, text, texts } = SchemaParts
 
 const secretRef = (description: string): JsonObject =>
   struct(description, { namespace: text("The namespace of the secret."), name: text("The name of the secret.") }, [

@@ -1,7 +1,9 @@
 // The schema of dispatch policies and their rules, with the words that `kubectl explain` shows.
 // Owns names, types and bounds; what a rule means is policy/DispatchRule.ts.
+import { SchemaParts } from "#apiserver"
 import type { JsonObject } from "#kube"
-import { choice, flag, integer, listOf, struct, text, texts } from "./SchemaParts.ts"
+
+const { choice, flag, integer, listOf, struct, text, texts } = SchemaParts
 
 const NEGATION =
   'An item with "-" before it is one that must not be; a list of such items matches what none of them names.'

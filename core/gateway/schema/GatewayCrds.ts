@@ -1,10 +1,12 @@
 // The API of the gateway as CustomResourceDefinitions: group proxy.kubegateway.io/v1alpha1 with KubeGateway's field names, and ours.
 // Owns names, columns and which kinds are stored; what is asked and answered on the wire (RateLimitAcquire, RateLimitServerInfo) is not.
+import { SchemaParts } from "#apiserver"
 import { gvr, type JsonObject, type KubeObject } from "#kube"
 import { accessFields } from "./AccessSchema.ts"
 import { dispatchFields } from "./DispatchSchema.ts"
-import { integer, listOf, struct, text } from "./SchemaParts.ts"
 import { clusterStatus, trafficFields } from "./TrafficSchema.ts"
+
+const { ageColumn, column, conditionPath, customResourceDefinition, integer, listOf, struct, text } = SchemaParts
 
 /** The API group of everything here. */
 export const GATEWAY_GROUP = "proxy.kubegateway.io"
@@ -12,64 +14,14 @@ export const GATEWAY_VERSION = "v1alpha1"
 export const upstreamClusters = gvr(GATEWAY_GROUP, GATEWAY_VERSION, "upstreamclusters")
 export const rateLimitConditions = gvr(GATEWAY_GROUP, GATEWAY_VERSION, "ratelimitconditions")
 
-interface CrdParts {
-  readonly kind: string
-  readonly plural: string
-  readonly shortNames: ReadonlyArray<string>
-  readonly description: string
-  readonly properties: JsonObject
-  readonly columns: ReadonlyArray<JsonObject>
-  readonly subresources?: JsonObject
-}
-
-const crd = ({ columns, description, kind, plural, properties, shortNames, subresources }: CrdParts): KubeObject => ({
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: { name: `${plural}.${GATEWAY_GROUP}` },
-  spec: {
+const crd = (kind: Omit<SchemaParts.CustomKind, "group" | "version" | "categories" | "scope">): KubeObject =>
+  customResourceDefinition({
     group: GATEWAY_GROUP,
+    version: GATEWAY_VERSION,
+    categories: ["kubegateway"],
     scope: "Cluster",
-    names: {
-      kind,
-      listKind: `${kind}List`,
-      plural,
-      singular: kind.toLowerCase(),
-      shortNames,
-      categories: ["kubegateway"]
-    },
-    versions: [
-      {
-        name: GATEWAY_VERSION,
-        served: true,
-        storage: true,
-        ...(subresources === undefined ? {} : { subresources }),
-        additionalPrinterColumns: columns,
-        schema: {
-          openAPIV3Schema: {
-            type: "object",
-            description,
-            properties: {
-              apiVersion: { type: "string" },
-              kind: { type: "string" },
-              metadata: { type: "object" },
-              ...properties
-            }
-          }
-        }
-      }
-    ]
-  }
-})
-
-const column = (name: string, jsonPath: string, type = "string", priority = 0): JsonObject => ({
-  name,
-  type,
-  jsonPath,
-  ...(priority === 0 ? {} : { priority })
-})
-
-const age = column("Age", ".metadata.creationTimestamp", "date")
-const conditionOf = (type: string): string => `.status.conditions[?(@.type=="${type}")].status`
+    ...kind
+  })
 
 const upstreamCluster = crd({
   kind: "UpstreamCluster",
@@ -81,12 +33,12 @@ const upstreamCluster = crd({
     status: clusterStatus
   },
   columns: [
-    column("Accepted", conditionOf("Accepted")),
-    column("Ready", conditionOf("Ready")),
+    column("Accepted", conditionPath("Accepted")),
+    column("Ready", conditionPath("Ready")),
     column("Endpoints", ".status.healthyEndpoints"),
     column("Reason", '.status.conditions[?(@.type=="Accepted")].reason', "string", 1),
     column("Hosts", ".status.hosts", "string", 1),
-    age
+    ageColumn
   ],
   subresources: { status: {} }
 })
@@ -128,7 +80,7 @@ const rateLimitCondition = crd({
       )
     })
   },
-  columns: [column("Cluster", ".spec.upstreamCluster"), column("Instance", ".spec.instance"), age]
+  columns: [column("Cluster", ".spec.upstreamCluster"), column("Instance", ".spec.instance"), ageColumn]
 })
 
 /** The definitions, as `wharf gateway crds` prints them. */

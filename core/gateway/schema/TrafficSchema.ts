@@ -1,7 +1,9 @@
 // The schema of how requests travel: health checks, balancing, time-outs, retries, flow control; and the status.
 // Owns names, types and bounds.
+import { SchemaParts } from "#apiserver"
 import type { JsonObject } from "#kube"
-import { choice, flag, integer, listOf, moment, struct, text, texts } from "./SchemaParts.ts"
+
+const { choice, flag, integer, listOf, moment, struct, text, texts } = SchemaParts
 
 const healthCheck = struct("How the gateway finds out which servers are well.", {
   paths: texts("Paths that must all answer 200; /readyz by default."),

@@ -2,6 +2,7 @@
 // Owns kube-scheduler's defaults and checks across fields; refuses files (a text is given) and flags. A failure names the field and the rule.
 import { Result, Schema } from "effect"
 import { parse as parseYaml } from "yaml"
+import { parseDurationMs } from "#kube"
 import { NodeTerms, PreferredNodes } from "../pod/NodeTerms.ts"
 import { systemConstraints } from "../pod/SpreadConstraint.ts"
 import {
@@ -43,16 +44,6 @@ type PluginName = keyof typeof PluginArguments
 type ArgumentsOf<N extends PluginName> = (typeof PluginArguments)[N]["Type"]
 
 const isPluginName = (name: string): name is PluginName => name in PluginArguments
-
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** Go's durations: "1m30s"; undefined when it is none. */
-const durationMs = (text: string): number | undefined => {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined
-  let sum = 0
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) sum += Number(amount) * units[unit]
-  return sum
-}
 
 const fail = (field: string, rule: string): never => {
   throw new ConfigurationInvalid(`${field}: ${rule}`)
@@ -180,7 +171,8 @@ const profilesOf = (fields: ConfigurationFields): ReadonlyArray<Profile> => {
 
 const leaderElectionOf = ({ leaderElection = {} }: ConfigurationFields): LeaderElectionSettings => {
   const ms = (field: "leaseDuration" | "renewDeadline" | "retryPeriod", byDefault: string): number =>
-    durationMs(leaderElection[field] ?? byDefault) ?? fail(`leaderElection.${field}`, "a duration like 15s is required")
+    parseDurationMs(leaderElection[field] ?? byDefault) ??
+    fail(`leaderElection.${field}`, "a duration like 15s is required")
   return {
     enabled: leaderElection.leaderElect ?? true,
     leaseDurationMs: ms("leaseDuration", "15s"),
@@ -200,7 +192,7 @@ const complete = (value: unknown): SchedulerConfiguration => {
   for (const [at, extender] of extenders.entries()) {
     if ((extender.prioritizeVerb ?? "") !== "" && (extender.weight ?? 0) <= 0)
       fail(`extenders[${at}].weight`, "must have a positive weight applied to it")
-    if (extender.httpTimeout !== undefined && durationMs(extender.httpTimeout) === undefined)
+    if (extender.httpTimeout !== undefined && parseDurationMs(extender.httpTimeout) === undefined)
       fail(`extenders[${at}].httpTimeout`, "a duration like 5s is required")
   }
   if (extenders.filter(({ bindVerb = "" }) => bindVerb !== "").length > 1)
@@ -244,6 +236,6 @@ export const defaultConfiguration: SchedulerConfiguration = complete({
 
 /** Milliseconds that an extender's call may take; 30 s unless it says otherwise. */
 export const extenderTimeoutMs = ({ httpTimeout }: ExtenderFields): number => {
-  const ms = httpTimeout === undefined ? 0 : (durationMs(httpTimeout) ?? 0)
+  const ms = httpTimeout === undefined ? 0 : (parseDurationMs(httpTimeout) ?? 0)
   return ms === 0 ? 30_000 : ms
 }

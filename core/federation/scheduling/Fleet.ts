@@ -1,0 +1,59 @@
+// The member clusters at one moment, in the order of their names, with what every decision about them has in common.
+// Owns that order and the memory of what was worked out for these clusters alone; refuses to change: news make another fleet.
+import type { MemberCluster } from "../api/FederatedCluster.ts"
+import { textHash } from "../planner/StableHash.ts"
+
+/** Things that are remembered; all are forgotten when there are more. */
+const MEMORY_MAX = 8192
+
+/** All joined clusters. */
+export class Fleet {
+  readonly clusters: ReadonlyArray<MemberCluster>
+  readonly #at = new Map<string, number>()
+  /** A number for each cluster that its name alone decides: what ties are broken by. */
+  readonly hashes: Int32Array
+  readonly #memory = new Map<unknown, Map<unknown, unknown>>()
+  #remembered = 0
+
+  private constructor(clusters: ReadonlyArray<MemberCluster>) {
+    this.clusters = clusters
+    this.hashes = Int32Array.from(clusters, ({ name }) => textHash(name))
+    clusters.forEach(({ name }, at) => this.#at.set(name, at))
+  }
+
+  /** The clusters that have joined; the others do not count. */
+  static of(members: Iterable<MemberCluster>): Fleet {
+    const joined = Array.from(members).filter(({ joined }) => joined)
+    return new Fleet(joined.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)))
+  }
+
+  get size(): number {
+    return this.clusters.length
+  }
+
+  /** Where a cluster stands; undefined when it is not among them. */
+  indexOf(name: string): number | undefined {
+    return this.#at.get(name)
+  }
+
+  cluster(name: string): MemberCluster | undefined {
+    const at = this.#at.get(name)
+    return at === undefined ? undefined : this.clusters[at]
+  }
+
+  /** What was worked out for a subject and a key, or is now. */
+  remember<A>(subject: unknown, key: unknown, make: () => A): A {
+    const found = this.#memory.get(subject)
+    // SAFETY: a subject and a key stand for one kind of value.
+    if (found?.has(key) === true) return found.get(key) as A
+    if (this.#remembered >= MEMORY_MAX) {
+      this.#memory.clear()
+      this.#remembered = 0
+    }
+    const made = make()
+    const known = this.#memory.get(subject) ?? new Map<unknown, unknown>()
+    this.#memory.set(subject, known.set(key, made))
+    this.#remembered++
+    return made
+  }
+}
