@@ -25,7 +25,8 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
+    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
   ])
 )
 
@@ -41,7 +42,10 @@ const benchOf = Command.make("bench").pipe(
 
 const explainOf = Command.make("explain").pipe(
   Command.withDescription("Say why one of the systems decides as it does"),
-  Command.withExamples([{ command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }])
+  Command.withExamples([
+    { command: "wharf explain placement deploy/web -n team-a", description: "why a federation placed it so" },
+    { command: "wharf explain pod default/web-0", description: "where a waiting pod could go" }
+  ])
 )
 
 const checkOf = Command.make("check").pipe(
@@ -67,12 +71,14 @@ const serving = async (system: string | undefined) => {
   const servers = [...left, serveGatewayCommand, serveRateLimiterCommand] as const
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
-  const { serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { serveFederationCommand } = await import("#federation")
+  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveClusterCommand,
-    serveControllersCommand
+    serveControllersCommand,
+    serveFederationCommand(({ client, running }) => hostControllers(client, running))
   ])
 }
 
@@ -81,7 +87,9 @@ const everything = async () => {
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
+  const { explainPlacementCommand } = await import("#federation")
   const { explainPodCommand } = await import("#scheduling")
+  const { federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
@@ -92,11 +100,12 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
-    Command.withSubcommands(explainOf, [explainPodCommand]),
+    Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
     storageCommand,
+    federationCommand,
     gatewayCommand,
     simCommand(undefined, { scenario: replayScenario }),
     assetsCommand

@@ -40,6 +40,7 @@ export {
   PlacementNotExplained,
   PluginFailed
 } from "./FederationError.ts"
+export { applyOverrides } from "./overrides/ApplyOverrides.ts"
 export type { ApplyOverrides, Overridden, OverrideRequest } from "./overrides/Overridden.ts"
 export { mixed, textDigest, textHash } from "./planner/StableHash.ts"
 export { Fleet } from "./scheduling/Fleet.ts"
@@ -81,7 +82,7 @@ export {
 } from "./followers/FollowerController.ts"
 export { FollowGraph, type FollowNode, type Need } from "./followers/FollowGraph.ts"
 export { followNodeOf, sourceNameOf, templateOf } from "./followers/Needs.ts"
-export { estimateCapacity, rememberCapacity } from "./migration/AutoMigration.ts"
+export { estimateCapacity, rememberCapacity as rememberEstimate } from "./migration/AutoMigration.ts"
 export { appliedMigrationText, manualMigration, MigrationInvalid } from "./migration/ManualMigration.ts"
 export {
   makeMigrationController,
@@ -116,3 +117,71 @@ export {
   type StatusController,
   type StatusOptions
 } from "./status/StatusController.ts"
+export { schedule, scheduleSteps } from "./scheduling/Schedule.ts"
+export { type PluginTransport, type Plugins, scheduleAsking } from "./scheduling/PluginCalls.ts"
+export { pluginTransport } from "./scheduling/PluginTransportAdapter.ts"
+export { PolicyIndex, type PolicySubject } from "./scheduling/PolicyIndex.ts"
+export { samePlacement } from "./scheduling/Departures.ts"
+export {
+  sameSnapshot,
+  type Snapshot,
+  snapshotOf,
+  type Trigger,
+  triggered,
+  type Triggered,
+  type TriggerRequest
+} from "./scheduling/Triggers.ts"
+export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterController.ts"
+export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
+export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
+export type { ConnectMember, MemberConnection, ServedType } from "./clusters/MemberConnection.ts"
+export { connectMember } from "./clusters/MemberConnectionAdapter.ts"
+export { type Federation, type FederationOptions, type FederationStats, makeFederation } from "./Federation.ts"
+export { federatedName } from "./federate/ObjectNames.ts"
+export { afterActing, mayAct, type Pending, pendingOf, pendingText, takeTurns } from "./federate/PendingControllers.ts"
+export { defaultTypeConfigs } from "./serve/DefaultTypes.ts"
+export { federationCommand } from "./serve/JoinCommand.ts"
+export { type HostControllers, serveFederation, type ServeFederationOptions } from "./serve/ServeFederation.ts"
+export { serveFederationCommand } from "./serve/ServeFederationCommand.ts"
+export { HashRing, ownership, type Shard } from "./shards/HashRing.ts"
+export {
+  type ClusterHealth,
+  defaultHealthOptions,
+  healthDueMs,
+  type HealthOptions,
+  observeHealth,
+  type Seen
+} from "./failover/ClusterHealth.ts"
+export {
+  defaultEvictionOptions,
+  type EvictionBudget,
+  type EvictionOptions,
+  fullBudget,
+  takeEviction
+} from "./failover/EvictionBudget.ts"
+export { type Replaced, type ReplacementRequest, settleLeaving } from "./failover/Replacement.ts"
+export {
+  type BrakeOptions,
+  defaultBrakeOptions,
+  planTaints,
+  type TaintChange,
+  type TaintedCluster,
+  type TaintPlan
+} from "./failover/TaintPlan.ts"
+export {
+  type CapacityMemory,
+  capacityNow,
+  capacityWakeMs,
+  type LearnedCapacity,
+  rememberCapacity
+} from "./planner/CapacityMemory.ts"
+export { explainPlacement, type ExplainRequest } from "./explain/ExplainPlacement.ts"
+export { explainPlacementCommand } from "./explain/ExplainPlacementCommand.ts"
+export { placementText } from "./explain/PlacementText.ts"
+export {
+  explanationText,
+  storedExplanationOf,
+  storedPlacement,
+  storedPlacementOf,
+  type StoredPlacement
+} from "./scheduling/StoredPlacement.ts"

@@ -6,11 +6,17 @@ export {
   type ControllerStats,
   type ControllerWatch,
   makeController,
+  type QueueController,
   type Reconciled,
   type Requeue
 } from "./cache/Controller.ts"
 export { Informer, type InformerHandler, type InformerOptions } from "./cache/Informer.ts"
-export { InformerFactory, type InformerFactoryOptions, type InformerRequest } from "./cache/InformerFactory.ts"
+export {
+  InformerFactory,
+  type InformerFactoryOptions,
+  type InformerRequest,
+  onAllSynced
+} from "./cache/InformerFactory.ts"
 export { electLeader, type LeaderElectionOptions } from "./cache/LeaderElection.ts"
 export { type Indexer, ObjectStore } from "./cache/ObjectStore.ts"
 export { defaultRateLimits, type RateLimits } from "./cache/RateLimiter.ts"
@@ -47,7 +53,7 @@ export {
 } from "./FieldSelector.ts"
 export { connectOptions, ConnectionPool } from "./http/ConnectionPoolAdapter.ts"
 export { type Credential, CredentialsAdapter } from "./http/CredentialsAdapter.ts"
-export { httpClient, type HttpClientOptions } from "./http/HttpClientAdapter.ts"
+export { httpClient, type HttpClientOptions, type HttpKubeApi } from "./http/HttpClientAdapter.ts"
 export {
   type AccessChoice,
   anonymous,

@@ -23,6 +23,8 @@ export interface RealApiServer {
     path: string,
     options?: { readonly body?: string; readonly headers?: Readonly<Record<string, string>> }
   ) => Promise<Answer>
+  /** Sends a signal to the API server's process: to stop it for a while, and to let it go on. */
+  readonly signal: (signal: NodeJS.Signals) => void
   /** Ends both processes and removes their folder. */
   readonly stop: () => Promise<void>
 }
@@ -140,5 +142,5 @@ export const startApiServer = async (
     await stop()
     throw failure
   }
-  return { url: `https://127.0.0.1:${secure}`, token, call, stop }
+  return { url: `https://127.0.0.1:${secure}`, token, call, signal: (signal) => void server.kill(signal), stop }
 }

@@ -87,7 +87,8 @@ describe("WorkQueue", () => {
           const choice = clock.random()
           if (choice < 0.4) {
             wanted.set(key, turn)
-            if (choice < 0.2) queue.add(key)
+            if (choice < 0.1) queue.addLast(key)
+            else if (choice < 0.2) queue.add(key)
             else if (choice < 0.3) queue.addAfter(key, clock.below(500))
             else queue.addRateLimited(key)
           } else if (choice < 0.7) {
@@ -112,6 +113,22 @@ describe("WorkQueue", () => {
           assert.isAbove(worked.get(key) ?? -1, turn, `${key} was added and not worked on`)
       })
     )
+  })
+
+  it("gives out last what nobody waits for, yet never lets it starve", () => {
+    const { queue } = queueOn(new VirtualClock(1))
+    for (let key = 0; key < 4; key++) queue.addLast(`last-${key}`)
+    for (let key = 0; key < 40; key++) queue.add(`user-${key}`)
+    queue.add("last-2")
+    assert.strictEqual(queue.length, 44)
+    const order: Array<string> = []
+    for (let key = queue.take(); key !== undefined; key = queue.take()) order.push(key)
+    assert.lengthOf(new Set(order), 44)
+    const positions = ["last-0", "last-1", "last-3"].map((key) => order.indexOf(key))
+    assert.isAbove(Math.min(...positions), 10)
+    assert.isBelow(order.indexOf("last-0"), 20)
+    assert.isBelow(order.indexOf("last-2"), order.indexOf("last-3"))
+    assert.strictEqual(queue.length, 0)
   })
 
   it("says each time that a key is ready, and takes nothing after it is closed", () => {

@@ -22,6 +22,8 @@ export interface MemberCluster {
   readonly types: ReadonlySet<string> | undefined
   readonly allocatable: Amounts
   readonly available: Amounts
+  /** What it was read from, for plugins that are shown whole objects. */
+  readonly source?: KubeObject
 }
 
 const amountOf = (name: string, value: unknown): number => {
@@ -75,6 +77,7 @@ export const memberClusterOf = (object: KubeObject): MemberCluster => {
     terminating: deletionTimestamp !== undefined,
     types: typesOf(status),
     allocatable: amountsOf(resources["allocatable"]),
-    available: amountsOf(resources["available"])
+    available: amountsOf(resources["available"]),
+    source: object
   }
 }

@@ -3,7 +3,7 @@
 // Owns these checks' place; refuses the rules, which those who read the objects have.
 import { customDefinitions, type Definition } from "#apiserver"
 import type { FieldProblem, KubeObject } from "#kube"
-import { overridePolicyOf } from "./OverridePolicy.ts"
+import { overrideProblems } from "../overrides/OverrideChecks.ts"
 import { propagationPolicyOf } from "./PropagationPolicy.ts"
 import { federationCrds } from "./schema/FederationCrds.ts"
 import { pluginWebhookOf, schedulingProfileOf } from "./SchedulingProfile.ts"
@@ -12,14 +12,13 @@ import { taintProblems } from "./Taints.ts"
 type Check = (object: KubeObject) => ReadonlyArray<FieldProblem>
 
 const propagation: Check = (object) => propagationPolicyOf(object).problems
-const override: Check = (object) => overridePolicyOf(object).problems
 
 const checks: Readonly<Record<string, Check | undefined>> = {
   federatedclusters: taintProblems,
   propagationpolicies: propagation,
   clusterpropagationpolicies: propagation,
-  overridepolicies: override,
-  clusteroverridepolicies: override,
+  overridepolicies: overrideProblems,
+  clusteroverridepolicies: overrideProblems,
   schedulingprofiles: (object) => schedulingProfileOf(object).problems,
   schedulerpluginwebhookconfigurations: (object) => pluginWebhookOf(object).problems
 }

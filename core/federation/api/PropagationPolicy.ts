@@ -90,6 +90,8 @@ export interface PropagationPolicy extends Requirements {
   /** Empty: the usual plugins. */
   readonly profile: string
   readonly followers: boolean
+  /** What annotations of objects may do. */
+  readonly objectOverrides: "Narrow" | "Replace" | "Ignore"
   readonly reschedule: {
     readonly policyContentChanged: boolean
     readonly clusterJoined: boolean
@@ -236,6 +238,8 @@ const readPolicy = (object: KubeObject): PropagationPolicy => {
     generation: generation ?? 0,
     profile: textOf(spec["schedulingProfile"]),
     followers: spec["disableFollowerScheduling"] !== true,
+    // SAFETY: the schema's enum.
+    objectOverrides: (textOf(spec["objectOverrides"]) || "Narrow") as PropagationPolicy["objectOverrides"],
     reschedule: rescheduleOf(fieldsOf(fieldsOf(spec["reschedulePolicy"])["rescheduleWhen"])),
     selectors: itemsOf(spec["resourceSelectors"]).map((one, at) =>
       selectorOf(one, `spec.resourceSelectors[${at}]`, problems)

@@ -29,6 +29,8 @@ export type ScheduleReason =
   | "Scheduled"
   /** As wanted, but replicas are left over that no cluster may take. */
   | "PartlyScheduled"
+  /** The policy wants no clusters at all: the one way to take an object from everywhere. */
+  | "Withdrawn"
   /** Nothing to place: no replicas are wanted. */
   | "ScaledToZero"
   /** Told to stay: by annotation. */
@@ -37,6 +39,7 @@ export type ScheduleReason =
   | "PolicyNotFound"
   | "PolicyInvalid"
   | "ProfileNotFound"
+  | "ProfileInvalid"
   | "PluginFailed"
   | "Unschedulable"
   | "NoClusters"

@@ -25,6 +25,8 @@ export interface ControllerWatch {
   readonly keys: (object: KubeObject) => string | ReadonlyArray<string> | undefined
   /** Whether an update matters; all do when absent. */
   readonly changed?: (before: KubeObject, after: KubeObject) => boolean
+  /** Whether what was there at the start goes behind what changes: nobody waits for it. Default false. */
+  readonly initialLast?: boolean
 }
 
 export interface ControllerStats {
@@ -69,6 +71,12 @@ export interface Controller {
   readonly stats: () => ControllerStats
 }
 
+/** A controller with a queue of its own, in which some keys may stand behind the others. */
+export interface QueueController extends Controller {
+  /** Behind all keys that somebody waits for. */
+  readonly enqueueLast: (key: string) => void
+}
+
 /** Reconciles that one turn of the loop starts before others get theirs. */
 const BATCH = 256
 
@@ -88,7 +96,7 @@ const workOf = (options: ControllerOptions): Work => {
   return (key, done) => runtime.run(options.reconcile(key), (exit) => done(endOf(exit)))
 }
 
-class ControlLoop implements Controller {
+class ControlLoop implements QueueController {
   readonly name: string
   readonly #options: ControllerOptions
   readonly #work: Work
@@ -146,6 +154,8 @@ class ControlLoop implements Controller {
 
   enqueueAfter = (key: string, delayMs: number): void => this.#queue.addAfter(key, delayMs)
 
+  enqueueLast = (key: string): void => this.#queue.addLast(key)
+
   stats = (): ControllerStats => ({
     reconciles: this.#reconciles,
     failures: this.#failures,
@@ -154,11 +164,12 @@ class ControlLoop implements Controller {
     working: this.#active
   })
 
-  #follow({ changed, informer, keys }: ControllerWatch): Cancel {
-    const enqueue = (object: KubeObject): void => {
+  #follow({ changed, informer, initialLast = false, keys }: ControllerWatch): Cancel {
+    const enqueue = (object: KubeObject, initial = false): void => {
       const found = keys(object)
-      if (typeof found === "string") this.#queue.add(found)
-      else if (found !== undefined) for (const key of found) this.#queue.add(key)
+      const add = initial && initialLast ? this.enqueueLast : this.enqueue
+      if (typeof found === "string") add(found)
+      else if (found !== undefined) for (const key of found) add(key)
     }
     return informer.addHandler({
       added: enqueue,
@@ -167,7 +178,7 @@ class ControlLoop implements Controller {
         enqueue(before)
         enqueue(after)
       },
-      deleted: enqueue
+      deleted: (object) => enqueue(object)
     })
   }
 
@@ -222,4 +233,4 @@ class ControlLoop implements Controller {
 }
 
 /** A controller that waits to be started. */
-export const makeController = (options: ControllerOptions): Controller => new ControlLoop(options)
+export const makeController = (options: ControllerOptions): QueueController => new ControlLoop(options)

@@ -28,6 +28,12 @@ export interface HttpClientOptions {
   readonly onWarning?: (warning: string) => void
 }
 
+/** A Client over HTTP, which also reads what is no object: discovery, health. */
+export interface HttpKubeApi extends Client {
+  /** The text of a GET on a path of the server, like "/readyz". */
+  readonly page: (path: string, accept: string, done: Done<string>) => void
+}
+
 const impersonationFields = ({ extra, groups, uid, user }: Impersonation): HttpFields => [
   ["impersonate-user", user],
   ...(uid === undefined ? [] : [["impersonate-uid", uid] as const]),
@@ -43,7 +49,7 @@ const jsonType = "application/json"
 const acceptOf = ({ metadataOnly }: Form, kind: "PartialObjectMetadata" | "PartialObjectMetadataList") =>
   metadataOnly === true ? { accept: `${jsonType};as=${kind};g=meta.k8s.io;v=v1,${jsonType}` } : {}
 
-class HttpKubeClient implements Client {
+class HttpKubeClient implements HttpKubeApi {
   readonly #calls: HttpCalls
   /** The path of the server's address, without its last slash. */
   readonly #base: string
@@ -69,6 +75,9 @@ class HttpKubeClient implements Client {
   close(): void {
     this.#calls.pool.close()
   }
+
+  page: HttpKubeApi["page"] = (path, accept, done) =>
+    this.#read(path, (body) => Buffer.from(body).toString("utf8"), done, { accept })
 
   get: Client["get"] = (target, options, done) =>
     this.#read(pathOf(target) + Queries.get(options), objectOf, done, acceptOf(options, "PartialObjectMetadata"))
@@ -118,7 +127,7 @@ class HttpKubeClient implements Client {
 }
 
 /** A Client of the cluster that an access names; its connections close with the scope. Nothing is sent before the first call. */
-export const httpClient = (options: HttpClientOptions): Effect.Effect<Client, never, Scope.Scope> =>
+export const httpClient = (options: HttpClientOptions): Effect.Effect<HttpKubeApi, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new HttpKubeClient(options)),
     (client) => Effect.sync(() => client.close())

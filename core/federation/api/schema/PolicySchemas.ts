@@ -1,6 +1,6 @@
 // The schemas of policies: where objects go (PropagationPolicy) and how they differ there (OverridePolicy), in both scopes.
-// Owns names, types and bounds: KubeAdmiral's fields, and beside them resourceSelectors, priority, failoverGroups, spreadConstraints
-// and failover, which are ours; refuses defaults, which those who read the objects apply.
+// Owns names, types and bounds: KubeAdmiral's fields, and beside them resourceSelectors, priority, failoverGroups, spreadConstraints,
+// failover and objectOverrides, which are ours; refuses defaults, which those who read the objects apply.
 import { SchemaParts } from "#apiserver"
 import type { JsonObject, KubeObject } from "#kube"
 import {
@@ -101,7 +101,11 @@ const propagation: JsonObject = struct(
       ),
       { "x-kubernetes-list-map-keys": ["topologyKey"], "x-kubernetes-list-type": "map" }
     ),
-    failover
+    failover,
+    objectOverrides: choice(
+      "What annotations of objects may do to this policy: narrow its choice (the default), replace it as in KubeAdmiral, or nothing.",
+      ["Narrow", "Replace", "Ignore"]
+    )
   },
   ["schedulingMode"]
 )
