@@ -72,13 +72,13 @@ const serving = async (system: string | undefined) => {
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveFederationCommand } = await import("#federation")
-  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { hostAutoscaler, hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveClusterCommand,
     serveControllersCommand,
-    serveFederationCommand(({ client, running }) => hostControllers(client, running))
+    serveFederationCommand(({ client, running }) => hostControllers(client, running), hostAutoscaler)
   ])
 }
 
