@@ -78,14 +78,14 @@ const serving = async (system: string | undefined) => {
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveTracingCommand } = await import("#tracing")
   const { serveFederationCommand } = await import("#federation")
-  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
+  const { hostAutoscaler, hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
     serveTracingCommand,
     serveClusterCommand,
     serveControllersCommand,
-    serveFederationCommand(({ client, running }) => hostControllers(client, running))
+    serveFederationCommand(({ client, running }) => hostControllers(client, running), hostAutoscaler)
   ])
 }
 

@@ -51,7 +51,7 @@ export {
 export { type FileStage, parseStages, placeFunctions, type PlaceFunctions, StageInvalid } from "./nodes/StageFile.ts"
 export { ApiNode, type ApiNodeOptions, type BareServer, type WholeServer } from "./ApiNode.ts"
 export { CountedMember, type CountedMemberOptions } from "./federation/CountedMember.ts"
-export { hostControllers } from "./cluster/HostControllers.ts"
+export { hostAutoscaler, hostControllers } from "./cluster/HostControllers.ts"
 export type { Choice, NodeChooser } from "./binder/NodeChooser.ts"
 export { OnePassChooser } from "./binder/OnePassChooser.ts"
 export {

@@ -14,8 +14,9 @@ import {
   type KubeObject
 } from "#kube"
 import { federatedSpecOf } from "./api/FederatedObject.ts"
-import { federationResources as resources } from "./api/FederationNames.ts"
+import { federationLabels, federationResources as resources } from "./api/FederationNames.ts"
 import { makeAutoscalerController } from "./autoscaling/AutoscalerController.ts"
+import { type CentralizedAutoscaling, startCentralizedAutoscaling } from "./autoscaling/CentralizedAutoscaling.ts"
 import type { WorkloadPolicy } from "./autoscaling/AutoscalerMode.ts"
 import type { Members } from "./clusters/Members.ts"
 import type { FederatedTypes } from "./federate/FederatedTypes.ts"
@@ -39,6 +40,8 @@ export interface CompanionOptions {
   readonly members: Members
   readonly semantics: SemanticsTable
   readonly statusIntervalMs?: number
+  /** Starts an HPA controller over the fleet as one cluster. */
+  readonly autoscaler?: (view: Client) => Cancel
   /** Whether followers, policies' counts, autoscalers and services are this process's business: one does it for all. */
   readonly leads?: boolean
   readonly onFailure?: (controller: string, key: string, failure: ApiFailure) => void
@@ -95,6 +98,30 @@ const startServices = (options: CompanionOptions, failed: (key: string, failure:
     }
   }
 }
+
+/** Centralized autoscaling, where there is a controller for it: once one process does it for all. */
+const startAutoscaling = ({
+  autoscaler,
+  client,
+  clockwork,
+  informers,
+  leads = true,
+  members,
+  runtime
+}: CompanionOptions): CentralizedAutoscaling | undefined =>
+  autoscaler === undefined || !leads
+    ? undefined
+    : startCentralizedAutoscaling({
+        clockwork,
+        runtime,
+        host: client,
+        autoscalers: informers.informer(gvr("autoscaling", "v2", "horizontalpodautoscalers"), {
+          labelSelector: `${federationLabels.centralizedHpaEnabled}=true`
+        }),
+        clusters: () => members.fleet.clusters.map(({ name }) => name),
+        memberClient: members.client,
+        start: autoscaler
+      })
 
 /** The loops of which one process runs one for all shares. */
 const leadersOf = (options: CompanionOptions, failing: (controller: string) => Failing): ReadonlyArray<Controller> => {
@@ -162,6 +189,7 @@ export const startCompanions = (options: CompanionOptions): Companions => {
   const migration = makeMigrationController({ ...shared, ...failing("migration") })
   const controllers = [status, migration, ...(leads ? leadersOf(options, failing) : [])]
   const services = leads ? startServices(options, failing("services").onFailure) : undefined
+  const autoscaling = startAutoscaling(options)
   for (const controller of controllers) controller.start()
   return {
     controllers,
@@ -171,10 +199,13 @@ export const startCompanions = (options: CompanionOptions): Companions => {
     },
     clusterChanged: (cluster) => {
       status.clusterChanged(cluster)
+      migration.clusterChanged(cluster)
+      autoscaling?.clusterChanged()
       services?.clusterChanged(cluster)
     },
     stop: () => {
       services?.stop()
+      autoscaling?.stop()
       for (const controller of controllers) controller.stop()
     }
   }

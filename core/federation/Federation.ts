@@ -46,6 +46,8 @@ export interface FederationOptions {
   readonly deletionWaitMs?: number
   /** Milliseconds between two writes of one object's status. */
   readonly statusIntervalMs?: number
+  /** Starts an HPA controller over the fleet as one cluster; absent: HPAs that ask to be centralized are not acted on. */
+  readonly autoscaler?: (view: Client) => Cancel
   readonly onFailure?: (controller: string, key: string, failure: ApiFailure) => void
   readonly onUnclaimed?: (cluster: string, type: string, key: string) => void
 }
@@ -242,7 +244,7 @@ class Parts {
   }
 
   #accompany(): void {
-    const { clockwork, host, onFailure, semantics, statusIntervalMs } = this.options
+    const { autoscaler, clockwork, host, onFailure, semantics, statusIntervalMs } = this.options
     this.#companions = startCompanions({
       clockwork,
       runtime: this.runtime,
@@ -254,6 +256,7 @@ class Parts {
       members: this.members,
       semantics: semantics ?? nativeSemantics,
       leads: (this.options.shard ?? wholeShard).index === 0,
+      ...(autoscaler === undefined ? {} : { autoscaler }),
       ...(statusIntervalMs === undefined ? {} : { statusIntervalMs }),
       ...(onFailure === undefined ? {} : { onFailure })
     })

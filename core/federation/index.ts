@@ -93,7 +93,7 @@ export { makePolicyCountController, type PolicyCountOptions } from "./policies/P
 export { ReferenceCounts } from "./policies/ReferenceCounts.ts"
 export { configuredTypes, SemanticsInvalid } from "./semantics/ConfiguredTypes.ts"
 export { fieldPath, valueAt, withValueAt } from "./semantics/FieldPaths.ts"
-export { moduleTypes } from "./semantics/ModuleTypesAdapter.ts"
+export { typesFile } from "./semantics/TypesFileAdapter.ts"
 export { nativeTypes } from "./semantics/NativeTypes.ts"
 export { nativeSemantics, SemanticsRepeated, SemanticsTable } from "./semantics/SemanticsTable.ts"
 export type {

@@ -4,6 +4,7 @@
 import type { RunningApiServer } from "#apiserver"
 import { type Cancel, type Client, machineClockwork } from "#kube"
 import { startControllers } from "../controllers/ControllerManager.ts"
+import { autoscalerController } from "../controllers/autoscaling/AutoscalerController.ts"
 import { upkeepControllers, upkeepControllersWith } from "../controllers/UpkeepControllers.ts"
 import { managingClient } from "./ManagingClient.ts"
 
@@ -26,3 +27,14 @@ export const hostControllers = (client: Client, { authority, signToken }: Runnin
     { client: managingClient(client, "kube-controller-manager"), clockwork: machineClockwork }
   )
 }
+
+/** Starts the HPA controller alone, over whatever a client shows as a cluster; the answer stops it. */
+export const hostAutoscaler = (client: Client): Cancel =>
+  startControllers(
+    {
+      controllers: [
+        { name: "horizontal-pod-autoscaler-controller", make: (manager) => autoscalerController(manager), syncs: 5 }
+      ]
+    },
+    { client, clockwork: machineClockwork }
+  )

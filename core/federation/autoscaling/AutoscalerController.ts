@@ -21,7 +21,7 @@ import {
 } from "#kube"
 import { federationAnnotations, federationLabels, federationResources } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
-import { sourceNameOf } from "../followers/Needs.ts"
+import { sourceNameOf, templateOf } from "../followers/Needs.ts"
 import { fieldPath } from "../semantics/FieldPaths.ts"
 import { referenceKey } from "../semantics/PodReferences.ts"
 import { decideAutoscaler, scaledReference, type WorkloadPolicy } from "./AutoscalerMode.ts"
@@ -39,6 +39,8 @@ export interface AutoscalerOptions {
 }
 
 const SOURCE_INDEX = "federation/source"
+/** Federated autoscalers by what they scale. */
+const SCALED_INDEX = "federation/scaled"
 const MANAGER = { fieldManager: "kubeadmiral-federatedhpa" }
 
 type Marks = Readonly<Record<string, string | null>>
@@ -54,24 +56,17 @@ class AutoscalerLoop {
     this.#options = options
     this.#host = effectClient(options.client)
     options.objects.store.addIndex(SOURCE_INDEX, (object) => [sourceNameOf(object)])
+    options.objects.store.addIndex(SCALED_INDEX, (object) => {
+      const type = this.#typeOf(object)
+      const scaled = type && scaledReference(templateOf(object), fieldPath(type.scaleTargetRefPath))
+      return scaled === undefined ? [] : [referenceKey(scaled)]
+    })
   }
 
   /** The keys of federated autoscalers that a change of a federated object concerns: itself, or those that scale it. */
   keys = (federated: KubeObject): ReadonlyArray<string> => {
     if (this.#typeOf(federated) !== undefined) return [objectKey(federated)]
-    const name = sourceNameOf(federated)
-    return this.#options.objects.store
-      .inNamespace(federated.metadata.namespace ?? "")
-      .filter((other) => {
-        const type = this.#typeOf(other)
-        const source = type === undefined ? undefined : this.#source(other, type)
-        const scaled =
-          type === undefined || source === undefined
-            ? undefined
-            : scaledReference(source, fieldPath(type.scaleTargetRefPath))
-        return scaled !== undefined && referenceKey(scaled) === name
-      })
-      .map(objectKey)
+    return this.#options.objects.store.byIndex(SCALED_INDEX, sourceNameOf(federated)).map(objectKey)
   }
 
   reconcile = (key: string): Effect.Effect<Reconciled, ApiFailure> =>

@@ -30,6 +30,9 @@ import { installKinds, installObjects } from "./Install.ts"
 /** What keeps a host of our own: garbage collection, namespaces and their like; the answer stops it. */
 export type HostControllers = (host: { readonly client: Client; readonly running: RunningApiServer }) => Cancel
 
+/** An HPA controller over the fleet as one cluster; the answer stops it. */
+export type StartAutoscaler = (view: Client) => Cancel
+
 /** The host is this process's own API server, or another one. */
 export type HostOptions =
   | { readonly server: ServerOptions; readonly controllers: HostControllers }
@@ -41,6 +44,8 @@ export interface ServeFederationOptions {
   readonly shard: Shard
   readonly deletionWaitMs: number
   readonly semantics: SemanticsTable
+  /** Starts an HPA controller over the fleet as one cluster. */
+  readonly autoscaler?: StartAutoscaler
 }
 
 export interface RunningFederation {
@@ -185,6 +190,7 @@ export const serveFederation = Effect.fn("federation.serve")(function* (options:
       connect: connectMember,
       transport: pluginTransport,
       semantics: options.semantics,
+      ...(options.autoscaler === undefined ? {} : { autoscaler: options.autoscaler }),
       times: options.times,
       shard: options.shard,
       deletionWaitMs: options.deletionWaitMs,

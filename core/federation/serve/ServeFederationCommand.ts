@@ -6,10 +6,10 @@ import { apiServerFlags, apiServerOptions, listenAddress } from "#apiserver"
 import { loadAccess, parseDurationMs } from "#kube"
 import { stopAtSecondInterrupt } from "#storage"
 import { usualClusterTimes } from "../clusters/ClusterController.ts"
-import { moduleTypes } from "../semantics/ModuleTypesAdapter.ts"
+import { typesFile } from "../semantics/TypesFileAdapter.ts"
 import { SemanticsTable } from "../semantics/SemanticsTable.ts"
 import type { Shard } from "../shards/HashRing.ts"
-import { type HostControllers, type HostOptions, serveFederation } from "./ServeFederation.ts"
+import { type HostControllers, type HostOptions, serveFederation, type StartAutoscaler } from "./ServeFederation.ts"
 
 const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional, Flag.map(Option.getOrUndefined))
@@ -42,7 +42,10 @@ const flags = {
     Flag.withDescription("INDEX/COUNT: handle this share of the objects; each share elects its own leader"),
     Flag.withDefault("0/1")
   ),
-  semantics: text("type-semantics", "A TypeScript module that describes further kinds, or others than ours")
+  semantics: text(
+    "type-semantics",
+    "A TypeScript module, or YAML of CEL expressions, that describes further kinds, or others than ours"
+  )
 }
 
 type Given = Command.Command.Config.Infer<typeof flags>
@@ -74,7 +77,7 @@ const hostOf = Effect.fnUntraced(function* (given: Given, controllers: HostContr
   return foreign
 })
 
-const run = (controllers: HostControllers) =>
+const run = (controllers: HostControllers, autoscaler: StartAutoscaler | undefined) =>
   Effect.fn("federation.command")(function* (given: Given) {
     yield* stopAtSecondInterrupt
     const times = {
@@ -89,8 +92,15 @@ const run = (controllers: HostControllers) =>
     const deletionWaitMs = yield* timeOf("deletion-wait", given.deletionWait)
     const shard = yield* shardOf(given.shard)
     const host = yield* hostOf(given, controllers)
-    const semantics = new SemanticsTable(given.semantics === undefined ? [] : yield* moduleTypes(given.semantics))
-    const { kubeconfig, url } = yield* serveFederation({ host, times, shard, deletionWaitMs, semantics })
+    const semantics = new SemanticsTable(given.semantics === undefined ? [] : yield* typesFile(given.semantics))
+    const { kubeconfig, url } = yield* serveFederation({
+      host,
+      times,
+      shard,
+      deletionWaitMs,
+      semantics,
+      ...(autoscaler === undefined ? {} : { autoscaler })
+    })
     yield* Console.log(`serving ${url}`)
     if (kubeconfig !== undefined && given.kubeconfig === undefined && !given.insecure)
       yield* Console.log(`no --kubeconfig was given; this is the administrator's:\n${kubeconfig}`)
@@ -100,8 +110,8 @@ const run = (controllers: HostControllers) =>
   }, Effect.scoped)
 
 /** `wharf serve federation`. */
-export const serveFederationCommand = (controllers: HostControllers) =>
-  Command.make("federation", flags, run(controllers)).pipe(
+export const serveFederationCommand = (controllers: HostControllers, autoscaler?: StartAutoscaler) =>
+  Command.make("federation", flags, run(controllers, autoscaler)).pipe(
     Command.withDescription(
       "Serve one API for many clusters: place, override, propagate, watch and heal over its members"
     ),

@@ -83,6 +83,9 @@ class ServiceLoops {
   readonly #options: ServiceOptions
   readonly #host: EffectClient
   readonly members: MemberSlices
+  /** Where each export was last seen to be, and how many are in each cluster. Bound: the exports. */
+  readonly #exporting = new Map<string, ReadonlyArray<string>>()
+  readonly #exports = new Map<string, number>()
   enqueueExport: (key: string) => void = () => {}
 
   constructor(options: ServiceOptions) {
@@ -111,8 +114,7 @@ class ServiceLoops {
   reconcileExport = (key: string): Effect.Effect<Reconciled, ApiFailure> =>
     Effect.suspend(() => {
       const { exports, services, slices } = this.#options
-      const all = new Set([...exports.store.keys()].flatMap((one) => this.exporting(one)))
-      this.members.follow(all)
+      this.#follow(key)
       const { name, namespace } = splitKey(key)
       const wanted: Array<KubeObject> = []
       const unheard = new Set<string>()
@@ -135,6 +137,21 @@ class ServiceLoops {
         return unheard.size === 0 ? undefined : { requeueAfterMs: 30_000 }
       })
     })
+
+  /** Members are followed as long as anything is exported there. */
+  #follow(key: string): void {
+    const count = (cluster: string, by: number): void => {
+      const exports = (this.#exports.get(cluster) ?? 0) + by
+      if (exports === 0) this.#exports.delete(cluster)
+      else this.#exports.set(cluster, exports)
+    }
+    const now = this.exporting(key)
+    for (const cluster of now) count(cluster, 1)
+    for (const cluster of this.#exporting.get(key) ?? []) count(cluster, -1)
+    if (now.length === 0) this.#exporting.delete(key)
+    else this.#exporting.set(key, now)
+    this.members.follow(new Set(this.#exports.keys()))
+  }
 
   reconcileImport = (key: string): Effect.Effect<Reconciled, ApiFailure> =>
     Effect.suspend(() => {

@@ -1,10 +1,14 @@
 // What leaves the host and what a member keeps, on objects as API servers make them: defaults and allocations of two real servers in
 // memory, and properties that hold for any object.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Result } from "effect"
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { fieldsOf, itemsOf } from "#apiserver"
 import { gvr, isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
-import { configuredTypes, nativeSemantics, nativeTypes, SemanticsInvalid, SemanticsTable } from "#federation"
+import { configuredTypes, nativeSemantics, nativeTypes, SemanticsInvalid, SemanticsTable, typesFile } from "#federation"
 import { FleetWorld } from "../FleetWorld.ts"
 
 const SERVICES = gvr("", "v1", "services")
@@ -265,6 +269,38 @@ describe("types from configuration", () => {
     assert.deepStrictEqual(failures, [])
     assert.strictEqual(type.health({}).state, "Healthy", "what fails is as the convention has it")
     assert.deepStrictEqual(failures, ["Widget.health"])
+  })
+
+  it("come from a file: expressions as YAML, or a module of code", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "types-"))
+    const write = (name: string, text: string): string => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const load = (path: string) => Effect.runPromise(Effect.result(typesFile(path)))
+    try {
+      const yaml = await load(write("types.yaml", `typeSemantics:\n- ${JSON.stringify(widget)}\n`))
+      assert.isTrue(Result.isSuccess(yaml) && yaml.success[0]?.kind === "Widget")
+      const code =
+        'export const typeSemantics = [{ group: "example.com", kind: "Gadget", health: () => ({ state: "Degraded", message: "" }) }]'
+      const module = await load(write("types.ts", code))
+      assert.isTrue(Result.isSuccess(module))
+      const table = new SemanticsTable(Result.getOrThrow(module))
+      assert.strictEqual(table.of("example.com", "Gadget").health({}).state, "Degraded")
+      assert.isDefined(table.of("example.com", "Gadget").aggregate, "what it does not say is as the convention has it")
+      const wrong: ReadonlyArray<readonly [path: string, words: string]> = [
+        [write("none.yaml", "x: 1"), "must have a list typeSemantics"],
+        [write("none.ts", "export const x = 1"), "must export an array named typeSemantics"],
+        [write("bad.ts", "export const typeSemantics = [{ group: 1 }]"), "typeSemantics[0].group: must be a string"],
+        [join(folder, "absent.yaml"), "absent.yaml"]
+      ]
+      for (const [path, words] of wrong) {
+        const answer = await load(path)
+        assert.isTrue(Result.isFailure(answer) && answer.failure.message.includes(words), words)
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it("are refused by field and rule", () => {
