@@ -247,7 +247,12 @@ class Composing {
   /** Whether the last attempt left something to be done, or time may change what it decided. */
   #isOpen(previous: Placement): boolean {
     const { federated } = this.sources
-    if (federated === undefined || previous.leaving.size > 0 || storedPlacementOf(federated, this.#path()).leaving.size > 0) return true
+    if (
+      federated === undefined ||
+      previous.leaving.size > 0 ||
+      storedPlacementOf(federated, this.#path()).leaving.size > 0
+    )
+      return true
     const scheduled = federatedStatusOf(federated).conditions?.find(({ type }) => type === "Scheduled")
     if (scheduled !== undefined && (scheduled.status !== "True" || scheduled.reason !== "Scheduled")) return true
     // What is driven out of a cluster or tolerates it for a time is looked at each time that anything brings it here.

@@ -274,7 +274,12 @@ class FederateLoop {
   #mark(type: TypeConfig, source: KubeObject, federated: KubeObject): Effect.Effect<void, ApiFailure> {
     const clusters = placedClusters(federatedSpecOf(federated))
     const path = replicasPath(type, this.#options.rules.of(type.type.group, type.type.kind))
-    const text = schedulingText(source, federated.metadata.generation ?? 1, clusters, storedPlacementOf(federated, path?.join(".") ?? ""))
+    const text = schedulingText(
+      source,
+      federated.metadata.generation ?? 1,
+      clusters,
+      storedPlacementOf(federated, path?.join(".") ?? "")
+    )
     const finalizers = clusters.length === 0 ? undefined : finalizersWith(source, [federationFinalizers.federate])
     const told = source.metadata.annotations?.[federationAnnotations.scheduling]
     const isNews = told !== text && !(told === undefined && clusters.length === 0)
