@@ -28,9 +28,6 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
     { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
     { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
-    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" },
-    { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
 
@@ -82,9 +79,6 @@ const serving = async (system: string | undefined) => {
   const { serveTracingCommand } = await import("#tracing")
   const { serveFederationCommand } = await import("#federation")
   const { hostAutoscaler, hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
-  const { serveFederationCommand } = await import("#federation")
-  const { serveTracingCommand } = await import("#tracing")
-  const { hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
@@ -102,8 +96,6 @@ const everything = async () => {
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
   const { explainPlacementCommand, federationCommand } = await import("#federation")
-  const { explainPlacementCommand, federationCommand } = await import("#federation")
-  const { explainPodCommand } = await import("#scheduling")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")

@@ -6,7 +6,7 @@ import { Effect, Exit, Scope } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Access, defaultStoreBounds, type RunningTracing, serveTracing } from "#tracing"
+import { defaultStoreBounds, type RunningTracing, serveTracing, TracingAccess } from "#tracing"
 import { describeWith } from "../../Judges.ts"
 import { freePort } from "../../kube/RealApiServer.ts"
 import { KwokCluster } from "../../storage/KwokCluster.ts"
@@ -89,7 +89,7 @@ describeWith(
         host: "127.0.0.1",
         port,
         dataDir: join(folder, "data"),
-        access: new Access({ tokens: "", open: true }),
+        access: new TracingAccess({ tokens: "", open: true }),
         tls: undefined,
         config: { clusters: [{ name: "real", kubeconfig }] },
         windowSeconds: 1800,

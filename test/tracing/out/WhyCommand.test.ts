@@ -5,7 +5,7 @@ import { execFile } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { connect, GrpcCode } from "#net"
-import { Access, defaultStoreBounds, serveTracing } from "#tracing"
+import { defaultStoreBounds, serveTracing, TracingAccess } from "#tracing"
 import { temporaryFolder } from "../Stores.ts"
 import { deploymentStory, MINUTE, START_US } from "./Story.ts"
 
@@ -36,7 +36,7 @@ describe("wharf why", () => {
             host: "127.0.0.1",
             port: 0,
             dataDir,
-            access: new Access({ tokens: `${token},ana,read`, open: false }),
+            access: new TracingAccess({ tokens: `${token},ana,read`, open: false }),
             tls: undefined,
             config: {},
             windowSeconds: 1800,
