@@ -47,13 +47,13 @@ it(
     for (let crash = 0; crash < CRASHES; crash++) {
       const { child, port } = await start(dataDir)
       const ask = asker(port)
-      let alive = true
+      const life = { over: false }
       const killer = setTimeout(() => {
-        alive = false
+        life.over = true
         child.kill("SIGKILL")
       }, next(120))
       const senders = Array.from({ length: 4 }, async () => {
-        while (alive && batch < BATCHES_MAX) {
+        while (!life.over && batch < BATCHES_MAX) {
           const mine = batch++
           // Like an API server: the same batch again until it is answered, by the next process if need be.
           const reply = await ask("POST", "/audit/prod", { body: batchOf(mine), token: auditToken }).catch(
