@@ -25,8 +25,9 @@ const serveOf = Command.make("serve").pipe(
     { command: "wharf serve gateway --config-dir clusters", description: "one door in front of many API servers" },
     { command: "wharf serve ratelimiter --config-dir clusters --insecure", description: "limits across gateways" },
     { command: "wharf serve tenancy --upstream-kubeconfig admin.conf", description: "one cluster, many tenants" },
-    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" },
-    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" }
+    { command: "wharf serve federation --data-dir host --kubeconfig host.conf", description: "one API, many clusters" },
+    { command: "wharf serve tracing --insecure --kubeconfig admin.conf", description: "every object's life as traces" },
+    { command: "wharf serve controllers --kubeconfig admin.conf", description: "our controllers on any cluster" }
   ])
 )
 
@@ -64,6 +65,10 @@ const serving = async (system: string | undefined) => {
     const { serveTenancyCommand } = await import("#tenancy")
     return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTenancyCommand])
   }
+  if (system === "tracing") {
+    const { serveTracingCommand } = await import("#tracing")
+    return Command.withSubcommands(serveOf, [serveStorageCommand, serveApiServerCommand, serveTracingCommand])
+  }
   const { serveSchedulerCommand } = await import("#scheduling")
   const left = [serveStorageCommand, serveApiServerCommand, serveSchedulerCommand] as const
   if (system === "scheduler") return Command.withSubcommands(serveOf, left)
@@ -72,10 +77,12 @@ const serving = async (system: string | undefined) => {
   if (system === "gateway" || system === "ratelimiter") return Command.withSubcommands(serveOf, servers)
   const { serveTenancyCommand } = await import("#tenancy")
   const { serveFederationCommand } = await import("#federation")
+  const { serveTracingCommand } = await import("#tracing")
   const { hostAutoscaler, hostControllers, serveClusterCommand, serveControllersCommand } = await import("#sim")
   return Command.withSubcommands(serveOf, [
     ...servers,
     serveTenancyCommand,
+    serveTracingCommand,
     serveClusterCommand,
     serveControllersCommand,
     serveFederationCommand(({ client, running }) => hostControllers(client, running), hostAutoscaler)
@@ -83,16 +90,16 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { benchSchedulerCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
+  const { benchSchedulerCommand, clusterCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
     await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
-  const { explainPlacementCommand } = await import("#federation")
+  const { explainPlacementCommand, federationCommand } = await import("#federation")
   const { explainPodCommand } = await import("#scheduling")
-  const { federationCommand } = await import("#federation")
   const { gatewayCommand } = await import("#gateway")
   const { simCommand } = await import("#sim")
   const { checkTenancyCommand } = await import("#tenancy")
+  const { traceCommand, whyCommand } = await import("#tracing")
   return Command.withSubcommands(wharf, [
     runCommand,
     scenarioCommand,
@@ -100,7 +107,10 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    clusterCommand,
     Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
+    whyCommand,
+    traceCommand,
     Command.withSubcommands(benchOf, [benchSchedulerCommand]),
     Command.withSubcommands(checkOf, [checkTenancyCommand]),
     await serving(undefined),
@@ -132,8 +142,8 @@ const report = (cause: Cause.Cause<unknown>) =>
   })
 
 /**
- * A command line that is not understood ends with 2, as etcd's does; its help has been shown. A server that was asked to
- * stop and has drained ends with 0.
+ * A command line that is not understood ends with 1, as every other usage error does, and etcd's with etcd's own 2; its help
+ * has been shown. A server that was asked to stop and has drained ends with 0.
  */
 const teardown: Runtime.Teardown = (exit, onExit) => {
   const serves = first === "etcd" || first === "serve"
@@ -144,7 +154,7 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
     return onExit(exitCode)
   const error: unknown = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
   const misused = CliError.isCliError(error) && error._tag === "ShowHelp" && error.errors.length > 0
-  if (misused) onExit(2)
+  if (misused) onExit(first === "etcd" ? 2 : 1)
   else Runtime.defaultTeardown(exit, onExit)
 }
 

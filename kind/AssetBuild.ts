@@ -75,7 +75,7 @@ const fingerprint = Effect.fnUntraced(function* (recipe: Recipe) {
   const hash = createHash("sha256").update(JSON.stringify(recipe))
   const files = yield* fs.readDirectory(directory)
   for (const file of files.toSorted()) {
-    if (file !== "go.mod" && !file.endsWith("_test.go")) continue
+    if (file !== "go.mod" && file !== "main.go" && !file.endsWith("_test.go")) continue
     hash.update(file).update(yield* fs.readFile(path.join(directory, file)))
   }
   return `${recipe.version} ${hash.digest("hex")}`
@@ -88,7 +88,9 @@ const checkGo = Effect.gen(function* () {
 })
 
 const goArguments = (recipe: Recipe, output: string): ReadonlyArray<string> => [
-  ...(recipe.testTags === undefined ? ["build"] : ["test", "-c", `-tags=${recipe.testTags}`]),
+  ...(recipe.testTags === undefined
+    ? ["build", ...(recipe.tags === undefined ? [] : [`-tags=${recipe.tags}`])]
+    : ["test", "-c", `-tags=${recipe.testTags}`]),
   "-trimpath",
   "-buildvcs=false",
   `-ldflags=-s -w ${recipe.linkerFlags ?? ""}`,

@@ -4,12 +4,14 @@
 
 /** How a Go program is built: the module folder under `modules/`, the package, and what differs from a plain `go build`. */
 export interface Recipe {
-  readonly module: "etcd" | "kubernetes" | "kwok" | "apiserver-storage"
+  readonly module: "etcd" | "jaeger" | "kubernetes" | "kwok" | "apiserver-storage" | "tikv" | "tikv-pd"
   readonly package: string
   readonly version: string
   readonly linkerFlags?: string
   /** Set for test binaries (`go test -c`); the build tags, possibly empty. */
   readonly testTags?: string
+  /** The build tags of a program. */
+  readonly tags?: string
 }
 
 /** One program: where it comes from is either a Debian package (`apt`) or a recipe of ours (`build`). */
@@ -30,6 +32,9 @@ const kubernetesVersion = "1.37.2"
 const kwokVersion = "0.8.0"
 const h2specVersion = "2.2.1"
 const ginkgoVersion = "2.32.0"
+const tidbVersion = "1.1.0-beta.0.20251126154744-e4e814fdc0af"
+const pdVersion = "1.1.0-beta.0.20240407022249-7179657d129b"
+const jaegerVersion = "1.76.0"
 
 // Without these, clients see v0.0.0 and refuse to talk to it.
 const kubernetesFlags = Object.entries({
@@ -131,6 +136,17 @@ export const catalog = {
     atLeast: "0.8",
     build: kwokProgram("kwokctl")
   },
+  jaeger: {
+    purpose: "the query server that people open traces with",
+    versionArguments: ["version"],
+    atLeast: "1.76",
+    build: {
+      module: "jaeger",
+      package: "github.com/jaegertracing/jaeger/cmd/jaeger",
+      version: jaegerVersion,
+      linkerFlags: `-X github.com/jaegertracing/jaeger/internal/version.latestVersion=v${jaegerVersion}`
+    }
+  },
   h2spec: {
     purpose: "judges HTTP/2 conformance",
     versionArguments: ["--version"],
@@ -163,6 +179,22 @@ export const catalog = {
   "apiserver-storage.test": {
     purpose: "the storage suite of kube-apiserver for any endpoint",
     build: { module: "apiserver-storage", package: ".", version: kubernetesVersion, testTags: "" }
+  },
+  "tikv-testbed": {
+    purpose: "stores that speak TiKV's protocol, on this machine, for the tikv engine",
+    build: { module: "tikv", package: ".", version: tidbVersion }
+  },
+  "pd-server": {
+    purpose: "TiKV's Placement Driver, which tikv-testbed starts",
+    versionArguments: ["-V"],
+    build: {
+      module: "tikv-pd",
+      package: "github.com/tikv/pd/cmd/pd-server",
+      version: pdVersion,
+      tags: "without_dashboard",
+      // Clients refuse one that does not say which release it is.
+      linkerFlags: "-X github.com/tikv/pd/pkg/versioninfo.PDReleaseVersion=v8.1.0"
+    }
   },
   "e2e.test": {
     purpose: "Kubernetes' own conformance tests, for `wharf conformance`",
@@ -199,6 +231,7 @@ export const programOf = (name: ProgramName): Program => catalog[name]
 export const buildGroups: Readonly<Record<string, ReadonlyArray<ProgramName>>> = {
   kubernetes: ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"],
   suites: ["etcd-common.test", "apiserver-storage.test"],
+  tikv: ["tikv-testbed", "pd-server"],
   e2e: ["e2e.test", "ginkgo"],
   "scheduler-perf": [
     "scheduler-perf-misc.test",

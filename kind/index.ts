@@ -1,5 +1,5 @@
-// The door of kind: real programs on this machine, found or built. It owns no judgement of them; tests and scenarios
-// start what is found here and judge for themselves.
+// The door of kind: real programs on this machine, found or built, and control planes made of them. It owns no judgement of them; tests
+// and scenarios start what is found here and judge for themselves.
 export {
   AssetMissing,
   AssetReport,
@@ -12,4 +12,30 @@ export {
 } from "./Assets.ts"
 export { assetsCommand } from "./AssetsCommand.ts"
 export { catalog, howToGet, programNames, type ProgramName } from "./Catalog.ts"
+export {
+  deleteKindCluster,
+  hostForContainers,
+  kindClusters,
+  type KindCluster,
+  type KindServices,
+  KindUnavailable,
+  loadImages,
+  needKind,
+  openKindCluster,
+  signalApiServer
+} from "./docker/KindCluster.ts"
+export { kindConfig, type KindConfigOptions, type KindPort } from "./docker/KindConfig.ts"
+export { openRelay, type Relay, RelayFailed, type RelayOptions } from "./process/Relay.ts"
+export {
+  type ControlPlaneOptions,
+  openControlPlane,
+  type PlaneProcess,
+  type PlaneServices,
+  type PlaneStore,
+  PlaneUnusable,
+  type RunningPlane
+} from "./process/ControlPlane.ts"
+export { type PlanePart, planeParts } from "./process/PlaneFiles.ts"
+export { type Child, type ChildCommand, freePort, launch, ServerFailed, stop } from "./process/ChildServer.ts"
+export { guard } from "./process/Reaper.ts"
 export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"

@@ -7,7 +7,27 @@ import type { Answer } from "./Judge.ts"
 /** The answers about a cluster. */
 export const clusterAnswers = (summary: ClusterSummary): ReadonlyArray<Answer> => [sizeOf(summary), slosOf(summary)]
 
-const sizeOf = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): Answer => {
+const sizeOf = (summary: ClusterSummary): Answer => (summary.isSimulated ? simulatedSize(summary) : realSize(summary))
+
+const realSize = ({ cluster, name, record, runs }: ClusterSummary): Answer => {
+  const { backend, seed, target } = record
+  const { nodes, podsMax, residentMaxBytes, virtualMs } = cluster
+  const memory = residentMaxBytes === 0 ? "" : `, ${formatBytes(residentMaxBytes)} of memory in all programs`
+  const existing = target === "kubeconfig"
+  return {
+    question: existing ? `On ${name}` : `Real programs (${name})`,
+    answer: `${formatVirtual(virtualMs)} lived`,
+    tone: "plain",
+    details: [
+      `${formatPlural(nodes, existing ? "node" : "hollow node")} and up to ${formatPlural(podsMax, "pod")}${memory}, ${formatPlural(runs, "run")}`,
+      existing
+        ? `in namespaces of its own on ${backend.settings["server"] ?? "an existing cluster"}, seed ${formatCount(seed)}`
+        : `store ${name} ${backend.version}, kube-apiserver ${backend.settings["kube-apiserver"] ?? "of unknown version"}, seed ${formatCount(seed)}`
+    ]
+  }
+}
+
+const simulatedSize = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): Answer => {
   const { eventLogHash, nodes, podsMax, residentMaxBytes, virtualMs, wallMs } = cluster
   const repeated = runs > 1 && isRepeatable ? `, the same in ${formatPlural(runs, "run")}` : ""
   return {
@@ -21,7 +41,7 @@ const sizeOf = ({ cluster, isRepeatable, name, record, runs }: ClusterSummary): 
   }
 }
 
-const slosOf = ({ cluster }: ClusterSummary): Answer => {
+const slosOf = ({ cluster, isSimulated }: ClusterSummary): Answer => {
   const judged = judgedCalls(cluster)
   const missed = judged.filter(({ share }) => share > 1)
   const { whole } = cluster.podStarts
@@ -38,6 +58,6 @@ const slosOf = ({ cluster }: ClusterSummary): Answer => {
     question: "Kubernetes’ SLOs",
     answer: worst === undefined ? "Nothing measured" : count === 0 ? "Kept" : `${count} missed`,
     tone: worst === undefined ? "warn" : count === 0 ? "good" : "warn",
-    details: [calls, starts, "in virtual time, on the modelled network and disk"]
+    details: [calls, starts, isSimulated ? "in virtual time, on the modelled network and disk" : "in real time"]
   }
 }

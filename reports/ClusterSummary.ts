@@ -12,6 +12,10 @@ export interface ClusterSummary {
   readonly runs: number
   /** Whether every run of one seed gave the same event log. */
   readonly isRepeatable: boolean
+  /** Whether its time is virtual; latencies of a real one are the machine's. */
+  readonly isSimulated: boolean
+  /** The time that its figures are in, in words. */
+  readonly time: "virtual time" | "real time"
 }
 
 /** Whether a group's runs are of simulated clusters; such runs have no load generator and are not compared with stores. */
@@ -27,7 +31,10 @@ export const clustersOf = (groups: ReadonlyArray<RunGroup>): ReadonlyArray<Clust
     if (first === undefined) return []
     const logs = new Set(runs.map(({ cluster, record }) => `${record.seed} ${cluster.eventLogHash}`))
     const seeds = new Set(runs.map(({ record }) => record.seed))
-    return [{ name, ...first, runs: runs.length, isRepeatable: logs.size === seeds.size }]
+    const isSimulated = first.record.target === "sim"
+    const time = isSimulated ? "virtual time" : "real time"
+    const isRepeatable = !isSimulated || logs.size === seeds.size
+    return [{ name, ...first, runs: runs.length, isRepeatable, isSimulated, time }]
   })
 
 const SINGLE_US = 1_000_000

@@ -39,7 +39,7 @@ export const sortedCalls = ({ cluster }: ClusterSummary): ReadonlyArray<Recorded
 /** API call latency by verb, resource and scope against Kubernetes' SLOs. */
 export const callsTable = (summary: ClusterSummary, most = Number.POSITIVE_INFINITY): Table => ({
   id: `calls-${summary.name}`,
-  caption: `API calls by verb, resource and scope, as the clients saw them in virtual time, ${summary.cluster.calls.length > most ? `the ${most} most frequent of ${summary.cluster.calls.length}` : "the most frequent first"}`,
+  caption: `API calls by verb, resource and scope, as the clients saw them in ${summary.time}, ${summary.cluster.calls.length > most ? `the ${most} most frequent of ${summary.cluster.calls.length}` : "the most frequent first"}`,
   columns: [
     ...text("Call"),
     ...numbers("answered", "p50", "p90", "p99", "max", "p99 limit"),
@@ -64,12 +64,12 @@ const stageNames: Readonly<Record<PodStage, string>> = {
 }
 
 /** Pod start latency by stage. */
-export const podStartTable = ({ cluster, name }: ClusterSummary): Table | undefined =>
+export const podStartTable = ({ cluster, name, time }: ClusterSummary): Table | undefined =>
   cluster.podStarts.whole.count === 0
     ? undefined
     : {
         id: `pod-start-${name}`,
-        caption: "How pods got going, stage by stage, in virtual time",
+        caption: `How pods got going, stage by stage, in ${time}`,
         columns: [...text("Stage"), ...numbers("pods", "p50", "p90", "p99", "max", "p99 limit"), ...text("SLO")],
         rows: (["scheduled", "seen", "running", "watched", "whole"] as const).map((stage) => {
           const histogram = cluster.podStarts[stage]
@@ -82,12 +82,12 @@ export const podStartTable = ({ cluster, name }: ClusterSummary): Table | undefi
       }
 
 /** How late watchers heard, by resource. */
-export const informersTable = ({ cluster, name }: ClusterSummary): Table | undefined =>
+export const informersTable = ({ cluster, isSimulated, name, time }: ClusterSummary): Table | undefined =>
   cluster.informers.length === 0
     ? undefined
     : {
         id: `informers-${name}`,
-        caption: "Watch lag by resource, from the commit to the event’s arrival, in virtual time",
+        caption: `Watch lag by resource, from ${isSimulated ? "the commit" : "the first client’s hearing of it"} to the event’s arrival, in ${time}`,
         columns: [...text("Resource"), ...numbers("watches opened", "events", "lag p50", "p90", "p99", "max")],
         rows: cluster.informers
           .toSorted((left, right) => right.lag.count - left.lag.count)
@@ -181,12 +181,12 @@ export const slowEventsTable = ({ cluster, name }: ClusterSummary): Table => ({
 })
 
 /** What happened to the cluster and what was done to it. */
-export const marksTable = ({ cluster, name }: ClusterSummary): Table | undefined =>
+export const marksTable = ({ cluster, name, time }: ClusterSummary): Table | undefined =>
   cluster.marks.length === 0
     ? undefined
     : {
         id: `marks-${name}`,
-        caption: "What happened to the cluster, in virtual time",
+        caption: `What happened to the cluster, in ${time}`,
         columns: [...numbers("at"), ...text("Kind", "What"), ...numbers("lasted")],
         rows: cluster.marks.map(({ atMs, durationMs, kind, text: words }) => [
           { text: formatClock(atMs) },

@@ -4,6 +4,8 @@ import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { RunGroup } from "./Compare.ts"
 import { ExitCode } from "./ExitCode.ts"
+import { fidelityOf } from "./Fidelity.ts"
+import { fidelityMarkdown } from "./FidelityText.ts"
 import { formatPlural } from "./Format.ts"
 import { renderHtml } from "./Html.ts"
 import { renderJUnit } from "./JUnit.ts"
@@ -84,6 +86,32 @@ const endWith = (exitCode: number) =>
 const told = <A, R>(effect: Effect.Effect<A, ReportInputError, R>) =>
   Effect.catch(effect, (error) => Effect.andThen(Console.error(error.message), endWith(ExitCode.usage)))
 
+/** Sets the simulated records of all paths beside the real ones. */
+const compareFidelity = Effect.fnUntraced(function* (
+  paths: ReadonlyArray<string>,
+  out: Option.Option<string>,
+  json: boolean
+) {
+  const records = (yield* readGroups(paths))
+    .flatMap((group) => group.records)
+    .filter(({ cluster }) => cluster !== undefined)
+  const [simulated, real] = [
+    records.filter(({ target }) => target === "sim"),
+    records.filter(({ target }) => target !== "sim")
+  ]
+  const path = paths.join(", ")
+  if (simulated.length === 0) return yield* new NothingFound({ path, wanted: "record of a simulated cluster" })
+  if (real.length === 0) return yield* new NothingFound({ path, wanted: "record of a cluster on real programs" })
+  const names = new Set(records.map(({ scenario }) => scenario.name))
+  if (names.size > 1)
+    return yield* new NothingFound({ path, wanted: `single scenario, but ${[...names].join(" and ")}` })
+  const fidelity = fidelityOf(simulated, real)
+  const page = fidelityMarkdown(fidelity, simulated, real)
+  if (Option.isSome(out)) yield* writeText(out.value, page)
+  yield* Console.log(json ? JSON.stringify(fidelity, null, 2) : page)
+  yield* endWith(ExitCode.pass)
+})
+
 /** `wharf compare A B`: paths are baseline and candidates, or one folder that holds several backends. */
 export const compareCommand = Command.make(
   "compare",
@@ -97,9 +125,16 @@ export const compareCommand = Command.make(
       Flag.withDescription("Print Markdown for a pull request"),
       Flag.withDefault(false)
     ),
+    fidelity: Flag.Boolean("fidelity").pipe(
+      Flag.withDescription(
+        "Instead say how far simulated runs of a scenario are from real ones; --out writes Markdown"
+      ),
+      Flag.withDefault(false)
+    ),
     junit: Flag.String("junit").pipe(Flag.withDescription("Also write a JUnit file"), Flag.optional)
   },
   Effect.fn("wharf.compare")(function* (input) {
+    if (input.fidelity) return yield* compareFidelity(input.paths, input.out, input.json)
     const groups = yield* readGroups(input.paths)
     if (groups.length < 2) {
       return yield* new NothingFound({
@@ -132,7 +167,11 @@ export const compareCommand = Command.make(
       command: "wharf compare runs/before runs/after --out compare.html --junit compare.xml",
       description: "Before and after a change; ends with 4 when it got slower"
     },
-    { command: "wharf compare runs/before runs/after --markdown", description: "The same for a pull request" }
+    { command: "wharf compare runs/before runs/after --markdown", description: "The same for a pull request" },
+    {
+      command: "wharf compare --fidelity runs/sim runs/process --out fidelity.md",
+      description: "How true the simulation of one scenario is"
+    }
   ])
 )
 

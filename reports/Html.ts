@@ -69,7 +69,10 @@ ${sections.map(sectionHtml).join("\n")}
 
 const latencyNote = ({ groups }: Report): string => {
   const stores = "Latency of a load runs from the planned send time, so waiting behind a slow answer counts."
-  const clusters = "Latency in a simulated cluster is virtual time, on the modelled network and disk."
+  const isSimulated = groups.some(({ records }) => records.some(({ target }) => target === "sim"))
+  const clusters = isSimulated
+    ? "Latency in a simulated cluster is virtual time, on the modelled network and disk."
+    : "Latency in a cluster of real programs is the machine’s own time, from the client’s call to its answer."
   const notes = [
     groups.some((group) => !isClusterGroup(group)) ? stores : "",
     groups.some(isClusterGroup) ? clusters : ""

@@ -120,8 +120,8 @@ const callsBody = (summary: ClusterSummary): string => {
     rest.rows.length === 0
       ? ""
       : `<details class="fold"><summary>${rest.rows.length} more kinds of calls, less frequent</summary>${tableHtml(rest, restPlots)}</details>`
-  const note =
-    "Latency is virtual time, on the modelled network and disk, from the client’s call to its answer, over every client of the cluster. Kubernetes’ SLOs allow a p99 of 1 s for calls about one object and of 30 s for lists. Plots run from 10 µs to 1 min on a logarithmic axis; the line is the limit."
+  const latency = summary.isSimulated ? "virtual time, on the modelled network and disk," : "real time,"
+  const note = `Latency is ${latency} from the client’s call to its answer, over every client of the cluster. Kubernetes’ SLOs allow a p99 of 1 s for calls about one object and of 30 s for lists. Plots run from 10 µs to 1 min on a logarithmic axis; the line is the limit.`
   const each = sorted
     .map((calls, at) => {
       const table = slowestOfTable(calls, `slowest-${slug(summary.name)}-${at}`)

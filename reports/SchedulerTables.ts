@@ -29,22 +29,26 @@ const columns = (first: string, ...numbers: ReadonlyArray<string>) => [
 const rate = (value: number | undefined): string => (value === undefined ? nothing : formatRate(value))
 
 /** What was counted, and the pace. */
-export const schedulerTable = ({ cluster, name }: ClusterSummary): Table | undefined => {
+export const schedulerTable = ({ cluster, isSimulated, name, time }: ClusterSummary): Table | undefined => {
   const { scheduling } = cluster
   if (scheduling === undefined || scheduling.bound + scheduling.waiting + scheduling.gated === 0) return undefined
   const { attempts, bound, failures, gated, mostInSecond, preemptions, unschedulable, victims, waiting } = scheduling
-  const rows: ReadonlyArray<readonly [string, string]> = [
-    ["pods bound", formatCount(bound)],
+  // A scheduler that is a program of its own tells nobody of its attempts; what it did is seen at the pods.
+  const told: ReadonlyArray<readonly [string, string]> = [
     ["attempts", formatCount(attempts)],
     ["attempts that found no node", formatCount(unschedulable)],
     ["bindings that failed", formatCount(failures)],
-    ["preemptions", formatCount(preemptions)],
+    ["preemptions", formatCount(preemptions)]
+  ]
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ["pods bound", formatCount(bound)],
+    ...(isSimulated ? told : []),
     ["pods that had to give way", formatCount(victims)],
     ["without a node at the end", formatCount(waiting)],
     ["behind scheduling gates at the end", formatCount(gated)],
-    ["bound per second of virtual time", rate(virtualRate(scheduling))],
-    ["most in one second of virtual time", formatCount(mostInSecond)],
-    ["bound per second of real time", rate(wallRate(scheduling))]
+    [`bound per second of ${time}`, rate(virtualRate(scheduling))],
+    [`most in one second of ${time}`, formatCount(mostInSecond)],
+    ...(isSimulated ? [["bound per second of real time", rate(wallRate(scheduling))] as const] : [])
   ]
   return {
     id: `scheduler-${name}`,
@@ -55,7 +59,7 @@ export const schedulerTable = ({ cluster, name }: ClusterSummary): Table | undef
 }
 
 /** How long pods waited from their creation, or from the opening of their gates, until they had a node. */
-export const waitsTable = ({ cluster, name }: ClusterSummary): Table | undefined => {
+export const waitsTable = ({ cluster, name, time }: ClusterSummary): Table | undefined => {
   const { scheduling } = cluster
   if (scheduling === undefined || scheduling.waits.length === 0) return undefined
   const row = (title: string, { count, max, p50, p90, p99 }: RecordedHistogram) => [
@@ -65,7 +69,7 @@ export const waitsTable = ({ cluster, name }: ClusterSummary): Table | undefined
   const all = scheduling.waits.length > 1 ? [row("all", waitOfAll(scheduling))] : []
   return {
     id: `waits-${name}`,
-    caption: "Time until pods had a node, by priority class, in virtual time",
+    caption: `Time until pods had a node, by priority class, in ${time}`,
     columns: columns("Priority class", "pods", "p50", "p90", "p99", "max"),
     rows: [...scheduling.waits.map(({ priority, wait }) => row(priority, wait)), ...all]
   }

@@ -1,7 +1,7 @@
 // The runner's side of the ceiling: starts an empty server in a process of its own and lets the load generator measure
 // itself against it, with the connections and the parallelism of the scenario's widest load.
+import type { ServerFailed } from "#kind"
 import { Effect, type Scope } from "effect"
-import type { ServerFailed } from "./backends/Backend.ts"
 import type { Front } from "./front/Front.ts"
 import { clusterHost } from "./front/load/FrontEndpoint.ts"
 import { openFixed } from "./front/upstream/FixedUpstream.ts"

@@ -1,9 +1,10 @@
 // One run: one scenario against one backend, from an empty data directory to a run record. Starts the server and the
 // load generator, samples both, walks the phases, and cleans everything up, whatever happens.
 // Owns that order. What a phase does is the generator's; what the record says is Recording.ts's.
+import type { ServerFailed } from "#kind"
 import { Clock, Effect, FileSystem, Schedule, Schema, type Scope } from "effect"
 import { join } from "node:path"
-import type { Backend, RunningServer, ServerFailed } from "./backends/Backend.ts"
+import type { Backend, RunningServer } from "./backends/Backend.ts"
 import type { PhaseResult, Second } from "./generator/Protocol.ts"
 import { type Generator, type GeneratorFailed, openGenerator } from "./GeneratorProcess.ts"
 import { ResourceSampler } from "./ResourceSampler.ts"

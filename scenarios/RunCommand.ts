@@ -1,7 +1,7 @@
 // `wharf run`: the command line of a scenario run. Owns flags, their meaning and what is printed at the end.
 // Refuses to run anything itself (Runner.ts) and to word its errors (they word themselves; Explain.ts prints them).
 import { renderTerminal, terminalOptions } from "#reports"
-import { Console, Effect, FileSystem, Option, Schema } from "effect"
+import { Config, Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { backendKinds } from "./backends/Registry.ts"
 import { explain } from "./Explain.ts"
@@ -33,9 +33,19 @@ const flags = {
   ),
   target: Flag.Literals("target", targets).pipe(
     Flag.withDescription(
-      "Where the cluster lives, instead of the file's: sim, in virtual time; process, for a load on stores alone; kind and kubeconfig come later"
+      "Where the cluster lives, instead of the file's: sim, in virtual time; process, on real programs of this machine, in real time; kind, on a control plane in containers; kubeconfig, on an existing cluster, in namespaces of the run's own"
     ),
     Flag.optional
+  ),
+  kubeconfig: Flag.String("kubeconfig").pipe(
+    Flag.withDescription("The cluster of --target kubeconfig; default: KUBECONFIG"),
+    Flag.withFallbackConfig(Config.String("KUBECONFIG")),
+    Flag.optional
+  ),
+  context: Flag.String("context").pipe(Flag.withDescription("Its context; default: the current one"), Flag.optional),
+  yes: Flag.Boolean("yes").pipe(
+    Flag.withDescription("Run also on a cluster that looks like production"),
+    Flag.withDefault(false)
   ),
   curve: Flag.String("curve").pipe(
     Flag.withDescription("Also measure what clusters of these sizes cost: numbers of nodes, separated by commas"),
@@ -130,22 +140,30 @@ type Input = Command.Command.Config.Infer<typeof flags>
 /** What the command line and the file ask for together. */
 const planOf = Effect.fnUntraced(function* ({
   backend,
+  context,
   curve,
   file,
   json,
   junit,
+  kubeconfig,
   out,
   repeat,
   seed,
   set,
-  target
+  target,
+  yes
 }: Input) {
   const sets = overridesOf(set, { seed, target })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
-  const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined
+  // A real control plane stands on a store, which the backends name as for a load on stores.
+  const isReal = scenario.cluster !== undefined && (scenario.target === "process" || scenario.target === "kind")
+  const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined || isReal
   if (Option.isSome(backend) && !hasLoad) {
-    return yield* new Misplaced({ reason: "--backend names what is put under load, and this scenario loads nothing" })
+    return yield* new Misplaced({
+      reason:
+        "--backend names what is put under load, and this scenario loads nothing; with --target process or kind it names the store"
+    })
   }
   const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
   const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
@@ -157,6 +175,9 @@ const planOf = Effect.fnUntraced(function* ({
     typedBackends: Option.isSome(backend),
     repeats,
     curve: sizes,
+    existing: Option.getOrUndefined(
+      Option.map(kubeconfig, (path) => ({ kubeconfig: path, context: Option.getOrUndefined(context), yes }))
+    ),
     out: Option.getOrUndefined(out),
     junit: Option.getOrUndefined(junit),
     command: commandLine(file, sets, backends, repeats, sizes),

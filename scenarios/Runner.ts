@@ -14,6 +14,10 @@ import { recordedStore, recordRun } from "./Recording.ts"
 import { runOnce } from "./Run.ts"
 import { orderLetters, type PlannedRun, runOrder } from "./RunOrder.ts"
 import type { LoadedScenario } from "./ScenarioFile.ts"
+import { kindTarget } from "./targets/KindTarget.ts"
+import { type KubeconfigChoice, kubeconfigTarget } from "./targets/KubeconfigTarget.ts"
+import { processTarget } from "./targets/ProcessTarget.ts"
+import { type RealTarget, TargetRefused } from "./targets/RealTarget.ts"
 
 /** What the command line says beyond the scenario file. */
 export interface RunnerOptions {
@@ -24,6 +28,8 @@ export interface RunnerOptions {
   readonly repeats: number
   /** Sizes of the cost curve of simulated clusters; empty for none. */
   readonly curve: ReadonlyArray<number>
+  /** The cluster of a kubeconfig, for that target. */
+  readonly existing: KubeconfigChoice | undefined
   readonly out: string | undefined
   readonly junit: string | undefined
   readonly command: string
@@ -154,14 +160,22 @@ const writeRecord = (directory: string, record: RunRecord) =>
   })
 
 /** The runs of the scenario's cluster, where it has one. */
-const allClusterRuns = (options: RunnerOptions, directory: string, of: number) =>
+const allClusterRuns = (options: RunnerOptions, directory: string, of: number, targets: ReadonlyArray<RealTarget>) =>
   Effect.gen(function* () {
     const { command, curve, loaded, progress, repeats } = options
     const { cluster } = loaded.scenario
     if (cluster === undefined) return []
-    const records = yield* clusterRuns({ loaded, cluster, repeats, of, command, directory, curve, progress }).pipe(
-      Effect.catchTag("PlatformError", (cause) => Effect.fail(unusable(directory)(cause)))
-    )
+    const records = yield* clusterRuns({
+      loaded,
+      cluster,
+      repeats,
+      of,
+      command,
+      directory,
+      curve,
+      progress,
+      targets
+    }).pipe(Effect.catchTag("PlatformError", (cause) => Effect.fail(unusable(directory)(cause))))
     yield* Effect.forEach(records, (record) => writeRecord(directory, record))
     return records
   })
@@ -185,16 +199,31 @@ const allFrontRuns = (options: RunnerOptions, directory: string, before: number)
     return yield* frontRuns({ ...options, front, before, directory }, (record) => writeRecord(directory, record))
   })
 
+/** Targets that stand on no store of this machine. */
+const otherTargets = ({ existing, loaded }: RunnerOptions) => {
+  if (loaded.scenario.target !== "kubeconfig") return Effect.succeed([])
+  return existing === undefined
+    ? new TargetRefused({ reason: "--target kubeconfig needs --kubeconfig FILE, the cluster to run on" })
+    : Effect.succeed([kubeconfigTarget(existing)])
+}
+
 /** Runs everything and writes the records, the page and, when asked for, the JUnit file. */
 export const runScenario = Effect.fn("scenarios.runScenario")(function* (options: RunnerOptions) {
   const files = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
-  const { cluster, phases } = options.loaded.scenario
-  const backends = phases.length === 0 ? [] : yield* chooseBackends(options)
+  const { cluster, phases, target } = options.loaded.scenario
+  const isOnStores = cluster !== undefined && (target === "process" || target === "kind")
+  const chosen = phases.length === 0 && !isOnStores ? [] : yield* chooseBackends(options)
+  const backends = phases.length === 0 ? [] : chosen
+  const targets = isOnStores
+    ? chosen.map(target === "kind" ? kindTarget : processTarget)
+    : cluster === undefined
+      ? []
+      : yield* otherTargets(options)
   const directory = yield* outputDirectory(options)
-  const before = cluster === undefined ? 0 : options.repeats
+  const before = cluster === undefined ? 0 : options.repeats * Math.max(1, targets.length)
   const records = [
-    ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats)),
+    ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats, targets)),
     ...(yield* allStoreRuns(options, backends, directory, before)),
     ...(yield* allFrontRuns(options, directory, before))
   ]

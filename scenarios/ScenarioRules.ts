@@ -120,7 +120,17 @@ const clusterSloProblems = (
   return [{ path: [...path, "of"], rule: `${metric} is about the cluster as a whole and takes no name` }]
 }
 
-const laterTargets: ReadonlySet<string> = new Set(["kind", "kubeconfig"])
+/** Faults that only a simulated network, disk or clock has. */
+const simulatedFaults: ReadonlySet<string> = new Set([
+  "bad-link",
+  "disk-stall",
+  "disk-full",
+  "disk-fails",
+  "disk-lies",
+  "clock-skew",
+  "noisy-tenant",
+  "slow-watcher"
+])
 
 const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> => {
   if (target === undefined) return []
@@ -130,9 +140,32 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     return [{ path, rule: `a load on stores runs with target process, not ${target}` }]
   }
   if (target === "sim") return []
-  const when = laterTargets.has(target) ? "comes with a later release" : "comes with a later release for clusters"
-  return [{ path, rule: `${target} ${when}; a cluster runs with target sim, from the same file` }]
+  const existing = target === "kubeconfig" ? existingProblems(cluster) : []
+  const faults = cluster.faults.flatMap((fault, at): ReadonlyArray<Problem> => {
+    const { kind } = fault
+    if (simulatedFaults.has(kind) || target === "kubeconfig")
+      return [
+        { path: ["cluster", "faults", at, "kind"], rule: `${kind} is not done to a cluster with target ${target}` }
+      ]
+    // Real programs reach one another by ways of their own; those of the run's clients are the run's.
+    if (!("side" in fault) || [fault.side, fault.other].some((side) => side.join() === "apiserver")) return []
+    return [{ path: ["cluster", "faults", at, "side"], rule: `with target ${target} one side must be apiserver alone` }]
+  })
+  return [...existing, ...faults]
 }
+
+/** On a cluster of others nothing is made outside the run's own namespaces. */
+const existingProblems = ({ actions, priorityClasses }: NonNullable<Scenario["cluster"]>): ReadonlyArray<Problem> => [
+  ...priorityClasses.map((_, at) => ({
+    path: ["cluster", "priorityClasses", at],
+    rule: "priority classes belong to the whole cluster, and are not made with target kubeconfig"
+  })),
+  ...actions.flatMap(({ kind }, at) =>
+    kind === "upgrade-nodes"
+      ? [{ path: ["cluster", "actions", at, "kind"], rule: "nodes are not upgraded with target kubeconfig" }]
+      : []
+  )
+]
 
 /** Every broken rule across fields, with the path of the field to change. */
 export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => {

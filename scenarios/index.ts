@@ -1,6 +1,7 @@
 // The door of the scenarios room: the commands that check and run scenarios, and the schema of their files.
 // What runs a scenario, the load generator and the backends stay inside.
-export { BackendMissing, ServerFailed } from "./backends/Backend.ts"
+export { clusterCommand } from "./clusters/ClusterCommand.ts"
+export { BackendMissing } from "./backends/Backend.ts"
 export { conformanceCommand } from "./conformance/ConformanceCommand.ts"
 export { Diagnostic, ScenarioInvalid, ScenarioUnreadable } from "./Diagnostic.ts"
 export { GeneratorFailed } from "./GeneratorProcess.ts"

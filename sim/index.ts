@@ -19,13 +19,21 @@ export {
   type StoreWrappers
 } from "./explore/StoreWorld.ts"
 export { drawPlan, FaultPlan, FaultPlanInvalid, FaultStep, parseFaultPlan, planEndMs } from "./faults/FaultPlan.ts"
-export { FaultInjector, type FaultTargets, type FaultyNodes, type FaultyServer } from "./faults/FaultInjector.ts"
+export {
+  FaultInjector,
+  type FaultTargets,
+  type FaultyNetwork,
+  type FaultyNodes,
+  type FaultyServer
+} from "./faults/FaultInjector.ts"
 export { drawLatency, type Latency } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
 export { SimConnection } from "./faults/SimConnection.ts"
 export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
 export { StoreRecord, type RecordedEvent } from "./history/StoreRecord.ts"
 export { makeStoreCalls, type StoreCalls, type StoreMethod, StoreMethods } from "./store/StoreCalls.ts"
+export { SharedEngine } from "./store/SharedEngine.ts"
+export { type NodeWrappers, SharedNode } from "./store/SharedNode.ts"
 export { type EngineWrapper, StoreNode } from "./store/StoreNode.ts"
 export { parseGoDuration } from "./nodes/GoDuration.ts"
 export { GoTemplate, type TemplateFunctions } from "./nodes/GoTemplate.ts"
@@ -66,6 +74,8 @@ export { type Machine, machinesOf, NodeGroup } from "./nodes/NodeGroup.ts"
 export { fastPodStages, kubeletPodStages, podAnnotations } from "./nodes/PodStages.ts"
 export { type ControllerContext, type ControllerStart, Population, type PopulationOptions } from "./Population.ts"
 export { World, type WorldOptions, type WorldParts } from "./World.ts"
+export { enteringClient, type Enter } from "./cluster/EnteringClient.ts"
+export { managingClient } from "./cluster/ManagingClient.ts"
 export { type RunningCluster, serveCluster, type ServeClusterOptions } from "./cluster/ServeCluster.ts"
 export { serveClusterCommand } from "./cluster/ServeClusterCommand.ts"
 export { SERVICE_CIDR, SimulatedCluster, type SimulatedClusterOptions } from "./cluster/SimulatedCluster.ts"
@@ -85,6 +95,7 @@ export type { ControllerMaker, Manager, NamedController } from "./controllers/Ma
 export { CheckedClients, type ClientChecks } from "./checkers/CheckedClient.ts"
 export { ClusterChecker } from "./checkers/ClusterChecker.ts"
 export { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./explore/ClusterWorld.ts"
+export { drawNodesCase, type NodesCase, type NodesHooks, runNodesCase } from "./explore/NodesWorld.ts"
 export { type CaseRunner, CaseUnreadable, simCommand } from "./explore/SimCommand.ts"
 export { firstDifference, type LogDifference, writeEventLog } from "./time/EventLogAdapter.ts"
 export { upkeepControllers, upkeepControllersWith, type UpkeepMeans } from "./controllers/UpkeepControllers.ts"

@@ -1,7 +1,14 @@
 // One configuration for all tests: files mirror the rooms. Those that start servers and judges run one at a time, after the
-// others, because two cores are all there is and a judge's own time-outs do not wait.
+// others, because two cores are all there is and a judge's own time-outs do not wait. The long suites of real programs wait
+// more than they compute, and run two at a time.
 import { defineConfig } from "vitest/config"
 
+const suites = [
+  "test/storage/EtcdSuite.test.ts",
+  "test/storage/ApiserverStorage.test.ts",
+  "test/gateway/judges/Tour.test.ts",
+  "test/tenancy/judges/Tour.test.ts"
+]
 const judged = [
   "test/gateway/path/RealCluster.test.ts",
   "test/storage/*.test.ts",
@@ -14,8 +21,12 @@ const judged = [
   "test/gateway/judges/*.test.ts",
   "test/tenancy/judges/*.test.ts",
   "test/tenancy/serve/*.test.ts",
+  "test/tracing/judges/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/kind/Manifests.test.ts",
+  "test/scenarios/clusters/*.test.ts",
+  "test/scenarios/targets/ProcessTarget.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",
@@ -33,13 +44,23 @@ export default defineConfig({
           ...shared,
           name: "rooms",
           include: ["test/**/*.test.ts"],
-          exclude: judged,
+          exclude: [...judged, ...suites],
           maxWorkers: 2,
           sequence: { groupOrder: 0 }
         }
       },
       {
-        test: { ...shared, name: "judges", include: judged, maxWorkers: 1, sequence: { groupOrder: 1 } }
+        test: {
+          ...shared,
+          name: "judges",
+          include: judged,
+          exclude: suites,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      {
+        test: { ...shared, name: "suites", include: suites, maxWorkers: 2, sequence: { groupOrder: 2 } }
       }
     ]
   }

@@ -172,7 +172,7 @@ const openFront = Effect.fnUntraced(function* ({ certificates, key, options, pla
   const { access, api } = plane
   const files = yield* readFiles(options)
   const clientCa = `${certificates?.ca ?? ""}${files.clientCa}`
-  const { anonymous, host, insecure, limits, port, requestTimeoutMs, streams } = options
+  const { anonymous, host, insecure, limits, morePorts, port, requestTimeoutMs, streams } = options
   const identity = { clientCa, tokens: files.tokens, anonymous, issuer: SERVICE_ACCOUNT_ISSUER, signingKey: key }
   const authenticator = makeAuthenticator(api, access, identity)
   const audit = options.audit === undefined ? undefined : yield* openAudit(options.audit)
@@ -208,18 +208,20 @@ const openFront = Effect.fnUntraced(function* ({ certificates, key, options, pla
     certificates === undefined
       ? undefined
       : { context: () => ({ ...certificates.server, ca: clientCa }), clientAuth: "optional" as const }
-  state.listening = yield* listen({
-    host,
-    port,
-    methods: [],
-    exchange: front.handler,
-    onDefect,
-    ...(tls === undefined ? {} : { tls })
-  })
-  const { drain } = state.listening
+  const open = (at: number) =>
+    listen({
+      host,
+      port: at,
+      methods: [],
+      exchange: front.handler,
+      onDefect,
+      ...(tls === undefined ? {} : { tls })
+    })
+  state.listening = yield* open(port)
+  const all = [state.listening, ...(yield* Effect.forEach(morePorts, open))]
   yield* Effect.addFinalizer(() => {
     front.drain()
-    return drain(DRAIN_MS)
+    return Effect.forEach(all, ({ drain }) => drain(DRAIN_MS), { concurrency: "unbounded", discard: true })
   })
   return { state, reachable, port: state.listening.port }
 })

@@ -9,7 +9,7 @@ export type {
   Authorizer
 } from "./Access.ts"
 export { admissionPlugins, type AdmissionOptions } from "./admission/Plugins.ts"
-export { BASELINE_CAPABILITIES, BASELINE_SYSCTLS } from "./admission/PodSecurityChecks.ts"
+export { BASELINE_CAPABILITIES, BASELINE_SELINUX_TYPES, BASELINE_SYSCTLS } from "./admission/PodSecurityChecks.ts"
 export { podAmounts, type Amounts } from "./admission/PodAmounts.ts"
 export { isCountedBy, isInScopes, quotaUsage } from "./admission/QuotaUsage.ts"
 export { quotaStatus } from "./admission/ResourceQuota.ts"
@@ -70,10 +70,12 @@ export { inProcessClient } from "./InProcessClient.ts"
 export { Audit, type AuditBackend, type AuditedRequest, type AuditEvent, type AuditTrail } from "./http/Audit.ts"
 export { AuditLog, type AuditLogOptions } from "./http/AuditLogAdapter.ts"
 export { type AuditPolicy, AuditPolicyInvalid, parseAuditPolicy } from "./http/AuditPolicy.ts"
+export type { AuditOptions } from "./serve/ServerOptions.ts"
 export { openAudit } from "./serve/ServeAudit.ts"
+export { yamlText } from "./http/StatusBody.ts"
 export { kubeconfigText } from "./http/KubeconfigText.ts"
 export { openApiV2Bytes } from "./http/OpenApiProtobuf.ts"
-export { parseAccept, type Wanted } from "./http/Negotiation.ts"
+export { objectMediaTypes, parseAccept, type Wanted } from "./http/Negotiation.ts"
 export {
   BODY_BYTES_MAX,
   type BodyFormat,

@@ -1,5 +1,13 @@
 // The door of the room: HTTP/2 and gRPC on sockets, server and client. Owns what other rooms may use; everything else in this
 // folder is the room's own business.
+export {
+  type CertificateAuthority,
+  type KeyPair,
+  type LeafRequest,
+  loadAuthority,
+  makeAuthority,
+  newKeys
+} from "./CertificateAuthority.ts"
 export { callUnary, connect, type ConnectOptions } from "./Connect.ts"
 export { connectHttp, type ConnectHttpOptions, type HttpUpgraded, upgradeHttp } from "./ConnectHttp.ts"
 export type {

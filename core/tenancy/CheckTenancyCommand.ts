@@ -37,7 +37,7 @@ const run = Effect.fn("tenancy.check")(function* (given: {
   readonly invariant: string | undefined
   readonly path: string | undefined
 }) {
-  const { checkInvariant, invariantsNamed, kindsChecked, replayOf, serverInvariants } = yield* Effect.promise(
+  const { checkInvariant, invariantsNamed, kindsChecked, replayOf } = yield* Effect.promise(
     () => import("./check/CheckTenancy.ts")
   )
   const chosen = invariantsNamed(given.invariant)
@@ -56,11 +56,6 @@ const run = Effect.fn("tenancy.check")(function* (given: {
     yield* Console.log(
       `  ${message}\n  smallest after ${shrinks} steps: ${smallest}\n  again: ${replayOf(finding, options)}`
     )
-  }
-  if (given.invariant === undefined) {
-    for (const [number, says] of Object.entries(serverInvariants)) {
-      yield* Console.log(`       ${number} is the server's, and tested with it: ${says}`)
-    }
   }
   if (broken > 0) return yield* misuse(`${broken} of ${chosen.length} invariants are broken`)
 })

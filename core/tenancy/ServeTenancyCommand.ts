@@ -23,7 +23,7 @@ const flags = {
   upstreamContext: text("upstream-context", "Context in that kubeconfig; by default its current one"),
   listen: Flag.String("listen").pipe(
     Flag.withDescription("HOST:PORT to serve on; port 0 takes any free one"),
-    Flag.withDefault("127.0.0.1:6443")
+    Flag.withDefault("127.0.0.1:7443")
   ),
   dataDir: text("data-dir", "Folder that keeps certificates; without it kubeconfigs end with the process"),
   kubeconfig: text("kubeconfig", "Where to write an operator's kubeconfig, which manages tenants"),

@@ -2,6 +2,7 @@
 // A new backend is one file that exports a BackendKind, and one line in Registry.ts.
 import { type Effect, type FileSystem, type Path, Schema, type Scope } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
+import type { ServerFailed } from "#kind"
 
 /** Where a server listens. */
 export interface Endpoint {
@@ -58,16 +59,5 @@ export class BackendMissing extends Schema.TaggedError<BackendMissing>()("Backen
 }) {
   override get message(): string {
     return `backend ${this.backend}: ${this.reason}`
-  }
-}
-
-/** A server did not start, did not become ready, or ended by itself; carries the end of what it wrote. */
-export class ServerFailed extends Schema.TaggedError<ServerFailed>()("ServerFailed", {
-  backend: Schema.String,
-  reason: Schema.String,
-  log: Schema.String
-}) {
-  override get message(): string {
-    return `backend ${this.backend}: ${this.reason}${this.log === "" ? "" : `\nits last lines:\n${this.log}`}`
   }
 }

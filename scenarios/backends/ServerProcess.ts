@@ -1,10 +1,10 @@
 // A store as a process of its own: etcd's flags, and healthy when GET /health says so.
 // Owns those; starting and stopping processes is ChildServer.ts's, which program is the backend's.
+import { freePort, launch, type ServerFailed, stop } from "#kind"
 import { Effect, type Scope } from "effect"
 import { get } from "node:http"
 import { dirname } from "node:path"
-import type { Endpoint, RunningServer, ServerFailed, ServerSettings } from "./Backend.ts"
-import { freePort, launch, stop } from "./ChildServer.ts"
+import type { Endpoint, RunningServer, ServerSettings } from "./Backend.ts"
 
 /** How to start a server that listens for clients on the given port. */
 export interface ServerCommand {

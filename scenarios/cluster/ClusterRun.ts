@@ -1,7 +1,8 @@
-// One run of a scenario's cluster as the runner sees it: a process of its own that dies with its scope, progress as it comes, and the
-// record at the end. Owns the process, its memory bound and the record; what happens in it is world/'s.
+// One run of a scenario's simulated cluster as the runner sees it: a process of its own, progress as it comes, and the record at the end.
+// Owns the record of every cluster's run; the process is WorldProcess.ts's.
 import {
   assessValidity,
+  type Component,
   type CostPoint,
   type Machine,
   type RecordedRepeat,
@@ -10,74 +11,16 @@ import {
   runRecordVersion,
   type Versions
 } from "#reports"
-import { Effect, Schema } from "effect"
-import { type ChildProcess, fork } from "node:child_process"
+import { Effect } from "effect"
 import { dirname, resolve } from "node:path"
-import { fileURLToPath } from "node:url"
 import type { LoadedScenario } from "../ScenarioFile.ts"
-import type { WorldCommand, WorldProgress, WorldReport, WorldResult } from "../world/Protocol.ts"
+import type { WorldProgress, WorldResult } from "../world/Protocol.ts"
 import type { Cluster } from "./Cluster.ts"
 import { checkClusterSlos } from "./ClusterSloCheck.ts"
-
-/** The world's process ended, or could not do what it was told. */
-export class WorldFailed extends Schema.TaggedError<WorldFailed>()("WorldFailed", { reason: Schema.String }) {
-  override get message(): string {
-    return `the simulated cluster failed: ${this.reason}`
-  }
-}
+import { askWorld, openWorld, WorldFailed } from "./WorldProcess.ts"
 
 /** The name under which a simulated cluster stands beside backends. */
 export const simBackend = "sim"
-
-/** MiB of JavaScript heap that a world may take: what 50,000 nodes need, and not what a machine has. */
-const HEAP_MIB = 12_288
-/** MiB of one half of the nursery: most of what a world makes is gone within seconds of its own time, and copied less often so. */
-const NURSERY_MIB = 64
-
-const openWorld = Effect.acquireRelease(
-  Effect.sync(() =>
-    fork(fileURLToPath(new URL("../world/main.ts", import.meta.url)), {
-      detached: true,
-      execArgv: [...process.execArgv, `--max-old-space-size=${HEAP_MIB}`, `--max-semi-space-size=${NURSERY_MIB}`],
-      stdio: ["ignore", "ignore", "inherit", "ipc"]
-    })
-  ),
-  (child) => Effect.sync(() => void child.kill("SIGKILL"))
-)
-
-type Answer = Exclude<WorldReport, WorldProgress | { readonly type: "failed" }>
-
-const ask = (
-  child: ChildProcess,
-  command: WorldCommand,
-  onProgress: (progress: WorldProgress) => void
-): Effect.Effect<Answer, WorldFailed> =>
-  Effect.callback((done) => {
-    const failed = (reason: string) => {
-      quiet()
-      done(new WorldFailed({ reason }))
-    }
-    const onMessage = (report: WorldReport) => {
-      if (report.type === "progress") return onProgress(report)
-      if (report.type === "failed") return failed(report.reason)
-      quiet()
-      done(Effect.succeed(report))
-    }
-    const onExit = (code: number | null, signal: string | null) =>
-      failed(
-        `its process ended with ${signal ?? `code ${code}`}${signal === "SIGABRT" || code === 134 ? " (out of memory?)" : ""}`
-      )
-    const quiet = () => {
-      child.off("message", onMessage)
-      child.off("exit", onExit)
-    }
-    child.on("message", onMessage)
-    child.on("exit", onExit)
-    child.send(command, (cause) => {
-      if (cause !== null) failed(cause.message)
-    })
-    return Effect.sync(quiet)
-  })
 
 /** Lives through the scenario's cluster once. */
 export const runCluster = (
@@ -90,7 +33,11 @@ export const runCluster = (
     Effect.gen(function* () {
       const folder = resolve(dirname(file))
       const child = yield* openWorld
-      const answer = yield* ask(child, { type: "run", seed: scenario.seed, cluster, folder, shrinkMs }, onProgress)
+      const answer = yield* askWorld(
+        child,
+        { type: "run", seed: scenario.seed, cluster, folder, shrinkMs },
+        { progress: onProgress }
+      )
       return answer.type === "result" ? answer : yield* new WorldFailed({ reason: `it answered ${answer.type}` })
     })
   )
@@ -107,7 +54,7 @@ export const measureCurve = (
       Effect.gen(function* () {
         onSize(nodes)
         const child = yield* openWorld
-        const answer = yield* ask(child, { type: "cost", seed, nodes, cluster }, () => undefined)
+        const answer = yield* askWorld(child, { type: "cost", seed, nodes, cluster }, { progress: () => undefined })
         return answer.type === "cost" ? answer.point : yield* new WorldFailed({ reason: `it answered ${answer.type}` })
       })
     )
@@ -125,6 +72,15 @@ export interface ClusterRecording {
   /** The command that shows the violation again, where there is one. */
   readonly replay: string | undefined
   readonly curve: ReadonlyArray<CostPoint> | undefined
+  /** What is real of a cluster that is not simulated. */
+  readonly real?: RealRecording
+}
+
+/** A real control plane, as its record names it. */
+export interface RealRecording {
+  readonly target: "process" | "kind" | "kubeconfig"
+  readonly backend: RunRecord["backend"]
+  readonly components: ReadonlyArray<Component>
 }
 
 const settingsOf = ({ controllers, network, pods }: Cluster): Readonly<Record<string, string>> => ({
@@ -146,14 +102,19 @@ export const recordCluster = (result: WorldResult, cluster: Cluster, context: Cl
   const record: RunRecord = {
     schema: runRecordSchema,
     schemaVersion: runRecordVersion,
-    id: `${scenario.name}-${repeat.position}-${simBackend}-${repeat.index}`,
+    id: `${scenario.name}-${repeat.position}-${context.real?.backend.name ?? simBackend}-${repeat.index}`,
     command,
     scenario: { name: scenario.name, hash: loaded.hash, text: loaded.text, overrides: loaded.overrides },
     seed: scenario.seed,
     startedAt: new Date(startedAt).toISOString(),
     durationMs: endedAt - startedAt,
-    target: "sim",
-    backend: { name: simBackend, version: versions.wharf, settings: settingsOf(cluster), durable: false },
+    target: context.real?.target ?? "sim",
+    backend: context.real?.backend ?? {
+      name: simBackend,
+      version: versions.wharf,
+      settings: settingsOf(cluster),
+      durable: false
+    },
     repeat,
     phases: [],
     machine,
@@ -163,7 +124,7 @@ export const recordCluster = (result: WorldResult, cluster: Cluster, context: Cl
     watch: [],
     counters: { ...result.counters, events: recorded.events },
     series: { atS: [], operations: [] },
-    components: [],
+    components: [...(context.real?.components ?? [])],
     annotations: [],
     cluster: recorded,
     slos: checkClusterSlos(scenario, recorded),

@@ -6,10 +6,13 @@ import { Clock, Effect, FileSystem, Path } from "effect"
 import { describeMachine, describeVersions, loadNow } from "../Machine.ts"
 import { finishedClusterLine } from "./ClusterProgress.ts"
 import type { Progress, RunLabel } from "../Progress.ts"
+import { orderLetters, type PlannedRun, runOrder } from "../RunOrder.ts"
 import type { LoadedScenario } from "../ScenarioFile.ts"
+import type { RealTarget } from "../targets/RealTarget.ts"
 import type { WorldResult } from "../world/Protocol.ts"
 import type { Cluster } from "./Cluster.ts"
 import { measureCurve, recordCluster, runCluster, simBackend } from "./ClusterRun.ts"
+import { runReal } from "./RealRun.ts"
 
 /** What the runs of a cluster need. */
 export interface ClusterRunsOptions {
@@ -22,6 +25,8 @@ export interface ClusterRunsOptions {
   readonly directory: string
   /** Sizes of the cost curve; empty for none. */
   readonly curve: ReadonlyArray<number>
+  /** Where the cluster really lives; empty where it is simulated. */
+  readonly targets: ReadonlyArray<RealTarget>
   readonly progress: Progress
 }
 
@@ -54,7 +59,7 @@ const keepFinding = (options: ClusterRunsOptions, result: WorldResult, position:
     return replay
   })
 
-const oneRun = (options: ClusterRunsOptions, repeat: number, curve: ReadonlyArray<CostPoint> | undefined) =>
+const oneSimulatedRun = (options: ClusterRunsOptions, repeat: number, curve: ReadonlyArray<CostPoint> | undefined) =>
   Effect.gen(function* () {
     const { cluster, command, loaded, of, progress, repeats } = options
     const label: RunLabel = { position: repeat, of, backend: simBackend }
@@ -90,11 +95,39 @@ const sameRun = (records: ReadonlyArray<RunRecord>): ReadonlyArray<RunRecord> =>
   })
 }
 
+const oneRealRun = (options: ClusterRunsOptions, planned: PlannedRun<RealTarget>) =>
+  Effect.gen(function* () {
+    const { cluster, command, directory, loaded, of, progress, repeats, targets } = options
+    const { backend: target, position, repeat } = planned
+    const label: RunLabel = { position, of, backend: target.name }
+    const loadBefore = loadNow()
+    const startedAt = yield* Clock.currentTimeMillis
+    progress.step(`[${position + 1}/${of}] ${target.name} ${target.version}  opening the cluster …`)
+    const { real, result } = yield* runReal(loaded, cluster, target, directory, (now) => progress.cluster(label, now))
+    const record = recordCluster(result, cluster, {
+      loaded,
+      command,
+      repeat: { index: repeat, of: repeats, position, order: orderLetters(targets, repeats) },
+      machine: describeMachine(loadBefore, loadNow()),
+      versions: describeVersions(),
+      startedAt,
+      endedAt: yield* Clock.currentTimeMillis,
+      replay: undefined,
+      curve: undefined,
+      real
+    })
+    progress.line(finishedClusterLine(label, result.cluster))
+    return record
+  })
+
 /** Runs the cluster so many times; every record stands in the order of the runs. */
 export const clusterRuns = Effect.fn("scenarios.clusterRuns")(function* (options: ClusterRunsOptions) {
+  const { repeats, targets } = options
+  if (targets.length > 0)
+    return yield* Effect.forEach(runOrder(targets, repeats), (planned) => oneRealRun(options, planned))
   const curve = yield* curveOf(options)
   const records = yield* Effect.forEach(Array.from({ length: options.repeats }).keys().toArray(), (repeat) =>
-    oneRun(options, repeat, curve)
+    oneSimulatedRun(options, repeat, curve)
   )
   return sameRun(records)
 })

@@ -1,10 +1,10 @@
 // The cluster that is judged when no kubeconfig names one: `wharf serve cluster` as a process of its own, in a folder of its own.
 // Owns that process from start to end; refuses to know what is asked of it.
+import { guard } from "#kind"
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
 import { packageRoot } from "../PackageRoot.ts"
-import { guard } from "../backends/Reaper.ts"
 
 /** The cluster ended, or was not ready in time. */
 export class ClusterFailed extends Schema.TaggedError<ClusterFailed>()("ClusterFailed", {

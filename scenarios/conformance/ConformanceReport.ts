@@ -63,12 +63,16 @@ const cell = (text: string): string => text.replaceAll("|", String.raw`\|`).repl
 
 const groupOf = (name: string): string => /^\[([^\]]+)\]/.exec(name)?.[1] ?? "other"
 
-/** A page: counts by group, each spec that does not pass with its cause, and all that pass. */
-export const conformanceMarkdown = (report: ConformanceReport): string => {
-  const groups = [...new Set(report.specs.map(({ name }) => groupOf(name)))].toSorted()
-  const others = report.specs.filter(({ state }) => state !== "passed")
-  const passed = report.specs.filter(({ state }) => state === "passed")
-  return [
+/** What a page says besides the results. */
+export interface ConformanceLook {
+  /** Lines before the counts. */
+  readonly lead: ReadonlyArray<string>
+  /** Why a spec does not pass, by its name. */
+  readonly why?: (name: string) => string
+}
+
+const ownLook = (report: ConformanceReport): ConformanceLook => ({
+  lead: [
     "# Kubernetes' own conformance tests",
     "",
     `${summary(report)}.`,
@@ -77,31 +81,50 @@ export const conformanceMarkdown = (report: ConformanceReport): string => {
     "",
     "```sh",
     report.command,
-    "```",
+    "```"
+  ]
+})
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => [
+  `| ${head.join(" | ")} |`,
+  `|${"---|".repeat(head.length)}`,
+  ...rows.map((cells) => `| ${cells.map(cell).join(" | ")} |`),
+  ""
+]
+
+/** A page: counts by group, each spec that does not pass with its cause, and all that pass. */
+export const conformanceMarkdown = (report: ConformanceReport, look: ConformanceLook = ownLook(report)): string => {
+  const groups = [...new Set(report.specs.map(({ name }) => groupOf(name)))].toSorted()
+  const others = report.specs.filter(({ state }) => state !== "passed")
+  const passed = report.specs.filter(({ state }) => state === "passed")
+  const { lead, why } = look
+  const counted = groups.map((group) => {
+    const own = report.specs.filter(({ name }) => groupOf(name) === group)
+    return [group, String(own.length), String(own.filter(({ state }) => state === "passed").length)]
+  })
+  const failing = others.map(({ cause, name, state }) => [
+    shortOf(name),
+    state,
+    cause,
+    ...(why === undefined ? [] : [why(name)])
+  ])
+  return [
+    ...lead,
     "",
-    "| Group | Asked | Pass |",
-    "|---|---|---|",
-    ...groups.map((group) => {
-      const own = report.specs.filter(({ name }) => groupOf(name) === group)
-      return `| ${group} | ${own.length} | ${own.filter(({ state }) => state === "passed").length} |`
-    }),
-    "",
+    ...table(["Group", "Asked", "Pass"], counted),
     ...(others.length === 0
       ? ["Every spec passes.", ""]
       : [
           "## Those that do not pass",
           "",
-          "| Spec | State | Cause |",
-          "|---|---|---|",
-          ...others.map(({ cause, name, state }) => `| ${cell(shortOf(name))} | ${state} | ${cell(cause)} |`),
-          ""
+          ...table(["Spec", "State", "Cause", ...(why === undefined ? [] : ["Why"])], failing)
         ]),
     ...(report.suiteFailures.length === 0 ? [] : [`The suite as a whole: ${report.suiteFailures.join("; ")}.`, ""]),
     "## Those that pass",
     "",
-    "| Spec | Seconds |",
-    "|---|---|",
-    ...passed.map(({ name, seconds }) => `| ${cell(shortOf(name))} | ${seconds.toFixed(1)} |`),
-    ""
+    ...table(
+      ["Spec", "Seconds"],
+      passed.map(({ name, seconds }) => [shortOf(name), seconds.toFixed(1)])
+    )
   ].join("\n")
 }

@@ -1,7 +1,7 @@
 // What happens to a front while a phase's loads run: configurations that are swapped, processes that are killed and come back.
 // Owns when, and what was done; how is each backend's.
+import type { ServerFailed } from "#kind"
 import { Clock, Effect } from "effect"
-import type { ServerFailed } from "../backends/Backend.ts"
 import type { Restart } from "../Run.ts"
 import type { RunningFront } from "./backends/FrontBackend.ts"
 import type { FrontEvent, FrontPhase } from "./FrontPhase.ts"

@@ -1,9 +1,8 @@
 // One child process of a run against a front: an instance of the front, a limiter, an upstream. Lives as long as the scope, can be
 // killed and started again, and says its process id for sampling. Owns that, and asking an HTTPS server whether it is ready.
+import { type ChildCommand, launch, type ServerFailed, stop } from "#kind"
 import { Effect, type Scope } from "effect"
 import { request } from "node:https"
-import type { ServerFailed } from "../backends/Backend.ts"
-import { type ChildCommand, launch, stop } from "../backends/ChildServer.ts"
 import { clusterHost, type PemPair } from "./load/FrontEndpoint.ts"
 
 /** What a process is to the run. */

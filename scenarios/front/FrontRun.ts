@@ -1,9 +1,10 @@
 // One run: one scenario against one front, from empty directories to everything it left behind. Starts the upstream, the front and
 // the load generator, looks at all of them, walks the phases and what happens in them, and cleans everything up, whatever happens.
 // Owns that order. What a phase does is the generator's; what the record says is FrontRecording.ts's.
+import type { ServerFailed } from "#kind"
 import type { RecordedFront, RecordedFrontPhase } from "#reports"
 import { Clock, Deferred, Effect, type Scope } from "effect"
-import type { BackendMissing, ServerFailed } from "../backends/Backend.ts"
+import type { BackendMissing } from "../backends/Backend.ts"
 import type { Mark, PhaseResult, Second } from "../generator/Protocol.ts"
 import { type Generator, type GeneratorFailed, openGenerator } from "../GeneratorProcess.ts"
 import { ResourceSampler } from "../ResourceSampler.ts"

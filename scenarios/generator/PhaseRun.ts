@@ -10,6 +10,7 @@ import type { Load, Phase } from "../Scenario.ts"
 import { callPlaces, type RunningOperation } from "./Call.ts"
 import { openClients } from "./Clients.ts"
 import { LoadDriver } from "./LoadDriver.ts"
+import { beatMs, drainWatchers, driveLoads, phaseFacts, type PhaseSpan } from "./PhaseSteps.ts"
 import type { Endpoint, PhaseResult, Second } from "./Protocol.ts"
 import { readOperations } from "./ReadOperations.ts"
 import type { RunContext } from "./RunContext.ts"
@@ -38,9 +39,7 @@ const kinds: Readonly<Record<Operation["op"], RecordedOperation["kind"]>> = {
   snapshot: "other"
 }
 
-const beatMs = 1000
 const lostNote = "a connection to the server was lost"
-const drainPollMs = 20
 
 /** A watch could not be created, or its stream ended at once. */
 export class WatchFailed extends Schema.TaggedError<WatchFailed>()("WatchFailed", {
@@ -90,15 +89,16 @@ export class PhaseRun {
       const startedAt = performance.timeOrigin + this.#context.now
       const cpu = process.cpuUsage()
       yield* Effect.sync(() => this.#beat()).pipe(Effect.schedule(Schedule.fixed(beatMs)), Effect.forkScoped)
-      yield* this.#drive()
+      const begins = this.#loads.map((prepared) => (onEnd: () => void) => this.#driver(prepared, onEnd).start())
+      yield* driveLoads(begins, this.#phase.order)
       this.#context.tick()
       const endedAt = performance.timeOrigin + this.#context.now
       const used = process.cpuUsage(cpu)
-      yield* this.#drain()
+      yield* drainWatchers(this.#watchers, this.#phase.drain)
       // What is left of a second would look like a slow one; most of a second is shown.
       if (performance.now() - this.#beatAt > beatMs / 2) this.#beat()
       this.#over = true
-      return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
+      return this.#result({ startedAt, endedAt, cpuSeconds: (used.user + used.system) / 1e6 })
     })
 
   readonly #prepare = (endpoint: Endpoint): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
@@ -155,20 +155,6 @@ export class PhaseRun {
     return driver
   }
 
-  readonly #drive = (): Effect.Effect<void> => {
-    const runs = this.#loads.map((prepared) =>
-      Effect.callback<void>((resume) => this.#driver(prepared, () => resume(Effect.void)).start())
-    )
-    const concurrency = this.#phase.order === "parallel" ? "unbounded" : 1
-    return Effect.all(runs, { concurrency, discard: true })
-  }
-
-  /** Waits for watchers to receive what is missing, at most the phase's drain time. */
-  readonly #drain = (): Effect.Effect<void> =>
-    Effect.gen({ self: this }, function* () {
-      while (!this.#watchers.every(({ account }) => account.complete)) yield* Effect.sleep(drainPollMs)
-    }).pipe(Effect.timeoutOption(this.#phase.drain), Effect.asVoid)
-
   #beat(): void {
     this.#beatAt = performance.now()
     for (const driver of this.#drivers) driver.sweep()
@@ -183,28 +169,21 @@ export class PhaseRun {
     })
   }
 
-  #result(startedAt: number, endedAt: number, cpuSeconds: number): PhaseResult {
+  #result(span: PhaseSpan): PhaseResult {
     const { name } = this.#phase
     const tallies = this.#loads.flatMap(({ operations }) => operations.map(({ tally }) => tally))
     const failures = this.#watchers.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
-    const { pauseEndedAt, pauseMs, violations } = this.#context
     return {
       type: "phase",
       operations: tallies.map((tally) => tally.record(name)),
       watches: this.#watchers.map((watchers) => watchers.close(name)),
-      facts: {
-        startedAt,
-        endedAt,
-        cpuSeconds,
-        pauseMs,
-        pauseEndedAt: performance.timeOrigin + pauseEndedAt,
+      facts: phaseFacts(span, {
+        context: this.#context,
+        drivers: this.#drivers,
+        tallies,
         connections: this.#connections,
-        lateMs: Math.max(0, ...this.#drivers.map(({ lateMs }) => lateMs)),
-        saturated: this.#drivers.some(({ saturated }) => saturated),
-        stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
-        violations: Object.fromEntries(violations),
         notes: [...this.#notes, ...failures]
-      }
+      })
     }
   }
 }

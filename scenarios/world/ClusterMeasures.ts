@@ -10,7 +10,8 @@ import { ClusterState } from "./ClusterState.ts"
 import { PodStarts } from "./PodStarts.ts"
 import { nodesOf } from "./ScenarioCase.ts"
 import { SchedulerMeasure } from "./SchedulerMeasure.ts"
-import type { ScenarioWorld, WorldHooks } from "./ScenarioWorld.ts"
+import type { LivingWorld } from "./LivingWorld.ts"
+import type { WorldHooks } from "./ScenarioWorld.ts"
 import { LateClock } from "./VirtualClock.ts"
 import { WatchLag } from "./WatchLag.ts"
 
@@ -70,6 +71,17 @@ const modelOf = ({ disk, network, pods: pace, scheduler }: Cluster): ReadonlyArr
   "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
 ]
 
+const realModelOf = ({ pods: pace }: Cluster): ReadonlyArray<string> => [
+  "Real time: the API server, the store, the controllers and the scheduler are real programs on this machine; nodes and pods are hollow.",
+  pace === "kubelet"
+    ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
+    : "Pods start at once, as with kwok's fast stages.",
+  "A watch event's lag counts from the moment at which any client of the run first heard of its revision."
+]
+
+/** In the place of an event log's hash where one seed does not give one life. */
+export const NO_LOG = "real time"
+
 export class ClusterMeasures {
   readonly clock = new LateClock()
   readonly state: ClusterState
@@ -87,19 +99,23 @@ export class ClusterMeasures {
   readonly hooks: WorldHooks = {
     wrapClient: (client, process) => this.calls.wrap(this.lag.wrap(client, process), process),
     controllerMade: (controller) => this.state.watchQueue(controller),
-    serverStarted: (server, storage) => {
-      storage.store.listen({ committed: (revision) => this.lag.committed(revision) })
-      server.view("", "pods").onChange((before, after) => {
+    serverStarted: (cluster) => {
+      cluster.onRevision((revision) => this.lag.committed(revision))
+      cluster.view("", "pods").onChange((before, after) => {
         this.starts.changed(before, after)
         this.scheduling.changed(before, after)
       })
-      this.state.follow(server, storage)
+      this.state.follow(cluster)
     }
   }
 
-  /** Listens where hooks do not reach: the kubelets' stages, and a watcher of its own. */
-  attach({ world }: ScenarioWorld): void {
-    world.pods.observer = { stageDone: (_stage, pod, seenMs) => this.starts.seen(pod, seenMs) }
+  /** Listens where hooks do not reach: the kubelets' stages, and a watcher of its own, which starts when the result is called. */
+  attach(world: LivingWorld): () => void {
+    world.population.pods.observer = { stageDone: (_stage, pod, seenMs) => this.starts.seen(pod, seenMs) }
+    if (world.watchedPods !== undefined) {
+      world.watchedPods.onChange((_before, after) => (after === undefined ? undefined : this.starts.watched(after)))
+      return () => undefined
+    }
     const reflector = new Reflector(
       {
         client: world.client(OBSERVER),
@@ -111,16 +127,12 @@ export class ClusterMeasures {
         event: ({ object, type }) => (type === "DELETED" ? undefined : this.starts.watched(object))
       }
     )
-    const isReady = world.onReady
-    world.onReady = (failures) => {
-      isReady?.(failures)
-      reflector.start()
-    }
+    return () => reflector.start()
   }
 
   /** The record, given how the run went. */
   recorded(
-    { violations, world }: ScenarioWorld,
+    { isSimulated, kernel, population, violations }: LivingWorld,
     cost: { readonly wallMs: number; readonly residentMaxBytes: number }
   ): RecordedCluster {
     const broken = violations.list.map(({ atMs, guarantee, message }) => ({
@@ -130,17 +142,17 @@ export class ClusterMeasures {
       durationMs: null
     }))
     return {
-      eventLogHash: world.kernel.log.hash(),
-      events: world.kernel.log.count,
-      virtualMs: world.kernel.nowMs,
+      eventLogHash: isSimulated ? kernel.log.hash() : NO_LOG,
+      events: kernel.log.count,
+      virtualMs: kernel.nowMs,
       wallMs: cost.wallMs,
       residentMaxBytes: cost.residentMaxBytes,
-      nodes: nodesOf(this.cluster),
+      nodes: population.nodes.count > 0 ? nodesOf(this.cluster) : this.state.nodesSeen,
       podsMax: this.state.podsMax,
-      model: modelOf(this.cluster),
+      model: isSimulated ? modelOf(this.cluster) : realModelOf(this.cluster),
       calls: this.calls.recorded(),
       podStarts: this.starts.recorded(),
-      scheduling: this.scheduling.recorded(world.bindings.stats),
+      scheduling: this.scheduling.recorded(population.bindings.stats),
       informers: this.lag.recorded().filter(({ lag }) => lag.count > 0),
       state: this.state.recorded(),
       marks: [...plannedMarks(this.cluster), ...broken].toSorted((left, right) => left.atMs - right.atMs)

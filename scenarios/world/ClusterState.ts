@@ -1,15 +1,13 @@
 // What the cluster looks like over time: nodes ready by zone, pods by phase, objects by resource, keys that wait, taken every so often.
-// Owns the counts, kept up from the server's own view of each change and from the store's commits, and the columns of the samples.
+// Owns the counts, kept up from the cluster's view of each change and from its commits, and the columns of the samples.
 // Refuses to ask through any client, so that looking changes nothing.
-import type { ApiServer, ResourceView } from "#apiserver"
 import type { Controller, KubeObject } from "#kube"
 import type { RecordedState } from "#reports"
 import { memoryBytes } from "#sim"
-import type { Storage } from "#storage"
+import type { ClusterView, FollowedView } from "./ClusterView.ts"
 import { nodeOf, phaseOf } from "./PodStarts.ts"
 
 const ZONE = "topology.kubernetes.io/zone"
-const REGISTRY = "/registry/"
 /** Phases in the order of a life, as the report stacks them. */
 const PHASES = ["Unscheduled", "Pending", "Running", "Succeeded", "Failed", "Terminating"] as const
 /** Commits after which queues are looked at again. */
@@ -37,6 +35,8 @@ type Counts = Map<string, number>
 const add = (counts: Counts, key: string, by: number): void => void counts.set(key, (counts.get(key) ?? 0) + by)
 
 export class ClusterState {
+  /** The most nodes that there ever were, whoever made them. */
+  nodesSeen = 0
   /** The most pods that there ever were. */
   podsMax = 0
   private readonly zones: ReadonlyArray<{
@@ -47,6 +47,7 @@ export class ClusterState {
   private ready: Counts = new Map()
   private pods: Counts = new Map()
   private podCount = 0
+  private nodeCount = 0
   private objects: Counts = new Map()
   private readonly controllers: Array<Controller> = []
   private queued: Counts = new Map()
@@ -68,29 +69,26 @@ export class ClusterState {
     this.controllers.push(controller)
   }
 
-  /** Follows a server that has just started. */
-  follow(server: ApiServer, storage: Storage): void {
+  /** Follows a cluster whose server has just started. */
+  follow(cluster: ClusterView): void {
     this.ready = new Map()
     this.pods = new Map()
     this.podCount = 0
-    followView(server.view("", "nodes"), (before, after) => {
+    this.nodeCount = 0
+    followView(cluster.view("", "nodes"), (before, after) => {
       if (before !== undefined) this.countNode(before, -1)
       if (after !== undefined) this.countNode(after, 1)
+      this.nodeCount += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1)
+      if (this.nodeCount > this.nodesSeen) this.nodesSeen = this.nodeCount
     })
-    followView(server.view("", "pods"), (before, after) => {
+    followView(cluster.view("", "pods"), (before, after) => {
       if (before !== undefined) this.countPod(before, -1)
       if (after !== undefined) this.countPod(after, 1)
       if (this.podCount > this.podsMax) this.podsMax = this.podCount
     })
-    storage.store.listen({
-      committed: (_revision, events) => {
-        for (const event of events) {
-          // Only what costs nothing to know: rows are not read.
-          const by = event.row === undefined ? -1 : event.isCreate ? 1 : 0
-          if (by !== 0) add(this.objects, resourceOf(event.text), by)
-        }
-        if (this.commits++ % COMMITS_PER_LOOK === 0) this.lookAtQueues()
-      }
+    cluster.onObjects((resource, by) => add(this.objects, resource, by))
+    cluster.onRevision(() => {
+      if (this.commits++ % COMMITS_PER_LOOK === 0) this.lookAtQueues()
     })
   }
 
@@ -151,19 +149,11 @@ export class ClusterState {
 
 /** Hears of what is there already as of what changes: a view that was filled at once does not tell of it. */
 const followView = (
-  view: ResourceView,
+  view: FollowedView,
   changed: (before: KubeObject | undefined, after: KubeObject | undefined) => void
 ): void => {
   view.onChange(changed)
   for (const object of view.list("")) changed(undefined, object)
-}
-
-/** The resource of a key like /registry/pods/default/web-1; nodes are kept as minions, as in every Kubernetes. */
-const resourceOf = (key: string): string => {
-  if (!key.startsWith(REGISTRY)) return "other"
-  const end = key.indexOf("/", REGISTRY.length)
-  const found = end < 0 ? "other" : key.slice(REGISTRY.length, end)
-  return found === "minions" ? "nodes" : found
 }
 
 const put = (columns: Map<string, Array<number>>, counts: Counts, row: number): void => {

@@ -15,7 +15,25 @@ export type WorldCommand =
       /** Real ms that shrinking a violation may take. */
       readonly shrinkMs: number
     }
+  | {
+      readonly type: "real"
+      readonly seed: number
+      readonly cluster: Cluster
+      readonly folder: string
+      /** Path of the kubeconfig of the control plane, and its context. */
+      readonly kubeconfig: string
+      readonly context?: string
+      /** On an existing cluster: the id of the run, whose namespaces are its own. */
+      readonly run?: string
+      /** Whether pods are bound by a scheduler of the world's process, not by one of the control plane. */
+      readonly binds: boolean
+    }
   | { readonly type: "cost"; readonly seed: number; readonly nodes: number; readonly cluster: Cluster }
+
+/** What a fault does to a control plane of real programs: its API server is killed and started, stopped and let go on, its store compacted. */
+export type PlaneCommand =
+  | { readonly kind: "kill" | "start" | "pause" | "resume" }
+  | { readonly kind: "compact"; readonly keep: number }
 
 /** How the cluster is at this moment. */
 export interface WorldProgress {
@@ -59,5 +77,6 @@ export interface WorldResult {
 export type WorldReport =
   | WorldProgress
   | WorldResult
+  | { readonly type: "plane"; readonly command: PlaneCommand }
   | { readonly type: "cost"; readonly point: CostPoint }
   | { readonly type: "failed"; readonly reason: string }

@@ -1,42 +1,36 @@
-// A scenario's cluster as a world of the simulator: machines, controllers, network, users, operators, watchers and checkers joined.
-// Owns that translation and the start; refuses to measure (ClusterMeasures.ts listens through hooks) and to decide how time moves.
-import type { ApiServer } from "#apiserver"
+// A scenario's cluster as a world of the simulator: control plane, controllers, network, disk and checkers joined.
+// Owns that translation, the start and virtual time; refuses to measure, for which ClusterMeasures.ts listens through hooks.
 import { type Client, type Controller, groupResource, type GroupVersionResource } from "#kube"
 import {
   CheckedClients,
   ClusterChecker,
   controllerManager,
-  fastPodStages,
   type FaultPlan,
-  kubeletPodStages,
+  type Kernel,
   type NamedController,
-  type NodeGroup as SimNodeGroup,
   onePassBinder,
   pacedKubeScheduler,
-  parseStages,
+  type Population,
   SimulatedCluster,
   type SimProcess,
-  type Stage,
   StoreRecord,
-  Violations
+  Violations,
+  wallMs
 } from "#sim"
-import type { Storage } from "#storage"
-import { readFileSync } from "node:fs"
-import { resolve } from "node:path"
-import { capacityOf, reservedOf } from "../cluster/Capacity.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { controllersOf } from "../cluster/ControllerNames.ts"
-import { allNamespaces } from "../cluster/WorkloadObjects.ts"
-import { type AudienceOptions, startReaders, startWatchers } from "./Audience.ts"
-import { NodeUpgrade } from "./NodeUpgrade.ts"
-import { isOperatorStep, type OperatorStep, type ScenarioStep } from "./ScenarioCase.ts"
+import { type ClusterView, serverView } from "./ClusterView.ts"
+import { beginLife, groupsOf, stagesOf } from "./Life.ts"
+import type { LivingWorld } from "./LivingWorld.ts"
+import type { NodeUpgrade } from "./NodeUpgrade.ts"
+import type { OperatorStep, ScenarioStep } from "./ScenarioCase.ts"
 import { LateClock } from "./VirtualClock.ts"
 
 /** Who listens to a world while it lives. */
 export interface WorldHooks {
   readonly wrapClient?: (client: Client, process: SimProcess) => Client
   readonly controllerMade?: (controller: Controller) => void
-  readonly serverStarted?: (server: ApiServer, storage: Storage) => void
+  readonly serverStarted?: (cluster: ClusterView) => void
 }
 
 export interface ScenarioWorldOptions {
@@ -57,31 +51,6 @@ const gatesOf: Readonly<Record<string, string>> = {
 const openGates = (named: ReadonlyArray<NamedController>): ReadonlyArray<string> =>
   Object.entries(gatesOf).flatMap(([controller, gate]) => (named.some(({ name }) => name === controller) ? [] : [gate]))
 
-const groupsOf = (cluster: Cluster): ReadonlyArray<SimNodeGroup> =>
-  cluster.nodeGroups.map((group) => ({
-    name: group.name,
-    count: group.count,
-    zones: group.zones ?? cluster.zones,
-    instanceType: group.machineType ?? group.name,
-    capacity: capacityOf(cluster, group),
-    reserved: reservedOf(group),
-    ...(group.labels && { labels: group.labels }),
-    ...(group.taints && { taints: group.taints })
-  }))
-
-const stagesOf = (
-  cluster: Cluster,
-  folder: string
-): { readonly podStages: ReadonlyArray<Stage>; readonly nodeStages?: ReadonlyArray<Stage> } => {
-  if (cluster.stages === undefined) {
-    return { podStages: cluster.pods === "fast" ? fastPodStages : kubeletPodStages }
-  }
-  const read = cluster.stages.flatMap((path) => parseStages(readFileSync(resolve(folder, path), "utf8")))
-  const of = (wanted: string): ReadonlyArray<Stage> =>
-    read.flatMap(({ kind, stage }) => (kind === wanted ? [stage] : []))
-  return { podStages: of("Pod"), nodeStages: of("Node") }
-}
-
 const networkOf = ({ network }: Cluster) => {
   if (network === "none") return undefined
   const { breakAfter, lossRate, median, resetRate, sigma } = network
@@ -92,10 +61,14 @@ const networkOf = ({ network }: Cluster) => {
 const flushOf = ({ disk: { flush, sigma } }: Cluster) =>
   sigma === 0 ? { kind: "constant" as const, ms: flush } : { kind: "log-normal" as const, medianMs: flush, sigma }
 
-export class ScenarioWorld {
+const SLICE_EVENTS = 2048
+const SLICE_MS = 50
+
+export class ScenarioWorld implements LivingWorld {
+  readonly isSimulated = true
   readonly world: SimulatedCluster
   readonly violations: Violations
-  readonly upgrades: Array<NodeUpgrade> = []
+  upgrades: ReadonlyArray<NodeUpgrade> = []
   private readonly options: ScenarioWorldOptions
   private readonly sums: ClusterChecker | undefined
   private readonly clients: CheckedClients | undefined
@@ -134,63 +107,61 @@ export class ScenarioWorld {
       if (server === undefined) return
       record?.follow(storage)
       this.sums?.follow(server)
-      hooks.serverStarted?.(server, storage)
+      hooks.serverStarted?.(serverView(server, storage))
     }
   }
 
-  /** Starts everything; the steps begin when the server has what every cluster begins with. */
-  start(steps: Iterable<ScenarioStep>, operators: ReadonlyArray<OperatorStep> = []): void {
+  get kernel(): Kernel {
+    return this.world.kernel
+  }
+
+  get population(): Population {
+    return this.world.population
+  }
+
+  client(name: string): Client {
+    return this.world.client(name)
+  }
+
+  start(
+    steps: Iterable<ScenarioStep>,
+    operators: ReadonlyArray<OperatorStep> = [],
+    begun: () => void = () => {}
+  ): void {
     const { world } = this
     const isReady = world.onReady
     world.onReady = (failures) => {
       isReady?.(failures)
       for (const failure of failures)
         this.violations.report("no lost acknowledged write", `the beginning failed: ${failure}`)
-      world.play(this.playable(steps))
-      for (const step of operators) this.operate(step)
-      this.startAudience()
+      begun()
+      this.upgrades = beginLife(this, this.options.cluster, {
+        steps,
+        operators,
+        resourceOf: (name) => this.resourceOf(name)
+      })
     }
     world.start()
   }
 
-  /** Called when all is quiet: what can only be judged at the end. */
+  async runUntil(untilMs: number, breathe: () => Promise<void>): Promise<void> {
+    const { kernel } = this
+    for (;;) {
+      const sliceMs = wallMs()
+      let end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
+      while (end === "events" && wallMs() - sliceMs < SLICE_MS) end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
+      await breathe()
+      if (end !== "events") return
+    }
+  }
+
   finished(): void {
     this.clients?.finished()
     this.sums?.finished()
   }
 
-  /** Steps of users; those of operators are taken out and started at their time. */
-  private *playable(steps: Iterable<ScenarioStep>) {
-    for (const step of steps) {
-      if (isOperatorStep(step)) this.operate(step)
-      else yield step
-    }
-  }
-
-  private operate({ atMs, group, parallel }: OperatorStep): void {
-    const { kernel, nodes } = this.world
-    const names = nodes.machines
-      .map(({ facts }) => facts.name)
-      .filter((name) => group === undefined || name.slice(0, name.lastIndexOf("-")) === group)
-    const process = kernel.process("operators")
-    const upgrade = new NodeUpgrade({ process, client: this.world.client("operators"), names, parallel })
-    this.upgrades.push(upgrade)
-    kernel.closureAt(atMs, process, () => upgrade.start())
-  }
-
-  private startAudience(): void {
-    const { cluster } = this.options
-    const { kernel } = this.world
-    const namespaces = allNamespaces(cluster)
-    const options: AudienceOptions = {
-      kernel,
-      clientOf: (name) => ({ client: this.world.client(name), process: kernel.process(name) }),
-      resourceOf: (name) => this.resourceOf(name),
-      namespaces: namespaces.length === 0 ? ["default"] : namespaces,
-      endMs: cluster.duration
-    }
-    startWatchers(options, cluster.watchers)
-    startReaders(options, cluster.requests)
+  stop(): void {
+    this.world.stop()
   }
 
   private resourceOf(name: string): GroupVersionResource | undefined {

@@ -5,64 +5,66 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import { clusterSteps } from "../cluster/ClusterSteps.ts"
 import { faultPlan } from "../cluster/ClusterFault.ts"
 import { ClusterMeasures, plannedMarks } from "./ClusterMeasures.ts"
+import type { LivingWorld } from "./LivingWorld.ts"
 import type { ScenarioFinding, WorldCommand, WorldProgress, WorldResult } from "./Protocol.ts"
 import { operatorSteps, scenarioCase } from "./ScenarioCase.ts"
 import { ScenarioWorld } from "./ScenarioWorld.ts"
 import { shrinkScenario } from "./Shrinking.ts"
 
-type RunCommand = Extract<WorldCommand, { readonly type: "run" }>
+export type RunCommand = Extract<WorldCommand, { readonly type: "run" | "real" }>
 
 /** Rows of the state's columns: enough for a day to be read by the six minutes, few enough to be drawn. */
 const SAMPLES = 240
 const REPORT_MS = 400
-const SLICE_EVENTS = 2048
-const SLICE_MS = 50
 const MARKS_SHOWN = 6
 
-/** Lets the process hear its messages. */
-const breathe = (): Promise<void> => new Promise((resume) => void setImmediate(resume))
+/** Makes the cluster that a run lives through. */
+export type MakeWorld = (command: RunCommand, measures: ClusterMeasures) => LivingWorld
+
+/** A simulated one. */
+export const simulatedWorld: MakeWorld = ({ cluster, folder, seed }, { clock, hooks }) =>
+  new ScenarioWorld({ cluster, seed, folder, plan: faultPlan(cluster.faults, cluster.watchers), clock, hooks })
 
 export class WorldRun {
   private readonly command: RunCommand
   private readonly say: (progress: WorldProgress) => void
-  private readonly scenario: ScenarioWorld
+  private readonly world: LivingWorld
   private readonly measures: ClusterMeasures
   private readonly begunMs = wallMs()
   private reportedMs = 0
   private reportedVirtualMs = 0
   private residentMaxBytes = 0
 
-  constructor(command: RunCommand, say: (progress: WorldProgress) => void) {
-    const { cluster, folder, seed } = command
+  constructor(command: RunCommand, say: (progress: WorldProgress) => void, makeWorld: MakeWorld) {
+    const { cluster } = command
     this.command = command
     this.say = say
     this.measures = new ClusterMeasures(cluster)
-    const { clock, hooks } = this.measures
-    const plan = faultPlan(cluster.faults, cluster.watchers)
-    this.scenario = new ScenarioWorld({ cluster, seed, folder, plan, clock, hooks })
-    this.measures.attach(this.scenario)
+    this.world = makeWorld(command, this.measures)
   }
 
   /** Lives through it all. */
   async run(): Promise<WorldResult> {
     const { cluster, folder, seed } = this.command
-    this.scenario.start(clusterSteps(cluster, seed, folder), operatorSteps(cluster))
+    const begun = this.measures.attach(this.world)
+    this.world.start(clusterSteps(cluster, seed, folder), operatorSteps(cluster), begun)
     const stepMs = Math.max(1, cluster.duration / SAMPLES)
     for (let sample = 1; sample <= SAMPLES; sample++) {
-      await this.runUntil(sample === SAMPLES ? cluster.duration : sample * stepMs)
-      this.measures.state.sample(this.scenario.world.kernel.nowMs, wallMs() - this.begunMs)
+      await this.world.runUntil(sample === SAMPLES ? cluster.duration : sample * stepMs, this.breathe)
+      this.measures.state.sample(this.world.kernel.nowMs, wallMs() - this.begunMs)
     }
     // The record is of the cluster's life; the quiet time after it is for the checkers alone.
     const wall = wallMs() - this.begunMs
     const recorded = {
-      ...this.measures.recorded(this.scenario, { wallMs: wall, residentMaxBytes: this.residentMaxBytes })
+      ...this.measures.recorded(this.world, { wallMs: wall, residentMaxBytes: this.residentMaxBytes })
     }
     if (cluster.checkers.length > 0) {
-      await this.runUntil(cluster.duration + cluster.settle)
-      this.scenario.finished()
+      await this.world.runUntil(cluster.duration + cluster.settle, this.breathe)
+      this.world.finished()
     }
-    const { violations } = this.scenario
-    const finding = violations.count === 0 ? undefined : this.shrink()
+    this.world.stop()
+    const { violations } = this.world
+    const finding = violations.count === 0 || !this.world.isSimulated ? undefined : this.shrink()
     return {
       type: "result",
       cluster: {
@@ -80,7 +82,7 @@ export class WorldRun {
 
   private marksWithViolations(marks: ReturnType<typeof plannedMarks>): ReturnType<typeof plannedMarks> {
     const known = new Set(marks.map(({ atMs, text }) => `${atMs} ${text}`))
-    const late = this.scenario.violations.list
+    const late = this.world.violations.list
       .map(({ atMs, guarantee, message }) => ({
         kind: "violation" as const,
         text: `${guarantee}: ${message}`,
@@ -93,8 +95,9 @@ export class WorldRun {
 
   /** The smallest case within the budget; the whole one where a single run takes longer than that. */
   private shrink(): ScenarioFinding | undefined {
-    const { cluster, folder, seed, shrinkMs } = this.command
-    const [first] = this.scenario.violations.list
+    const { cluster, folder, seed } = this.command
+    const shrinkMs = "shrinkMs" in this.command ? this.command.shrinkMs : 0
+    const [first] = this.world.violations.list
     if (shrinkMs <= 0 || first === undefined) return undefined
     this.report(true)
     const drawn = scenarioCase(cluster, seed, folder)
@@ -103,23 +106,16 @@ export class WorldRun {
     return { case: drawn, ...first, fromSteps: steps, toSteps: steps, runs: 0 }
   }
 
-  private async runUntil(untilMs: number): Promise<void> {
-    const { kernel } = this.scenario.world
-    for (;;) {
-      const sliceMs = wallMs()
-      let end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
-      while (end === "events" && wallMs() - sliceMs < SLICE_MS) end = kernel.run({ untilMs, maxEvents: SLICE_EVENTS })
-      this.report(false)
-      await breathe()
-      if (end !== "events") return
-    }
+  private readonly breathe = (): Promise<void> => {
+    this.report(false)
+    return new Promise((resume) => void setImmediate(resume))
   }
 
   private report(shrinking: boolean): void {
     const nowMs = wallMs()
     if (!shrinking && nowMs - this.reportedMs < REPORT_MS) return
     const { cluster } = this.command
-    const { kernel } = this.scenario.world
+    const { kernel } = this.world
     const { residentBytes } = memoryBytes()
     this.residentMaxBytes = Math.max(this.residentMaxBytes, residentBytes)
     const since = nowMs - (this.reportedMs === 0 ? this.begunMs : this.reportedMs)
@@ -135,7 +131,7 @@ export class WorldRun {
       zones: this.measures.state.zonesNow(),
       pods: this.measures.state.podsNow(),
       residentBytes,
-      violations: this.scenario.violations.count,
+      violations: this.world.violations.count,
       marks: plannedMarks(cluster)
         .filter(({ atMs }) => atMs <= kernel.nowMs)
         .slice(-MARKS_SHOWN),
@@ -145,8 +141,8 @@ export class WorldRun {
 
   /** Counts that another run of the same seed must repeat exactly. */
   private counters(): Readonly<Record<string, number>> {
-    const { world, upgrades } = this.scenario
-    const { bindings, nodes, player, pods } = world
+    const { population, upgrades } = this.world
+    const { bindings, nodes, player, pods } = population
     const upgraded = upgrades.reduce((sum, { stats }) => sum + stats.upgraded, 0)
     const evicted = upgrades.reduce((sum, { stats }) => sum + stats.evicted, 0)
     return {

@@ -1,17 +1,56 @@
 // The world's process: lives through one cluster, or measures what one size costs, tells of it over the IPC channel and ends with it,
 // so that a runner that dies leaves no world behind. Owns the process; the work is WorldRun.ts's and Cost.ts's.
+import { loadAccess } from "#kube"
+import { Effect, Scope } from "effect"
+import { faultPlan } from "../cluster/ClusterFault.ts"
 import { measureCost } from "./Cost.ts"
 import type { WorldCommand, WorldReport } from "./Protocol.ts"
-import { WorldRun } from "./WorldRun.ts"
+import { RealWorld } from "./RealWorld.ts"
+import { openWays } from "./RelayedWays.ts"
+import { type MakeWorld, simulatedWorld, WorldRun } from "./WorldRun.ts"
+
+type RealCommand = Extract<WorldCommand, { readonly type: "real" }>
 
 const say = (report: WorldReport): void => {
   process.send?.(report)
 }
 
+/** A cluster on the control plane of a kubeconfig. */
+const realWorldOf = async ({
+  binds,
+  cluster,
+  context,
+  folder,
+  kubeconfig,
+  run,
+  seed
+}: RealCommand): Promise<MakeWorld> => {
+  const access = await Effect.runPromise(loadAccess({ kubeconfig, ...(context === undefined ? {} : { context }) }))
+  const plan = faultPlan(cluster.faults, cluster.watchers)
+  // The process ends with its run, and the relays with it.
+  const ways = await Effect.runPromise(
+    openWays(plan, access).pipe(Effect.provideService(Scope.Scope, Scope.makeUnsafe()))
+  )
+  return (_command, { clock, hooks }) =>
+    new RealWorld({
+      cluster,
+      seed,
+      folder,
+      plan,
+      clock,
+      hooks,
+      ways,
+      binds,
+      ...(run === undefined ? {} : { run }),
+      command: (given) => say({ type: "plane", command: given })
+    })
+}
+
 const obey = async (command: WorldCommand): Promise<void> => {
   try {
     if (command.type === "cost") say({ type: "cost", point: measureCost(command) })
-    else say(await new WorldRun(command, say).run())
+    else if (command.type === "real") say(await new WorldRun(command, say, await realWorldOf(command)).run())
+    else say(await new WorldRun(command, say, simulatedWorld).run())
   } catch (cause) {
     say({ type: "failed", reason: cause instanceof Error ? cause.message : String(cause) })
   }

@@ -1,6 +1,6 @@
 // Whether a cluster's sums are right: no namespace above its quota, at any time; as many replicas counted as there are, in the end.
 // Owns these sums, kept up to date from the server's own view of each change; refuses to count anything through a client.
-import type { ApiServer } from "#apiserver"
+import type { ResourceView } from "#apiserver"
 import { controllerOf, isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
 import { amountOf, demandOf } from "../binder/PodDemand.ts"
 import { podStatus } from "../nodes/PodStatus.ts"
@@ -15,17 +15,22 @@ const isActive = (pod: KubeObject): boolean => {
 
 type Usage = Map<string, number>
 
+/** Where objects and their changes are seen: the server's own view, or a watcher's. */
+export interface CheckedViews {
+  readonly view: (group: string, resource: string) => Pick<ResourceView, "list" | "onChange">
+}
+
 export class ClusterChecker {
   private readonly violations: Violations
   private usage = new Map<string, Usage>()
-  private server: ApiServer | undefined
+  private server: CheckedViews | undefined
 
   constructor(violations: Violations) {
     this.violations = violations
   }
 
   /** Follows a server that has just started. */
-  follow(server: ApiServer): void {
+  follow(server: CheckedViews): void {
     this.server = server
     this.usage = new Map()
     const pods = server.view("", "pods")

@@ -21,6 +21,8 @@ const SLACK_MS = 3000
 export class LeaseChecker {
   private readonly violations: Violations
   private readonly byKey = new Map<string, Watched>()
+  /** Keys that were deleted before their client knew that it had written them: at most one entry a key. */
+  private readonly ended = new Set<string>()
 
   constructor(violations: Violations) {
     this.violations = violations
@@ -28,6 +30,7 @@ export class LeaseChecker {
 
   /** A key was written with a lease that was granted by a call begun at `calledMs` and answered at `answeredMs`. */
   attached(key: string, ttlMs: number, calledMs: number, answeredMs: number): void {
+    if (this.ended.has(key)) return
     this.byKey.set(key, { key, ttlMs, renewedCallMs: calledMs, renewedLatestMs: answeredMs, revokedMs: undefined })
   }
 
@@ -52,7 +55,8 @@ export class LeaseChecker {
   /** An event of the record: the deletion of a leased key must not come early. */
   recorded({ atMs, key, value }: RecordedEvent): void {
     const watched = this.byKey.get(key)
-    if (watched === undefined || value !== undefined) return
+    if (value !== undefined) return
+    if (watched === undefined) return void this.ended.add(key)
     this.byKey.delete(key)
     const { renewedCallMs, revokedMs, ttlMs } = watched
     if (revokedMs === undefined && atMs < renewedCallMs + ttlMs - 1)

@@ -6,6 +6,7 @@ export type Guarantee =
   | "linearizable keys"
   | "no stale read"
   | "revisions never go back"
+  | "revisions have no gap"
   | "no lost acknowledged write"
   | "applied at most once"
   | "transactions are atomic"

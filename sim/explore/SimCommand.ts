@@ -1,6 +1,6 @@
 // The command lines `wharf sim explore` and `wharf sim replay`.
 // Owns their flags, files and words; refuses the worlds themselves. A finding is one JSON file that holds the whole case: what replays it
-// needs nothing else. Exit codes: 0 nothing found, 1 a guarantee is broken, 2 the file cannot be read.
+// needs nothing else. Exit codes, as all commands have them: 0 nothing found, 6 a guarantee is broken, 1 the file cannot be read.
 import { readFileSync, writeFileSync } from "node:fs"
 import { Console, Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -9,6 +9,7 @@ import { writeEventLog } from "../time/EventLogAdapter.ts"
 import type { Kernel } from "../time/Kernel.ts"
 import { type ClusterCase, type ClusterParts, drawClusterCase, runClusterCase } from "./ClusterWorld.ts"
 import { type Finding, replayCommand, shrinkCase, type SteppedCase } from "./Explore.ts"
+import { drawNodesCase, type NodesCase, runNodesCase } from "./NodesWorld.ts"
 import { drawStoreCase, runStoreCase, type RunResult, type StoreCase } from "./StoreWorld.ts"
 
 /** A case that cannot be replayed; the message says why. */
@@ -16,8 +17,8 @@ export class CaseUnreadable extends Schema.TaggedError<CaseUnreadable>()("CaseUn
   message: Schema.String
 }) {}
 
-const EXIT_BROKEN = 1
-const EXIT_UNREADABLE = 2
+const EXIT_BROKEN = 6
+const EXIT_UNREADABLE = 1
 
 const endWith = (code: number) =>
   Effect.sync(() => {
@@ -122,7 +123,7 @@ const replayed = (
   others: Readonly<Record<string, CaseRunner>>
 ) =>
   Effect.gen(function* () {
-    const { data, kind } = yield* readCase(file, ["store", "cluster", ...Object.keys(others)])
+    const { data, kind } = yield* readCase(file, ["store", "nodes", "cluster", ...Object.keys(others)])
     const written = yield* Effect.acquireRelease(
       Effect.sync(() => logging(log)),
       ({ close }) => Effect.sync(close)
@@ -131,6 +132,7 @@ const replayed = (
     if (run !== undefined) return yield* tell(run(data, written))
     // SAFETY: our own format, checked as far as a user may have mixed up files.
     if (kind === "store") return yield* tell(runStoreCase(data as StoreCase, written))
+    if (kind === "nodes") return yield* tell(runNodesCase(data as NodesCase, written))
     return yield* tell(runClusterCase(data as ClusterCase, { ...cluster, ...written }))
   }).pipe(Effect.scoped)
 
@@ -146,8 +148,8 @@ export const simCommand = (
     Flag.withDescription("How many seeds, or a range like 100-199"),
     Flag.withDefault("100")
   )
-  const world = Flag.Literals("world", ["store", "cluster"]).pipe(
-    Flag.withDescription("What is simulated: the store alone, or a small cluster"),
+  const world = Flag.Literals("world", ["store", "nodes", "cluster"]).pipe(
+    Flag.withDescription("What is simulated: the store alone, nodes on a shared engine, or a small cluster"),
     Flag.withDefault("store")
   )
   const out = Flag.String("out").pipe(
@@ -170,6 +172,13 @@ export const simCommand = (
             file,
             (seed) => drawClusterCase(seed),
             (one) => runClusterCase(one, cluster)
+          )
+        if (given.world === "nodes")
+          return yield* explore(
+            range,
+            file,
+            (seed) => drawNodesCase(seed),
+            (one) => runNodesCase(one)
           )
         return yield* explore(
           range,

@@ -12,8 +12,12 @@ export interface FaultyServer {
   readonly disk?: SimDisk
   readonly start: () => void
   readonly crash: () => void
+  /** Stops it in its tracks and lets it go on, where that is more than its place in the kernel. */
+  readonly setPaused?: (paused: boolean) => void
   /** Compacts history to this many revisions before the newest. */
   readonly compact?: (keep: number) => void
+  /** Hands leadership to another, where members take turns. */
+  readonly handOver?: () => void
 }
 
 /** The simulated machines, where the world has some. */
@@ -30,17 +34,22 @@ export interface FaultTargets {
   readonly nodes?: FaultyNodes
   /** Requests per second that one client adds; 0 ends it. */
   readonly setNoise?: (perSecond: number) => void
+  /** How likely a commit to a shared engine loses its request or its answer; 0 ends it. */
+  readonly setCommitLoss?: (rate: number) => void
 }
+
+/** What faults do to ways between processes. */
+export type FaultyNetwork = Pick<Network, "setBlocked" | "setProfile">
 
 export class FaultInjector {
   private readonly kernel: Kernel
-  private readonly network: Network
+  private readonly network: FaultyNetwork
   private readonly targets: FaultTargets
   private readonly process: SimProcess
   /** How many steps hold each part at the moment. */
   private readonly holds = new Map<string, number>()
 
-  constructor(kernel: Kernel, network: Network, targets: FaultTargets) {
+  constructor(kernel: Kernel, network: FaultyNetwork, targets: FaultTargets) {
     this.kernel = kernel
     this.network = network
     this.targets = targets
@@ -73,6 +82,8 @@ export class FaultInjector {
         return this.held(`zone ${step.zone}`, (cut) => this.targets.nodes?.setZoneCut(step.zone, cut))
       case "noisy-tenant":
         return this.held("noise", (on) => this.targets.setNoise?.(on ? step.perSecond : 0))
+      case "commits-lost":
+        return this.held("commits", (on) => this.targets.setCommitLoss?.(on ? step.rate : 0))
       case "slow-watcher":
         return this.slowLinks(step.target, step.byMs)
       default:
@@ -91,7 +102,11 @@ export class FaultInjector {
       case "crash":
         return this.held(name, (down) => (down ? server.crash() : server.start()))
       case "pause":
-        return this.held(name, (paused) => (paused ? process.pause() : process.resume()))
+        return this.held(name, (paused) => {
+          if (server.setPaused !== undefined) server.setPaused(paused)
+          else if (paused) process.pause()
+          else process.resume()
+        })
       case "disk-stall":
         if (disk !== undefined) disk.stalledUntilMs = Math.max(disk.stalledUntilMs, this.kernel.nowMs + step.forMs)
         return undefined
@@ -112,6 +127,9 @@ export class FaultInjector {
         return () => void (process.skewMs -= step.byMs)
       case "compact":
         server.compact?.(step.keep)
+        return undefined
+      case "hand-over":
+        server.handOver?.()
         return undefined
       default:
         return undefined

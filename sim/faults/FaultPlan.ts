@@ -33,6 +33,10 @@ export const FaultStep = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("skew"), ...span, target: Name, byMs: Schema.Finite }),
   /** Compacts to this many revisions before the newest. */
   Schema.Struct({ kind: Schema.Literal("compact"), ...when, target: Name, keep: Milliseconds }),
+  /** Commits to a shared engine lose their request or their answer. */
+  Schema.Struct({ kind: Schema.Literal("commits-lost"), ...span, rate: Probability }),
+  /** The member that leads, if it is this one, hands leadership to another. */
+  Schema.Struct({ kind: Schema.Literal("hand-over"), ...when, target: Name }),
   /** Every node of a zone dies; an empty zone stands for `count` nodes anywhere. */
   Schema.Struct({ kind: Schema.Literal("nodes-die"), ...span, zone: Schema.String, count: Milliseconds }),
   /** The nodes of a zone live on but reach nobody. */
@@ -101,6 +105,10 @@ const drawStep = (random: RandomStream, options: DrawOptions): FaultStep => {
       return { kind, atMs, forMs, target, byMs: Math.floor(random.normal(0, 2000)) }
     case "compact":
       return { kind, atMs, target, keep: random.below(6) }
+    case "commits-lost":
+      return { kind, atMs, forMs, rate: random.between(0.1, 0.7) }
+    case "hand-over":
+      return { kind, atMs, target }
     case "nodes-die":
       return { kind, atMs, forMs: forMs * 60, zone: "", count: 1 + random.below(5) }
     case "zone-cut":

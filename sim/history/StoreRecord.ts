@@ -63,7 +63,7 @@ export class StoreRecord {
         isBlocked: () => false,
         compacted: () => undefined,
         events: (_watcher, events) => {
-          for (const event of events) this.add(event.encoded(false))
+          for (const event of events) this.append(event.encoded(false))
         }
       }
     )
@@ -104,7 +104,8 @@ export class StoreRecord {
     return low
   }
 
-  private add(encoded: Uint8Array): void {
+  /** Takes the next event, as mvccpb has it. */
+  append(encoded: Uint8Array): void {
     const { kv, type } = Event.decode(encoded)
     const key = text(kv?.key)
     const history = this.byKey.get(key) ?? []

@@ -31,7 +31,7 @@ export class RealTime {
   constructor(kernel: Kernel) {
     this.kernel = kernel
     this.startMs = performance.now() - kernel.nowMs
-    kernel.onEarlier = () => this.sleep()
+    kernel.onEarlier = (timeMs) => this.sleep(timeMs)
     this.sleep()
   }
 
@@ -50,9 +50,10 @@ export class RealTime {
     clearImmediate(this.immediate)
   }
 
-  private sleep(): void {
+  /** `earlierMs` is the time of an event that the kernel is about to take up and does not tell of yet. */
+  private sleep(earlierMs = Number.POSITIVE_INFINITY): void {
     if (this.stopped || this.running || this.immediate !== undefined) return
-    const next = Math.min(this.kernel.nextTime(), this.kernel.nowMs + SLEEP_MAX_MS)
+    const next = Math.min(earlierMs, this.kernel.nextTime(), this.kernel.nowMs + SLEEP_MAX_MS)
     if (this.timer !== undefined && next >= this.wakesAtMs) return
     clearTimeout(this.timer)
     const waitMs = this.startMs + next - performance.now()

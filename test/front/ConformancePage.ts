@@ -3,7 +3,7 @@
 // a real control plane passes.
 // Owns the page and the reasons of what a tenant cannot have; a spec without a reason is named as a mistake.
 import { readFileSync } from "node:fs"
-import type { ConformanceReport } from "../../scenarios/conformance/ConformanceReport.ts"
+import { conformanceMarkdown, type ConformanceReport } from "../../scenarios/conformance/ConformanceReport.ts"
 import { tenantReasons } from "../tenancy/judges/ConformanceReasons.ts"
 
 const [front = "", direct = "-", through = ""] = process.argv.slice(2)
@@ -13,18 +13,7 @@ const read = (file: string): ConformanceReport => JSON.parse(readFileSync(file, 
 
 const report = read(through)
 const states = new Map(direct === "-" ? [] : read(direct).specs.map(({ name, state }) => [name, state] as const))
-const shortOf = (name: string): string =>
-  name.replaceAll(/ \[(?:Conformance|Privileged:ClusterAdmin|NodeConformance|Slow)\]/g, "")
-const cell = (text: string): string =>
-  text
-    .replaceAll("|", String.raw`\|`)
-    .replaceAll("\n", " ")
-    .slice(0, 300)
-const groupOf = (name: string): string => /^\[([^\]]+)\]/.exec(name)?.[1] ?? "other"
-
 const { asked, passed } = report.counts
-const groups = [...new Set(report.specs.map(({ name }) => groupOf(name)))].toSorted()
-const others = report.specs.filter(({ state }) => state !== "passed")
 const unlike = report.specs.filter(({ name, state }) => states.size > 0 && states.get(name) !== state)
 const gatewayReasons: typeof tenantReasons = [
   [/compacted away/, "It waits about nine minutes for a compaction, longer than this run was given."]
@@ -45,7 +34,10 @@ const titles: Readonly<Record<string, readonly [string, string]>> = {
 }
 const [title, what] = titles[front] ?? [front, front]
 
-const lines = [
+/** What was asked, as the suite's own command says it. */
+const only = / --only '[^']*'/.exec(report.command)?.[0] ?? ""
+
+const lead = [
   `# ${title}`,
   "",
   `${passed} of ${asked} specs of Kubernetes ${report.kubernetes} pass (${((100 * passed) / asked).toFixed(1)} %): ${what}.`,
@@ -60,29 +52,8 @@ const lines = [
   `Started ${report.startedAt}, ${Math.round(report.seconds)} s. Again:`,
   "",
   "```sh",
-  `node test/front/WithConformance.ts ${front}${front === "gateway" ? " --only '^.sig-api-machinery'" : ""} --out DIR`,
+  `node test/front/WithConformance.ts ${front}${only} --out DIR`,
   `node test/front/ConformancePage.ts ${front} ${states.size === 0 ? "-" : "DIRECT/conformance.json"} DIR/conformance.json`,
-  "```",
-  "",
-  "| Group | Asked | Pass |",
-  "|---|---|---|",
-  ...groups.map((group) => {
-    const own = report.specs.filter(({ name }) => groupOf(name) === group)
-    return `| ${group} | ${own.length} | ${own.filter(({ state }) => state === "passed").length} |`
-  }),
-  "",
-  ...(others.length === 0
-    ? ["Every spec passes.", ""]
-    : [
-        "## Those that do not pass",
-        "",
-        "| Spec | What it said | Why |",
-        "|---|---|---|",
-        ...others.map(({ cause, name }) => `| ${cell(shortOf(name))} | ${cell(cause)} | ${reasonOf(name)} |`),
-        ""
-      ]),
-  "## Those that pass",
-  "",
-  ...report.specs.filter(({ state }) => state === "passed").map(({ name }) => `- ${shortOf(name)}`)
+  "```"
 ]
-process.stdout.write(`${lines.join("\n")}\n`)
+process.stdout.write(conformanceMarkdown(report, { lead, why: reasonOf }))

@@ -13,7 +13,7 @@ import { manifestWith, startGateway } from "../gateway/judges/Gateway.ts"
 import { makeAuthority } from "../net/Certificates.ts"
 import { KwokCluster } from "../storage/KwokCluster.ts"
 import { startZooAt } from "../tenancy/judges/Zoo.ts"
-import { type Access, asking, kubeconfigOf } from "./Access.ts"
+import { type Access, kubeconfigOf } from "./Access.ts"
 import { accessIn } from "./AccessFile.ts"
 
 const { positionals, values } = parseArgs({
@@ -63,15 +63,6 @@ const tenancy = async (direct: Access): Promise<Opened> => {
   const zoo = await startZooAt({ folder: out, upstreamConfig: config }, ["tour01"])
   const access = zoo.tenants.get("tour01")
   if (access === undefined) throw new Error("no tenant")
-  // Every cluster has one, the suite looks for it before anything else, and a tenant's namespace does not get one by itself.
-  const { ask, close } = asking(access)
-  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "kubernetes" } }
-  await ask("/api/v1/namespaces/default/services", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...service, spec: { ports: [{ name: "https", port: 443 }] } })
-  })
-  close()
   return { access, said: zoo.front.said, stop: zoo.stop }
 }
 

@@ -182,12 +182,25 @@ describe("recorded traces", () => {
 })
 
 describe("a target", () => {
-  it("may be named on the command line without changing the file; those to come are refused in one line", () => {
+  it("may be named on the command line without changing the file; what it cannot have is refused where it stands", () => {
+    const still = ["cluster.faults=[]", "cluster.actions=[]"]
+    for (const target of ["sim", "process", "kind"])
+      assert.isTrue(Result.isSuccess(parse(good, [`target=${target}`, ...still])), target)
     assert.isTrue(Result.isSuccess(parse(good, ["target=sim"])))
-    for (const target of ["process", "kind", "kubeconfig"]) {
-      assert.match(only(good, [`target=${target}`]).rule, /comes with a later release.*target sim, from the same file/)
-    }
     assert.match(only(good, ["target=moon"]).rule, /must be one of sim, process, kind, kubeconfig/)
+    const skew = "cluster.faults=[{kind: clock-skew, at: 1m, for: 1m, by: 1s}]"
+    const rules = (sets: ReadonlyArray<string>): ReadonlyArray<string> => {
+      const result = parse(good, sets)
+      return Result.isFailure(result) ? result.failure.diagnostics.map(({ rule }) => rule) : []
+    }
+    assert.match(only(good, ["target=process", skew, "cluster.actions=[]"]).rule, /clock-skew is not done .* process/)
+    const upgrade = "cluster.actions=[{kind: upgrade-nodes, at: 1m, parallel: 1}]"
+    assert.deepStrictEqual(rules(["target=process", "cluster.faults=[]", upgrade]), [])
+    assert.deepStrictEqual(rules(["target=kubeconfig", skew, upgrade]), [
+      "priority classes belong to the whole cluster, and are not made with target kubeconfig",
+      "nodes are not upgraded with target kubeconfig",
+      "clock-skew is not done to a cluster with target kubeconfig"
+    ])
   })
 })
 

@@ -100,14 +100,15 @@ describe("wharf run of a cluster", () => {
     const shrunk = /shrunk from (\d+) steps to (\d+) in/.exec(stderr)
     assert.isBelow(Number(shrunk?.[2]), Number(shrunk?.[1]))
     const again = wharf(...replay.split(" "))
-    assert.strictEqual(again.status, 1, again.stderr)
+    assert.strictEqual(again.status, 6, again.stderr)
     assert.match(again.stdout, /revisions never go back|no lost acknowledged write/)
   })
 
   it("refuses what it cannot do, in one line each", () => {
     const file = write("other.yaml", scenario(""))
     for (const [words, message] of [
-      [["--target", "kind"], /kind comes with a later release; a cluster runs with target sim, from the same file/],
+      [["--target", "kind"], /kind was not found on PATH; get it with: /],
+      [["--target", "kubeconfig", "--kubeconfig", "nowhere"], /nowhere/],
       [["--backend", "etcd"], /--backend names what is put under load, and this scenario loads nothing/],
       [["--curve", "0"], /must be numbers of nodes/],
       [["--set", "cluster.churn=[{kind: openb, path: nowhere.csv}]"], /nowhere\.csv: there is no such file/]

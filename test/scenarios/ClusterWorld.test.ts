@@ -10,7 +10,7 @@ import { replayScenario, runScenarioCase } from "../../scenarios/world/CaseRun.t
 import { type ScenarioCase, scenarioCase } from "../../scenarios/world/ScenarioCase.ts"
 import { shrinkScenario } from "../../scenarios/world/Shrinking.ts"
 import { Slowest } from "../../scenarios/world/Slowest.ts"
-import { WorldRun } from "../../scenarios/world/WorldRun.ts"
+import { simulatedWorld, WorldRun } from "../../scenarios/world/WorldRun.ts"
 
 const text = `apiVersion: wharf/v1
 kind: Scenario
@@ -47,7 +47,7 @@ const clusterOf = (changes: Partial<Cluster> = {}): Cluster => {
 }
 
 const live = (seed: number, cluster = clusterOf()) =>
-  new WorldRun({ type: "run", seed, cluster, folder: ".", shrinkMs: 0 }, () => undefined).run()
+  new WorldRun({ type: "run", seed, cluster, folder: ".", shrinkMs: 0 }, () => undefined, simulatedWorld).run()
 
 describe("a scenario's cluster", () => {
   it("is the same run for the same seed, and another for another", async () => {

@@ -149,7 +149,8 @@ const procMount = ({ containers }: Pod): string | undefined => {
   return `${named(bad)} must not set securityContext.procMount to ${quoted(sortedSet(bad.map(typeOf)))}`
 }
 
-const SELINUX_TYPES: ReadonlySet<string> = new Set([
+/** Types of SELinux that a baseline pod may have; "" is none. */
+export const BASELINE_SELINUX_TYPES: ReadonlySet<string> = new Set([
   "",
   "container_t",
   "container_init_t",
@@ -160,12 +161,16 @@ const SELINUX_TYPES: ReadonlySet<string> = new Set([
 const seLinux = ({ containers, security }: Pod): string | undefined => {
   const of = (context: Fields): Fields => fieldsOf(context["seLinuxOptions"])
   const isBad = (options: Fields): boolean =>
-    !SELINUX_TYPES.has(textOf(options["type"])) || textOf(options["user"]) !== "" || textOf(options["role"]) !== ""
+    !BASELINE_SELINUX_TYPES.has(textOf(options["type"])) ||
+    textOf(options["user"]) !== "" ||
+    textOf(options["role"]) !== ""
   const bad = containers.filter((container) => isBad(of(securityOf(container))))
   const ofPod = isBad(of(security))
   if (!ofPod && bad.length === 0) return undefined
   const all = [...(ofPod ? [of(security)] : []), ...bad.map((container) => of(securityOf(container)))]
-  const types = sortedSet(all.map((options) => textOf(options["type"])).filter((type) => !SELINUX_TYPES.has(type)))
+  const types = sortedSet(
+    all.map((options) => textOf(options["type"])).filter((type) => !BASELINE_SELINUX_TYPES.has(type))
+  )
   const data = [
     ...(types.length > 0 ? [`${plural(types.length, "type")} ${quoted(types)}`] : []),
     ...["user", "role"]

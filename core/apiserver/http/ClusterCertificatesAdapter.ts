@@ -1,11 +1,14 @@
 // The certificates of a server that nobody gave any: an authority of its own, the server's certificate, and the administrator's.
-// Owns their making and their files, which a restart reuses while they are valid; refuses to be anybody else's authority.
-// @peculiar/x509 is loaded only when something is made.
-import { randomBytes, webcrypto, X509Certificate } from "node:crypto"
+// Owns their files, which a restart reuses while they are valid; refuses to be anybody else's authority and to know how certificates are
+// made, which is net's.
+import { X509Certificate } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { isIP } from "node:net"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
+import { type CertificateAuthority, type KeyPair, loadAuthority, makeAuthority } from "#net"
+
+export type { KeyPair } from "#net"
 
 /** The certificates cannot be made or kept; `detail` is the system's own word. */
 export class CertificatesFailed extends Schema.TaggedError<CertificatesFailed>()("CertificatesFailed", {
@@ -15,12 +18,6 @@ export class CertificatesFailed extends Schema.TaggedError<CertificatesFailed>()
   override get message(): string {
     return `no certificates can be kept in ${this.directory} (${this.detail})`
   }
-}
-
-/** PEM texts. */
-export interface KeyPair {
-  readonly cert: string
-  readonly key: string
 }
 
 export interface ClusterCertificates {
@@ -40,119 +37,8 @@ export interface CertificateOptions {
   readonly hosts: ReadonlyArray<string>
 }
 
-const curve = { name: "ECDSA", namedCurve: "P-256" } as const
-const signing = { name: "ECDSA", hash: "SHA-256" } as const
-const SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
-const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
-const YEARS = { authority: 10, leaf: 1 } as const
 /** A certificate that ends sooner is made anew at a start. */
 const RENEW_BEFORE_MS = 7 * 86_400_000
-
-const pem = (label: string, der: ArrayBuffer): string => {
-  const lines = Buffer.from(der)
-    .toString("base64")
-    .match(/.{1,64}/g)
-  return `-----BEGIN ${label}-----\n${(lines ?? []).join("\n")}\n-----END ${label}-----\n`
-}
-
-/** A client's clock may be a little behind. */
-const EARLIER_MS = 300_000
-
-const validity = (years: number): { readonly notBefore: Date; readonly notAfter: Date } => {
-  const notBefore = new Date(Date.now() - EARLIER_MS)
-  const notAfter = new Date(notBefore)
-  notAfter.setFullYear(notAfter.getFullYear() + years)
-  return { notBefore, notAfter }
-}
-
-interface Authority {
-  readonly ca: string
-  readonly subject: string
-  readonly key: webcrypto.CryptoKey
-  readonly keyPem: string
-}
-
-const library = async () => {
-  // The library registers its parts by decorators and asks for this at load.
-  await import("reflect-metadata")
-  return import("@peculiar/x509")
-}
-
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> => webcrypto.subtle.generateKey(curve, true, ["sign", "verify"])
-
-const keyText = async (key: webcrypto.CryptoKey): Promise<string> =>
-  pem("PRIVATE KEY", await webcrypto.subtle.exportKey("pkcs8", key))
-
-const serial = (): string => randomBytes(16).toString("hex")
-
-const makeAuthority = async (): Promise<Authority> => {
-  const x509 = await library()
-  const keys = await newKeys()
-  const subject = "CN=kubernetes"
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: subject,
-    ...validity(YEARS.authority),
-    signingAlgorithm: signing,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(
-        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
-        true
-      ),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)
-    ]
-  })
-  return {
-    ca: `${certificate.toString("pem")}\n`,
-    subject,
-    key: keys.privateKey,
-    keyPem: await keyText(keys.privateKey)
-  }
-}
-
-const loadAuthority = async (pair: KeyPair): Promise<Authority> => {
-  const der = Buffer.from(pair.key.replaceAll(/-----[^-]+-----|\s/g, ""), "base64")
-  const key = await webcrypto.subtle.importKey("pkcs8", der, curve, true, ["sign"])
-  return { ca: pair.cert, subject: "CN=kubernetes", key, keyPem: pair.key }
-}
-
-interface Leaf {
-  readonly subject: string
-  readonly usage: string
-  readonly hosts: ReadonlyArray<string>
-  /** Default: a year. */
-  readonly lifetimeMs?: number
-}
-
-const leafValidity = ({ lifetimeMs }: Leaf): { readonly notBefore: Date; readonly notAfter: Date } =>
-  lifetimeMs === undefined
-    ? validity(YEARS.leaf)
-    : { notBefore: new Date(Date.now() - EARLIER_MS), notAfter: new Date(Date.now() + lifetimeMs) }
-
-const makeLeaf = async (authority: Authority, leaf: Leaf): Promise<KeyPair> => {
-  const x509 = await library()
-  const keys = await newKeys()
-  const names = leaf.hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value }))
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(),
-    subject: leaf.subject,
-    issuer: authority.subject,
-    ...leafValidity(leaf),
-    signingAlgorithm: signing,
-    publicKey: keys.publicKey,
-    signingKey: authority.key,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([leaf.usage]),
-      await x509.AuthorityKeyIdentifierExtension.create(new x509.X509Certificate(authority.ca).publicKey),
-      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)])
-    ]
-  })
-  return { cert: `${certificate.toString("pem")}\n`, key: await keyText(keys.privateKey) }
-}
 
 const readPair = (directory: string, name: string): KeyPair | undefined => {
   const [certFile, keyFile] = [join(directory, `${name}.crt`), join(directory, `${name}.key`)]
@@ -195,14 +81,14 @@ const kept = async (
 
 const makeAll = async ({ directory, hosts }: CertificateOptions): Promise<ClusterCertificates> => {
   if (directory !== undefined) mkdirSync(directory, { recursive: true, mode: 0o700 })
-  let made: Authority | undefined
+  let made: CertificateAuthority | undefined
   const caPair = await kept(
     directory,
     "ca",
     (pair) => isGood(pair, pair.cert, []),
     async () => {
-      made = await makeAuthority()
-      return { cert: made.ca, key: made.keyPem }
+      made = await makeAuthority("CN=kubernetes")
+      return { cert: made.cert, key: made.key }
     }
   )
   const authority = made ?? (await loadAuthority(caPair))
@@ -210,13 +96,13 @@ const makeAll = async ({ directory, hosts }: CertificateOptions): Promise<Cluste
     directory,
     "apiserver",
     (pair) => isGood(pair, caPair.cert, hosts),
-    () => makeLeaf(authority, { subject: "CN=kube-apiserver", usage: SERVER_AUTH, hosts })
+    () => authority.sign({ subject: "CN=kube-apiserver", usage: "server", hosts })
   )
   const admin = await kept(
     directory,
     "admin",
     (pair) => isGood(pair, caPair.cert, []),
-    () => makeLeaf(authority, { subject: "O=system:masters, CN=kubernetes-admin", usage: CLIENT_AUTH, hosts: [] })
+    () => authority.sign({ subject: "O=system:masters, CN=kubernetes-admin", usage: "client" })
   )
   return { ca: caPair.cert, caKey: caPair.key, server, admin }
 }
@@ -240,7 +126,7 @@ export const clientCertificate = (
   client: { readonly subject: string; readonly lifetimeMs: number }
 ): Effect.Effect<KeyPair, CertificatesFailed> =>
   Effect.tryPromise({
-    try: async () => makeLeaf(await loadAuthority(authority), { ...client, usage: CLIENT_AUTH, hosts: [] }),
+    try: async () => (await loadAuthority(authority)).sign({ ...client, usage: "client" }),
     // The reason might quote the key.
     catch: () => new CertificatesFailed({ directory: "memory", detail: "a client certificate cannot be signed" })
   })

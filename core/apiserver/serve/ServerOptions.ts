@@ -9,6 +9,8 @@ export interface ServerOptions {
   readonly host: string
   /** 0 takes any free port. */
   readonly port: number
+  /** Ports beside the first, to the same server. */
+  readonly morePorts: ReadonlyArray<number>
   /** Without TLS everyone who reaches the port is the administrator: for loopback and tests. */
   readonly insecure: boolean
   /** Undefined keeps everything in memory. */
@@ -72,6 +74,7 @@ export interface AuditOptions {
 export const defaultServerOptions: ServerOptions = {
   host: "127.0.0.1",
   port: 6443,
+  morePorts: [],
   insecure: false,
   dataDir: undefined,
   sync: true,

@@ -4,12 +4,14 @@ import type { Audit, AuditedRequest, AuditTrail } from "#apiserver"
 import type { Clockwork } from "#kube"
 import type { HttpExchange } from "#net"
 import { isLongRunning } from "../policy/RequestFacts.ts"
+import type { Work } from "../proxy/LoadPressure.ts"
 import type { AccessLog } from "./AccessLog.ts"
 import { counts } from "./MetricFamily.ts"
 import { gatewayMetrics } from "./MetricTable.ts"
 import type { Observer, RequestRecord, RequestTrace } from "./Observer.ts"
 import { RequestMetrics } from "./RequestMetrics.ts"
 import type { Spans } from "./Spans.ts"
+import { UserMetrics } from "./UserMetrics.ts"
 import {
   formatTraceparent,
   parseTraceparent,
@@ -26,6 +28,8 @@ export interface GatewayObserverOptions {
   readonly spans?: Spans
   /** Part of requests without a parent that are sampled, from 0 to 1; a parent's word goes before. Default 0.01. */
   readonly sampling?: number
+  /** Whether requests are counted by user as well. */
+  readonly byUser?: boolean
   /** Numbers that others keep, as text in Prometheus' format. */
   readonly sources?: ReadonlyArray<() => string>
 }
@@ -49,6 +53,7 @@ interface Open {
 export class GatewayObserver implements Observer {
   readonly metrics = new RequestMetrics()
   readonly audited = { auditEvents: 0 }
+  private readonly users: UserMetrics | undefined
   private readonly options: GatewayObserverOptions
   private readonly auditor: Audit | undefined
   private readonly open = new Map<RequestRecord, Open>()
@@ -62,6 +67,7 @@ export class GatewayObserver implements Observer {
   constructor(options: GatewayObserverOptions) {
     this.options = options
     this.auditor = options.audit?.(this.audited)
+    this.users = options.byUser === true ? new UserMetrics() : undefined
     this.rateAt = { ms: options.clockwork.monotonic(), over: 0 }
     const { spans } = options
     if (spans !== undefined) this.droppers.set("traces", () => spans.dropped)
@@ -98,6 +104,7 @@ export class GatewayObserver implements Observer {
   ended(record: RequestRecord): void {
     const open = this.open.size === 0 ? undefined : this.open.get(record)
     this.metrics.ended(record, open?.watching === true)
+    if (record.reason === "" && record.endpoint !== "") this.users?.ended(record)
     // SAFETY: `arrived` makes no other traces.
     const trace = record.trace as OwnTrace | undefined
     this.options.accessLog?.ended(record, trace?.debug === true)
@@ -105,6 +112,17 @@ export class GatewayObserver implements Observer {
     if (open === undefined) return
     this.open.delete(record)
     open.trail?.stage("ResponseComplete")
+  }
+
+  /** An endpoint was found unfit for requests. */
+  unhealthy(cluster: string, endpoint: string, reason: string): void {
+    this.metrics.unhealthy.of(cluster, endpoint, reason).value++
+  }
+
+  /** What was done until now, and is in hand. */
+  work(): Work {
+    const { begun, lasting, over, receivedBytes, sentBytes } = this.metrics
+    return { inFlight: begun - over - lasting, begun, bytes: receivedBytes + sentBytes }
   }
 
   /** The page of metrics. */
@@ -119,7 +137,14 @@ export class GatewayObserver implements Observer {
     this.bytes.of("request").value = receivedBytes
     this.bytes.of("response").value = sentBytes
     for (const [sink, dropped] of this.droppers) this.dropped.of(sink).value = dropped()
-    const own = [...this.metrics.families(), this.inflight, this.rate, this.bytes, this.dropped]
+    const own = [
+      ...this.metrics.families(),
+      ...(this.users?.families() ?? []),
+      this.inflight,
+      this.rate,
+      this.bytes,
+      this.dropped
+    ]
     return own.map((family) => family.text()).join("") + sources.map((source) => source()).join("")
   }
 

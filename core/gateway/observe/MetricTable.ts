@@ -36,8 +36,8 @@ export const gatewayMetrics = {
   },
   unhealthy: {
     name: "kubegateway_proxy_upstream_unhealthy",
-    kind: "gauge",
-    help: "1 for an endpoint that gets no requests, with the reason.",
+    kind: "counter",
+    help: "How often an endpoint was found unfit for requests, with the reason.",
     labels: ["serverName", "endpoint", "reason"]
   },
   terminations: {
@@ -121,6 +121,37 @@ export const gatewayMetrics = {
   }
 } as const satisfies Record<string, MetricDefinition>
 
+const perUser = ["serverName", "verb", "resource"] as const
+
+/** Of the gateway's process, where requests are counted by user. */
+export const userMetrics = {
+  requests: {
+    name: "kubegateway_proxy_apiserver_request_total_with_user",
+    kind: "counter",
+    help: "Requests that an endpoint answered, by user; nodes are one user.",
+    labels: [...perUser, "code", "flowcontrol", "user"]
+  },
+  load: {
+    name: "kubegateway_proxy_apiserver_request_load_with_user",
+    kind: "counter",
+    help: "Seconds that a user's requests took in all; long-running requests are left out.",
+    labels: [...perUser, "code", "flowcontrol", "user"]
+  },
+  duration: {
+    name: "kubegateway_proxy_apiserver_request_duration_seconds_with_user",
+    kind: "histogram",
+    help: "From a request's head to its answer's end, by user; long-running requests are left out.",
+    labels: [...perUser, "flowcontrol", "user", "priority"],
+    bounds: durationBounds
+  },
+  bytes: {
+    name: "kubegateway_proxy_http_data_size_bytes_with_user",
+    kind: "counter",
+    help: "Bytes of bodies by user, by type: request, response. The original sets its gauge to the last request's.",
+    labels: ["type", ...perUser, "flowcontrol", "user"]
+  }
+} as const satisfies Record<string, MetricDefinition>
+
 /** Of the limiter's process. */
 export const limiterMetrics = {
   requests: {
@@ -177,6 +208,7 @@ export const metricTable = (): string => {
     "| metric | kind | labels | meaning |",
     "| --- | --- | --- | --- |",
     ...Object.values<MetricDefinition>(gatewayMetrics).map(row),
+    ...Object.values<MetricDefinition>(userMetrics).map(row),
     ...Object.values<MetricDefinition>(limiterMetrics).map(row)
   ].join("\n")
 }

@@ -40,6 +40,9 @@ export class RequestMetrics {
   readonly terminations = counts(gatewayMetrics.terminations)
   readonly watchers = counts(gatewayMetrics.watchers)
   readonly stages = histograms(gatewayMetrics.stages)
+  readonly unhealthy = counts(gatewayMetrics.unhealthy)
+  /** Long-running requests that are open. */
+  lasting = 0
   /** Requests that have begun and ended. */
   begun = 0
   over = 0
@@ -48,7 +51,8 @@ export class RequestMetrics {
   private readonly clusters = new Map<string, Map<string, EndpointSeries>>()
 
   families(): ReadonlyArray<Family<Count> | Family<Histogram>> {
-    return [this.received, this.requests, this.duration, this.sizes, this.terminations, this.watchers, this.stages]
+    const { duration, received, requests, sizes, stages, terminations, unhealthy, watchers } = this
+    return [received, requests, duration, sizes, unhealthy, terminations, watchers, stages]
   }
 
   /** A long-running request has its answer's head. */
@@ -56,6 +60,7 @@ export class RequestMetrics {
     const series = this.series(record, true)
     series.received.value++
     series.watchers.value++
+    this.lasting++
   }
 
   /** A request is over; `open` tells whether `opened` was called for it. */
@@ -67,8 +72,10 @@ export class RequestMetrics {
     const answered = reason === "" && record.endpoint !== ""
     // What an endpoint does not know of was made up by the client.
     const series = this.series(record, answered && code > 0 && code !== 404)
-    if (open) series.watchers.value--
-    else series.received.value++
+    if (open) {
+      series.watchers.value--
+      this.lasting--
+    } else series.received.value++
     if (!answered) return this.terminated(record, series)
     this.counted(series, code, record.flowControl).value++
     if (facts === undefined || isLongRunning(facts.info)) return

@@ -6,6 +6,7 @@ import type { Dial } from "../balance/DialAdapter.ts"
 import type { Admission } from "../limits/Admission.ts"
 import type { Observer } from "../observe/Observer.ts"
 import type { Directory } from "./Directory.ts"
+import type { GoAway } from "./LoadPressure.ts"
 
 export interface ProxyContext {
   readonly clockwork: Clockwork
@@ -15,8 +16,8 @@ export interface ProxyContext {
   readonly observer: Observer
   /** Answers requests whose host is no cluster's, for instance with the gateway's own pages; by default 421. */
   readonly others: HttpExchangeHandler | undefined
-  /** How likely a request makes the gateway say goodbye on its connection, so that clients spread over gateways anew; 0 to 1. */
-  readonly goAwayChance: number
+  /** Whether clients are to spread over gateways anew. */
+  readonly goAway: GoAway
   /** Told what broke an invariant of ours. */
   readonly onDefect: (defect: unknown) => void
 }

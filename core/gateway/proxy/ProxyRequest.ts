@@ -95,8 +95,9 @@ export class ProxyRequest implements RequestRecord {
     if (!this.isOfServerName()) {
       return this.refuse(421, "misdirected", "the host is not of the cluster that the connection was opened for")
     }
-    const { clockwork, goAwayChance } = this.context
-    if (cluster.features.CloseConnectionWhenIdle || (goAwayChance > 0 && clockwork.random() < goAwayChance)) {
+    const { clockwork, goAway } = this.context
+    const { chance } = goAway
+    if (cluster.features.CloseConnectionWhenIdle || (chance > 0 && clockwork.random() < chance)) {
       exchange.hangUp()
     }
     if (cluster.features.DenyAllRequests) {

@@ -8,6 +8,7 @@ import type { EndpointReports, Snapshots } from "../config/Snapshot.ts"
 import { type Admission, openAdmission } from "../limits/Admission.ts"
 import { type Observer, silentObserver } from "../observe/Observer.ts"
 import { Directory } from "./Directory.ts"
+import type { GoAway } from "./LoadPressure.ts"
 import type { ProxyContext } from "./ProxyContext.ts"
 import { ProxyRequest } from "./ProxyRequest.ts"
 
@@ -27,8 +28,8 @@ export interface GatewayOptions {
   readonly reports?: EndpointReports
   /** Answers hosts that are no cluster's; by default 421. */
   readonly others?: HttpExchangeHandler
-  /** How likely a request makes the gateway say goodbye on its connection (kube-apiserver's --goaway-chance). Default 0. */
-  readonly goAwayChance?: number
+  /** How likely a request makes the gateway say goodbye on its connection (kube-apiserver's --goaway-chance). Default: never. */
+  readonly goAway?: GoAway
   /** Streams of one client connection at once. Default 1,000. */
   readonly maxConcurrentStreams?: number
   /** Lets several processes share the port. */
@@ -68,7 +69,7 @@ export const serveGateway = (options: GatewayOptions): Effect.Effect<RunningGate
       admission: options.admission ?? openAdmission,
       observer: options.observer ?? silentObserver,
       others: options.others,
-      goAwayChance: options.goAwayChance ?? 0,
+      goAway: options.goAway ?? { chance: 0 },
       onDefect
     }
     const open = (port: number) =>

@@ -114,6 +114,31 @@ const condition = struct(
   ["type", "status"]
 )
 
+const seenEndpoint = struct(
+  "",
+  {
+    endpoint: text("As in spec.servers."),
+    healthy: flag("Whether it gets this gateway's requests."),
+    reason: text("Why not, in one word."),
+    message: text("Why not, for people.")
+  },
+  ["endpoint", "healthy"]
+)
+
+/** What each gateway on one control plane sees; each writes its own entry alone. */
+const gateways: JsonObject = {
+  type: "object",
+  description: "What each gateway sees, by its name; one that was not heard of for half an hour is forgotten.",
+  additionalProperties: struct(
+    "",
+    {
+      seenTime: moment("When it last said so."),
+      endpoints: listOf("How each server does, seen from there.", seenEndpoint)
+    },
+    ["seenTime"]
+  )
+}
+
 /** The status of an UpstreamCluster. */
 export const clusterStatus = struct("What the gateway made of it, and how the servers do.", {
   observedGeneration: { type: "integer", format: "int64", description: "The generation that was looked at last." },
@@ -124,7 +149,7 @@ export const clusterStatus = struct("What the gateway made of it, and how the se
   }),
   healthyEndpoints: text("Like 2/3."),
   endpoints: listOf(
-    "How each server does.",
+    "How each server does, for all gateways together.",
     struct(
       "",
       {
@@ -137,5 +162,6 @@ export const clusterStatus = struct("What the gateway made of it, and how the se
       ["endpoint", "healthy"]
     ),
     { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["endpoint"] }
-  )
+  ),
+  gateways
 })

@@ -2,6 +2,7 @@
 // Owns opening one of the three for the life of a scope; refuses to judge what they say.
 import { Data, Effect } from "effect"
 import {
+  type AuditOptions,
   defaultServerOptions,
   inProcessClient,
   LOOPBACK,
@@ -27,6 +28,8 @@ export type ConfigChoice =
       readonly hosts: ReadonlyArray<string>
       readonly clientCaFile: string | undefined
       readonly tokenAuthFile: string | undefined
+      readonly morePorts: ReadonlyArray<number>
+      readonly audit: AuditOptions | undefined
     }
   | { readonly kind: "api"; readonly kubeconfig: string; readonly context: string | undefined }
   | { readonly kind: "folder"; readonly folder: string }

@@ -1,5 +1,6 @@
 // `wharf serve gateway`: the command line of a gateway, in kube-gateway's names where it has them.
 // Owns its flags and what is wrong with them; refuses to open anything, which ServeGatewayProcess.ts does.
+import { hostname } from "node:os"
 import { join } from "node:path"
 import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
@@ -27,9 +28,17 @@ const flags = {
     ),
     Flag.withDefault(9443)
   ),
+  otherSecurePorts: text("other-secure-ports", "Further ports beside --secure-port, separated by commas"),
+  reusePort: Flag.Boolean("enable-reuse-port").pipe(
+    Flag.withDescription(
+      "Share all ports with other gateways of this machine, which the kernel spreads connections over"
+    ),
+    Flag.withDefault(false)
+  ),
+  gatewayName: text("gateway-name", "This gateway's name in statuses; default: host name and first port"),
   proxySecurePorts: Flag.String("proxy-secure-ports").pipe(
     Flag.withDescription("Ports of the clusters' clients, separated by commas; 0: any free one"),
-    Flag.withDefault("6443")
+    Flag.withDefault("8443")
   ),
   bindAddress: Flag.String("bind-address").pipe(
     Flag.withDescription("Address of all ports"),
@@ -44,6 +53,16 @@ const flags = {
   features: Flag.String("proxy-default-feature-gates").pipe(
     Flag.withDescription("Feature gates of clusters that say nothing else, like DenyAllRequests=false"),
     Flag.withDefault("")
+  ),
+  ownAuditPolicy: text(
+    "audit-policy-file",
+    "What is recorded of requests to the own control plane; without it nothing is"
+  ),
+  ownAuditLog: text("audit-log-path", "Where these records go; - is the standard output"),
+  ownAuditWebhook: text("audit-webhook-url", "Where batches of these records are posted"),
+  byUser: Flag.Boolean("enable-request-metric-with-user").pipe(
+    Flag.withDescription("Count requests by user as well, as ENABLE_REQUEST_METRIC_WITH_USER=true does"),
+    Flag.withDefault(false)
   ),
   accessLog: Flag.Boolean("enable-proxy-access-log").pipe(
     Flag.withDescription("Let policies write to the access log; failures and slow requests are written anyway"),
@@ -69,6 +88,20 @@ const flags = {
     Flag.withDescription("How likely a request makes a client connect anew, to spread clients; 0 to 0.02"),
     Flag.withDefault(0)
   ),
+  maxInFlight: Flag.Int("proxy-max-inflight-threshold").pipe(
+    Flag.withDescription(
+      "Requests in flight beyond which --proxy-goaway-chance holds; with no threshold it holds always"
+    ),
+    Flag.withDefault(0)
+  ),
+  maxPerSecond: Flag.Int("proxy-max-qps-threshold").pipe(
+    Flag.withDescription("The same for requests a second, over half a minute"),
+    Flag.withDefault(0)
+  ),
+  maxMegabytes: Flag.Int("proxy-max-throughput-mb-threshold").pipe(
+    Flag.withDescription("The same for megabytes a second, over half a minute"),
+    Flag.withDefault(0)
+  ),
   drainSeconds: Flag.Int("shutdown-drain-seconds").pipe(
     Flag.withDescription("How long open requests may take to end when the process is asked to stop"),
     Flag.withDefault(10)
@@ -84,12 +117,20 @@ const listOf = (value: string | undefined): ReadonlyArray<string> =>
 
 const isPort = (port: number): boolean => Number.isInteger(port) && port >= 0 && port <= 65_535
 
-const portsOf = Effect.fnUntraced(function* (value: string) {
-  const [first, ...rest] = listOf(value).map((one) => (/^\d+$/.test(one) ? Number(one) : -1))
-  if (first === undefined || ![first, ...rest].every(isPort))
-    return yield* misused(`--proxy-secure-ports ${value}: must be one or more ports between 0 and 65535`)
+const portsIn = Effect.fnUntraced(function* (flag: string, value: string | undefined) {
+  const ports = listOf(value).map((one) => (/^\d+$/.test(one) ? Number(one) : -1))
+  if (!ports.every(isPort)) return yield* misused(`--${flag} ${value}: must be ports between 0 and 65535`)
+  return ports
+})
+
+const proxyPortsOf = Effect.fnUntraced(function* (value: string) {
+  const [first, ...rest] = yield* portsIn("proxy-secure-ports", value)
+  if (first === undefined) return yield* misused("--proxy-secure-ports: must be one or more ports")
   return [first, ...rest] as const
 })
+
+/** Of the audit log of the own control plane: a file of this size is put aside, and so many are kept. */
+const auditBounds = { logMaxBytes: 100 * 2 ** 20, logMaxBackups: 10 }
 
 const choiceOf = Effect.fnUntraced(function* (given: Given) {
   const { bindAddress, clientCaFile, configDir, context, dataDir, kubeconfig, tokenAuthFile } = given
@@ -98,6 +139,16 @@ const choiceOf = Effect.fnUntraced(function* (given: Given) {
   if (dataDir !== undefined && (configDir !== undefined || kubeconfig !== undefined))
     return yield* misused(
       "--data-dir: only the gateway's own control plane keeps data, and clusters come from elsewhere"
+    )
+  const isOwn = configDir === undefined && kubeconfig === undefined
+  if (given.reusePort && isOwn)
+    return yield* misused(
+      "--enable-reuse-port: gateways side by side have no control plane of their own in common; name one by --kubeconfig, or a --config-dir"
+    )
+  const { ownAuditLog: logPath, ownAuditPolicy: policyFile, ownAuditWebhook: webhookUrl } = given
+  if (!isOwn && (policyFile ?? logPath ?? webhookUrl) !== undefined)
+    return yield* misused(
+      "--audit-*: only the gateway's own control plane is audited so, and clusters come from elsewhere"
     )
   const choice: ConfigChoice =
     configDir !== undefined
@@ -112,7 +163,9 @@ const choiceOf = Effect.fnUntraced(function* (given: Given) {
             kubeconfig: given.adminKubeconfig,
             hosts: listOf(given.hosts),
             clientCaFile,
-            tokenAuthFile
+            tokenAuthFile,
+            morePorts: yield* portsIn("other-secure-ports", given.otherSecurePorts),
+            audit: policyFile === undefined ? undefined : { ...auditBounds, policyFile, logPath, webhookUrl }
           }
   return choice
 })
@@ -129,11 +182,18 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     return yield* misused(`--proxy-tracing-sampling ${given.sampling}: must be between 0 and 1`)
   if (!isPort(securePort)) return yield* misused(`--secure-port ${securePort}: must be between 0 and 65535`)
   if (drainSeconds < 0) return yield* misused(`--shutdown-drain-seconds ${drainSeconds}: must not be negative`)
+  const { maxInFlight, maxMegabytes, maxPerSecond } = given
+  if (maxInFlight < 0 || maxMegabytes < 0 || maxPerSecond < 0)
+    return yield* misused("--proxy-max-inflight-threshold, -qps-, -throughput-mb-: must not be negative")
+  const proxyPorts = yield* proxyPortsOf(given.proxySecurePorts)
   const options: GatewayProcessOptions = {
     config: yield* choiceOf(given),
     host: given.bindAddress,
-    proxyPorts: yield* portsOf(given.proxySecurePorts),
+    proxyPorts,
     adminPort: securePort,
+    moreAdminPorts: yield* portsIn("other-secure-ports", given.otherSecurePorts),
+    reusePort: given.reusePort,
+    name: given.gatewayName ?? `${hostname()}-${proxyPorts[0] === 0 ? process.pid : proxyPorts[0]}`,
     tls:
       tlsCertFile === undefined || tlsKeyFile === undefined
         ? undefined
@@ -143,6 +203,7 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     clientCaFile: given.clientCaFile,
     features,
     goAwayChance,
+    loadThresholds: { inFlight: maxInFlight, perSecond: maxPerSecond, megabytesPerSecond: maxMegabytes },
     drainMs: drainSeconds * 1000,
     limiter: yield* limiterSettings(given),
     observers: {
@@ -152,7 +213,8 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
       auditLogPath: given.auditLog,
       auditWebhookUrl: given.auditWebhook,
       tracingEndpoint: given.tracing,
-      tracingSampling: given.sampling
+      tracingSampling: given.sampling,
+      byUser: given.byUser || process.env["ENABLE_REQUEST_METRIC_WITH_USER"] === "true"
     }
   }
   return options

@@ -11,6 +11,7 @@ import { LimiterClient } from "../global/LimiterClient.ts"
 import { limiterDial } from "../global/LimiterDial.ts"
 import { Limits } from "../limits/Limits.ts"
 import type { GatewayObserver } from "../observe/GatewayObserver.ts"
+import { LoadPressure, type LoadThresholds } from "../proxy/LoadPressure.ts"
 import { type RunningGateway, serveGateway } from "../proxy/ServeGateway.ts"
 import { StatusReporter } from "../source/StatusReporter.ts"
 import { adminHandler } from "./AdminHandler.ts"
@@ -28,6 +29,14 @@ export interface GatewayProcessOptions extends OwnIdentityOptions {
   readonly adminPort: number | undefined
   readonly features: FeatureGates
   readonly goAwayChance: number
+  /** Beyond which that chance holds; all 0: always. */
+  readonly loadThresholds: LoadThresholds
+  /** Further ports of the gateway's own pages, or of its control plane. */
+  readonly moreAdminPorts: ReadonlyArray<number>
+  /** Whether other processes listen on the same ports. */
+  readonly reusePort: boolean
+  /** This gateway's name in statuses, other than every other one's. */
+  readonly name: string
   readonly drainMs: number
   readonly observers: ObserverSettings
   /** Where limits across gateways come from; undefined: every limit is this gateway's own. */
@@ -102,10 +111,10 @@ const logVerdicts = (store: ConfigStore, say: (line: string) => void): void => {
   })
 }
 
-const openReporter = (store: ConfigStore, { client }: OpenConfig, say: (line: string) => void) => {
+const openReporter = (store: ConfigStore, { client }: OpenConfig, gateway: string, say: (line: string) => void) => {
   const onFailure = (failure: ApiFailure): void => say(`status: ${failure.message}`)
   return Effect.acquireRelease(
-    Effect.sync(() => new StatusReporter({ store, clockwork: machineClockwork, client, onFailure })),
+    Effect.sync(() => new StatusReporter({ store, clockwork: machineClockwork, client, gateway, onFailure })),
     (reporter) => Effect.sync(() => reporter.stop())
   )
 }
@@ -137,12 +146,13 @@ const openAdmin = (
   exchange: HttpExchangeHandler,
   onDefect: (defect: unknown) => void
 ) => {
-  const { adminPort: port, config, host } = options
-  if (port === undefined || config.kind === "own") return Effect.void
+  const { adminPort, config, host, moreAdminPorts, reusePort } = options
+  if (adminPort === undefined || config.kind === "own") return Effect.void
   const { adminCa, proxy } = identity
   const ca = adminCa === "" ? {} : { ca: adminCa }
   const tls = { context: () => ({ cert: proxy.cert, key: proxy.key, ...ca }), clientAuth: "optional" as const }
-  return listen({ host, port, methods: [], exchange, onDefect, tls })
+  const open = (port: number) => listen({ host, port, methods: [], exchange, onDefect, reusePort, tls })
+  return Effect.map(Effect.forEach([adminPort, ...moreAdminPorts], open), ([first]) => first)
 }
 
 /** Starts everything; it ends with the scope, open requests first. */
@@ -150,7 +160,7 @@ export const runGateway = Effect.fn("gateway.process")(function* (
   options: GatewayProcessOptions,
   say: (line: string) => void
 ) {
-  const { features, goAwayChance, host, observers, proxyPorts } = options
+  const { features, goAwayChance, host, loadThresholds, observers, proxyPorts, reusePort } = options
   const store = new ConfigStore({ clockwork: machineClockwork, features })
   const late: Late = { reporter: undefined, config: undefined, proxy: undefined, observer: undefined, draining: false }
   const parts = partsOf(store, late)
@@ -161,10 +171,15 @@ export const runGateway = Effect.fn("gateway.process")(function* (
   logVerdicts(store, say)
   const config = yield* openConfig(options.config, { store, extensions: extensionsOf(parts, metrics), say })
   late.config = config
-  const reporter = yield* openReporter(store, config, say)
+  const reporter = yield* openReporter(store, config, options.name, say)
   late.reporter = reporter
   const { client, limits: admission } = yield* openLimits(store, options.limiter)
-  late.observer = yield* openObserver(observers, admission, client)
+  const observer = yield* openObserver(observers, admission, client)
+  late.observer = observer
+  const goAway = yield* Effect.acquireRelease(
+    Effect.sync(() => new LoadPressure(machineClockwork, goAwayChance, loadThresholds, () => observer.work())),
+    (opened) => Effect.sync(() => opened.stop())
+  )
   const pages = adminHandler({ parts, metrics, clientCa: identity.adminCa, names: options.hosts })
   const [port, ...morePorts] = proxyPorts
   const proxy = yield* serveGateway({
@@ -174,10 +189,16 @@ export const runGateway = Effect.fn("gateway.process")(function* (
     snapshots: store,
     own: identity.proxy,
     admission,
-    observer: late.observer,
-    reports: reporter,
+    observer,
+    reports: {
+      report: (cluster, endpoint, state) => {
+        if (!state.healthy) observer.unhealthy(cluster, endpoint, state.reason)
+        reporter.report(cluster, endpoint, state)
+      }
+    },
     others: pages,
-    goAwayChance,
+    goAway,
+    reusePort,
     onDefect
   })
   late.proxy = proxy

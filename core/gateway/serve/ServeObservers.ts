@@ -24,6 +24,8 @@ export interface ObserverSettings {
   readonly tracingEndpoint: string | undefined
   /** From 0 to 1. */
   readonly tracingSampling: number
+  /** Whether requests are counted by user as well. */
+  readonly byUser: boolean
 }
 
 /** A log that cannot be opened. */
@@ -78,6 +80,7 @@ export const openObserver = Effect.fnUntraced(function* (
     clockwork,
     accessLog,
     sampling: tracingSampling,
+    byUser: settings.byUser,
     sources: [() => flowMetrics(limits, client)],
     ...audit,
     ...spans

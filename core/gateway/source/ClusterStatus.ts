@@ -1,9 +1,12 @@
 // The status of an UpstreamCluster: what became of its manifest, and how its servers do.
-// Owns what it says and when a time in it moves; refuses to write it. Bound: one entry for each server, messages cut at 256 characters.
+// Owns what it says and when a time in it moves; refuses to write it. Bounds: one entry for each server, messages cut at 256 characters.
+// Several gateways on one control plane each have an entry of their own, and what is said of all follows from the entries alone, so
+// that every one of them says the same.
 import { fieldsOf, itemsOf, textOf } from "#apiserver"
 import { type Json, type JsonObject, rfc3339 } from "#kube"
 import type { Verdict } from "../config/ConfigStore.ts"
 import type { EndpointState } from "../config/Snapshot.ts"
+import { type EndpointLine, seenByAll, type SeenBy, seenEntries } from "./SeenEndpoints.ts"
 
 const MESSAGE_MAX = 256
 
@@ -27,13 +30,6 @@ const programmed = ({ reason, serving }: Verdict): Condition => {
   if (reason === "Accepted") return { type, status: "True", reason: "Programmed", message: "" }
   const message = `generation ${serving.generation} serves, the last that was accepted`
   return { type, status: "False", reason: "LastGoodServes", message }
-}
-
-interface EndpointLine {
-  readonly endpoint: string
-  readonly healthy: boolean
-  readonly reason: string
-  readonly message: string
 }
 
 const linesOf = (verdict: Verdict, states: ReadonlyMap<string, EndpointState>): ReadonlyArray<EndpointLine> =>
@@ -68,16 +64,23 @@ const timed = (line: JsonObject, field: string, last: JsonObject | undefined, no
 const withoutEmpty = (line: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(line).filter(([, value]) => value !== ""))
 
-/** The status that a cluster should have now; what did not change in it keeps its time. */
+const entryOf = ({ lines, seenTime }: SeenBy): JsonObject => ({
+  seenTime,
+  endpoints: lines.map((line): Json => withoutEmpty({ ...line }))
+})
+
+/** The status that a cluster should have now, as this gateway says it; what did not change in it keeps its time. */
 export const clusterStatusOf = (
   verdict: Verdict,
   states: ReadonlyMap<string, EndpointState>,
-  nowMs: number
+  nowMs: number,
+  gateway: string
 ): JsonObject => {
   const now = rfc3339(nowMs)
   const last = fieldsOf(verdict.object.status)
   const generation = verdict.object.metadata.generation ?? 0
-  const lines = linesOf(verdict, states)
+  const seen = seenEntries(last["gateways"], { gateway, lines: linesOf(verdict, states), nowMs })
+  const lines = seenByAll(linesOf(verdict, states), seen)
   const conditions = [accepted(verdict), programmed(verdict), ready(verdict, lines)].map((condition): Json => {
     const before = itemsOf(last["conditions"]).find(({ type }) => textOf(type) === condition.type)
     return timed({ ...condition, observedGeneration: generation }, "status", before, now)
@@ -92,6 +95,7 @@ export const clusterStatusOf = (
     hosts: [...(verdict.serving?.hosts ?? [])],
     conditions,
     healthyEndpoints: `${lines.filter(({ healthy }) => healthy).length}/${usable}`,
-    endpoints
+    endpoints,
+    gateways: Object.fromEntries(Array.from(seen, ([name, entry]) => [name, entryOf(entry)]))
   }
 }

@@ -1,17 +1,21 @@
 // Keeps the statuses of all clusters true: hears verdicts and how endpoints do, and writes what changed.
 // Owns the rate (a cluster once a second, all of them twenty times) and its memory of endpoints, bounded by the clusters that are
 // served; refuses to say what a status says. A write that fails is tried again at the next turn of its cluster.
+import { fieldsOf } from "#apiserver"
 import { ApiFailure, type Cancel, type Client, type Clockwork, type JsonObject, sameJson } from "#kube"
 import type { ConfigStore } from "../config/ConfigStore.ts"
 import type { EndpointReports, EndpointState } from "../config/Snapshot.ts"
 import { upstreamClusters } from "../schema/GatewayCrds.ts"
 import { clusterStatusOf } from "./ClusterStatus.ts"
+import { SAY_AGAIN_MS } from "./SeenEndpoints.ts"
 
 export interface StatusReporterOptions {
   readonly store: ConfigStore
   readonly clockwork: Clockwork
   /** Undefined: statuses are known here only, as those of a folder. */
   readonly client: Client | undefined
+  /** This gateway's name in statuses, other than every other one's on the same control plane. */
+  readonly gateway: string
   readonly onFailure: (failure: ApiFailure) => void
 }
 
@@ -37,7 +41,14 @@ export class StatusReporter implements EndpointReports {
   constructor(options: StatusReporterOptions) {
     this.#options = options
     const { store } = options
-    this.#cancels = [store.onVerdict(({ name }) => this.#touch(name)), store.onSwap(() => this.#forget())]
+    this.#cancels = [
+      store.onVerdict(({ name }) => this.#touch(name)),
+      store.onSwap(() => this.#forget()),
+      // Others are told now and then that it is still there.
+      options.clockwork.every(SAY_AGAIN_MS, () => {
+        for (const { name } of store.verdicts()) this.#touch(name)
+      })
+    ]
   }
 
   readonly report = (cluster: string, endpoint: string, state: EndpointState): void => {
@@ -53,7 +64,12 @@ export class StatusReporter implements EndpointReports {
     const verdict = this.#options.store.verdict(name)
     return verdict === undefined
       ? undefined
-      : clusterStatusOf(verdict, this.#states.get(name) ?? noStates, this.#options.clockwork.now())
+      : clusterStatusOf(
+          verdict,
+          this.#states.get(name) ?? noStates,
+          this.#options.clockwork.now(),
+          this.#options.gateway
+        )
   }
 
   stop(): void {
@@ -95,7 +111,7 @@ export class StatusReporter implements EndpointReports {
 
   /** Whether anything had to be written. */
   #write(name: string, now: number): boolean {
-    const { client, onFailure, store } = this.#options
+    const { client, gateway, onFailure, store } = this.#options
     const verdict = store.verdict(name)
     const status = this.statusOf(name)
     if (client === undefined || verdict === undefined || status === undefined) return false
@@ -108,7 +124,12 @@ export class StatusReporter implements EndpointReports {
       name: verdict.object.metadata.name ?? "",
       subresource: "status"
     }
-    client.patch(target, { type: "merge", body: { status } }, {}, (answer) => {
+    // Of what others say nothing is written, but that they are gone.
+    const { gateways, ...shared } = status
+    const mine = fieldsOf(gateways)
+    const gone = Object.keys(fieldsOf(fieldsOf(verdict.object.status)["gateways"])).filter((each) => !(each in mine))
+    const own = { [gateway]: mine[gateway] ?? null, ...Object.fromEntries(gone.map((each) => [each, null])) }
+    client.patch(target, { type: "merge", body: { status: { ...shared, gateways: own } } }, {}, (answer) => {
       this.#writing.delete(name)
       if (!(answer instanceof ApiFailure) || answer.code === 404) return
       onFailure(answer)

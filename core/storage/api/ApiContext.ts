@@ -1,6 +1,6 @@
 // What the API's methods share: the store and what stands around it, and the few ways in which a call is answered.
 // Owns decoding with a proper failure and the shape of answers; refuses to know any one service.
-import { ProtoError, varintSize, type GrpcMethod, type Message, type UnaryCall } from "#net"
+import { ProtoError, varintSize, type GrpcMethod, type Int64, type Message, type UnaryCall } from "#net"
 import type { AuthGate } from "../auth/AuthGate.ts"
 import type { Compactor } from "../mvcc/Compactor.ts"
 import type { Store } from "../mvcc/Store.ts"
@@ -18,7 +18,18 @@ export interface ApiLimits {
   readonly progressIntervalMs: number
 }
 
+/** Who leads, where several members take turns; a member on an engine of its own always does. */
+export interface Leadership {
+  /** The leader's id; 0 when there is none. */
+  readonly leaderId: () => Int64
+  /** Answers when this member is known to lead at some moment after the call, or fails. */
+  readonly confirm: (answer: (failure: EtcdFailure | undefined) => void) => void
+  /** Hands leadership to another member. */
+  readonly move: (target: Int64, answer: (failure: EtcdFailure | undefined) => void) => void
+}
+
 export interface ApiContext {
+  readonly leadership: Leadership
   readonly store: Store
   readonly hub: WatchHub
   readonly compactor: Compactor

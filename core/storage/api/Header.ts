@@ -11,6 +11,7 @@ const RAFT_TERM = 0x20
 export interface Identity {
   readonly clusterId: Int64
   readonly memberId: Int64
+  /** Of the member that leads; changes where several take turns. */
   readonly term: number
 }
 
@@ -18,6 +19,7 @@ export class Header {
   readonly identity: Identity
   private readonly writer = new ProtoWriter(64)
   private revision = -1
+  private term = -1
 
   constructor(identity: Identity) {
     this.identity = identity
@@ -25,7 +27,7 @@ export class Header {
 
   /** Writes the header field at the start of an answer. */
   write(target: ProtoWriter, revision: number): void {
-    if (revision !== this.revision) this.encode(revision)
+    if (revision !== this.revision || this.identity.term !== this.term) this.encode(revision)
     target.raw(this.writer.view())
   }
 
@@ -45,5 +47,6 @@ export class Header {
     if (this.identity.term !== 0) writer.int64Field(RAFT_TERM, this.identity.term)
     writer.close(start)
     this.revision = revision
+    this.term = this.identity.term
   }
 }

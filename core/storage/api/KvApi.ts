@@ -12,7 +12,7 @@ import {
   TxnRequest
 } from "../rpc/KvMessages.ts"
 import { writeRange } from "../mvcc/RangeReply.ts"
-import { Table, type Need } from "../engine/Engine.ts"
+import { keyNeed, keysNeeds, rangeNeeds, txnNeeds } from "../mvcc/Needs.ts"
 import { check, checkPut, decide, execute, isReadOnly, writeDeleteRangeBody, writePutBody } from "../mvcc/Txn.ts"
 import { validateDeleteRange, validatePut, validateRange, validateTxn } from "../mvcc/TxnRules.ts"
 import { answer, failCall, refuseSize, unary, type ApiContext } from "./ApiContext.ts"
@@ -38,24 +38,17 @@ export const kvMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
 
 const replyWriter = new ReplyWriter()
 
-const needOf = (request: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): Need => ({
-  table: Table.Key,
-  start: request.key,
-  end: request.rangeEnd.length === 0 ? request.key : request.rangeEnd,
-  limit: 0
-})
-
 const range = (context: ApiContext, call: UnaryCall, request: RangeRequest): void => {
   const failure = validateRange(request) ?? context.auth.range(call, request.key, request.rangeEnd)
   if (failure !== undefined) return failCall(call, failure)
   const { header, store } = context
-  store.engine.read(
-    () => [needOf(request)],
+  store.read(
+    (scale) => rangeNeeds(request, scale),
     (view) => {
       const snapshot = store.at(view, request.revision)
       if (snapshot instanceof EtcdFailure) return failCall(call, snapshot)
       replyWriter.start()
-      header.write(replyWriter, store.revision)
+      header.write(replyWriter, snapshot.committed)
       writeRange(replyWriter, snapshot, request)
       replyWriter.send(call)
     }
@@ -82,7 +75,7 @@ const put = (context: ApiContext, call: UnaryCall, request: PutRequest, sizeByte
     validatePut(request) ?? alarms.refuseWrite() ?? refuseSize(context, sizeBytes) ?? auth.put(call, request)
   if (failure !== undefined) return failCall(call, failure)
   store.write(
-    () => [needOf({ key: request.key, rangeEnd: NOTHING })],
+    () => [keyNeed(request.key)],
     (write) => {
       const refused = checkPut(request, write.snapshot(), store)
       if (refused !== undefined) return refused
@@ -99,7 +92,7 @@ const deleteRange = (context: ApiContext, call: UnaryCall, request: DeleteRangeR
     validateDeleteRange(request) ?? refuseSize(context, sizeBytes) ?? context.auth.deleteRange(call, request)
   if (failure !== undefined) return failCall(call, failure)
   context.store.write(
-    () => [needOf(request)],
+    () => keysNeeds(request.key, request.rangeEnd),
     (write) => {
       bodyWriter.position = 0
       writeDeleteRangeBody(bodyWriter, request, write)
@@ -140,17 +133,17 @@ const txn = (context: ApiContext, call: UnaryCall, request: TxnRequest, sizeByte
 
 const readOnlyTxn = (context: ApiContext, call: UnaryCall, request: TxnRequest): void => {
   const { header, store } = context
-  store.engine.read(
+  store.read(
     () => txnNeeds(request),
     (view) => {
       const latest = store.latest(view)
       const path = decide(request, latest)
-      const failure = check(path, latest, store)
+      const failure = check(path, latest, { lessor: store.lessor, compacted: store.compactedIn(view) })
       if (failure !== undefined) return failCall(call, failure)
       replyWriter.start()
-      header.write(replyWriter, store.revision)
+      header.write(replyWriter, latest.committed)
       execute(replyWriter, path, {
-        revision: store.revision,
+        revision: latest.committed,
         snapshot: (revision) => (revision === undefined ? latest : latest.at(revision)),
         write: undefined
       })
@@ -158,15 +151,3 @@ const readOnlyTxn = (context: ApiContext, call: UnaryCall, request: TxnRequest):
     }
   )
 }
-
-const txnNeeds = (request: TxnRequest): ReadonlyArray<Need> => [
-  ...request.compare.map(needOf),
-  ...[...request.success, ...request.failure].flatMap(
-    ({ requestDeleteRange, requestPut, requestRange, requestTxn }) => {
-      if (requestTxn !== undefined) return txnNeeds(requestTxn)
-      if (requestPut !== undefined) return [needOf({ key: requestPut.key, rangeEnd: NOTHING })]
-      const ranged = requestRange ?? requestDeleteRange
-      return ranged === undefined ? [] : [needOf(ranged)]
-    }
-  )
-]

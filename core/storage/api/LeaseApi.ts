@@ -1,6 +1,6 @@
 // etcd's Lease service: grant, revoke, keep alive, time to live, list.
 // Owns ids and the shape of answers; refuses time, which the lessor keeps.
-import { int64, type GrpcMethod, type Message, type UnaryCall } from "#net"
+import { type CallInfo, int64, type GrpcMethod, type Message, type UnaryCall } from "#net"
 import { LEASE_TTL_MAX_SECONDS } from "../lease/Lessor.ts"
 import { revokeLease } from "../lease/Revocation.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -21,15 +21,13 @@ import { answer, decode, failCall, unary, type ApiContext } from "./ApiContext.t
 
 export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => [
   unary("/etcdserverpb.Lease/LeaseGrant", LeaseGrantRequest, ({ id, ttl }, call) => grant(context, call, id, ttl)),
-  ...["/etcdserverpb.Lease/LeaseRevoke"].map((path) =>
-    unary(path, LeaseRevokeRequest, ({ id }, call) => {
-      const denied = context.auth.lease(call, id, "write")
-      if (denied !== undefined) return failCall(call, denied)
-      revokeLease(context.store, id, (failure, revision) =>
-        answer(call, LeaseRevokeResponse, failure ?? { header: context.header.message(revision) })
-      )
-    })
-  ),
+  unary("/etcdserverpb.Lease/LeaseRevoke", LeaseRevokeRequest, ({ id }, call) => {
+    const denied = context.auth.lease(call, id, "write")
+    if (denied !== undefined) return failCall(call, denied)
+    revokeLease(context.store, id, (failure, revision) =>
+      answer(call, LeaseRevokeResponse, failure ?? { header: context.header.message(revision) })
+    )
+  }),
   keepAlive(context),
   unary("/etcdserverpb.Lease/LeaseTimeToLive", LeaseTimeToLiveRequest, ({ id, keys }, call) => {
     const denied = keys ? context.auth.lease(call, id, "read") : context.auth.requireUser(call)
@@ -43,13 +41,19 @@ export const leaseMethods = (context: ApiContext): ReadonlyArray<GrpcMethod> => 
   })
 ]
 
-/** Leases are read as the last write left them, so nobody is told before that write is durable and its events are out. */
+/**
+ * Leases are read as the last write left them, so nobody is told before that write is durable and its events are out; and
+ * not by a member that another has followed as leader, which may know better.
+ */
 const answerWhenDurable = <T extends object>(
-  { store }: ApiContext,
+  context: ApiContext,
   call: UnaryCall,
   codec: Message<T>,
   result: Partial<T> | EtcdFailure
-): void => store.committer.whenDurable((failure) => answer(call, codec, failure ?? result))
+): void => whenCurrent(context, (failure) => answer(call, codec, failure ?? result))
+
+const whenCurrent = ({ leadership, store }: ApiContext, then: (failure: EtcdFailure | undefined) => void): void =>
+  store.committer.whenDurable((failure) => (failure === undefined ? leadership.confirm(then) : then(failure)))
 
 const grant = (context: ApiContext, call: UnaryCall, asked: LeaseId, ttl: number | bigint): void => {
   const { lessor } = context.store
@@ -99,21 +103,34 @@ const timeToLive = (context: ApiContext, id: LeaseId, withKeys: boolean) => {
 
 /** One answer for each request, in order; an unknown lease is answered with a time to live of 0. */
 const keepAlive = (context: ApiContext): GrpcMethod => ({
-  path: "/etcdserverpb.Lease/LeaseKeepAlive",
+  path: KEEP_ALIVE_PATH,
   stream: (call) => ({
-    message: (bytes) => {
-      const request = decode(LeaseKeepAliveRequest, bytes)
-      if (request instanceof EtcdFailure) return failCall(call, request)
-      const denied = context.auth.lease(call, request.id, "write")
-      if (denied !== undefined) return failCall(call, denied)
-      const lease = context.store.lessor.renew(request.id)
-      const header = context.header.message(context.store.revision)
-      const renewed = LeaseKeepAliveResponse.encode({ header, id: request.id, ttl: lease?.ttlSeconds ?? 0 })
-      context.store.committer.whenDurable((failure) => {
-        if (failure !== undefined) failCall(call, failure)
+    message: (bytes) =>
+      renewLease(context, call, bytes, (renewed) => {
+        if (renewed instanceof EtcdFailure) failCall(call, renewed)
         else if (!call.cancelled) call.send(renewed)
-      })
-    },
+      }),
     end: () => context.store.committer.whenDurable(() => call.end())
   })
 })
+
+/** etcd's stream of renewals. */
+export const KEEP_ALIVE_PATH = "/etcdserverpb.Lease/LeaseKeepAlive"
+
+/** One renewal: from the bytes of the request to those of the answer. */
+export const renewLease = (
+  context: ApiContext,
+  call: CallInfo,
+  bytes: Uint8Array,
+  answer: (renewed: Uint8Array | EtcdFailure) => void
+): void => {
+  const request = decode(LeaseKeepAliveRequest, bytes)
+  if (request instanceof EtcdFailure) return answer(request)
+  const denied = context.auth.lease(call, request.id, "write")
+  if (denied !== undefined) return answer(denied)
+  const { committer, lessor } = context.store
+  const lease = lessor.renew(request.id, committer.batch.writes)
+  const header = context.header.message(context.store.revision)
+  const renewed = LeaseKeepAliveResponse.encode({ header, id: request.id, ttl: lease?.ttlSeconds ?? 0 })
+  whenCurrent(context, (failure) => answer(failure ?? renewed))
+}

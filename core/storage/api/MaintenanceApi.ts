@@ -59,9 +59,11 @@ export const maintenanceMethods = (context: ApiContext, options: MaintenanceOpti
         )
       )
     }),
-    unary("/etcdserverpb.Maintenance/MoveLeader", MoveLeaderRequest, (_request, call) =>
-      answer(call, HeaderOnly, auth.requireRoot(call) ?? Failure.badLeaderTransferee)
-    ),
+    unary("/etcdserverpb.Maintenance/MoveLeader", MoveLeaderRequest, ({ targetId }, call) => {
+      const denied = auth.requireRoot(call)
+      if (denied !== undefined) return answer(call, HeaderOnly, denied)
+      context.leadership.move(targetId, (failure) => answer(call, HeaderOnly, failure ?? { header: header() }))
+    }),
     unary("/etcdserverpb.Maintenance/Downgrade", DowngradeRequest, ({ action, version }, call) =>
       answer(call, DowngradeResponse, auth.requireRoot(call) ?? downgrade(action, version))
     )
@@ -80,7 +82,7 @@ const status = (context: ApiContext, { quotaBytes }: MaintenanceOptions, call: U
     dbSize: totalBytes,
     dbSizeInUse: inUseBytes,
     dbSizeQuota: quotaBytes,
-    leader: memberId,
+    leader: context.leadership.leaderId(),
     raftIndex: store.revision,
     raftAppliedIndex: store.revision,
     raftTerm: term,

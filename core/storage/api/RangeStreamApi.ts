@@ -4,9 +4,9 @@
 import { GrpcCode, ProtoWriter, type GrpcMethod, type StreamCall } from "#net"
 import { EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { RangeRequest } from "../rpc/KvMessages.ts"
-import { Table } from "../engine/Engine.ts"
+import { chunkNeeds, rangeNeeds } from "../mvcc/Needs.ts"
 import { hasRevisionFilters, isDefaultOrder, isKeyOrder, writeRange, writeRecords } from "../mvcc/RangeReply.ts"
-import { keyRange } from "../mvcc/Snapshot.ts"
+import { keyRange, type Snapshot } from "../mvcc/Snapshot.ts"
 import { validateRange } from "../mvcc/TxnRules.ts"
 import { decode, failCall, type ApiContext } from "./ApiContext.ts"
 
@@ -55,24 +55,29 @@ class RangeStream {
     this.limit = typeof request.limit === "number" && request.limit > 0 ? request.limit : Number.POSITIVE_INFINITY
   }
 
+  /** Whether the records come in several chunks: a count, or an order that needs all records at once, takes one. */
+  private get isChunked(): boolean {
+    return !this.request.countOnly && isKeyOrder(this.request)
+  }
+
   /** Sends chunks until the stream is done or takes no more; then waits for it to drain. */
   next(): void {
     const { store } = this.context
-    const { key, rangeEnd } = this.request
-    store.engine.read(
-      () => [{ table: Table.Key, start: key, end: rangeEnd, limit: this.chunkRecords }],
+    store.read(
+      (scale) =>
+        this.isChunked ? chunkNeeds(this.request, this.chunkRecords, scale) : rangeNeeds(this.request, scale),
       (view) => {
         for (;;) {
           if (this.call.cancelled) return
           const snapshot = store.at(view, this.request.revision)
           if (snapshot instanceof EtcdFailure) return failCall(this.call, snapshot)
-          if (this.revision === 0) this.pin(store.revision)
           const writer = new ProtoWriter(64 * 1024)
-          const inOneChunk = this.request.countOnly || !isKeyOrder(this.request)
-          const done = inOneChunk ? this.writeWhole(writer, snapshot) : this.writeChunk(writer, snapshot)
+          const done = this.isChunked ? this.writeChunk(writer, snapshot) : this.writeWhole(writer, snapshot)
           const room = this.call.sendOwned(writer.view())
           if (done) return this.call.end()
           if (!room) break
+          // What a remote engine has fetched is one chunk.
+          if (store.engine.shared === true) return this.next()
         }
         this.call.onDrain = () => {
           this.call.onDrain = undefined
@@ -88,33 +93,38 @@ class RangeStream {
     if (this.request.revision <= 0) this.request.revision = revision
   }
 
-  /** A count, or an order that needs all records at once, takes one chunk. */
-  private writeWhole(writer: ProtoWriter, snapshot: Parameters<typeof writeRecords>[1]): boolean {
+  private writeWhole(writer: ProtoWriter, snapshot: Snapshot): boolean {
     const start = writer.open(RANGE_RESPONSE)
-    this.context.header.write(writer, this.revision)
+    this.context.header.write(writer, snapshot.committed)
     writeRange(writer, snapshot, this.request)
     writer.close(start)
     return true
   }
 
-  private writeChunk(writer: ProtoWriter, snapshot: Parameters<typeof writeRecords>[1]): boolean {
+  /** Writes a chunk. Nothing of the stream moves on before all of it is written: a View may turn out to lack rows. */
+  private writeChunk(writer: ProtoWriter, snapshot: Snapshot): boolean {
     const records = Math.min(this.chunkRecords, this.limit - this.emitted)
+    const revision = this.revision === 0 ? snapshot.committed : this.revision
     const start = writer.open(RANGE_RESPONSE)
     const { emitted, lastKey, more } = writeRecords(writer, snapshot, this.request, records)
-    this.emitted += emitted
-    const done = !more || this.emitted === this.limit
-    if (more && lastKey !== undefined) this.request.key = Buffer.concat([lastKey, Buffer.alloc(1)])
-    this.adjust(writer.position)
-    if (done) this.writeLast(writer, more, snapshot)
+    const total = this.emitted + emitted
+    const done = !more || total === this.limit
+    const key = more && lastKey !== undefined ? Buffer.concat([lastKey, Buffer.alloc(1)]) : this.request.key
+    const sizeBytes = writer.position
+    if (done)
+      this.writeLast(writer, more, total, more ? snapshot.count(keyRange(key, this.request.rangeEnd)) : 0, revision)
     writer.close(start)
+    this.emitted = total
+    this.request.key = key
+    this.adjust(sizeBytes)
+    this.pin(revision)
     return done
   }
 
-  private writeLast(writer: ProtoWriter, more: boolean, snapshot: Parameters<typeof writeRecords>[1]): void {
-    const remaining = more ? snapshot.count(keyRange(this.request.key, this.request.rangeEnd)) : 0
+  private writeLast(writer: ProtoWriter, more: boolean, emitted: number, remaining: number, revision: number): void {
     if (more) writer.int64Field(MORE, 1)
-    if (this.emitted + remaining > 0) writer.int64Field(COUNT, this.emitted + remaining)
-    this.context.header.write(writer, this.revision)
+    if (emitted + remaining > 0) writer.int64Field(COUNT, emitted + remaining)
+    this.context.header.write(writer, revision)
   }
 
   private adjust(sizeBytes: number): void {

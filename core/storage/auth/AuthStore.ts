@@ -73,7 +73,13 @@ export class AuthStore implements AuthGate {
     return this.state.revision
   }
 
-  private reload(): void {
+  /** Whether tokens are good on the node that gave them alone. */
+  get hasLocalTokens(): boolean {
+    return this.tokens instanceof SimpleTokens
+  }
+
+  /** Reads users, roles and whether they matter as the engine has it. */
+  reload(): void {
     this.store.engine.read(
       () => loadNeeds,
       (view) => this.state.load(view)

@@ -42,6 +42,8 @@ export interface Need {
   readonly end: Uint8Array | undefined
   /** At most this many rows are of interest; 0 means all. */
   readonly limit: number
+  /** Whether `count` will be asked of exactly this range: rows beyond the limit are then counted, not fetched. */
+  readonly counted?: boolean
 }
 
 /**
@@ -134,15 +136,33 @@ export interface Partition {
   readonly end: Uint8Array | undefined
 }
 
+/** A metric of an engine's own: a Prometheus name, and samples whose text (suffix and labels) follows it. */
+export interface EngineMetric {
+  readonly name: string
+  readonly kind: "counter" | "gauge" | "histogram"
+  readonly help: string
+  readonly samples: ReadonlyArray<readonly [suffixAndLabels: string, value: number]>
+}
+
 export interface Engine {
   readonly name: "memory" | "lmdb" | "tikv"
   /** Whether a commit reported as done survives the loss of the process and of the machine's power. */
   readonly durable: boolean
   /**
+   * Whether other processes commit to the same data. Each View is then one snapshot, taken after `read` was called, that
+   * holds the needs and throws NotFetched beyond them.
+   */
+  readonly shared?: boolean
+  /**
    * Runs `use` on a View that holds at least `needs`. Embedded engines call it at once; a remote one fetches first, and
    * the caller must then let rows changed since by its own commits win over the View.
    */
-  readonly read: (needs: () => ReadonlyArray<Need>, use: (view: View) => void) => void
+  readonly read: (
+    needs: () => ReadonlyArray<Need>,
+    use: (view: View) => void,
+    /** Called instead of `use` when a remote engine is not served in time; without it, it tries for as long as it takes. */
+    failed?: (detail: string) => void
+  ) => void
   /** Rows as they were put: only engines in memory have this, and take rows by text. */
   readonly rows?: RowStore | undefined
   /** Commits atomically, in the order of calls; at most one commit may be under way. `done` is never called re-entrantly. */
@@ -153,6 +173,8 @@ export interface Engine {
   readonly clock: () => number
   /** Bytes that the data takes on disk (or in memory), and the part of them in use. */
   readonly size: () => { readonly totalBytes: number; readonly inUseBytes: number }
+  /** What the engine counts of its own operations. */
+  readonly metrics?: () => ReadonlyArray<EngineMetric>
   /** Releases everything; a commit under way is waited for. */
   readonly close: () => void
 }

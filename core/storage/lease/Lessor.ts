@@ -1,6 +1,7 @@
 // Leases: who has been granted what until when, and which keys hang on them.
 // Owns the leases in memory and their rows; refuses to delete keys, which a revocation does through a transaction.
-// After a restart every lease starts its full time to live anew, as etcd's do without checkpoints.
+// After a restart every lease starts its full time to live anew, as etcd's do without checkpoints; where deadlines are kept, a
+// lease that was not renewed since its deadline was written down goes on with that.
 import { int64, type Int64 } from "#net"
 import { keyText, Table, type View, type WriteBatch } from "../engine/Engine.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
@@ -15,6 +16,8 @@ export interface Lease {
   readonly ttlSeconds: number
   /** Milliseconds on the store's clock. */
   expiresAtMs: number
+  /** Whether the row has the deadline; a renewal takes it out, for the row to say that the lease lived on. */
+  deadlineStored: boolean
   /** Keys attached, as latin1 text. */
   readonly keys: Set<string>
 }
@@ -23,11 +26,23 @@ export interface LessorOptions {
   readonly clock: () => number
   /** Shorter grants are lengthened to this: one and a half election timeouts, as etcd rounds it. */
   readonly minTtlSeconds: number
+  /** Whether rows carry deadlines, on a clock that the next process shares. */
+  readonly keepsDeadlines?: boolean
 }
+
+/** Leases with more time left than this are worth writing a deadline down again after a renewal (etcd's checkpoint interval). */
+export const CHECKPOINT_MS = 300_000
 
 const idRow = (id: LeaseId): Buffer => {
   const row = Buffer.alloc(8)
   row.writeBigUInt64BE(BigInt.asUintN(64, BigInt(id)))
+  return row
+}
+/** A lease's row: the seconds granted, and the deadline if it is kept. */
+const leaseRow = (ttlSeconds: number, expiresAtMs: number | undefined): Buffer => {
+  const row = Buffer.alloc(expiresAtMs === undefined ? 8 : 16)
+  row.writeDoubleBE(ttlSeconds)
+  if (expiresAtMs !== undefined) row.writeDoubleBE(expiresAtMs, 8)
   return row
 }
 const leaseKey = (id: LeaseId, text: string): Buffer => Buffer.concat([idRow(id), Buffer.from(text, "latin1")])
@@ -59,15 +74,16 @@ export class Lessor {
   /** Grants a lease; the caller has checked that the id is free. */
   grant(id: LeaseId, ttlSeconds: number, writes: WriteBatch): Lease {
     const granted = Math.max(ttlSeconds, this.options.minTtlSeconds)
-    const row = Buffer.alloc(8)
-    row.writeDoubleBE(granted)
-    writes.put(Table.Lease, idRow(id), row)
+    const lease = this.add(id, granted, undefined)
+    lease.deadlineStored = this.options.keepsDeadlines === true
+    writes.put(Table.Lease, idRow(id), leaseRow(granted, lease.deadlineStored ? lease.expiresAtMs : undefined))
     this.stats.granted++
-    return this.add(id, granted)
+    return lease
   }
 
-  private add(id: LeaseId, ttlSeconds: number): Lease {
-    const lease: Lease = { id, ttlSeconds, expiresAtMs: this.options.clock() + ttlSeconds * 1000, keys: new Set() }
+  private add(id: LeaseId, ttlSeconds: number, storedMs: number | undefined): Lease {
+    const expiresAtMs = storedMs ?? this.options.clock() + ttlSeconds * 1000
+    const lease: Lease = { id, ttlSeconds, expiresAtMs, deadlineStored: storedMs !== undefined, keys: new Set() }
     this.leases.set(id, lease)
     this.expiries.push(id, lease.expiresAtMs)
     return lease
@@ -80,13 +96,33 @@ export class Lessor {
     writes.remove(Table.Lease, idRow(id))
   }
 
-  /** Starts a lease's time to live anew; undefined when there is no such lease. */
-  renew(id: LeaseId): Lease | undefined {
+  /**
+   * Starts a lease's time to live anew; undefined when there is no such lease. A deadline in its row no longer holds, so it
+   * must be gone before anybody is told.
+   */
+  renew(id: LeaseId, writes: WriteBatch): Lease | undefined {
     const lease = this.leases.get(id)
     if (lease === undefined || this.remainingMs(lease) <= 0) return undefined
     lease.expiresAtMs = this.options.clock() + lease.ttlSeconds * 1000
     this.stats.renewed++
+    if (lease.deadlineStored) {
+      lease.deadlineStored = false
+      writes.put(Table.Lease, idRow(id), leaseRow(lease.ttlSeconds, undefined))
+    }
     return lease
+  }
+
+  /** Writes deadlines down again that renewals have taken out, of leases with long to live: at most `max`. */
+  checkpoint(writes: WriteBatch, max: number): void {
+    if (this.options.keepsDeadlines !== true) return
+    let left = max
+    for (const lease of this.leases.values()) {
+      if (left === 0) return
+      if (lease.deadlineStored || this.remainingMs(lease) <= CHECKPOINT_MS) continue
+      lease.deadlineStored = true
+      writes.put(Table.Lease, idRow(lease.id), leaseRow(lease.ttlSeconds, lease.expiresAtMs))
+      left--
+    }
   }
 
   remainingMs(lease: Lease): number {
@@ -129,7 +165,8 @@ export class Lessor {
     this.expiries.clear()
     const none = Buffer.alloc(0)
     view.scan(Table.Lease, none, undefined, (row, value) => {
-      this.add(idOfRow(row), Buffer.from(value).readDoubleBE(0))
+      const bytes = Buffer.from(value)
+      this.add(idOfRow(row), bytes.readDoubleBE(0), bytes.length < 16 ? undefined : bytes.readDoubleBE(8))
       return true
     })
     view.scan(Table.LeaseKey, none, undefined, (row) => {

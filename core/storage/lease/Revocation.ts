@@ -3,7 +3,7 @@
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import type { LeaseId } from "../rpc/KvMessages.ts"
 import type { Store } from "../mvcc/Store.ts"
-import { Table } from "../engine/Engine.ts"
+import { keyNeed } from "../mvcc/Needs.ts"
 
 const NO_END = new Uint8Array(0)
 
@@ -13,15 +13,22 @@ export const revokeLease = (
   id: LeaseId,
   answer: (failure: EtcdFailure | undefined, revision: number) => void
 ): void => {
-  const keys = [...(store.lessor.lookup(id)?.keys ?? [])].sort().map((text) => Buffer.from(text, "latin1"))
+  const texts = store.lessor.lookup(id)?.keys ?? new Set()
+  const known = new Set(texts)
+  let grown = false
   store.write<undefined>(
-    () => keys.map((key) => ({ table: Table.Key, start: key, end: key, limit: 1 })),
+    () => [...known].map((text) => keyNeed(Buffer.from(text, "latin1"))),
     (txn) => {
-      if (store.lessor.lookup(id) === undefined) return Failure.leaseNotFound
-      for (const key of keys) txn.deleteRange({ start: key, end: NO_END, single: true })
+      const lease = store.lessor.lookup(id)
+      if (lease === undefined) return Failure.leaseNotFound
+      // What was attached while a remote engine fetched is not at hand: it is fetched as well, before anything is deleted.
+      grown = [...lease.keys].some((text) => !known.has(text))
+      if (grown) return undefined
+      for (const text of [...lease.keys].sort())
+        txn.deleteRange({ start: Buffer.from(text, "latin1"), end: NO_END, single: true })
       store.lessor.remove(id, store.committer.batch.writes)
       return undefined
     },
-    answer
+    (failure, revision) => (grown && failure === undefined ? revokeLease(store, id, answer) : answer(failure, revision))
   )
 }

@@ -4,6 +4,7 @@
 import type { CommitOutcome, Engine } from "../engine/Engine.ts"
 import { Table, WriteBatch } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
+import type { Fence } from "./Fence.ts"
 import { MetaKey, readRevision, revisionRow } from "./Layout.ts"
 import { Histogram } from "./Histogram.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
@@ -19,9 +20,20 @@ interface OpenBatch {
   readonly answers: Array<Answer>
   readonly events: Array<StoredEvent>
   revision: number
+  /** Whether it is committed even if it is empty: a sign of life. */
+  beats: boolean
+  /** Its place in the term, on an engine that others write as well. */
+  stamp: unknown
 }
 
-const emptyBatch = (): OpenBatch => ({ writes: new WriteBatch(), answers: [], events: [], revision: 0 })
+const emptyBatch = (): OpenBatch => ({
+  writes: new WriteBatch(),
+  answers: [],
+  events: [],
+  revision: 0,
+  beats: false,
+  stamp: undefined
+})
 
 export interface CommitterHooks {
   /** Runs a function after what is running now, so that one loop turn's requests share a batch. */
@@ -32,6 +44,8 @@ export interface CommitterHooks {
   readonly committed: (revision: number, events: ReadonlyArray<StoredEvent>) => void
   /** Nothing of the batch, nor of the one being filled, is there: forget all that is uncommitted. */
   readonly failed: (outcome: CommitOutcome & { readonly kind: "failed" | "conflict" }) => void
+  /** Ties batches to a term, on an engine that others write as well. */
+  readonly fence?: Fence | undefined
 }
 
 export class Committer {
@@ -57,6 +71,11 @@ export class Committer {
     return this.open
   }
 
+  /** Whether a commit is under way: an engine takes one at a time. */
+  get isCommitting(): boolean {
+    return this.underWay !== undefined
+  }
+
   get isIdle(): boolean {
     return this.underWay === undefined && this.open.writes.isEmpty
   }
@@ -76,6 +95,12 @@ export class Committer {
     this.enqueue(answer)
   }
 
+  /** Commits a batch, an empty one if need be, and answers when it is there: the writer's sign of life. */
+  beat(answer: Answer): void {
+    this.open.beats = true
+    this.enqueue(answer)
+  }
+
   /** Queues an answer for the open batch and sees to it that the batch is committed. */
   enqueue(answer: Answer): void {
     this.open.answers.push(answer)
@@ -89,20 +114,30 @@ export class Committer {
 
   private flush(): void {
     if (this.underWay !== undefined || this.open.answers.length === 0) return
+    if (this.hooks.fence?.holds() === false) return this.abandon(Failure.notLeader)
     const batch = this.open
     this.open = emptyBatch()
     this.underWay = batch
     if (batch.revision > 0) batch.writes.put(Table.Meta, MetaKey.revision, revisionRow(batch.revision))
     this.stats.commits++
     this.stats.answers += batch.answers.length
-    if (batch.writes.isEmpty) return this.settle(batch, { kind: "committed" })
-    if (batch.revision === 0) batch.writes.put(Table.Meta, MetaKey.rowBatches, revisionRow(++this.rowBatches))
-    const { monotonic } = this.hooks
+    if (batch.writes.isEmpty && !batch.beats) return this.settle(batch, { kind: "committed" })
+    const { fence, monotonic } = this.hooks
+    if (fence !== undefined) batch.stamp = fence.stamp(batch.writes)
+    else if (batch.revision === 0) batch.writes.put(Table.Meta, MetaKey.rowBatches, revisionRow(++this.rowBatches))
     const startedMs = monotonic()
     this.engine.commit(batch.writes, (outcome) => {
       this.durations.observe((monotonic() - startedMs) / 1000)
+      if (outcome.kind === "committed") fence?.passed(batch.stamp)
       this.settle(batch, outcome)
     })
+  }
+
+  /** Gives up what has not been handed to the engine: this process no longer writes. */
+  abandon(failure: EtcdFailure): void {
+    const { answers } = this.open
+    this.open = emptyBatch()
+    for (const answer of answers) answer(failure)
   }
 
   private settle(batch: OpenBatch, outcome: CommitOutcome): void {
@@ -111,35 +146,69 @@ export class Committer {
     if (outcome.kind === "committed") {
       this.hooks.committed(batch.revision, batch.events)
       for (const answer of batch.answers) answer(undefined)
-    } else this.fail(batch, outcome)
+    } else this.fail(batch, outcome, this.failureOf(outcome))
     this.flush()
   }
 
-  /** Transactions after the failed batch were decided on it, so they fail with it. */
-  private fail(batch: OpenBatch, outcome: CommitOutcome & { readonly kind: "failed" | "conflict" }): void {
-    const doomed = [...batch.answers, ...this.open.answers]
+  /** Transactions after the failed batch were decided on it, so they fail with it, and certainly did nothing. */
+  private fail(
+    batch: OpenBatch,
+    outcome: CommitOutcome & { readonly kind: "failed" | "conflict" },
+    failure: EtcdFailure
+  ): void {
+    const doomed = this.open.answers
     this.open = emptyBatch()
     this.stats.failures++
     this.hooks.failed(outcome)
-    const failure = outcome.kind === "failed" && outcome.reason === "no-space" ? Failure.noSpace : Failure.unhealthy
-    for (const answer of doomed) answer(failure)
+    for (const answer of batch.answers) answer(failure)
+    for (const answer of doomed) answer(this.hooks.fence === undefined ? failure : Failure.notLeader)
   }
 
-  /** The engine does not know whether the batch is there, so it is asked for the number that the batch carried. */
+  private failureOf(outcome: CommitOutcome & { readonly kind: "failed" | "conflict" }): EtcdFailure {
+    if (outcome.kind === "conflict" && this.hooks.fence !== undefined) return Failure.notLeader
+    return outcome.kind === "failed" && outcome.reason === "no-space" ? Failure.noSpace : Failure.unhealthy
+  }
+
+  /** The engine does not know whether the batch is there, so it is asked for a row that the batch carried. */
   private resolve(batch: OpenBatch): void {
-    const [key, carried] =
+    const { fence } = this.hooks
+    const [counter, carried] =
       batch.revision > 0 ? [MetaKey.revision, batch.revision] : [MetaKey.rowBatches, this.rowBatches]
+    const key = fence?.key ?? counter
     const need = { table: Table.Meta, start: key, end: key, limit: 1 }
     this.engine.read(
       () => [need],
       (view) => {
         const row = view.get(Table.Meta, key)
+        if (fence !== undefined) return this.resolveFenced(batch, fence, row)
         const found = row !== undefined && readRevision(row, 0) >= carried
-        this.settle(
-          batch,
-          found ? { kind: "committed" } : { kind: "failed", reason: "io", detail: "the commit was lost" }
-        )
+        this.settle(batch, found ? { kind: "committed" } : lostCommit)
       }
     )
   }
+
+  private resolveFenced(batch: OpenBatch, fence: Fence, row: Uint8Array | undefined): void {
+    const fate = fence.fateOf(row, batch.stamp)
+    if (fate === "pending") return this.shutOut(batch, fence)
+    if (fate === "committed") {
+      fence.passed(batch.stamp)
+      return this.settle(batch, { kind: "committed" })
+    }
+    this.underWay = undefined
+    // A batch that is not there did nothing, and its requests may be tried again; of the other kind nobody can know.
+    this.fail(batch, lostCommit, fate === "absent" ? Failure.notLeader : Failure.leaderFailed)
+  }
+
+  /** A batch that is not there may be on its way still: another one of the term, once there, keeps it out for good. */
+  private shutOut(batch: OpenBatch, fence: Fence): void {
+    if (!fence.holds()) return this.resolve(batch)
+    const writes = new WriteBatch()
+    const stamp = fence.stamp(writes)
+    this.engine.commit(writes, (outcome) => {
+      if (outcome.kind === "committed") fence.passed(stamp)
+      this.resolve(batch)
+    })
+  }
 }
+
+const lostCommit = { kind: "failed", reason: "io", detail: "the commit was lost" } as const

@@ -4,6 +4,7 @@
 // Of a version that lives on, the log row stays when it alone knows the version's place in its revision (not the first).
 import {
   keyText,
+  type Need,
   type RowStore,
   type RowValue,
   Table,
@@ -13,19 +14,34 @@ import {
 } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { HashMemory } from "./HashMemory.ts"
-import { historyKey, historyText, LOG_HEADER_BYTES, MetaKey, readRevision, revisionRow } from "./Layout.ts"
+import {
+  EventKind,
+  historyKey,
+  historyText,
+  LOG_HEADER_BYTES,
+  logKey,
+  logSub,
+  MetaKey,
+  readRevision,
+  revisionRow
+} from "./Layout.ts"
 import { LazyLog } from "./LazyRows.ts"
+import { rowNeed } from "./Needs.ts"
 import type { Store } from "./Store.ts"
 import { keepsPlace, keptRow } from "./VersionWalk.ts"
 
 /** Log rows removed in one batch: a few milliseconds of the writer's time. */
 const ROWS_PER_STEP = 256
 
+type Doomed = ReadonlyArray<readonly [row: Buffer, value: Buffer]>
+
 export interface CompactorOptions {
   /** Milliseconds, monotonic. */
   readonly now: () => number
   /** Runs a function after some milliseconds. */
   readonly after: (delayMs: number, run: () => void) => void
+  /** Whether this process compacts: on a shared engine the leader alone does. */
+  readonly leads?: () => boolean
 }
 
 export class Compactor {
@@ -37,9 +53,11 @@ export class Compactor {
   /** The log row at which the next step begins: a revision may have more rows than a step removes. */
   private from: Buffer
   private running = false
+  /** Raised by each reload: steps of before end. */
+  private life = 0
   private holds = 0
   private parked = false
-  private waiting: Array<{ readonly revision: number; readonly done: () => void }> = []
+  private waiting: Array<{ readonly revision: number; readonly done: () => void; readonly failed: () => void }> = []
   /** Rows removed, steps taken and the longest step in milliseconds, for metrics. */
   readonly stats = { rowsRemoved: 0, steps: 0, longestStepMs: 0, compactions: 0 }
 
@@ -47,15 +65,24 @@ export class Compactor {
     this.store = store
     this.options = options
     this.cursor = 0
-    store.engine.read(
-      () => [{ table: Table.Meta, start: MetaKey.compactionCursor, end: MetaKey.compactionCursor, limit: 1 }],
+    this.from = revisionRow(0)
+    this.reload()
+  }
+
+  /** Goes on where the engine says that the removal stands. */
+  reload(): void {
+    this.running = false
+    this.parked = false
+    this.life++
+    this.store.engine.read(
+      () => [rowNeed(Table.Meta, MetaKey.compactionCursor)],
       (view) => {
         const row = view.get(Table.Meta, MetaKey.compactionCursor)
         this.cursor = row === undefined ? 0 : readRevision(row, 0)
+        this.from = revisionRow(this.cursor)
+        this.run()
       }
     )
-    this.from = revisionRow(this.cursor)
-    this.run()
   }
 
   /** Compacts up to a revision; `physical` answers when the rows are gone, otherwise when the revision is recorded. */
@@ -78,7 +105,8 @@ export class Compactor {
           if (store.compacted === target) store.compacted = before
           return answer(failure)
         }
-        if (physical) this.waiting.push({ revision: target, done: () => answer(undefined) })
+        const done = (): void => answer(undefined)
+        if (physical) this.waiting.push({ revision: target, done, failed: () => answer(Failure.leaderFailed) })
         else answer(undefined)
         this.run()
       }
@@ -100,6 +128,7 @@ export class Compactor {
   }
 
   private run(): void {
+    if (this.options.leads?.() === false) return
     if (this.running || this.store.compacted <= this.cursor) return this.wake()
     this.running = true
     this.step()
@@ -112,17 +141,20 @@ export class Compactor {
     }
     const target = this.store.compacted
     const started = this.options.now()
-    this.store.engine.read(
+    const { engine } = this.store
+    engine.read(
       () => [{ table: Table.Log, start: this.from, end: revisionRow(target + 1), limit: ROWS_PER_STEP + 1 }],
       (view) => {
-        const { rows } = this.store.engine
-        if (rows === undefined) this.remove(view, target, started)
-        else this.removeRows(rows, view, target, started)
+        const { rows } = engine
+        if (rows !== undefined) return this.removeRows(rows, view, target, started)
+        const { doomed, next } = this.doomedRows(view, target)
+        if (engine.shared === true) this.removeFetched(doomed, next, target, started)
+        else this.remove(view, doomed, next, target, started)
       }
     )
   }
 
-  private remove(view: View, target: number, started: number): void {
+  private doomedRows(view: View, target: number): { readonly doomed: Doomed; readonly next: Buffer | undefined } {
     const doomed: Array<readonly [row: Buffer, value: Buffer]> = []
     let next: Buffer | undefined
     view.scan(Table.Log, this.from, revisionRow(target + 1), (row, value) => {
@@ -130,6 +162,24 @@ export class Compactor {
       else doomed.push([Buffer.from(row), Buffer.from(value)])
       return next === undefined
     })
+    return { doomed, next }
+  }
+
+  /** Fetches what the rows name before they go. */
+  private removeFetched(doomed: Doomed, next: Buffer | undefined, target: number, started: number): void {
+    const { cursor, life } = this
+    this.store.engine.read(
+      () => [
+        { table: Table.Log, start: revisionRow(0), end: revisionRow(cursor), limit: 1 },
+        ...doomed.flatMap(([row, value]) => placeNeeds(row, value, cursor))
+      ],
+      (view) => {
+        if (life === this.life) this.remove(view, doomed, next, target, started)
+      }
+    )
+  }
+
+  private remove(view: View, doomed: Doomed, next: Buffer | undefined, target: number, started: number): void {
     const kept = this.hasKeptRows(view)
     this.store.writeRows<undefined>(
       ({ batch: { writes } }) => {
@@ -144,8 +194,16 @@ export class Compactor {
         this.putCursor(writes, next, target)
         return undefined
       },
-      (failure) => this.stepped(failure, next, doomed.length, target, started)
+      this.settled((failure) => this.stepped(failure, next, doomed.length, target, started))
     )
+  }
+
+  /** What follows a step's commit, unless all has been read anew since. */
+  private settled(then: (failure: EtcdFailure | undefined) => void): (failure: EtcdFailure | undefined) => void {
+    const { life } = this
+    return (failure) => {
+      if (life === this.life) then(failure)
+    }
   }
 
   /** The same where rows are not bytes: a version goes with the line of the log that it is the companion of. */
@@ -222,7 +280,20 @@ export class Compactor {
       return this.run()
     }
     // As long as a step took, writers have the disk for themselves; after a failure the disk is left alone for a second.
-    this.options.after(failure === undefined ? Math.min(tookMs, 100) : 1000, () => this.step())
+    const { life } = this
+    this.options.after(failure === undefined ? Math.min(tookMs, 100) : 1000, () => {
+      if (life === this.life) this.step()
+    })
+  }
+
+  /** This process no longer compacts; those who wait for a removal are not told that it is done. */
+  stop(): void {
+    this.life++
+    this.running = false
+    this.parked = false
+    const { waiting } = this
+    this.waiting = []
+    for (const { failed } of waiting) failed()
   }
 
   private wake(): void {
@@ -230,6 +301,20 @@ export class Compactor {
     this.waiting = this.waiting.filter(({ revision }) => revision > this.cursor)
     for (const waiter of done) waiter.done()
   }
+}
+
+/** What tells whether a log row must stay, and which one was kept for the version that it superseded. */
+const placeNeeds = (row: Uint8Array, value: Uint8Array, cursor: number): ReadonlyArray<Need> => {
+  const previous = readRevision(value, 1)
+  const key = Buffer.from(value.subarray(LOG_HEADER_BYTES))
+  return [
+    ...(previous > 0 && previous < cursor
+      ? [{ table: Table.Log, start: logKey(previous, 1), end: revisionRow(previous + 1), limit: 0 }]
+      : []),
+    ...(value[0] === EventKind.Put && logSub(row) > 0
+      ? [rowNeed(Table.Key, key), rowNeed(Table.History, historyKey(key, readRevision(row, 0)))]
+      : [])
+  ]
 }
 
 /** How the text of a log row ends that is the first of its revision. */

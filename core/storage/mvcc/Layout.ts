@@ -12,6 +12,8 @@ export const MetaKey = {
   /** How many batches without a revision were committed: tells whether one whose commit was uncertain is there. */
   rowBatches: Buffer.from("row-batches"),
   compacted: Buffer.from("compacted"),
+  /** Who may write, on an engine that several processes share. */
+  term: Buffer.from("term"),
   compactionCursor: Buffer.from("compaction-cursor"),
   identity: Buffer.from("identity"),
   alarms: Buffer.from("alarms"),

@@ -13,8 +13,19 @@ export interface PendingVersion {
   readonly older: PendingVersion | undefined
 }
 
+interface Retired {
+  readonly events: ReadonlyArray<{ readonly text: string }>
+  readonly committed: number
+  /** The last reader that may not see the commit in its View. */
+  readonly lastReader: number
+}
+
 export class Overlay {
   private readonly versions = new Map<string, PendingVersion>()
+  /** Readers whose View was asked for and is not here yet, in the order of asking. */
+  private readonly readers = new Set<number>()
+  private retired: Array<Retired> = []
+  private lastReader = 0
   private sorted: SortedMap<PendingVersion> | undefined
 
   get isEmpty(): boolean {
@@ -49,8 +60,36 @@ export class Overlay {
     return found
   }
 
-  /** Forgets versions of the events' keys up to a committed revision: the engine shows them from now on. */
+  /** How many readers wait for their View. */
+  get readerCount(): number {
+    return this.readers.size
+  }
+
+  /** A View is asked for that will be older than commits to come: what they wrote stays until the reader has finished. */
+  beginRead(): number {
+    this.readers.add(++this.lastReader)
+    return this.lastReader
+  }
+
+  endRead(reader: number): void {
+    this.readers.delete(reader)
+    if (this.retired.length === 0) return
+    const oldest = this.readers.values().next().value ?? Number.POSITIVE_INFINITY
+    while (this.retired.length > 0 && this.retired[0].lastReader < oldest) {
+      const { committed, events } = this.retired[0]
+      this.retired.shift()
+      this.forget(events, committed)
+    }
+  }
+
+  /** A commit is visible: its versions are forgotten as soon as every reader's View shows them. */
   release(events: ReadonlyArray<{ readonly text: string }>, committed: number): void {
+    if (this.readers.size === 0) this.forget(events, committed)
+    else this.retired.push({ events, committed, lastReader: this.lastReader })
+  }
+
+  /** Forgets versions of the events' keys up to a committed revision: the engine shows them from now on. */
+  private forget(events: ReadonlyArray<{ readonly text: string }>, committed: number): void {
     for (const { text } of events) {
       const newest = this.versions.get(text)
       if (newest === undefined) continue
@@ -68,6 +107,7 @@ export class Overlay {
 
   clear(): void {
     this.versions.clear()
+    this.retired = []
     this.sorted = undefined
   }
 

@@ -1,9 +1,11 @@
 // What is visible at one revision: a key's record, the records of a range, how many there are.
 // Owns the three ways to see: the latest committed state, an older revision through History, and the uncommitted overlay
 // that a transaction is decided on. Refuses options, limits and encodings, which are the request's.
-import { compareBytes, Table, valueBytes, type View } from "../engine/Engine.ts"
+import { compareBytes, keyText, Table, valueBytes, type View } from "../engine/Engine.ts"
+import { NotFetched } from "../engine/FetchedView.ts"
 import {
   escapeKey,
+  EventKind,
   HISTORY_HEADER_BYTES,
   historyRevision,
   LOG_HEADER_BYTES,
@@ -56,7 +58,8 @@ export class Snapshot {
   private readonly view: View
   /** What is seen: everything written at or before this revision. */
   readonly revision: number
-  private readonly committed: number
+  /** The newest revision that the view shows. */
+  readonly committed: number
   private readonly overlay: Overlay
 
   constructor(view: View, revision: number, committed: number, overlay: Overlay) {
@@ -120,44 +123,86 @@ export class Snapshot {
     return total
   }
 
-  /** Counts now, takes away what was written since, and adds what was superseded since. */
+  /**
+   * Counts now, and takes back what was created and deleted since, as the log tells it: a key's first event says whether
+   * it was there before, its last whether it is there now.
+   */
   private countByRewind(range: KeyRange): number {
-    const changed = new Map<string, Buffer>()
+    const change = new Map<string, { readonly before: boolean; after: boolean }>()
     let events = 0
     this.view.scan(Table.Log, revisionRow(this.revision + 1), logKey(this.committed + 1, 0), (_row, value) => {
       const key = value.subarray(LOG_HEADER_BYTES)
-      if (inRange(range, key)) changed.set(Buffer.from(key).toString("latin1"), Buffer.from(key))
+      if (inRange(range, key)) {
+        const text = keyText(key)
+        const after = value[0] === EventKind.Put
+        const known = change.get(text)
+        if (known === undefined) change.set(text, { before: readRevision(value, 1) > 0, after })
+        else known.after = after
+      }
       return ++events <= REWIND_EVENTS_MAX
     })
     if (events > REWIND_EVENTS_MAX) return this.countByScan(range)
     let total = this.view.count(Table.Key, range.start, range.end)
-    for (const key of changed.values()) if (this.view.get(Table.Key, key) !== undefined) total--
-    this.superseded(range.start, range.end, () => (total++, true))
+    for (const { after, before } of change.values()) total += Number(before) - Number(after)
     return total
   }
 
   /** An older revision: current records that old, merged with the versions superseded since. */
   private scanOlder(range: KeyRange, visit: VisitRecord): void {
     const older: Array<Correction> = []
-    this.superseded(range.start, range.end, (key, record) => {
-      older.push({ key, record: Buffer.from(record) })
-      return true
-    })
+    const cut = this.gatherOlder(range, older)
     const { revision } = this
-    this.merge(range, older, (key, record) => modRevisionOf(record) > revision || visit(key, record))
+    this.merge(
+      range,
+      older,
+      (key, record) => {
+        // Of a history that was fetched in part, keys from its last on are not known whole.
+        if (cut !== undefined && compareBytes(key, cut.from) >= 0) throw cut.error
+        return modRevisionOf(record) > revision || visit(key, record)
+      },
+      cut?.error
+    )
+  }
+
+  /** Gathers superseded versions; says from which key on they are missing, and why, if a remote engine fetched only some. */
+  private gatherOlder(
+    range: KeyRange,
+    older: Array<Correction>
+  ): { readonly from: Uint8Array; readonly error: NotFetched } | undefined {
+    let last: Uint8Array | undefined
+    try {
+      this.view.scan(Table.History, escapeKey(range.start), range.end && escapeKey(range.end), (row, value) => {
+        last = row
+        if (this.wasVisible(row, value))
+          older.push({ key: unescapeKey(row), record: Buffer.from(value.subarray(HISTORY_HEADER_BYTES)) })
+        return true
+      })
+    } catch (error) {
+      if (!(error instanceof NotFetched) || last === undefined) throw error
+      return { from: unescapeKey(last), error }
+    }
+    return undefined
+  }
+
+  /** Whether a History row was visible at the revision and has been superseded since. */
+  private wasVisible(row: Uint8Array, value: Uint8Array): boolean {
+    return historyRevision(row) <= this.revision && readRevision(value, 0) > this.revision
   }
 
   /** Visits versions that were visible at the revision and have been superseded since. */
   private superseded(start: Uint8Array, end: Uint8Array | undefined, visit: VisitRecord): void {
     this.view.scan(Table.History, escapeKey(start), end && escapeKey(end), (row, value) =>
-      historyRevision(row) <= this.revision && readRevision(value, 0) > this.revision
-        ? visit(unescapeKey(row), value.subarray(HISTORY_HEADER_BYTES))
-        : true
+      this.wasVisible(row, value) ? visit(unescapeKey(row), value.subarray(HISTORY_HEADER_BYTES)) : true
     )
   }
 
   /** Visits the Key table with corrections laid over it: each replaces, adds or (without a record) removes its key. */
-  private merge(range: KeyRange, corrections: ReadonlyArray<Correction>, visit: VisitRecord): void {
+  private merge(
+    range: KeyRange,
+    corrections: ReadonlyArray<Correction>,
+    visit: VisitRecord,
+    missing?: NotFetched
+  ): void {
     let next = 0
     let stopped = false
     const emit = ({ key, record }: Correction): boolean => record === undefined || visit(key, record)
@@ -169,6 +214,7 @@ export class Snapshot {
       if (!(replaced ? emit(corrections[next++]) : visit(key, record))) stopped = true
       return !stopped
     })
+    if (missing !== undefined && !stopped) throw missing
     while (!stopped && next < corrections.length) stopped = !emit(corrections[next++])
   }
 }

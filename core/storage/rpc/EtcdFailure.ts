@@ -74,6 +74,12 @@ export const Failure = {
   stopped: unavailable("server stopped"),
   timeout: unavailable("request timed out"),
   noLeader: unavailable("no leader"),
+  /** This member does not lead: the request certainly did nothing. */
+  notLeader: precondition("not leader"),
+  /** What became of the request is unknown: the leader lost its term while it was under way. */
+  leaderFailed: unavailable("request timed out, possibly due to previous leader failure"),
+  /** What became of the request is unknown: the way to the leader broke while it was under way. */
+  connectionLost: unavailable("request timed out, possibly due to connection lost"),
   unhealthy: unavailable("unhealthy cluster"),
   corrupt: new EtcdFailure(GrpcCode.DataLoss, "etcdserver: corrupt cluster")
 } as const

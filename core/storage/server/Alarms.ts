@@ -1,11 +1,12 @@
 // Alarms: NOSPACE when the data outgrows its quota, CORRUPT when an operator says so.
 // Owns which are raised, their row, and which writes they refuse; refuses to measure the disk itself.
 // Deletes and reads go on while there is no space, so that space can be made.
-import { Table } from "../engine/Engine.ts"
+import { Table, type View } from "../engine/Engine.ts"
 import type { Store } from "../mvcc/Store.ts"
 import { AlarmType } from "../rpc/AdminMessages.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import { MetaKey } from "../mvcc/Layout.ts"
+import { rowNeed } from "../mvcc/Needs.ts"
 import type { TxnRequest } from "../rpc/KvMessages.ts"
 
 export class Alarms {
@@ -17,12 +18,21 @@ export class Alarms {
   constructor(store: Store, quotaBytes: number) {
     this.store = store
     this.quotaBytes = quotaBytes
-    store.engine.read(
-      () => [{ table: Table.Meta, start: MetaKey.alarms, end: MetaKey.alarms, limit: 1 }],
-      (view) => {
-        for (const alarm of view.get(Table.Meta, MetaKey.alarms) ?? []) this.raised.add(alarm)
-      }
+    this.reload()
+  }
+
+  /** Reads which are raised as the engine has it. */
+  reload(): void {
+    this.store.engine.read(
+      () => [rowNeed(Table.Meta, MetaKey.alarms)],
+      (view) => this.load(view)
     )
+  }
+
+  /** Takes over which are raised from a View of Meta. */
+  load(view: View): void {
+    this.raised.clear()
+    for (const alarm of view.get(Table.Meta, MetaKey.alarms) ?? []) this.raised.add(alarm)
   }
 
   get active(): ReadonlyArray<number> {

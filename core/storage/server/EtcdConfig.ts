@@ -3,6 +3,7 @@
 import type { Int64 } from "#net"
 import type { AutoCompactionOptions } from "../mvcc/AutoCompaction.ts"
 import { BadFlag, etcdFlags, type FlagValues } from "./EtcdFlags.ts"
+import { BadKeyPrefix, TikvRows } from "../tikv/TikvRows.ts"
 import { clusterIdOf, memberIdOf } from "./Members.ts"
 
 /** Where to listen. */
@@ -21,10 +22,19 @@ export interface InitialMember {
   readonly id: Int64
 }
 
+/** Where the TiKV cluster is, and how this store lies in it. */
+export interface TikvConfig {
+  readonly pdEndpoints: ReadonlyArray<string>
+  readonly keyPrefix: string
+  readonly tls: { readonly caFile: string; readonly certFile: string; readonly keyFile: string }
+  readonly ways: { readonly onePhase: boolean; readonly asynchronous: boolean }
+}
+
 export interface EtcdConfig {
   readonly name: string
   readonly dataDir: string
-  readonly backend: "lmdb" | "memory"
+  readonly backend: "lmdb" | "memory" | "tikv"
+  readonly tikv: TikvConfig
   readonly listenClient: ReadonlyArray<ListenUrl>
   readonly listenMetrics: ReadonlyArray<ListenUrl>
   readonly listenPeer: ReadonlyArray<ListenUrl>
@@ -52,6 +62,8 @@ export interface EtcdConfig {
   readonly authToken: string
   readonly authTokenTtlSeconds: number
   readonly bcryptCost: number
+  /** How long a leader on a shared engine may be silent before another takes over, in milliseconds (`--election-timeout`). */
+  readonly electionMs: number
   readonly minLeaseTtlSeconds: number
   readonly progressIntervalMs: number
   readonly logLevel: string
@@ -175,27 +187,56 @@ const initialCluster = (reader: Reader, advertisePeer: ReadonlyArray<string>): R
   return [...urlsOf].map(([member, peerUrls]) => ({ name: member, peerUrls, id: memberIdOf(peerUrls, token) }))
 }
 
+const tikvConfig = (reader: Reader): TikvConfig => {
+  const pdEndpoints = reader.list("pd-endpoints")
+  if (reader.text("backend") === "tikv" && pdEndpoints.length === 0) {
+    throw new BadFlag({ flag: "pd-endpoints", rule: "must name a placement driver of the TiKV cluster" })
+  }
+  const keyPrefix = reader.text("tikv-key-prefix")
+  const layout = TikvRows.under(keyPrefix)
+  if (layout instanceof BadKeyPrefix) throw new BadFlag({ flag: "tikv-key-prefix", rule: layout.rule })
+  const ways = reader.list("tikv-commit")
+  const unknown = ways.find((way) => !["2pc", "async", "1pc"].includes(way))
+  if (unknown !== undefined) throw new BadFlag({ flag: "tikv-commit", rule: "must be 2pc, async, 1pc, or async,1pc" })
+  const [caFile, certFile, keyFile] = ["ca", "cert", "key"].map((file) => reader.text(`tikv-${file}-file`))
+  if ((certFile === "") !== (keyFile === "")) {
+    throw new BadFlag({ flag: "tikv-cert-file", rule: "and --tikv-key-file go together" })
+  }
+  return {
+    pdEndpoints,
+    keyPrefix,
+    tls: { caFile, certFile, keyFile },
+    ways: { onePhase: ways.includes("1pc"), asynchronous: ways.includes("async") }
+  }
+}
+
 /** Checks all values; throws the first BadFlag. */
 const read = (reader: Reader): EtcdConfig => {
   const name = reader.text("name")
-  const advertisePeer = reader.list("initial-advertise-peer-urls")
+  const ownPeer = reader.list("peer-urls").length > 0
+  const advertisePeer = reader.list(ownPeer ? "peer-urls" : "initial-advertise-peer-urls")
   const cluster = initialCluster(reader, advertisePeer)
   const electionMs = reader.integer("election-timeout", 1)
   const quota = reader.integer("quota-backend-bytes", Number.MIN_SAFE_INTEGER)
   const dataDir = reader.text("data-dir")
+  const backend = reader.oneOf("backend", ["lmdb", "memory", "tikv"])
   return {
     name,
     dataDir: dataDir === "" ? `${name}.etcd` : dataDir,
-    backend: reader.oneOf("backend", ["lmdb", "memory"]),
+    backend,
+    tikv: tikvConfig(reader),
     listenClient: reader.urls("listen-client-urls"),
     listenMetrics: reader.urls("listen-metrics-urls"),
     advertiseClient: reader.list("advertise-client-urls"),
     advertisePeer,
-    listenPeer: reader.urls("listen-peer-urls"),
+    listenPeer: reader.urls(ownPeer ? "peer-urls" : "listen-peer-urls"),
     initialCluster: cluster,
     initialState: reader.oneOf("initial-cluster-state", ["new", "existing"]),
     identity: {
-      clusterId: clusterIdOf(cluster.map(({ id }) => id)),
+      // Nodes on a shared engine come and go; what they have in common is the token.
+      clusterId: clusterIdOf(
+        backend === "tikv" ? [memberIdOf([], reader.text("initial-cluster-token"))] : cluster.map(({ id }) => id)
+      ),
       memberId: cluster.find((member) => member.name === name)?.id ?? cluster[0].id,
       term: 2
     },
@@ -207,7 +248,7 @@ const read = (reader: Reader): EtcdConfig => {
       auto: reader.boolean("auto-tls"),
       autoValidityYears: reader.integer("self-signed-cert-validity", 1, 100)
     },
-    quotaBytes: quota === 0 ? QUOTA_DEFAULT_BYTES : Math.max(0, quota),
+    quotaBytes: quota === 0 ? (backend === "tikv" ? 0 : QUOTA_DEFAULT_BYTES) : Math.max(0, quota),
     txnOpsMax: reader.integer("max-txn-ops", 1),
     requestBytesMax: reader.integer("max-request-bytes", 1, 512 * 2 ** 20),
     streamsMax: reader.integer("max-concurrent-streams", 1, 2 ** 32 - 1),
@@ -221,6 +262,7 @@ const read = (reader: Reader): EtcdConfig => {
     authToken: reader.text("auth-token"),
     authTokenTtlSeconds: reader.integer("auth-token-ttl", 1),
     bcryptCost: reader.integer("bcrypt-cost", 4, 31),
+    electionMs,
     minLeaseTtlSeconds: Math.ceil((electionMs * 1.5) / 1000),
     progressIntervalMs: reader.durationMs("watch-progress-notify-interval"),
     logLevel: reader.oneOf("log-level", ["debug", "info", "warn", "error", "panic", "fatal"]),

@@ -37,7 +37,13 @@ const unusedSwitch = (...names: ReadonlyArray<string>): ReadonlyArray<FlagSpec> 
 export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("name", "default", "name of this member"),
   used("data-dir", "", "folder of the data; default NAME.etcd"),
-  used("backend", "lmdb", "lmdb (on disk) or memory (lost at exit); not a flag of etcd's"),
+  used("backend", "lmdb", "lmdb (on disk), memory (lost at exit) or tikv (a cluster); not a flag of etcd's"),
+  used("pd-endpoints", "", "placement drivers of the TiKV cluster, separated by commas; not a flag of etcd's"),
+  used("tikv-key-prefix", "wharf/", "before every key in the TiKV cluster; stores with one prefix are one store"),
+  used("tikv-ca-file", "", "PEM authorities that the TiKV cluster's certificates come from"),
+  used("tikv-cert-file", "", "PEM certificate shown to the TiKV cluster"),
+  used("tikv-key-file", "", "PEM key of that certificate"),
+  used("tikv-commit", "2pc", "2pc, or with async or 1pc (separated by commas) TiKV's shorter ways to commit"),
   used("listen-client-urls", "http://localhost:2379", "URLs to serve clients on, separated by commas"),
   used("advertise-client-urls", "http://localhost:2379", "URLs that the member list shows to clients"),
   used("listen-metrics-urls", "", "further URLs for /metrics and /health alone"),
@@ -47,6 +53,7 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
     "http://localhost:2380",
     "where the store serves the members in front of it, if there are any"
   ),
+  used("peer-urls", "", "of a node on tikv: where it listens for the others and tells them so; not a flag of etcd's"),
   used(
     "initial-cluster",
     "",
@@ -60,7 +67,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   usedSwitch("client-cert-auth", "false", "clients must show a certificate"),
   usedSwitch("auto-tls", "false", "make a self-signed certificate for clients"),
   used("self-signed-cert-validity", "1", "years that it is good for"),
-  used("quota-backend-bytes", "0", "bytes of data that raise the NOSPACE alarm; 0 means 2 GiB, below 0 none"),
+  used(
+    "quota-backend-bytes",
+    "0",
+    "bytes of data that raise the NOSPACE alarm; 0 means 2 GiB (none on tikv), below 0 none"
+  ),
   used("max-txn-ops", "128", "operations in one transaction"),
   used("max-request-bytes", "1572864", "bytes of one request"),
   used("max-concurrent-streams", "4294967295", "streams of one client connection"),
@@ -78,7 +89,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("auth-token-ttl", "300", "seconds that a simple token lives unused"),
   used("bcrypt-cost", "10", "cost of password hashes, 4 to 31"),
   used("heartbeat-interval", "100", "milliseconds; with the election timeout it bounds the shortest lease"),
-  used("election-timeout", "1000", "milliseconds; leases live at least one and a half of it"),
+  used(
+    "election-timeout",
+    "1000",
+    "milliseconds; leases live at least one and a half of it; on tikv a leader that is silent so long is replaced"
+  ),
   used("watch-progress-notify-interval", "10m", "interval of progress notices to idle watches"),
   used("log-level", "info", "debug, info, warn, error, panic or fatal"),
   used("log-outputs", "default", "default, stderr, stdout, or files, separated by commas"),

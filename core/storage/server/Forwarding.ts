@@ -41,7 +41,8 @@ export interface Upstream {
   client: GrpcClient | undefined
 }
 
-const metadataOf = (call: CallInfo): ReadonlyArray<readonly [string, string]> =>
+/** What goes along with a forwarded call: who asks. */
+export const forwardedMetadata = (call: CallInfo): ReadonlyArray<readonly [string, string]> =>
   forwardedFields.flatMap((name) => {
     const value = call.header(name)
     return value === undefined ? [] : [[name, value] as const]
@@ -63,14 +64,16 @@ const forwardUnary = (upstream: Upstream, path: string): GrpcMethod => ({
     const running = client.unary(
       path,
       request,
-      (error, message) => (error === undefined ? call.respond(message) : call.fail(codeOf(error.code), error.message)),
-      { metadata: metadataOf(call) }
+      (error, message) =>
+        error === undefined ? call.respond(message) : call.fail(knownCode(error.code), error.message),
+      { metadata: forwardedMetadata(call) }
     )
     call.onCancel = () => running.cancel()
   }
 })
 
-const forwardStream = (upstream: Upstream, path: string, call: StreamCall) => {
+/** Carries a stream to the store and back. */
+export const forwardStream = (upstream: Upstream, path: string, call: StreamCall) => {
   const { client } = upstream
   if (client === undefined) {
     failCall(call, Failure.noLeader)
@@ -82,10 +85,10 @@ const forwardStream = (upstream: Upstream, path: string, call: StreamCall) => {
       message: (bytes) => {
         if (!call.send(bytes)) inner.pause()
       },
-      end: ({ code, message }) => (code === GrpcCode.Ok ? call.end() : call.fail(codeOf(code), message)),
+      end: ({ code, message }) => (code === GrpcCode.Ok ? call.end() : call.fail(knownCode(code), message)),
       drain: () => call.resume()
     },
-    { metadata: metadataOf(call) }
+    { metadata: forwardedMetadata(call) }
   )
   call.onCancel = () => inner.cancel()
   call.onDrain = () => inner.resume()
@@ -97,7 +100,9 @@ const forwardStream = (upstream: Upstream, path: string, call: StreamCall) => {
   }
 }
 
-const codeOf = (code: number): GrpcCode => Object.values(GrpcCode).find((known) => known === code) ?? GrpcCode.Unknown
+/** A status code that this side knows. */
+export const knownCode = (code: number): GrpcCode =>
+  Object.values(GrpcCode).find((known) => known === code) ?? GrpcCode.Unknown
 
 /** Keeps `upstream` connected to the one peer that holds the store; `connected` runs each time it has been found. */
 export const keepConnected = (

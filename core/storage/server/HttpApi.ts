@@ -3,6 +3,7 @@
 import { type HttpHandler, type HttpResponse, type ListenStats, textResponse } from "#net"
 import { ETCD_VERSION } from "../api/MaintenanceApi.ts"
 import { AlarmType } from "../rpc/AdminMessages.ts"
+import type { StorageNode } from "../nodes/StorageNode.ts"
 import { renderFrontMetrics, renderMetrics } from "./Metrics.ts"
 import type { Storage } from "./Storage.ts"
 
@@ -46,19 +47,25 @@ const serve =
   }
 
 /** Answers the store's HTTP paths; `isReady` turns false while the server drains. */
-export const httpApi = (storage: Storage, wire: () => ListenStats, isReady: () => boolean): HttpHandler =>
+export const httpApi = (
+  storage: Storage,
+  wire: () => ListenStats,
+  isReady: () => boolean,
+  node?: StorageNode
+): HttpHandler =>
   serve({
     isReady,
-    health: (excluded) => health(storage, excluded),
-    metrics: () => renderMetrics(storage, wire())
+    health: (excluded) => (node?.hasLeader === false ? leaderless : health(storage, excluded)),
+    metrics: () => renderMetrics(storage, wire(), node)
   })
+
+const leaderless = json(503, { health: "false", reason: "RAFT NO LEADER" })
 
 /** The same paths on a member in front of the store; it is ready and healthy while the store is in reach. */
 export const frontHttpApi = (wire: () => ListenStats, isReady: () => boolean, startedAtMs: number): HttpHandler =>
   serve({
     isReady,
-    health: () =>
-      isReady() ? json(200, { health: "true", reason: "" }) : json(503, { health: "false", reason: "RAFT NO LEADER" }),
+    health: () => (isReady() ? json(200, { health: "true", reason: "" }) : leaderless),
     metrics: () => renderFrontMetrics(wire(), isReady(), startedAtMs)
   })
 

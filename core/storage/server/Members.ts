@@ -2,9 +2,11 @@
 // Owns the list, its row, and etcd's rules for changing it; refuses replication: the other members forward to this one
 // (Forwarding.ts), so none of them counts towards a quorum of copies.
 import { createHash } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
 import { int64, type Int64 } from "#net"
-import { Table } from "../engine/Engine.ts"
+import { Table, type View } from "../engine/Engine.ts"
 import { MetaKey } from "../mvcc/Layout.ts"
+import { rowNeed } from "../mvcc/Needs.ts"
 import type { Store } from "../mvcc/Store.ts"
 import { MemberListResponse, type Member } from "../rpc/AdminMessages.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -37,21 +39,34 @@ const isStarted = (member: Member): boolean => member.name !== ""
 
 export class Members {
   private readonly store: Store
-  private readonly selfId: Int64
+  private readonly self: Member
+  private readonly others: ReadonlyArray<Member>
   private members: ReadonlyArray<Member>
 
   /** `self` holds the store; `others` are those that the cluster began with. */
   constructor(store: Store, self: Member, others: ReadonlyArray<Member>) {
     this.store = store
-    this.selfId = self.id
+    this.self = self
+    this.others = others
     this.members = [self, ...others]
-    store.engine.read(
-      () => [{ table: Table.Meta, start: MetaKey.members, end: MetaKey.members, limit: 1 }],
-      (view) => {
-        const row = view.get(Table.Meta, MetaKey.members)
-        if (row !== undefined) this.members = restored(MemberListResponse.decode(row).members, self)
-      }
+    this.reload()
+  }
+
+  /** Reads the list as the engine has it. */
+  reload(): void {
+    this.store.engine.read(
+      () => [rowNeed(Table.Meta, MetaKey.members)],
+      (view) => this.load(view)
     )
+  }
+
+  /** Takes the list over from a View of Meta. */
+  load(view: View): void {
+    const row = view.get(Table.Meta, MetaKey.members)
+    this.members =
+      row === undefined
+        ? [this.self, ...this.others]
+        : restored(MemberListResponse.decode(Buffer.from(row)).members, this.self)
   }
 
   get list(): ReadonlyArray<Member> {
@@ -70,7 +85,7 @@ export class Members {
   /** Takes a member out; the one that holds the store stays. */
   remove(id: Int64, done: Done): void {
     if (this.find(id) === undefined) return done(Failure.memberNotFound)
-    if (id === this.selfId) return done(Failure.memberNotEnoughStarted)
+    if (id === this.self.id) return done(Failure.memberNotEnoughStarted)
     this.save(
       this.members.filter((member) => member.id !== id),
       done
@@ -96,8 +111,16 @@ export class Members {
   /** A member has started and says how clients reach it; it is known by one of its peer URLs. */
   join(name: string, peerUrls: ReadonlyArray<string>, clientUrls: ReadonlyArray<string>, done: Done): void {
     const known = this.members.find((member) => member.peerUrls.some((url) => peerUrls.includes(url)))
-    if (known === undefined || known.id === this.selfId) return done(Failure.memberNotFound)
+    if (known === undefined || known.id === this.self.id) return done(Failure.memberNotFound)
     this.replace(known.id, { name, clientUrls }, done)
+  }
+
+  /** A node that shares the engine is there: it belongs to the cluster from now on. */
+  enroll(node: Member, done: Done): void {
+    const known = this.find(node.id)
+    if (known !== undefined && isDeepStrictEqual(known, node)) return done(undefined)
+    if (known === undefined) this.save([...this.members, node], done)
+    else this.replace(node.id, node, done)
   }
 
   private find(id: Int64): Member | undefined {

@@ -4,38 +4,67 @@
 // Source of the names: etcd 3.7 `/metrics`.
 import { GrpcCode, grpcCodeName, type ListenStats } from "#net"
 import { ETCD_VERSION } from "../api/MaintenanceApi.ts"
+import type { StorageNode } from "../nodes/StorageNode.ts"
 import { keyRange } from "../mvcc/Snapshot.ts"
 import { counter, type Family, gauge, histogram, renderFamilies } from "./MetricFamily.ts"
 import { processFamilies } from "./ProcessMetrics.ts"
 import type { MethodCalls, Storage } from "./Storage.ts"
 
 /** Everything that `/metrics` shows. */
-export const renderMetrics = (storage: Storage, wire: ListenStats): string =>
+export const renderMetrics = (storage: Storage, wire: ListenStats, node?: StorageNode): string =>
   renderFamilies([
-    ...serverFamilies(storage),
+    ...serverFamilies(storage, node),
+    ...(node === undefined ? [] : nodeFamilies(node)),
     ...diskFamilies(storage),
     ...mvccFamilies(storage),
     ...watchAndLeaseFamilies(storage),
     ...trafficFamilies(wire),
     ...callFamilies(storage.calls),
+    ...(storage.store.engine.metrics?.() ?? []),
     ...processFamilies(storage.startedAtMs)
   ])
 
 /** What a member in front of the store can tell. */
 export const renderFrontMetrics = (wire: ListenStats, connected: boolean, startedAtMs: number): string =>
-  renderFamilies([...leadershipFamilies(connected, false), ...trafficFamilies(wire), ...processFamilies(startedAtMs)])
+  renderFamilies([
+    ...leadershipFamilies(connected, false, Number(connected)),
+    ...trafficFamilies(wire),
+    ...processFamilies(startedAtMs)
+  ])
 
-const leadershipFamilies = (hasLeader: boolean, isLeader: boolean): ReadonlyArray<Family> => [
+const leadershipFamilies = (hasLeader: boolean, isLeader: boolean, changes: number): ReadonlyArray<Family> => [
   gauge("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence, 0 is not.", Number(hasLeader)),
   gauge("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.", Number(isLeader)),
   gauge("etcd_server_is_learner", "Whether or not this member is a learner. 1 if is, 0 otherwise.", 0),
-  counter("etcd_server_leader_changes_seen_total", "The number of leader changes seen.", Number(hasLeader))
+  counter("etcd_server_leader_changes_seen_total", "The number of leader changes seen.", changes)
 ]
 
-const serverFamilies = ({ healthChecks, quotaBytes, store }: Storage): ReadonlyArray<Family> => {
+/** How a node takes part: what it sent to the leader, and how many reads shared one look at the engine. */
+const nodeFamilies = ({ reads, router }: StorageNode): ReadonlyArray<Family> => [
+  counter("kubewharf_storage_forwarded_requests_total", "Requests sent on to the leader.", router.stats.forwarded),
+  counter(
+    "kubewharf_storage_repeated_requests_total",
+    "Requests that did nothing, or may be repeated, and went on to the next leader.",
+    router.stats.repeated
+  ),
+  counter(
+    "kubewharf_storage_unknown_requests_total",
+    "Requests answered as unknown because the way to the leader broke.",
+    router.stats.unknown
+  ),
+  counter("kubewharf_storage_reads_total", "Reads asked of the engine.", reads.stats.asked),
+  counter("kubewharf_storage_gathered_reads_total", "Reads of the engine that answered them.", reads.stats.carried)
+]
+
+const serverFamilies = (
+  { healthChecks, quotaBytes, store }: Storage,
+  node: StorageNode | undefined
+): ReadonlyArray<Family> => {
   const { pending, stats } = store.committer
   return [
-    ...leadershipFamilies(true, true),
+    ...(node === undefined
+      ? leadershipFamilies(true, true, 1)
+      : leadershipFamilies(node.hasLeader, node.leads(), node.election.leaderChanges)),
     gauge("etcd_server_version", "Which version is running.", 1, `{server_version="${ETCD_VERSION}"}`),
     gauge("etcd_cluster_version", "Which version is running.", 1, `{cluster_version="3.7"}`),
     gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.", quotaBytes),
@@ -77,7 +106,10 @@ const mvccFamilies = (storage: Storage): ReadonlyArray<Family> => {
     gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database in bytes.", totalBytes),
     gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Size of the database logically in use in bytes.", inUseBytes),
     gauge("etcd_debugging_auth_revision", "The current revision of auth store.", auth.revision),
-    gauge("etcd_debugging_mvcc_keys_total", "Total number of keys.", keyCount(storage)),
+    // To count the keys of a shared engine is to read it all.
+    ...(store.engine.shared === true
+      ? []
+      : [gauge("etcd_debugging_mvcc_keys_total", "Total number of keys.", keyCount(storage))]),
     gauge("etcd_debugging_mvcc_current_revision", "The current revision of store.", store.revision),
     gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.", store.compacted),
     counter("etcd_debugging_mvcc_db_compaction_keys_total", "Rows removed by compaction.", compactor.stats.rowsRemoved),

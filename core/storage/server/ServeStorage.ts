@@ -17,13 +17,18 @@ import { frontHttpApi, httpApi } from "./HttpApi.ts"
 import { openListeners } from "./Listeners.ts"
 import { makeSnapshotFiles } from "../snapshot/SnapshotFileAdapter.ts"
 import { stopAtSecondInterrupt } from "./SignalsAdapter.ts"
+import { serveNode } from "./ServeNode.ts"
 import { Storage } from "./Storage.ts"
+import { openTikvEngine } from "../tikv/OpenTikvEngine.ts"
 import { zapLogger } from "./ZapLogger.ts"
 
-const openEngine = (config: EtcdConfig) =>
-  config.backend === "memory"
-    ? Effect.succeed(makeMemoryEngine({ defer: machineClockwork.defer, clock: machineClockwork.now }))
-    : openLmdbEngine({ directory: join(config.dataDir, "store"), sync: config.sync })
+const openEngine = Effect.fnUntraced(function* (config: EtcdConfig) {
+  const { backend, name, tikv } = config
+  if (backend === "tikv") return yield* openTikvEngine({ ...tikv, node: name }, machineClockwork)
+  return backend === "memory"
+    ? makeMemoryEngine({ defer: machineClockwork.defer, clock: machineClockwork.now })
+    : yield* openLmdbEngine({ directory: join(config.dataDir, "store"), sync: config.sync })
+})
 
 /** Whether this member holds the store: it has one already, or the cluster begins and it is the first by name. */
 const holdsStore = (config: EtcdConfig): boolean => {
@@ -49,12 +54,14 @@ export const serveStorage = Effect.fn("storage.serve")(function* (config: EtcdCo
       Effect.annotateLogs({ ...caller, flags: config.unused.map((name) => `--${name}`) })
     )
   }
+  yield* stopAtSecondInterrupt
+  // On a shared engine every member is a node of its own.
+  if (config.backend === "tikv") return yield* serveOwn(config)
   if (config.initialCluster.length > 1) {
     yield* Effect.logWarning("one member holds the data and the others forward to it: nothing is replicated").pipe(
       Effect.annotateLogs({ ...caller, members: config.initialCluster.map(({ name }) => name) })
     )
   }
-  yield* stopAtSecondInterrupt
   return yield* holdsStore(config) ? serveOwn(config) : serveFront(config)
 })
 
@@ -84,7 +91,8 @@ const serveOwn = Effect.fnUntraced(function* (config: EtcdConfig) {
   const token = parseAuthToken(config.authToken, config.authTokenTtlSeconds, readKeyFile)
   if (token instanceof BadFlag) return yield* token
   const auth = { token, bcryptCost: config.bcryptCost, clientCertAuth: config.tls.clientAuth }
-  const engine = yield* openEngine(config)
+  const engine: Engine = yield* openEngine(config)
+  if (engine.shared === true) return yield* serveNode(config, engine, auth, (fields) => announceReady(config, fields))
   const storage = yield* Effect.acquireRelease(
     Effect.sync(() => makeStorage(config, engine, auth)),
     (running) => Effect.sync(() => running.stop())

@@ -1,8 +1,8 @@
 // The store with all its services, on an engine and a clockwork: what a process serves and the simulator runs.
 // Owns how the parts are joined and what runs by itself (lease expiry, quota, auto-compaction); refuses sockets and flags,
 // which ServeStorage.ts brings.
-import type { GrpcMethod } from "#net"
-import type { ApiContext, ApiLimits } from "../api/ApiContext.ts"
+import type { GrpcMethod, Int64 } from "#net"
+import type { ApiContext, ApiLimits, Leadership } from "../api/ApiContext.ts"
 import { authMethods } from "../api/AuthApi.ts"
 import { clusterMethods, peerMethods, type MemberInfo } from "../api/ClusterApi.ts"
 import { Header, type Identity } from "../api/Header.ts"
@@ -16,8 +16,10 @@ import type { Engine } from "../engine/Engine.ts"
 import { revokeLease } from "../lease/Revocation.ts"
 import { AutoCompaction, type AutoCompactionOptions } from "../mvcc/AutoCompaction.ts"
 import { Compactor } from "../mvcc/Compactor.ts"
+import type { Fence } from "../mvcc/Fence.ts"
 import { Store } from "../mvcc/Store.ts"
 import type { Member } from "../rpc/AdminMessages.ts"
+import { Failure } from "../rpc/EtcdFailure.ts"
 import type { SnapshotFiles } from "../snapshot/SnapshotFile.ts"
 import { WatchHub } from "../watch/WatchHub.ts"
 import { Alarms } from "./Alarms.ts"
@@ -37,7 +39,26 @@ export interface StorageOptions {
   readonly snapshotFiles: SnapshotFiles
   /** The members in front of this one that the cluster begins with. */
   readonly others?: ReadonlyArray<Member>
+  /** What a node brings that shares its engine with others; absent: this process alone writes. */
+  readonly node?: NodeParts
 }
+
+/** How a store takes part in turns with others. */
+export interface NodeParts {
+  readonly fence: Fence
+  readonly leadership: Leadership
+  /** Whether it is this process's turn. */
+  readonly leads: () => boolean
+}
+
+const always = (): boolean => true
+
+/** The leadership of a member that never has to share it. */
+const aloneLeads = (memberId: Int64): Leadership => ({
+  leaderId: () => memberId,
+  confirm: (answer) => answer(undefined),
+  move: (_target, answer) => answer(Failure.badLeaderTransferee)
+})
 
 /** Leases revoked in one round of half a second: etcd's rate of a thousand a second. */
 const REVOCATIONS_PER_ROUND = 500
@@ -51,6 +72,7 @@ export class Storage {
   readonly alarms: Alarms
   readonly auth: AuthStore
   readonly members: Members
+  readonly context: ApiContext
   readonly methods: ReadonlyArray<GrpcMethod>
   /** What only the other members may ask. */
   readonly peerMethods: ReadonlyArray<GrpcMethod>
@@ -66,15 +88,19 @@ export class Storage {
 
   constructor(engine: Engine, clockwork: Clockwork, options: StorageOptions) {
     const { defer } = clockwork
+    const { node } = options
+    const leads = node?.leads ?? always
     this.quotaBytes = options.quotaBytes
     this.startedAtMs = clockwork.now()
     this.store = new Store(engine, {
       defer,
       monotonic: clockwork.monotonic,
-      minLeaseTtlSeconds: options.minLeaseTtlSeconds
+      minLeaseTtlSeconds: options.minLeaseTtlSeconds,
+      fence: node?.fence,
+      keepsDeadlines: node !== undefined
     })
     this.hub = new WatchHub(this.store, defer)
-    this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after })
+    this.compactor = new Compactor(this.store, { now: clockwork.monotonic, after: clockwork.after, leads })
     this.alarms = new Alarms(this.store, options.quotaBytes)
     this.auth = new AuthStore(this.store, clockwork, options.auth)
     const { memberId } = options.identity
@@ -86,7 +112,10 @@ export class Storage {
     const { alarms, auth, compactor, hub, members, store } = this
     const header = new Header(options.identity)
     const { every, random } = clockwork
-    const context: ApiContext = { store, hub, compactor, alarms, auth, header, limits: options.limits, every, random }
+    const leadership = node?.leadership ?? aloneLeads(memberId)
+    const { limits } = options
+    const context = { leadership, store, hub, compactor, alarms, auth, header, limits, every, random }
+    this.context = context
     const counted = [
       ...kvMethods(context),
       ...watchMethods(context),
@@ -101,10 +130,19 @@ export class Storage {
     this.peerMethods = peerMethods(context, members)
     const autoCompaction = new AutoCompaction(store, compactor, clockwork.now, options.autoCompaction)
     this.stops = [
-      every(EXPIRY_ROUND_MS, () => this.expireLeases()),
-      every(QUOTA_ROUND_MS, () => alarms.checkQuota()),
-      every(autoCompaction.intervalMs, () => autoCompaction.round())
+      every(EXPIRY_ROUND_MS, () => leads() && this.expireLeases()),
+      every(QUOTA_ROUND_MS, () => leads() && alarms.checkQuota()),
+      every(autoCompaction.intervalMs, () => leads() && autoCompaction.round())
     ]
+  }
+
+  /** Reads everything that is kept in memory as the engine has it: it is this process's turn. */
+  reload(): void {
+    this.store.reload()
+    this.alarms.reload()
+    this.auth.reload()
+    this.members.reload()
+    this.compactor.reload()
   }
 
   private expireLeases(): void {

@@ -1,15 +1,18 @@
 // The durable log read back as events: what a watcher that is behind, or starts in the past, is told.
-// Owns the way from Log rows to events with their records; refuses to know watchers.
+// Owns the way from Log rows to events with their records, in one View or in two fetched ones; refuses to know watchers.
 // An event's record is the key's current one, or the superseded version in History; compaction takes both together.
-import { compareBytes, Table, type View } from "../engine/Engine.ts"
+import { compareBytes, type Engine, type Need, Table, type View } from "../engine/Engine.ts"
+import { NotFetched } from "../engine/FetchedView.ts"
 import {
   EventKind,
   HISTORY_HEADER_BYTES,
   historyKey,
   LOG_HEADER_BYTES,
+  MetaKey,
   readRevision,
   revisionRow
 } from "../mvcc/Layout.ts"
+import { rowNeed, stateNeeds } from "../mvcc/Needs.ts"
 import { modRevisionOf } from "../mvcc/Record.ts"
 import { StoredEvent } from "../mvcc/StoredEvent.ts"
 
@@ -26,21 +29,103 @@ export interface ReadBounds {
   readonly bytes: number
 }
 
+/** Events in order, with the first revision not read. */
+export interface EventStretch {
+  readonly events: ReadonlyArray<StoredEvent>
+  readonly next: number
+}
+
 /**
  * Reads events from a revision up to another, at least one revision and then until a bound is reached; a revision is
  * never split. Returns them with the first revision not read.
  */
-export const readEvents = (
+export const readEvents = (view: View, from: number, upTo: number, max: ReadBounds): EventStretch => {
+  const { next, rows } = readRows(view, from, upTo, max.events)
+  return toEvents(view, rows, next, max.bytes)
+}
+
+/** A stretch read from a shared engine, which may have been compacted meanwhile. */
+export interface FetchedStretch extends EventStretch {
+  /** The newest revision when the log was read. */
+  readonly shown: number
+  /** Below this revision records are gone; −1 before the first compaction. */
+  readonly compacted: number
+  /** What Meta held when the log was read: good for the call only. */
+  readonly meta: View
+}
+
+/** All of Meta: small, and whoever follows the log keeps some of it. */
+const metaNeed: Need = { table: Table.Meta, start: Buffer.alloc(0), end: undefined, limit: 0 }
+
+/**
+ * Reads events of a shared engine up to a revision (undefined: the newest): first the log, then the rows that it names. A bound
+ * of no events reads Meta alone, and answers that all revisions have been passed by.
+ */
+export const fetchEvents = (
+  engine: Engine,
+  from: number,
+  upTo: number | undefined,
+  max: ReadBounds,
+  done: (stretch: FetchedStretch) => void
+): void => fetchScaled(engine, from, upTo, max, done, 1)
+
+const fetchScaled = (
+  engine: Engine,
+  from: number,
+  upTo: number | undefined,
+  max: ReadBounds,
+  done: (stretch: FetchedStretch) => void,
+  scale: number
+): void => {
+  const log: Need = { table: Table.Log, start: revisionRow(from), end: undefined, limit: max.events * scale + 1 }
+  engine.read(
+    () => (max.events === 0 ? [metaNeed] : [metaNeed, log]),
+    (meta) => {
+      const shown = metaRevision(meta, MetaKey.revision, 1)
+      const last = Math.min(shown, upTo ?? shown)
+      let found: ReturnType<typeof readRows>
+      try {
+        found = max.events === 0 ? { rows: [], next: last + 1 } : readRows(meta, from, last, max.events)
+      } catch (error) {
+        if (!(error instanceof NotFetched)) throw error
+        return fetchScaled(engine, from, upTo, max, done, scale * 4)
+      }
+      const { next, rows } = found
+      if (rows.length === 0) {
+        return done({ events: [], next, shown, compacted: metaRevision(meta, MetaKey.compacted, -1), meta })
+      }
+      engine.read(
+        () => [...stateNeeds, ...rows.flatMap((row, at) => needsOf(row, previousOf(rows, at)))],
+        (view) => {
+          const compacted = metaRevision(view, MetaKey.compacted, -1)
+          done({ ...toEvents(view, rows, next, max.bytes), shown, compacted, meta })
+        }
+      )
+    }
+  )
+}
+
+const metaRevision = (view: View, key: Uint8Array, absent: number): number => {
+  const row = view.get(Table.Meta, key)
+  return row === undefined ? absent : readRevision(row, 0)
+}
+
+const needsOf = ({ key, kind, revision }: LogRow, previous: number): ReadonlyArray<Need> => [
+  ...(kind === EventKind.Put ? [rowNeed(Table.Key, key), rowNeed(Table.History, historyKey(key, revision))] : []),
+  ...(previous === 0 ? [] : [rowNeed(Table.History, historyKey(key, previous))])
+]
+
+const readRows = (
   view: View,
   from: number,
   upTo: number,
-  max: ReadBounds
-): { readonly events: ReadonlyArray<StoredEvent>; readonly next: number } => {
+  max: number
+): { readonly rows: ReadonlyArray<LogRow>; readonly next: number } => {
   const rows: Array<LogRow> = []
-  let next = upTo + 1
+  let next = Math.max(from, upTo + 1)
   view.scan(Table.Log, revisionRow(from), revisionRow(upTo + 1), (row, value) => {
     const revision = readRevision(row, 0)
-    if (rows.length >= max.events && rows[rows.length - 1].revision !== revision) {
+    if (rows.length >= max && rows[rows.length - 1].revision !== revision) {
       next = revision
       return false
     }
@@ -52,10 +137,14 @@ export const readEvents = (
     })
     return true
   })
+  return { rows, next }
+}
+
+const toEvents = (view: View, rows: ReadonlyArray<LogRow>, next: number, maxBytes: number): EventStretch => {
   const events: Array<StoredEvent> = []
   let bytes = 0
   for (const [index, row] of rows.entries()) {
-    if (bytes > max.bytes && events[events.length - 1].revision !== row.revision) return { events, next: row.revision }
+    if (bytes > maxBytes && events[events.length - 1].revision !== row.revision) return { events, next: row.revision }
     const event = toEvent(view, row, previousOf(rows, index))
     events.push(event)
     bytes += event.key.length + (event.record?.length ?? 0) + (event.previous?.length ?? 0)

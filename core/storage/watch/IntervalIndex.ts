@@ -43,6 +43,12 @@ export class IntervalIndex<T> {
     else if (this.ranges.delete(rangeId(range))) this.stale = true
   }
 
+  /** Calls back with every item. */
+  each(visit: (item: T) => void): void {
+    for (const item of this.exact.values()) visit(item)
+    for (const { item } of this.ranges.values()) visit(item)
+  }
+
   /** Calls back with the item of every range that contains the key. */
   stab(text: string, hit: (item: T) => void): void {
     if (this.exact.size === 0 && this.ranges.size === 0) return

@@ -3,7 +3,8 @@
 // among the synced and reads the log when its stream takes more.
 import type { Store } from "../mvcc/Store.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
-import { readEvents } from "./EventLog.ts"
+import { type EventStretch, fetchEvents, readEvents } from "./EventLog.ts"
+import type { View } from "../engine/Engine.ts"
 import { IntervalIndex } from "./IntervalIndex.ts"
 import { Watcher, type WatcherOptions, type WatchSink } from "./Watcher.ts"
 
@@ -107,49 +108,90 @@ export class WatchHub {
     this.scheduleCatchUp()
   }
 
+  /** Revisions after one up to another are passed by without their events: watchers that are due any read the log. */
+  skip(after: number, upTo: number): void {
+    this.index.each((group) => {
+      for (const watcher of group) {
+        if (!watcher.synced || watcher.nextRevision > upTo) continue
+        watcher.nextRevision = Math.max(watcher.nextRevision, after + 1)
+        this.fallBehind(watcher)
+      }
+    })
+  }
+
   private scheduleCatchUp(): void {
     if (this.catchingUp || this.behind.size === 0) return
     this.catchingUp = true
     this.defer(() => {
+      const { engine } = this.store
+      if (engine.shared === true) return this.catchUpFetched()
       this.catchingUp = false
-      this.store.engine.read(
+      engine.read(
         () => [],
-        (view) => this.catchUp((from, upTo) => readEvents(view, from, upTo, CATCH_UP))
+        (view) => this.catchUp(view)
       )
     })
   }
 
-  /** One stretch of the log, read once for all watchers that are behind and can take more. */
-  private catchUp(read: (from: number, upTo: number) => ReturnType<typeof readEvents>): void {
-    const { compacted, revision } = this.store
+  /** The watchers that are behind and can take more, and the first revision that one of them is due. */
+  private ready(compacted: number): { readonly watchers: ReadonlySet<Watcher>; readonly from: number } {
     let from = Number.POSITIVE_INFINITY
-    const ready: Array<Watcher> = []
+    const watchers = new Set<Watcher>()
     for (const watcher of this.behind) {
-      if (watcher.sink.isBlocked()) continue
-      if (watcher.nextRevision < compacted) {
-        this.cancel(watcher)
-        watcher.sink.compacted(watcher, compacted)
-      } else {
-        ready.push(watcher)
-        from = Math.min(from, watcher.nextRevision)
-      }
+      if (watcher.sink.isBlocked() || this.endCompacted(watcher, compacted)) continue
+      watchers.add(watcher)
+      from = Math.min(from, watcher.nextRevision)
     }
-    if (ready.length === 0) return
+    return { watchers, from }
+  }
+
+  private endCompacted(watcher: Watcher, compacted: number): boolean {
+    if (watcher.nextRevision >= compacted) return false
+    this.cancel(watcher)
+    watcher.sink.compacted(watcher, compacted)
+    return true
+  }
+
+  /** One stretch of the log, read once for all watchers that are behind and can take more. */
+  private catchUp(view: View): void {
+    const { compacted, revision } = this.store
+    const { from, watchers } = this.ready(compacted)
+    if (watchers.size > 0) this.deliver(watchers, readEvents(view, from, revision, CATCH_UP))
+  }
+
+  /** The same on an engine that fetches: watchers may come, go and block meanwhile, and the log may be compacted. */
+  private catchUpFetched(): void {
+    const { compacted, engine, revision } = this.store
+    const { from, watchers } = this.ready(compacted)
+    if (watchers.size === 0) {
+      this.catchingUp = false
+      return
+    }
+    fetchEvents(engine, from, revision, CATCH_UP, (stretch) => {
+      this.catchingUp = false
+      this.store.compacted = Math.max(this.store.compacted, stretch.compacted)
+      const able = [...watchers].filter(
+        (watcher) => !watcher.closed && !watcher.sink.isBlocked() && !this.endCompacted(watcher, stretch.compacted)
+      )
+      this.deliver(new Set(able), stretch)
+    })
+  }
+
+  private deliver(watchers: ReadonlySet<Watcher>, { events, next }: EventStretch): void {
     this.stats.catchUpTurns++
-    const { events, next } = read(from, revision)
     for (const event of events) {
       this.index.stab(event.text, (group) => {
         for (const watcher of group) {
-          if (!watcher.synced && watcher.wants(event) && !watcher.sink.isBlocked())
-            (watcher.gathered ??= []).push(event)
+          if (watchers.has(watcher) && watcher.wants(event)) (watcher.gathered ??= []).push(event)
         }
       })
     }
-    for (const watcher of ready) this.advance(watcher, next, revision)
+    for (const watcher of watchers) this.advance(watcher, next)
     this.scheduleCatchUp()
   }
 
-  private advance(watcher: Watcher, next: number, revision: number): void {
+  private advance(watcher: Watcher, next: number): void {
+    const { revision } = this.store
     const { gathered } = watcher
     watcher.gathered = undefined
     if (watcher.closed) return

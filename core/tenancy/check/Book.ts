@@ -168,6 +168,13 @@ const selector = (object: JsonObject): JsonObject => {
   return { ...object, matchLabels: member(labels, "kubernetes.io/metadata.name", namespace) }
 }
 
+/** A word of what the platform runs: never its own. */
+const platformWord = (text: string): string => (text === "" ? text : prefix + text)
+
+/** An expression that reads the request's namespace, which the checks write in one way only. */
+const expression = (text: string): string =>
+  text.replace(/^request\.namespace/, `request.namespace.replace('${prefix}', '', 1)`)
+
 /** What stands at a path, once its parts are done: the checklist of the specification, row by row. */
 type Entry = readonly [path: RegExp, word: Word | ((object: JsonObject) => JsonObject), of: "text" | "object"]
 const text = (path: RegExp, word: Word): Entry => [path, word, "text"]
@@ -191,6 +198,9 @@ const entries: ReadonlyArray<Entry> = [
     named("persistentvolumes")
   ),
   text(/(^|[.:])ingressClassName$/, named("ingressclasses")),
+  text(/^IngressClass:spec\.controller$|^RuntimeClass:handler$/, platformWord),
+  text(/(^|[.:])volumes\.\*\.csi\.driver$/, named("csidrivers")),
+  text(/(Policy:spec|webhooks\.\*)\..*[eE]xpression$/, expression),
   text(/(^|[.:])deviceClassName$/, named("deviceclasses")),
   text(/(^|[.:])clusterTrustBundle\.name$/, named("clustertrustbundles")),
   text(/(^|[.:])(pod(Anti)?Affinity\..*)\.namespaces\.\*$/, namespace),

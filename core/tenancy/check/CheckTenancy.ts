@@ -10,8 +10,6 @@ import { made, type Draft, grounds } from "./Objects.ts"
 import { newRewriter } from "./View.ts"
 import { tenantWords } from "./Words.ts"
 
-export { serverInvariants } from "./Invariants.ts"
-
 /** What came of one invariant. */
 export interface Finding {
   readonly invariant: Invariant

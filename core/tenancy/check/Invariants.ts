@@ -8,6 +8,7 @@ import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
 import { quotaProperties } from "./QuotaProperties.ts"
+import { subresourceProperties } from "./SubresourceProperties.ts"
 import { teardownProperties } from "./TeardownProperties.ts"
 
 /** A property: what is drawn, and what throws when it does not hold. */
@@ -29,10 +30,6 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...patchProperties,
   ...handlerProperties,
   ...quotaProperties,
+  ...subresourceProperties,
   ...teardownProperties
 ].sort((a, b) => a.number - b.number)
-
-/** Those that only a server can break, by number: they are tested where it is. */
-export const serverInvariants: Readonly<Record<number, string>> = {
-  13: "subresources answer as upstream does"
-}

@@ -289,8 +289,18 @@ export const wordFor = (words: Words, schema: Schema, path: string, pick: number
   }
 }
 
+/** CEL, as a tenant writes it and as upstream has it. */
+const expression = (words: Words, pick: number): string => {
+  const read = words === upstreamWords ? `request.namespace.replace('${tenant}-', '', 1)` : "request.namespace"
+  return at(["true", `${read} == 'd'`, "'request.namespace' != 'd'"], pick)
+}
+
 const textFor = (words: Words, path: string, pick: number): string => {
   if (words === upstreamWords && (!inBook(path) || path.endsWith("reservedFor.*.name"))) return words.plain(pick)
+  if (/[eE]xpression$/.test(path) && inBook(path)) return expression(words, pick)
+  if (words === upstreamWords && /^IngressClass:spec\.controller$|^RuntimeClass:handler$/.test(path)) {
+    return `${tenant}-${words.plain(pick)}`
+  }
   if (path.endsWith("apiVersion")) {
     const group = words.group(pick)
     return group === "" ? "v1" : `${group}/v1`

@@ -36,6 +36,8 @@ export const tearDown = Effect.fnUntraced(function* (client: EffectClient, catal
     if (resource === "namespaces" || labelled.length === 0) continue
     others += labelled.length
     kinds.push(`${labelled.length} ${resource}`)
+    // Objects of the tenant's own kinds go with their definitions.
+    if (group.startsWith(`${id}-`)) continue
     for (const { metadata } of labelled) {
       if (metadata.deletionTimestamp !== undefined) continue
       yield* remove(client, { resource: gvr(group, version, resource), namespace: "", name: metadata.name ?? "" })

@@ -21,14 +21,13 @@ import { prefixIn } from "../names/TenantId.ts"
 import { shareQuota } from "../quota/QuotaKeeping.ts"
 import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
 import { QUOTAS } from "../quota/QuotaShares.ts"
+import { markNamespaces, namespaceMarks } from "./NamespaceMarks.ts"
 import { PLATFORM_SLICES_SELECTOR, platformSlices } from "./KubernetesService.ts"
 import { tearDown } from "./Teardown.ts"
 import type { TenantNamespaces } from "./TenantNamespaces.ts"
 import { TENANTS, type Tenants } from "./Tenants.ts"
-import { DEFINITIONS, idProblem, NAMESPACES, setUp } from "./TenantSetup.ts"
+import { DEFINITIONS, idProblem, setUp } from "./TenantSetup.ts"
 
-/** The annotation of a namespace that tells what its tenant may do. */
-const ACCESS_ANNOTATION = "kubezoo.io/access"
 export const FINALIZER = "kubezoo.io/tenant"
 /** How soon a teardown that waits for others looks again. */
 const LOOK_AGAIN_MS = 1000
@@ -111,27 +110,6 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
 const usageChanged = (before: KubeObject, after: KubeObject): boolean =>
   !sameJson(before.status ?? null, after.status ?? null)
 
-/** Tells the walls upstream, which look at namespaces, what the tenant may do. */
-const tellAccess = Effect.fnUntraced(function* (
-  client: EffectClient,
-  access: string,
-  namespaces: ReadonlyArray<KubeObject>
-) {
-  for (const { metadata } of namespaces) {
-    const known = metadata.annotations?.[ACCESS_ANNOTATION] ?? "ReadWrite"
-    if (known === access || metadata.deletionTimestamp !== undefined) continue
-    yield* client
-      .patch(
-        { resource: NAMESPACES, namespace: "", name: metadata.name ?? "" },
-        { type: "merge", body: { metadata: { annotations: { [ACCESS_ANNOTATION]: access } } } }
-      )
-      .pipe(
-        Effect.asVoid,
-        Effect.catch((failure) => (failure.code === 404 ? Effect.void : Effect.fail(failure)))
-      )
-  }
-})
-
 const groupOf = (spec: unknown): string => {
   const group = (spec as { readonly group?: unknown } | undefined)?.group
   return typeof group === "string" ? group : ""
@@ -182,7 +160,7 @@ class Reconciler {
       yield* setUp(client, id, { namespaces, groups: [...groups].sort() })
       const access = isJsonObject(tenant.spec) ? tenant.spec["access"] : undefined
       const suspended = access === "ReadOnly" || access === "Frozen"
-      yield* tellAccess(client, suspended ? access : "ReadWrite", options.namespaces.objectsOf(id))
+      yield* markNamespaces(client, namespaceMarks(tenant.spec), options.namespaces.objectsOf(id))
       const quota = yield* shareQuota(client, id, options.namespaces.of(id))
       yield* writeStatus(tenant, {
         online: !suspended,

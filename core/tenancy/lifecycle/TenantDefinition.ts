@@ -54,6 +54,24 @@ const schema = {
           format: "int32",
           minimum: 4,
           description: "Namespaces that the tenant may have."
+        },
+        maxObjects: {
+          type: "object",
+          maxProperties: 100,
+          additionalProperties: { type: "integer", format: "int32", minimum: 0 },
+          description:
+            "Objects outside namespaces that the tenant may have, by resource: customresourcedefinitions.apiextensions.k8s.io."
+        },
+        ingressDomains: {
+          type: "array",
+          maxItems: 1000,
+          items: {
+            type: "string",
+            maxLength: 253,
+            pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+          },
+          description:
+            "Domains that the tenant's ingresses may be for, with all that stands below them. Without it: any."
         }
       }
     },

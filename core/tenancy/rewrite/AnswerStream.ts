@@ -4,7 +4,6 @@
 import type { KindShape } from "../names/TenantView.ts"
 import type { Translation } from "../names/Translation.ts"
 import type { AnswerRules } from "./Answers.ts"
-import { statusNode } from "./Answers.ts"
 import { afterGap, afterString, afterValue, Output, stringAt, textOf, Truncated } from "./Bytes.ts"
 import { BodyInvalid, type RewriteStream } from "./Contract.ts"
 import { Pending } from "./Pending.ts"
@@ -157,7 +156,7 @@ export class AnswerStream implements RewriteStream {
   }
 
   #envelope(key: string): RuleNode | undefined {
-    if (this.#kind === "Status" && this.#version === "v1") return statusNode.fields?.get(key)
+    if (this.#kind === "Status" && this.#version === "v1") return this.#rules.status.fields?.get(key)
     if (key === "metadata") return this.#rules.listMetadata
     return key === "apiVersion" ? this.#rules.version : undefined
   }

@@ -12,10 +12,12 @@ import { type Chosen, RuleNode } from "./RuleNode.ts"
 const hiddenNode = new RuleNode()
 hiddenNode.hidden = true
 
-/** A Status: its sentences, and the name in its details exactly. */
-export const statusNode: RuleNode = new RuleNode()
-  .field("message", sortNode("text"))
-  .field("details", statusDetailsNode)
+/** A Status: its sentences, the name in its details exactly, and of a list that expired the token by which it goes on. */
+const statusNode = (options: AnswerOptions): RuleNode =>
+  new RuleNode()
+    .field("message", sortNode("text"))
+    .field("details", statusDetailsNode)
+    .field("metadata", listMetadataNode(options))
 
 const META_GROUP = "meta.k8s.io/"
 
@@ -29,6 +31,8 @@ export interface AnswerRules {
   readonly listMetadata: RuleNode
   /** The list's own version, which of custom resources is the group's. */
   readonly version: RuleNode
+  /** Of a Status in their place. */
+  readonly status: RuleNode
 }
 
 /** A list's metadata: the rest of upstream's list is upstream's business. */
@@ -43,6 +47,9 @@ const listMetadataNode = ({ continueToken: continued, countsOwn }: AnswerOptions
   const node = new RuleNode().field("continue", token).field("selfLink", hiddenNode)
   return countsOwn === true ? node : node.field("remainingItemCount", hiddenNode)
 }
+
+/** Of answers that no list goes on from. */
+const plainStatus = statusNode({})
 
 const partials = new Map<string, RuleNode>()
 
@@ -69,10 +76,11 @@ export const answerRules = (
 ): AnswerRules | undefined => {
   const kind = rulesOf(names, shape)
   if (kind === undefined) return undefined
+  const status = options?.continueToken === undefined ? plainStatus : statusNode(options)
   const object = choiceNode(
     ["apiVersion", "kind"],
     (names, [apiVersion, stated]): Chosen => {
-      if (stated === "Status" && apiVersion === "v1") return statusNode
+      if (stated === "Status" && apiVersion === "v1") return status
       if (stated === "PartialObjectMetadata" && apiVersion?.startsWith(META_GROUP) === true) return partialNode(shape)
       const other = stated === undefined || stated === shape.kind ? undefined : spoken(names, shape, apiVersion, stated)
       return other ?? kind
@@ -81,7 +89,7 @@ export const answerRules = (
   )
   const item = (isPartial: boolean, listKind: string): RuleNode =>
     isPartial ? partialNode(shape) : listKind === "" ? object : kind
-  return { object, item, listMetadata: listMetadataNode(options ?? {}), version: sortNode("apiVersion") }
+  return { object, item, listMetadata: listMetadataNode(options ?? {}), version: sortNode("apiVersion"), status }
 }
 
 /** The kinds that subresources speak instead of their resource's own. */

@@ -71,12 +71,14 @@ const condition = ({ prefix }: Translation): string => {
   return JSON.stringify({ name: CONDITION_NAME, expression: `(${inside}) || (${outside})` })
 }
 
+const ownCondition = new RuleNode().field("expression", sortNode("expression"))
+
 /** Conditions of webhooks and policies: a selector of namespaces does not hold for what stands in none, a condition does. */
 export const matchConditionsNode: RuleNode = new RuleNode()
 matchConditionsNode.items = choiceNode(
   ["name"],
   (_names, [name], direction) => {
-    if (name !== CONDITION_NAME) return undefined
+    if (name !== CONDITION_NAME) return ownCondition
     return direction === "up" ? { refused: `the condition ${CONDITION_NAME} is the platform's` } : { hidden: "value" }
   },
   []

@@ -20,31 +20,44 @@ const platformKeys: KeyRule = {
   down: (_names, key) => (bare(key).startsWith(PLATFORM) ? undefined : key)
 }
 
-/** "111111t.rbac.authorization.k8s.io/aggregate-to-admin" upstream: the platform's own roles do not gather it. */
-const roleKey = {
-  up: ({ view }: Translation, key: string): string => {
-    const plain = bare(key)
-    const head = key.slice(0, key.length - plain.length)
-    const aggregates = plain.startsWith(AGGREGATION) || ownKey(plain, view.tenant)
-    return aggregates ? `${head}${view.tenant}${OWN}${plain}` : key
-  },
-  down: ({ view }: Translation, key: string): string => {
-    const plain = bare(key)
-    const head = key.slice(0, key.length - plain.length)
-    return ownKey(plain, view.tenant) ? head + plain.slice(TENANT_ID_LENGTH + OWN.length) : key
+/** The annotation that makes an IngressClass the default of all namespaces of a cluster. */
+export const DEFAULT_INGRESS_CLASS = "ingressclass.kubernetes.io/is-default-class"
+const INGRESS_CLASS = "ingressclass.kubernetes.io/"
+
+/** "111111t.rbac.authorization.k8s.io/aggregate-to-admin" upstream: keys of a domain that the platform does not look at. */
+const respelled = (domain: string) => {
+  const ownKey = (key: string, tenant: string): boolean => {
+    let from = 0
+    while (key.startsWith(tenant + OWN, from)) from += TENANT_ID_LENGTH + OWN.length
+    return from > 0 && key.startsWith(domain, from)
+  }
+  return {
+    up: ({ view }: Translation, key: string): string => {
+      const plain = bare(key)
+      const head = key.slice(0, key.length - plain.length)
+      const isOf = plain.startsWith(domain) || ownKey(plain, view.tenant)
+      return isOf ? `${head}${view.tenant}${OWN}${plain}` : key
+    },
+    down: ({ view }: Translation, key: string): string => {
+      const plain = bare(key)
+      const head = key.slice(0, key.length - plain.length)
+      return ownKey(plain, view.tenant) ? head + plain.slice(TENANT_ID_LENGTH + OWN.length) : key
+    }
   }
 }
 
-const ownKey = (key: string, tenant: string): boolean => {
-  let from = 0
-  while (key.startsWith(tenant + OWN, from)) from += TENANT_ID_LENGTH + OWN.length
-  return from > 0 && key.startsWith(AGGREGATION, from)
-}
+/** The platform's own roles do not gather what a tenant's role calls itself. */
+const roleKey = respelled(AGGREGATION)
+/** A tenant's class is no default of other namespaces. */
+const classKey = respelled(INGRESS_CLASS)
 
-const roleKeys: KeyRule = {
-  up: (names, key) => (platformKeys.up(names, key) === undefined ? undefined : roleKey.up(names, key)),
-  down: (names, key) => (platformKeys.down(names, key) === undefined ? undefined : roleKey.down(names, key))
-}
+const unlessPlatform = (inner: ReturnType<typeof respelled>): KeyRule => ({
+  up: (names, key) => (platformKeys.up(names, key) === undefined ? undefined : inner.up(names, key)),
+  down: (names, key) => (platformKeys.down(names, key) === undefined ? undefined : inner.down(names, key))
+})
+
+const roleKeys = unlessPlatform(roleKey)
+const classKeys = unlessPlatform(classKey)
 
 const requirementKey = new RuleNode()
 requirementKey.sort = { name: "labelKey", hiding: "object", up: roleKeys.up, down: roleKeys.down }
@@ -53,4 +66,4 @@ requirementKey.sort = { name: "labelKey", hiding: "object", up: roleKeys.up, dow
 const roleRequirement: RuleNode = new RuleNode().field("key", requirementKey)
 
 /** The platform's labels, and what becomes of keys. */
-export const Labels = { METADATA_NAME, PLATFORM, platformKeys, roleKeys, roleRequirement, roleKey } as const
+export const Labels = { METADATA_NAME, PLATFORM, platformKeys, roleKeys, classKeys, roleRequirement, roleKey } as const

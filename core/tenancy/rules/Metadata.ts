@@ -20,13 +20,13 @@ const hiddenNode = new RuleNode()
 hiddenNode.hidden = true
 
 /** Managed fields: the version of each entry, and of marked objects the mark, which no manager seems to own. */
-const managers = (marked: boolean, keys: KeyRule): RuleNode => {
+const managers = (marked: boolean, keys: KeyRule, annotationKeys: KeyRule = Labels.platformKeys): RuleNode => {
   const entry = new RuleNode().field("apiVersion", sortNode("apiVersion", "object"))
   if (marked) {
     const labels = new RuleNode().field(`f:${TENANT_LABEL}`, hiddenNode)
     labels.keys = keys
     const annotations = new RuleNode()
-    annotations.keys = Labels.platformKeys
+    annotations.keys = annotationKeys
     const metadata = new RuleNode().field("f:labels", labels).field("f:annotations", annotations)
     entry.field("fieldsV1", new RuleNode().field("f:metadata", metadata))
   }
@@ -38,7 +38,7 @@ const managers = (marked: boolean, keys: KeyRule): RuleNode => {
 const platformAnnotations: KeyRule = Labels.platformKeys
 
 /** Annotations with names in them. `applied` are the rules of an object by its own apiVersion and kind. */
-const annotations = (applied: RuleNode, clusterwide: boolean): RuleNode => {
+const annotations = (applied: RuleNode, keys?: KeyRule): RuleNode => {
   const lastApplied = new RuleNode()
   lastApplied.embedded = applied
   const node = new RuleNode()
@@ -46,7 +46,7 @@ const annotations = (applied: RuleNode, clusterwide: boolean): RuleNode => {
     .field("kubernetes.io/ingress.class", sortNode("name:ingressclasses.networking.k8s.io"))
     .field("volume.beta.kubernetes.io/storage-class", sortNode("name:storageclasses.storage.k8s.io"))
     .field("volume.kubernetes.io/provisioner-deletion-secret-namespace", sortNode("namespace"))
-  if (clusterwide) node.keys = platformAnnotations
+  if (keys !== undefined) node.keys = keys
   return node
 }
 
@@ -55,7 +55,7 @@ export const nestedMetadata = (applied: RuleNode): RuleNode =>
   new RuleNode()
     .field("namespace", sortNode("namespace"))
     .field("ownerReferences", owners)
-    .field("annotations", annotations(applied, false))
+    .field("annotations", annotations(applied))
     .field("managedFields", managers(false, platformAnnotations))
 
 /** An object's own metadata. What says that the object is not the tenant's hides all of it. */
@@ -66,18 +66,19 @@ export const rootMetadata = (resource: string, namespaced: boolean, applied: Rul
     return node
       .field("namespace", ownNamespaceNode)
       .field("ownerReferences", owners)
-      .field("annotations", annotations(applied, false))
+      .field("annotations", annotations(applied))
       .field("managedFields", managers(false, platformAnnotations))
   }
   const of =
     naming === "namespace" ? "namespace" : resource.startsWith("clusterroles.rbac") ? "role" : ("other" as const)
   const keys = of === "role" ? Labels.roleKeys : Labels.platformKeys
+  const annotationKeys = resource.startsWith("ingressclasses.") ? Labels.classKeys : platformAnnotations
   node
     .field("name", sortNode(`name:${resource}`, "root"))
     .field("namespace", ownNamespaceNode)
     .field("ownerReferences", owners)
-    .field("annotations", annotations(applied, true))
-    .field("managedFields", managers(naming !== "shared", keys))
+    .field("annotations", annotations(applied, annotationKeys))
+    .field("managedFields", managers(naming !== "shared", keys, annotationKeys))
   if (naming === "shared") return node
   const labels = markedLabelsNode(of)
   node.field("generateName", generatedNode).field("labels", labels)

@@ -71,6 +71,7 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   "api.core.v1.GlusterfsPersistentVolumeSource": { endpointsNamespace: "namespace" },
   "api.core.v1.StorageOSPersistentVolumeSource": { volumeNamespace: "namespace" },
   "api.core.v1.StorageOSVolumeSource": { volumeNamespace: "namespace" },
+  "api.core.v1.CSIVolumeSource": { driver: "name:csidrivers.storage.k8s.io" },
   "api.core.v1.CSIPersistentVolumeSource": { volumeAttributes: claimContextNode },
   "api.core.v1.ConfigMapNodeConfigSource": { namespace: "namespace" },
   "api.core.v1.NodeStatus": {
@@ -84,6 +85,9 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
   "api.discovery.v1.Endpoint": { nodeName: "name:nodes" },
   "api.discovery.v1.ForNode": { name: "name:nodes" },
   "api.events.v1.Event": { note: "text" },
+  // A class of the tenant's own is for a controller of its own; what the platform runs is used through classes that it publishes.
+  "api.networking.v1.IngressClassSpec": { controller: "word" },
+  "api.node.v1.RuntimeClass": { handler: "word" },
   "api.networking.v1.IngressSpec": { ingressClassName: "name:ingressclasses.networking.k8s.io" },
   "api.networking.v1.NetworkPolicyPeer": { namespaceSelector: namespaceSelectorNode },
   "api.rbac.v1.AggregationRule": { clusterRoleSelectors: roleSelectorNode },
@@ -111,6 +115,11 @@ export const fieldRules: Readonly<Record<string, Readonly<Record<string, FieldRu
     policyName: "name:mutatingadmissionpolicies.admissionregistration.k8s.io"
   },
   [`${admission}.ExpressionWarning`]: { warning: "text" },
+  [`${admission}.Validation`]: { expression: "expression", messageExpression: "expression" },
+  [`${admission}.Variable`]: { expression: "expression" },
+  [`${admission}.AuditAnnotation`]: { valueExpression: "expression" },
+  [`${admission}.ApplyConfiguration`]: { expression: "expression" },
+  [`${admission}.JSONPatch`]: { expression: "expression" },
   [`${extensions}.CustomResourceDefinitionSpec`]: { group: "group" },
   [`${extensions}.ServiceReference`]: { namespace: "namespace" },
   [`${extensions}.WebhookClientConfig`]: { url: "refused" }
@@ -123,6 +132,5 @@ export const sentenceFields: ReadonlySet<string> = new Set(["message"])
 export const opaqueDefinitions: ReadonlySet<string> = new Set([
   `${extensions}.JSONSchemaProps`,
   "apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry",
-  `${extensions}.ValidationRule`,
-  `${admission}.Validation`
+  `${extensions}.ValidationRule`
 ])

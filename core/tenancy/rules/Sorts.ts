@@ -1,5 +1,6 @@
 // The sorts of identifiers that fields hold, as the rule table names them.
 // Owns which half of the prefix algebra a sort is; refuses to know fields.
+import { expressionDown, expressionUp } from "../names/Expressions.ts"
 import { textDown, textUp } from "../names/FreeText.ts"
 import { underPrefix } from "../names/TenantId.ts"
 import type { Translation } from "../names/Translation.ts"
@@ -16,6 +17,8 @@ export type SortName =
   | "mark"
   | "refused"
   | "claim"
+  | "expression"
+  | "word"
   | `name:${string}`
 
 /** The label that all of a tenant's objects outside namespaces carry upstream, and that no tenant sees. */
@@ -48,6 +51,17 @@ const maps = (sort: SortName): Maps => {
         up: (_, text) => (text === "" ? text : undefined),
         down: (_, text) => text,
         rule: "a tenant's webhook is reached through a service, not a url"
+      }
+    case "expression":
+      return {
+        up: ({ view }, text) => expressionUp(view.tenant, text),
+        down: ({ view }, text) => expressionDown(view.tenant, text)
+      }
+    case "word":
+      // What the platform's own objects say is shown as it stands.
+      return {
+        up: ({ prefix }, text) => (text === "" ? text : prefix + text),
+        down: ({ prefix, view }, text) => (underPrefix(view.tenant, text) ? text.slice(prefix.length) : text)
       }
     case "claim":
       return { up: claimKeyed("up"), down: claimKeyed("down") }

@@ -30,11 +30,15 @@ const notThere = (call: TenantCall): ApiFailure => {
 }
 
 /** Answers a tenant with a whole answer of upstream. */
-export const answerWhole = (call: TenantCall, answer: WholeAnswer | ApiFailure): void => {
+export const answerWhole = (
+  call: TenantCall,
+  answer: WholeAnswer | ApiFailure,
+  options: AnswerOptions = answerOptions(call)
+): void => {
   if (answer instanceof ApiFailure) return call.fail(answer)
   const { body, code, fields } = answer
   if (!isJson(fields)) return answerForeign(call, answer)
-  const translated = call.scope.rewriting.toTenant(call.kind.shape, body, answerOptions(call))
+  const translated = call.scope.rewriting.toTenant(call.kind.shape, body, options)
   if (translated === undefined) return call.fail(notThere(call))
   if (translated instanceof BodyInvalid) return call.fail(Failures.internal("upstream answered with broken JSON"))
   call.respond(code, fieldsDown(call, fields), translated)
@@ -64,6 +68,8 @@ export class PiecewiseAnswer implements HttpAnswerListener {
   private sink: HttpBody | undefined
   private refusal: (HttpAnswerListener & { call: UpstreamCall | undefined }) | undefined
   private upstream: UpstreamCall | undefined
+  /** How a list's token is told, of a list that expired on the way. */
+  continueToken: AnswerOptions["continueToken"]
   /** Told of an answer that is none of success before the tenant is; true: it is taken care of. */
   onRefused: ((answer: WholeAnswer) => boolean) | undefined
 
@@ -94,7 +100,10 @@ export class PiecewiseAnswer implements HttpAnswerListener {
   }
 
   private refused(answer: WholeAnswer | ApiFailure): void {
-    if (answer instanceof ApiFailure || this.onRefused?.(answer) !== true) answerWhole(this.call, answer)
+    if (!(answer instanceof ApiFailure) && this.onRefused?.(answer) === true) return
+    const { continueToken } = this
+    const options = answerOptions(this.call)
+    answerWhole(this.call, answer, continueToken === undefined ? options : { ...options, continueToken })
   }
 
   body(bytes: Uint8Array): void {

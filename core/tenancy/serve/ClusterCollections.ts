@@ -58,6 +58,7 @@ export class ClusterCollections {
     const continued = place === undefined ? {} : { continueToken: place.continueToken }
     const options = { ...answerOptions(call), collection: true, ...continued }
     const answer = new PiecewiseAnswer(call, () => rewriting.answerToTenant(call.kind.shape, options))
+    answer.continueToken = place?.continueToken
     const head = { method: "GET", path: pathUp(call) + query, fields: fieldsUp(call, { accept, own: true }) }
     answer.follow(this.forwarding.upstream.send(head, undefined, answer))
   }

@@ -30,7 +30,7 @@ const create = (forwarding: Forwarding, call: TenantCall): void =>
     const name = nameOf(answer.body)
     const { names, tenant } = call.scope
     if (!name.startsWith(names.prefix)) return answerWhole(call, answer)
-    forwarding.grants.bind(tenant.id, name, () => forwarding.quotas.want(tenant, name, () => answerWhole(call, answer)))
+    forwarding.grants.open(tenant, name, () => forwarding.quotas.want(tenant, name, () => answerWhole(call, answer)))
   })
 
 /** Why a tenant may not make another namespace; undefined when it may. */

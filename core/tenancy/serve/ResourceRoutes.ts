@@ -7,6 +7,7 @@ import type { AccessChecks } from "../walls/AccessChecks.ts"
 import { IMMORTAL, isChange, isReadOnly, isReview, resourceName, subresourceForm } from "../walls/Routes.ts"
 import { reviewAccess } from "./AccessReviews.ts"
 import { ClusterCollections } from "./ClusterCollections.ts"
+import { ClusterCreations } from "./ClusterCreations.ts"
 import type { Cursors } from "./Cursor.ts"
 import { forward, type Forwarding } from "./Forward.ts"
 import { createNamespace } from "./NamespaceWrites.ts"
@@ -27,10 +28,12 @@ const KEPT = "tenant.kubezoo.io"
 export class ResourceRoutes {
   private readonly options: ResourceRoutesOptions
   private readonly collections: ClusterCollections
+  private readonly creations: ClusterCreations
 
   constructor(options: ResourceRoutesOptions) {
     this.options = options
     this.collections = new ClusterCollections(options)
+    this.creations = new ClusterCreations(options.upstream)
   }
 
   answer(call: TenantCall): void {
@@ -46,7 +49,7 @@ export class ResourceRoutes {
       case "deletecollection":
         return this.deleteCollection(call)
       case "patch":
-        return forwardPatch(this.options, call)
+        return this.creations.within(call, () => forwardPatch(this.options, call))
       case "create":
         if (name !== "") return call.fail(this.unsupported(call))
         return this.create(call)
@@ -105,7 +108,8 @@ export class ResourceRoutes {
     // What is done to a container is told apart by its path; the verbs of discovery are those of HTTP's methods.
     if (form === "proxy") return forwardProxy(this.options, call)
     const asked = verb === "list" ? "get" : verb
-    if (!served.subresources.get(subresource)?.has(asked)) {
+    // A text is only read, whatever upstream says of it.
+    if (!served.subresources.get(subresource)?.has(asked) || (form === "text" && asked !== "get")) {
       return call.fail(Failures.methodNotSupported({ group, resource: `${resource}/${subresource}` }, verb))
     }
     if (form === "upgrade") return forwardUpgrade(this.options, call)
@@ -164,7 +168,7 @@ export class ResourceRoutes {
     const { served } = call.kind
     if (isReview(served)) return reviewAccess(this.options, call)
     if (served.group === "" && served.resource === "namespaces") return createNamespace(this.options, call)
-    forward(this.options, call)
+    this.creations.within(call, () => forward(this.options, call))
   }
 }
 

@@ -2,6 +2,7 @@
 // Owns which of them are translated; refuses what spans namespaces, which the fan-out and the shared watches have.
 import { ApiFailure } from "#kube"
 import type { HttpRequestHead } from "#net"
+import type { RewriteStream } from "../rewrite/Contract.ts"
 import { answerOptions, answerWhole, PiecewiseAnswer, type PieceRewrite } from "./Answers.ts"
 import type { Forwarding } from "./Forward.ts"
 import type { TenantCall } from "./TenantCall.ts"
@@ -12,10 +13,12 @@ export const sendPiecewise = (
   { grants, upstream }: Forwarding,
   call: TenantCall,
   head: HttpRequestHead,
-  rewriteOf: PieceRewrite
+  rewriteOf: PieceRewrite,
+  continueToken?: ListPage["continueToken"]
 ): void => {
   const attempt = (asked: HttpRequestHead, tries: number): void => {
     const answer = new PiecewiseAnswer(call, rewriteOf)
+    answer.continueToken = continueToken
     answer.onRefused = (refusal) => {
       if (refusal.code !== 403) return false
       grants.repair(call, { refusal, tries }, (way) => {
@@ -43,7 +46,8 @@ export const forwardList = (forwarding: Forwarding, call: TenantCall, page: List
   const head = headUp(call, { further: { continue: page.upstreamToken } })
   if (head instanceof ApiFailure) return call.fail(head)
   const options = { ...answerOptions(call), collection: true, countsOwn: true, continueToken: page.continueToken }
-  sendPiecewise(forwarding, call, head, () => rewriting.answerToTenant(call.kind.shape, options))
+  const rewriteOf = (): RewriteStream => rewriting.answerToTenant(call.kind.shape, options)
+  sendPiecewise(forwarding, call, head, rewriteOf, page.continueToken)
 }
 
 /** A watch of one namespace. */

@@ -16,6 +16,7 @@ import type { Tenants } from "../lifecycle/Tenants.ts"
 import type { TenantView } from "../names/TenantView.ts"
 import { QuotaDesk } from "../quota/QuotaDesk.ts"
 import type { TenantLimits } from "../quota/TenantLoad.ts"
+import { TenantTurns } from "../quota/TenantTurns.ts"
 import type { Rewriting } from "../rewrite/Contract.ts"
 import type { Upstream } from "../upstream/Upstream.ts"
 import { AccessChecks } from "../walls/AccessChecks.ts"
@@ -94,6 +95,7 @@ class Server {
   private draining = false
   /** Watches and streams that are open, by tenant. */
   private readonly longRunning = new Map<string, Set<TenantCall>>()
+  private readonly turns = new TenantTurns()
   private readonly cancelRefresh: Cancel
   private requests = 0
   private refused = 0
@@ -217,8 +219,11 @@ class Server {
     call.onOver(leave)
     if (isLongRunning) this.track(caller.tenant.id, call)
     if (!info.isResourceRequest) return this.nonResource(call)
-    if (kind !== undefined) return this.resources.answer(call)
-    this.unknownKind(call)
+    const answer = () => (kind === undefined ? this.unknownKind(call) : this.resources.answer(call))
+    if (isLongRunning) return answer()
+    const turn = info.verb === "list" ? "list" : "other"
+    const take = () => this.guard(exchange, () => (call.over ? undefined : answer()))
+    call.onOver(this.turns.take(turn, caller.tenant.id, take))
   }
 
   /** A kind that is not known may have come a moment ago. */

@@ -6,11 +6,9 @@ import type { HttpBody, HttpExchange, HttpFields } from "#net"
 import type { TenantCaller } from "../identity/Caller.ts"
 import type { RequestPath } from "./RequestPath.ts"
 import type { TenantKind, TenantScope } from "./Scopes.ts"
+import { asYaml, failureBody, wantsYaml, YamlBody } from "./YamlAnswer.ts"
 
 const json: readonly [string, string] = ["content-type", "application/json"]
-
-/** The bytes of a failure as API servers send them. */
-export const failureBody = (failure: ApiFailure): string => `${JSON.stringify(failure.status)}\n`
 
 const retryFields = (failure: ApiFailure): HttpFields => {
   const seconds = failure.status.details?.retryAfterSeconds
@@ -84,9 +82,16 @@ export class TenantCall {
     for (const run of endings) run()
   }
 
+  /** Streams have no form in YAML, and what is proxied has the form that it has. */
+  private get inYaml(): boolean {
+    const { info } = this.path
+    return info.verb !== "watch" && info.subresource !== "proxy" && wantsYaml(this.exchange.header("accept"))
+  }
+
   respond(code: number, fields: HttpFields, body: string | Uint8Array): void {
     if (this.over) return
-    this.exchange.respond(code, this.warnings.length === 0 ? fields : [...fields, ...this.warnings], body)
+    const written = this.inYaml ? asYaml(fields, body) : { fields, body }
+    this.exchange.respond(code, [...written.fields, ...this.warnings], written.body)
     this.finish()
   }
 
@@ -100,7 +105,12 @@ export class TenantCall {
 
   /** Begins an answer that comes in pieces; it must be ended with `finish` after its last. */
   start(code: number, fields: HttpFields): HttpBody {
-    this.sink = this.exchange.start(code, fields)
+    const { exchange } = this
+    const isJson = fields.some(([name, value]) => name === "content-type" && value.startsWith("application/json"))
+    this.sink =
+      isJson && this.inYaml
+        ? new YamlBody(fields, (written, body, other = code) => exchange.respond(other, written, body))
+        : exchange.start(code, fields)
     return this.sink
   }
 

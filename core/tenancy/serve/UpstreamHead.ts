@@ -1,5 +1,6 @@
 // The head of the request that goes upstream: its path in upstream's names, its query, and the few fields that may pass.
 // Owns what is let through, both ways; refuses bodies. No field that says who somebody is ever comes from the client.
+import { objectMediaTypes } from "#apiserver"
 import { ApiFailure, Failures } from "#kube"
 import type { HttpFields, HttpRequestHead } from "#net"
 import { impersonationOf } from "../identity/Caller.ts"
@@ -32,27 +33,29 @@ export const hasKept = (group: string, resource: string): boolean => keptAmong.h
 const accepts = new Map<string, string | undefined>()
 const ACCEPTS_MAX = 512
 
-/** The clauses of an Accept field that are answered with JSON; undefined when there is none. */
-const jsonClauses = (accept: string): string | undefined => {
+/** The clauses of an Accept field that are answered out of JSON; undefined when there is none. */
+const jsonClauses = (accept: string, streams: boolean): string | undefined => {
   const kept = accept.split(",").flatMap((clause) => {
     const [type = "", ...parameters] = clause.trim().split(";")
     const name = type.trim().toLowerCase()
-    if (name !== "application/json" && name !== "*/*" && name !== "application/*") return []
+    const isYaml = name === "application/yaml" && !streams
+    if (!isYaml && name !== "application/json" && name !== "*/*" && name !== "application/*") return []
     return [["application/json", ...parameters.map((each) => each.trim())].join(";")]
   })
   return kept.length === 0 ? undefined : kept.join(",")
 }
 
-/** What to ask upstream for; a failure when the client reads nothing that is written here. */
-export const acceptUp = (accept: string | undefined): string | ApiFailure => {
+/** What to ask upstream for; a failure when the client reads nothing that is written here. `streams` leaves out what has no stream form. */
+export const acceptUp = (accept: string | undefined, streams = false): string | ApiFailure => {
   if (accept === undefined || accept === "") return "application/json"
-  let found = accepts.get(accept)
-  if (found === undefined && !accepts.has(accept)) {
+  const key = `${streams ? "stream " : ""}${accept}`
+  let found = accepts.get(key)
+  if (found === undefined && !accepts.has(key)) {
     if (accepts.size >= ACCEPTS_MAX) accepts.clear()
-    found = jsonClauses(accept)
-    accepts.set(accept, found)
+    found = jsonClauses(accept, streams)
+    accepts.set(key, found)
   }
-  return found ?? Failures.notAcceptable(["application/json"])
+  return found ?? Failures.notAcceptable(streams ? ["application/json;stream=watch"] : objectMediaTypes)
 }
 
 /** The path upstream, without query. */
@@ -172,7 +175,7 @@ export const headUp = (
     readonly further?: Readonly<Record<string, string>>
   } = {}
 ): HttpRequestHead | ApiFailure => {
-  const accept = acceptUp(call.exchange.header("accept"))
+  const accept = acceptUp(call.exchange.header("accept"), call.path.info.verb === "watch")
   if (accept instanceof ApiFailure) return accept
   const query = queryUp(call, options.further)
   if (query instanceof ApiFailure) return query

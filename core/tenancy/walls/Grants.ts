@@ -1,6 +1,8 @@
 // A tenant's rights upstream where a request needs them before the controller or upstream's own caches have got there.
 // Owns the waiting and the writing of one missing grant; refuses to grant anything outside the caller's own names.
 import { ApiFailure, type Client, type Clockwork, gvr, type KubeObject } from "#kube"
+import { markPatch, namespaceMarks } from "../lifecycle/NamespaceMarks.ts"
+import type { Tenant } from "../lifecycle/Tenants.ts"
 import type { WholeAnswer } from "../upstream/Upstream.ts"
 import type { TenantCall } from "../serve/TenantCall.ts"
 import { namespaceBinding, tenantRole, tenantRoleName } from "./Roles.ts"
@@ -45,23 +47,33 @@ export class Grants {
       const namespace = call.scope.names.namespaceUp(call.path.info.namespace)
       if (namespace === "") return next("refused")
       if (tries > 0) return again()
-      return this.repairNamespace(tenant, namespace, (way) => (way === "again" ? again() : next(way)))
+      return this.repairNamespace(call.scope.tenant, namespace, (way) => (way === "again" ? again() : next(way)))
     }
     if (!served.group.startsWith(call.scope.names.prefix)) return tries < 3 ? again() : next("refused")
     if (tries > 0) return again()
     this.grantGroups(tenant, [served.group], again)
   }
 
-  private repairNamespace(tenant: string, namespace: string, next: (way: Repair) => void): void {
+  private repairNamespace(tenant: Tenant, namespace: string, next: (way: Repair) => void): void {
     this.client.get({ resource: namespaces, namespace: "", name: namespace }, {}, (answer) => {
-      if (!(answer instanceof ApiFailure)) return this.bind(tenant, namespace, () => next("again"))
+      if (!(answer instanceof ApiFailure)) return this.open(tenant, namespace, () => next("again"))
       // Where there is no namespace there is nothing to protect, and upstream's own answer is the right one.
       next(answer.code === 404 ? "own" : "refused")
     })
   }
 
-  /** Binds a tenant's administrators in a namespace; one that is bound stays so. */
-  bind(tenant: string, namespace: string, done: (failure: ApiFailure | undefined) => void): void {
+  /** Lets a tenant's administrators into a namespace, once it says what the walls must know; again does nothing more. */
+  open(tenant: Tenant, namespace: string, done: (failure: ApiFailure | undefined) => void): void {
+    const marks = namespaceMarks(tenant.object.spec)
+    if (Object.values(marks).every((mark) => mark === null)) return this.bind(tenant.id, namespace, done)
+    const target = { resource: namespaces, namespace: "", name: namespace }
+    this.client.patch(target, { type: "merge", body: markPatch(marks) }, {}, (answer) => {
+      if (answer instanceof ApiFailure) done(answer)
+      else this.bind(tenant.id, namespace, done)
+    })
+  }
+
+  private bind(tenant: string, namespace: string, done: (failure: ApiFailure | undefined) => void): void {
     this.client.create({ resource: roleBindings, namespace }, namespaceBinding(tenant, namespace), {}, (answer) =>
       done(answer instanceof ApiFailure && answer.code !== 409 ? answer : undefined)
     )

@@ -1,7 +1,7 @@
 // What a tenant's pod may not ask of the node that it shares with others: the baseline of Kubernetes' pod security, and what reaches
 // past the pod's own network.
 // Owns these expressions in CEL over a pod; refuses to depend on labels of namespaces, which tenants write.
-import { BASELINE_CAPABILITIES, BASELINE_SYSCTLS } from "#apiserver"
+import { BASELINE_CAPABILITIES, BASELINE_SELINUX_TYPES, BASELINE_SYSCTLS } from "#apiserver"
 
 export interface Rule {
   readonly expression: string
@@ -32,13 +32,29 @@ const hostRules: ReadonlyArray<Rule> = ["hostNetwork", "hostPID", "hostIPC"].map
   message: `spec.${field}: a tenant's pod shares no namespace of its node`
 }))
 
+/** A handler's host is the pod itself: anything else the kubelet would call from the node. */
+const ownHost = (handler: string): string =>
+  `(!has(${handler}.httpGet) || !has(${handler}.httpGet.host) || ${handler}.httpGet.host == '') && (!has(${handler}.tcpSocket) || !has(${handler}.tcpSocket.host) || ${handler}.tcpSocket.host == '')`
+
 const probeRules: ReadonlyArray<Rule> = ["livenessProbe", "readinessProbe", "startupProbe"].map((probe) => ({
-  expression: containers(
-    (c) =>
-      `!has(${c}.${probe}) || ((!has(${c}.${probe}.httpGet) || !has(${c}.${probe}.httpGet.host) || ${c}.${probe}.httpGet.host == '') && (!has(${c}.${probe}.tcpSocket) || !has(${c}.${probe}.tcpSocket.host) || ${c}.${probe}.tcpSocket.host == ''))`
-  ),
+  expression: containers((c) => `!has(${c}.${probe}) || (${ownHost(`${c}.${probe}`)})`),
   message: `spec.containers[*].${probe}: a probe's host is the pod itself`
 }))
+
+const hookRules: ReadonlyArray<Rule> = ["postStart", "preStop"].map((hook) => ({
+  expression: containers(
+    (c) => `!has(${c}.lifecycle) || !has(${c}.lifecycle.${hook}) || (${ownHost(`${c}.lifecycle.${hook}`)})`
+  ),
+  message: `spec.containers[*].lifecycle.${hook}: a hook's host is the pod itself`
+}))
+
+const isSet = (field: string): string => `has(${field}) && ${field} != ''`
+
+const seLinux = (context: string): string => {
+  const options = `${context}.seLinuxOptions`
+  const type = `!has(${options}.type) || ${options}.type in ${listOf(BASELINE_SELINUX_TYPES)}`
+  return `!has(${options}) || ((${type}) && !(${isSet(`${options}.user`)}) && !(${isSet(`${options}.role`)}))`
+}
 
 /** The rules for a pod as `object`. */
 export const podRules: ReadonlyArray<Rule> = [
@@ -78,6 +94,15 @@ export const podRules: ReadonlyArray<Rule> = [
     message: "securityContext.appArmorProfile.type: must not be Unconfined"
   },
   {
+    expression:
+      "!has(object.metadata.annotations) || !object.metadata.annotations.exists(k, k.startsWith('container.apparmor.security.beta.kubernetes.io/') && object.metadata.annotations[k] == 'unconfined')",
+    message: "metadata.annotations: AppArmor must not be unconfined"
+  },
+  {
+    expression: contexts(seLinux, true),
+    message: "securityContext.seLinuxOptions: no user or role, and a type that containers have by themselves"
+  },
+  {
     expression: contexts(
       (context) =>
         `!has(${context}.windowsOptions) || !has(${context}.windowsOptions.hostProcess) || !${context}.windowsOptions.hostProcess`,
@@ -97,5 +122,6 @@ export const podRules: ReadonlyArray<Rule> = [
     expression: "!has(object.spec.priorityClassName) || !object.spec.priorityClassName.startsWith('system-')",
     message: "spec.priorityClassName: the system's classes are not a tenant's"
   },
-  ...probeRules
+  ...probeRules,
+  ...hookRules
 ]

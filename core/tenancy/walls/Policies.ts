@@ -4,6 +4,8 @@
 // the rights of Roles.ts and by the rewriting alone.
 import type { KubeObject } from "#kube"
 import { ASSERTED } from "../identity/Caller.ts"
+import { INGRESS_DOMAINS } from "../lifecycle/NamespaceMarks.ts"
+import { DEFAULT_INGRESS_CLASS } from "../rules/Labels.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { podRules } from "./PodRules.ts"
 import type { Rule } from "./PodRules.ts"
@@ -15,6 +17,8 @@ interface ResourceRule {
   readonly apiGroups: ReadonlyArray<string>
   readonly resources: ReadonlyArray<string>
   readonly operations: ReadonlyArray<string>
+  /** The one version that the rules read; objects of others are converted to it. By default as they come. */
+  readonly version?: string
 }
 
 interface Wall {
@@ -39,6 +43,21 @@ const changes = ["CREATE", "UPDATE", "DELETE"]
 /** A collection's deletion has no name, and asks about each object; a creation may have none yet. */
 const name = `has(request.name) && request.name != '' ? request.name : (object != null && has(object.metadata.name) && object.metadata.name != '' ? object.metadata.name : (object != null && has(object.metadata.generateName) ? object.metadata.generateName : (oldObject != null && has(oldObject.metadata.name) ? oldObject.metadata.name : '')))`
 const tenant = `request.userInfo.groups.filter(g, g.startsWith('${MEMBER}'))[0].substring(${MEMBER.length})`
+
+const ADMIN_ACCESS = "spec.devices.requests[*].exactly.adminAccess: would reach devices that are others'"
+
+const withoutAdmin = (spec: string): string =>
+  `!has(${spec}.devices.requests) || ${spec}.devices.requests.all(r, !has(r.exactly) || !has(r.exactly.adminAccess) || !r.exactly.adminAccess)`
+
+/** Whether a claim's status says which devices it has. */
+const results = (object: string): string =>
+  `has(${object}.status) && has(${object}.status.allocation) && has(${object}.status.allocation.devices) && has(${object}.status.allocation.devices.results) && ${object}.status.allocation.devices.results.size() > 0`
+
+/** The domains that a tenant's ingresses may be for; null where the platform says nothing. */
+const domains = `has(namespaceObject.metadata.annotations) && '${INGRESS_DOMAINS}' in namespaceObject.metadata.annotations ? dyn(namespaceObject.metadata.annotations['${INGRESS_DOMAINS}'].split(',')) : dyn(null)`
+
+const within = (host: string): string =>
+  `variables.domains.exists(d, d != '' && (${host} == d || ${host}.endsWith('.' + d)))`
 
 const walls: ReadonlyArray<Wall> = [
   {
@@ -111,6 +130,53 @@ const walls: ReadonlyArray<Wall> = [
       {
         expression: `has(object.metadata.labels) && '${TENANT_LABEL}' in object.metadata.labels && object.metadata.labels['${TENANT_LABEL}'] == variables.tenant`,
         message: "metadata.labels: a namespace keeps its tenant's label"
+      },
+      {
+        expression: `!has(object.metadata.annotations) || object.metadata.annotations.all(k, !k.startsWith('scheduler.alpha.kubernetes.io/') || (oldObject != null && has(oldObject.metadata.annotations) && k in oldObject.metadata.annotations && oldObject.metadata.annotations[k] == object.metadata.annotations[k]))`,
+        message: "metadata.annotations: on which nodes a namespace's pods may stand is the platform's"
+      }
+    ]
+  },
+  {
+    name: "namespace-finalizers",
+    scope: "Cluster",
+    on: [{ apiGroups: [""], resources: ["namespaces/finalize"], operations: ["UPDATE"] }],
+    holds: "members",
+    rules: [
+      {
+        expression:
+          "!has(oldObject.spec.finalizers) || !('kubernetes' in oldObject.spec.finalizers) || (has(object.spec.finalizers) && 'kubernetes' in object.spec.finalizers)",
+        message: "spec.finalizers: a namespace goes when everything in it has gone"
+      }
+    ]
+  },
+  {
+    name: "ingress-classes",
+    scope: "Cluster",
+    on: [{ apiGroups: ["networking.k8s.io"], resources: ["ingressclasses"], operations: writes }],
+    holds: "members",
+    variables: { tenant },
+    rules: [
+      {
+        expression: `!has(object.metadata.annotations) || !('${DEFAULT_INGRESS_CLASS}' in object.metadata.annotations)`,
+        message: "metadata.annotations: the default class of all tenants is the platform's"
+      },
+      {
+        expression: "object.spec.controller.startsWith(variables.tenant + '-')",
+        message: "spec.controller must have its tenant's prefix"
+      }
+    ]
+  },
+  {
+    name: "runtime-classes",
+    scope: "Cluster",
+    on: [{ apiGroups: ["node.k8s.io"], resources: ["runtimeclasses"], operations: writes, version: "v1" }],
+    holds: "members",
+    variables: { tenant },
+    rules: [
+      {
+        expression: "object.handler.startsWith(variables.tenant + '-')",
+        message: "handler must have its tenant's prefix"
       }
     ]
   },
@@ -168,6 +234,65 @@ const walls: ReadonlyArray<Wall> = [
     ]
   },
   {
+    // A load balancer's address in a service's status takes that address's traffic on every node, as external IPs do.
+    name: "service-status",
+    scope: "Namespaced",
+    on: [{ apiGroups: [""], resources: ["services/status"], operations: ["UPDATE"] }],
+    holds: "tenants",
+    rules: [
+      {
+        expression:
+          "(has(object.status.loadBalancer) ? object.status.loadBalancer : {}) == (has(oldObject.status.loadBalancer) ? oldObject.status.loadBalancer : {})",
+        message: "status.loadBalancer: only the platform says which addresses are a service's"
+      }
+    ]
+  },
+  {
+    name: "device-claims",
+    scope: "Namespaced",
+    on: [{ apiGroups: ["resource.k8s.io"], resources: ["resourceclaims"], operations: writes, version: "v1" }],
+    holds: "everybody",
+    rules: [{ expression: withoutAdmin("object.spec"), message: ADMIN_ACCESS }]
+  },
+  {
+    name: "device-claim-templates",
+    scope: "Namespaced",
+    on: [{ apiGroups: ["resource.k8s.io"], resources: ["resourceclaimtemplates"], operations: writes, version: "v1" }],
+    holds: "everybody",
+    rules: [{ expression: withoutAdmin("object.spec.spec"), message: ADMIN_ACCESS }]
+  },
+  {
+    name: "device-claim-status",
+    scope: "Namespaced",
+    on: [
+      { apiGroups: ["resource.k8s.io"], resources: ["resourceclaims/status"], operations: ["UPDATE"], version: "v1" }
+    ],
+    holds: "tenants",
+    rules: [
+      {
+        expression: `!(${results("object")}) || (${results("oldObject")} && object.status.allocation.devices.results == oldObject.status.allocation.devices.results)`,
+        message: "status.allocation: only the scheduler says whose a device is"
+      }
+    ]
+  },
+  {
+    name: "ingress-domains",
+    scope: "Namespaced",
+    on: [{ apiGroups: ["networking.k8s.io"], resources: ["ingresses"], operations: writes, version: "v1" }],
+    holds: "everybody",
+    variables: { domains },
+    rules: [
+      {
+        expression: `variables.domains == null || ((!has(object.spec.rules) || object.spec.rules.all(r, has(r.host) && ${within("r.host")})) && (!has(object.spec.tls) || object.spec.tls.all(t, !has(t.hosts) || t.hosts.all(h, ${within("h")}))))`,
+        message: "spec.rules[*].host, spec.tls[*].hosts: must be in a domain that the platform gave to this cluster"
+      },
+      {
+        expression: "variables.domains == null || !has(object.spec.defaultBackend)",
+        message: "spec.defaultBackend: would take requests of all domains"
+      }
+    ]
+  },
+  {
     name: "kept",
     scope: "Namespaced",
     on: [
@@ -220,7 +345,11 @@ const policyOf = (wall: Wall): KubeObject => {
         objectSelector: {},
         namespaceSelector:
           wall.scope === "Cluster" ? {} : { matchExpressions: [{ key: TENANT_LABEL, operator: "Exists" }] },
-        resourceRules: wall.on.map((rule) => ({ ...rule, apiVersions: ["*"], scope: wall.scope }))
+        resourceRules: wall.on.map(({ version = "*", ...rule }) => ({
+          ...rule,
+          apiVersions: [version],
+          scope: wall.scope
+        }))
       },
       ...(conditions.length === 0 ? {} : { matchConditions: conditions }),
       ...(variables.length === 0 ? {} : { variables }),

@@ -42,7 +42,7 @@ export class TenantWatch {
 
   begin(): void {
     const { call } = this
-    const accept = acceptUp(call.exchange.header("accept"))
+    const accept = acceptUp(call.exchange.header("accept"), true)
     if (accept instanceof ApiFailure) return call.fail(accept)
     const selectors = selectorsUp(call)
     if (selectors instanceof ApiFailure) return call.fail(selectors)

@@ -1,7 +1,8 @@
 // The port to a front under test: find it, start it before an upstream, know where it listens and which processes to watch, change
 // its configuration, stop it. A new one is one file and one line in FrontBackends.ts.
+import type { ServerFailed } from "#kind"
 import type { Effect, Scope } from "effect"
-import type { BackendMissing, BackendServices, ServerFailed } from "../../backends/Backend.ts"
+import type { BackendMissing, BackendServices } from "../../backends/Backend.ts"
 import type { Front } from "../Front.ts"
 import type { FrontProcess } from "../FrontProcess.ts"
 import type { FrontName } from "../FrontRules.ts"

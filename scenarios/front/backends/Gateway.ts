@@ -1,10 +1,9 @@
 // Our gateway as a front: `wharf serve gateway` over a folder with the run's UpstreamCluster, as many as the scenario says, and
 // `wharf serve ratelimiter` beside them where a limit is global. Owns command lines and the folder; the manifest is GatewayManifest.ts's.
+import { freePort, ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ServerFailed } from "../../backends/Backend.ts"
-import { freePort } from "../../backends/ChildServer.ts"
 import { packageVersion } from "../../PackageRoot.ts"
 import { answersOk, askOnce, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
 import { adminPair, writeRunFiles } from "../upstream/RunFiles.ts"

@@ -4,6 +4,7 @@ import type { Front, FrontLimit } from "../Front.ts"
 import type { Identity } from "../FrontPhase.ts"
 import { clusterHost, userName } from "../load/FrontEndpoint.ts"
 import type { FrontCertificates } from "../upstream/FrontCertificates.ts"
+import { pairsOf, swapped } from "./GatewaySwaps.ts"
 
 /** What the manifest speaks of. */
 export interface ManifestSettings {
@@ -11,7 +12,7 @@ export interface ManifestSettings {
   readonly certificates: FrontCertificates
   readonly upstreamCa: string
   readonly upstreamPorts: ReadonlyArray<number>
-  /** Changes a rule that no request of the run is matched by, so that each turn is another configuration. */
+  /** Each turn is another configuration: what GatewaySwaps.ts changes, and a rule that no request of the run is matched by. */
   readonly turn: number
 }
 
@@ -70,29 +71,31 @@ export const gatewayManifest = ({ certificates, front, turn, upstreamCa, upstrea
     strategy: "RoundRobin",
     rules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], users: [`nobody-${turn}`] }]
   }
+  const pairs = pairsOf(certificates, turn)
+  const spec = {
+    servers: upstreamPorts.map((port) => ({ endpoint: `https://127.0.0.1:${port}` })),
+    clientConfig: {
+      caData: base64(upstreamCa),
+      certData: base64(pairs.front.cert),
+      keyData: base64(pairs.front.key),
+      serverName: clusterHost
+    },
+    secureServing: {
+      certData: base64(pairs.server.cert),
+      keyData: base64(pairs.server.key),
+      clientCAData: base64(certificates.ca)
+    },
+    // What a review costs is measured, not how many are allowed.
+    authentication: { tokenReviewsPerSecond: reviewsPerSecond, tokenReviewsBurst: reviewsPerSecond },
+    flowControl: { flowControlSchemas: front.limits.map((limit) => schemaOf(limit, front.instances)) },
+    dispatchPolicies: [nobody, ...policiesOf(front)]
+  }
   return JSON.stringify(
     {
       apiVersion: "proxy.kubegateway.io/v1alpha1",
       kind: "UpstreamCluster",
       metadata: { name: clusterHost, generation: turn + 1, ...(isGlobal(front) ? gates : {}) },
-      spec: {
-        servers: upstreamPorts.map((port) => ({ endpoint: `https://127.0.0.1:${port}` })),
-        clientConfig: {
-          caData: base64(upstreamCa),
-          certData: base64(certificates.front.cert),
-          keyData: base64(certificates.front.key),
-          serverName: clusterHost
-        },
-        secureServing: {
-          certData: base64(certificates.server.cert),
-          keyData: base64(certificates.server.key),
-          clientCAData: base64(certificates.ca)
-        },
-        // What a review costs is measured, not how many are allowed.
-        authentication: { tokenReviewsPerSecond: reviewsPerSecond, tokenReviewsBurst: reviewsPerSecond },
-        flowControl: { flowControlSchemas: front.limits.map((limit) => schemaOf(limit, front.instances)) },
-        dispatchPolicies: [nobody, ...policiesOf(front)]
-      }
+      spec: swapped(spec, turn)
     },
     null,
     2

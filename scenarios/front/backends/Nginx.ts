@@ -1,11 +1,10 @@
 // nginx as a front: one worker per instance, a reload as its change of configuration.
 // Owns the processes; the configuration is NginxConfig.ts's. It is optional: without it a run goes on without it and says so.
-import { assetVersion, findAsset } from "#kind"
+import { assetVersion, findAsset, freePort } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { BackendMissing } from "../../backends/Backend.ts"
-import { freePort } from "../../backends/ChildServer.ts"
 import { answersOk, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
 import { adminPair, writeRunFiles } from "../upstream/RunFiles.ts"
 import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"

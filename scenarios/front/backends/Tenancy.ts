@@ -1,12 +1,11 @@
 // Our tenancy as a front: `wharf serve tenancy` before the upstream, with as many tenants as the scenario says, each with a kubeconfig
 // that the server gives out. Owns the command line, the tenants' making and the reading of their kubeconfigs; limits per tenant are
 // set out of the way, since they are not what is measured.
+import { freePort, ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
-import { ServerFailed } from "../../backends/Backend.ts"
-import { freePort } from "../../backends/ChildServer.ts"
 import { packageVersion } from "../../PackageRoot.ts"
 import { type Asked, askOnce, answersOk, openFrontProcess } from "../FrontProcess.ts"
 import { clusterHost, type PemPair, type TenantCredentials, tenantId } from "../load/FrontEndpoint.ts"

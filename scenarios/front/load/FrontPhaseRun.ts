@@ -7,6 +7,7 @@ import { Effect, Schedule, Scope } from "effect"
 import type { Mark, PhaseResult, Report, Second } from "../../generator/Protocol.ts"
 import { LoadDriver } from "../../generator/LoadDriver.ts"
 import { sameBucket, WatchFailed } from "../../generator/PhaseRun.ts"
+import { beatMs, drainWatchers, driveLoads, phaseFacts, type PhaseSpan } from "../../generator/PhaseSteps.ts"
 import { Tally } from "../../generator/Tally.ts"
 import { recordedName } from "../../Operation.ts"
 import { shapeName } from "../../LoadShape.ts"
@@ -17,9 +18,6 @@ import { frontPlaces, type FrontRunning } from "./FrontCall.ts"
 import type { FrontContext } from "./FrontContext.ts"
 import { frontBehaviour, frontOperationKinds } from "./FrontOperations.ts"
 import { FrontWatchers } from "./FrontWatchers.ts"
-
-const beatMs = 1000
-const drainPollMs = 20
 
 interface PreparedLoad {
   readonly load: FrontLoad
@@ -60,16 +58,17 @@ export class FrontPhaseRun {
       const startedAt = performance.timeOrigin + this.#context.now
       const cpu = process.cpuUsage()
       yield* Effect.sync(() => this.#beat()).pipe(Effect.schedule(Schedule.fixed(beatMs)), Effect.forkScoped)
-      yield* this.#drive()
+      const begins = this.#loads.map((prepared) => (onEnd: () => void) => this.#driver(prepared, onEnd).start())
+      yield* driveLoads(begins, this.#phase.order)
       this.#context.tick()
       const endedAt = performance.timeOrigin + this.#context.now
       const used = process.cpuUsage(cpu)
       yield* this.#mark("ended")
-      yield* this.#drain()
+      yield* drainWatchers(this.#watchers, this.#phase.drain)
       // What is left of a second would look like a slow one; most of a second is shown.
       if (performance.now() - this.#beatAt > beatMs / 2) this.#beat()
       this.#over = true
-      return this.#result(startedAt, endedAt, (used.user + used.system) / 1e6)
+      return this.#result({ startedAt, endedAt, cpuSeconds: (used.user + used.system) / 1e6 })
     })
   }
 
@@ -140,20 +139,6 @@ export class FrontPhaseRun {
     return driver
   }
 
-  readonly #drive = (): Effect.Effect<void> => {
-    const runs = this.#loads.map((prepared) =>
-      Effect.callback<void>((resume) => this.#driver(prepared, () => resume(Effect.void)).start())
-    )
-    const concurrency = this.#phase.order === "parallel" ? "unbounded" : 1
-    return Effect.all(runs, { concurrency, discard: true })
-  }
-
-  /** Waits for watchers to receive what is missing, at most the phase's drain time. */
-  readonly #drain = (): Effect.Effect<void> =>
-    Effect.gen({ self: this }, function* () {
-      while (!this.#watchers.every(({ account }) => account.complete)) yield* Effect.sleep(drainPollMs)
-    }).pipe(Effect.timeoutOption(this.#phase.drain), Effect.asVoid)
-
   get #tallies(): ReadonlyArray<Tally> {
     return this.#loads.flatMap(({ operations }) =>
       operations.flatMap(({ refused, tally }) => (refused === undefined ? [tally] : [tally, refused]))
@@ -174,9 +159,8 @@ export class FrontPhaseRun {
     this.#emit({ ...second, watch: first.account.takeSecond(others.map(({ account }) => account)) })
   }
 
-  #result(startedAt: number, endedAt: number, cpuSeconds: number): PhaseResult {
+  #result(span: PhaseSpan): PhaseResult {
     const { name } = this.#phase
-    const { pauseEndedAt, pauseMs, violations } = this.#context
     const tallies = this.#tallies
     return {
       type: "phase",
@@ -185,19 +169,13 @@ export class FrontPhaseRun {
         .filter((tally) => tally.planned > 0 || !isRefusal(tally.name))
         .map((tally) => tally.record(name)),
       watches: this.#watchers.map((watchers) => watchers.close(name)),
-      facts: {
-        startedAt,
-        endedAt,
-        cpuSeconds,
-        pauseMs,
-        pauseEndedAt: performance.timeOrigin + pauseEndedAt,
+      facts: phaseFacts(span, {
+        context: this.#context,
+        drivers: this.#drivers,
+        tallies,
         connections: this.#connections,
-        lateMs: Math.max(0, ...this.#drivers.map(({ lateMs }) => lateMs)),
-        saturated: this.#drivers.some(({ saturated }) => saturated),
-        stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
-        violations: Object.fromEntries(violations),
         notes: [...this.#notes, ...this.#losses()]
-      }
+      })
     }
   }
 

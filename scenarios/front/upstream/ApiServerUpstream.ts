@@ -1,11 +1,10 @@
 // Our own API server, in memory, as what stands behind a front: `wharf serve apiserver` in a process of its own.
 // Owns its command line; it makes its own serving certificate, which the run's clients are told to trust.
+import { freePort, ServerFailed } from "#kind"
 import { Effect, type Scope } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
-import { ServerFailed } from "../../backends/Backend.ts"
-import { freePort } from "../../backends/ChildServer.ts"
 import { packageRoot, packageVersion } from "../../PackageRoot.ts"
 import { answersOk, openFrontProcess } from "../FrontProcess.ts"
 import { clusterHost } from "../load/FrontEndpoint.ts"

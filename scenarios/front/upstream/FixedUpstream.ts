@@ -1,9 +1,9 @@
 // The fixed upstream as the runner sees it: one child process per endpoint, told its settings and asked for its counts over IPC.
 // Owns the children; what they answer is FixedServer.ts's.
+import { ServerFailed } from "#kind"
 import { Effect, Option, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { ServerFailed } from "../../backends/Backend.ts"
 import { packageVersion } from "../../PackageRoot.ts"
 import type { FrontProcess } from "../FrontProcess.ts"
 import type { FixedCommand, FixedCounts, FixedReport, FixedSettings } from "./FixedServer.ts"

@@ -1,12 +1,11 @@
 // A real kube-apiserver on a real etcd, as wharf assets finds them, as what stands behind a front.
 // Owns their command lines. The store is not what is measured, so it does not wait for the disk.
-import { assetVersion, findAsset } from "#kind"
+import { assetVersion, findAsset, freePort, type ServerFailed } from "#kind"
 import { Effect, type Scope } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { BackendMissing, type ServerFailed } from "../../backends/Backend.ts"
-import { freePort } from "../../backends/ChildServer.ts"
+import { BackendMissing } from "../../backends/Backend.ts"
 import { healthy } from "../../backends/ServerProcess.ts"
 import { answersOk, openFrontProcess } from "../FrontProcess.ts"
 import { connectionsTo, realCounts } from "./RealCounts.ts"

@@ -1,9 +1,9 @@
 // The files that servers of a run read: certificates, keys, tokens; and the right of the run's users to do everything.
 // Owns their names and contents. They lie in the run's directory, which is removed after it, readable by nobody else.
+import { ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { ServerFailed } from "../../backends/Backend.ts"
 import { askOnce } from "../FrontProcess.ts"
 import type { Front } from "../Front.ts"
 import { adminUser, tokenOf, userName } from "../load/FrontEndpoint.ts"

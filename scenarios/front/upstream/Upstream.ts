@@ -1,9 +1,10 @@
 // The port to what stands behind a front: where it listens, which processes it is, what it counted. A new one is one file and one
 // line in openUpstream. Owns the shape and that choice.
+import type { ServerFailed } from "#kind"
 import type { FileSystem, Path, Scope } from "effect"
 import { Effect } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import type { BackendMissing, ServerFailed } from "../../backends/Backend.ts"
+import type { BackendMissing } from "../../backends/Backend.ts"
 import type { Front } from "../Front.ts"
 import type { FrontProcess } from "../FrontProcess.ts"
 import { openApiServer } from "./ApiServerUpstream.ts"

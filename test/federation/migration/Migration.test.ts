@@ -7,7 +7,7 @@ import {
   estimateCapacity,
   manualMigration,
   MigrationInvalid,
-  rememberCapacity
+  rememberEstimate
 } from "#federation"
 
 const NOW = Date.UTC(2026, 10, 28, 12)
@@ -134,7 +134,7 @@ describe("estimate and plan in turn", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat({ max: 20 }), (total, room) => {
         const coolDownMs = 10 * MINUTE
-        let remembered: ReturnType<typeof rememberCapacity>
+        let remembered: ReturnType<typeof rememberEstimate>
         let nowMs = NOW
         let moves = 0
         let first = total
@@ -147,7 +147,7 @@ describe("estimate and plan in turn", () => {
             { nowMs: NOW, thresholdMs: MINUTE }
           )
           assert.strictEqual(found.estimatedCapacity !== undefined, waiting > 0)
-          remembered = rememberCapacity(remembered, found.estimatedCapacity, { nowMs, coolDownMs })
+          remembered = rememberEstimate(remembered, found.estimatedCapacity, { nowMs, coolDownMs })
           const next = Math.min(total, remembered?.capacity ?? total)
           if (next !== first) moves++
           first = next
@@ -155,7 +155,7 @@ describe("estimate and plan in turn", () => {
         }
         assert.isAtMost(moves, 1)
         assert.strictEqual(first, Math.min(total, room))
-        assert.isUndefined(rememberCapacity(remembered, undefined, { nowMs: nowMs + coolDownMs, coolDownMs }))
+        assert.isUndefined(rememberEstimate(remembered, undefined, { nowMs: nowMs + coolDownMs, coolDownMs }))
       })
     )
   })

@@ -12,7 +12,16 @@ import {
   StatusReporter,
   type UpstreamCluster
 } from "#gateway"
-import { ApiFailure, type Client, Failures, type JsonObject, type KubeObject, type Patch } from "#kube"
+import {
+  type ApiFailure,
+  applyMergePatch,
+  type Client,
+  Failures,
+  type Json,
+  type JsonObject,
+  type KubeObject,
+  type Patch
+} from "#kube"
 import { VirtualClock } from "../../kube/VirtualClock.ts"
 import { base64, cluster, secret } from "./Manifests.ts"
 
@@ -149,8 +158,9 @@ const reporting = () => {
     clock.defer(() => {
       const object = store.verdict(name)?.object
       if (refuse || object === undefined) return done(Failures.unavailable("no"))
-      store.put({ ...object, status })
-      done({ ...object, status })
+      const patched = applyMergePatch(object as unknown as Json, body) as unknown as KubeObject
+      store.put(patched)
+      done(patched)
     })
   }
   const reporter = new StatusReporter({
@@ -158,6 +168,7 @@ const reporting = () => {
     clockwork: clock,
     // SAFETY: nothing but patches is sent by a reporter.
     client: { patch } as unknown as Client,
+    gateway: "one",
     onFailure: (failure: ApiFailure) => void failures.push(failure.message)
   })
   return { clock, store, writes, failures, reporter, refuse: (now: boolean) => void (refuse = now) }
@@ -244,6 +255,55 @@ describe("the status", () => {
     clock.run(5000)
     assert.strictEqual(writes.length, count)
     assert.isUndefined(reporter.statusOf("a"))
+  })
+
+  it("holds what every gateway sees, and says of all together what follows from it", () => {
+    const clock = new VirtualClock(1)
+    let object = cluster("a")
+    const stores = new Set<ConfigStore>()
+    let writes = 0
+    const patch: Client["patch"] = (_target, { body }: Patch, _options, done) => {
+      writes++
+      clock.defer(() => {
+        object = applyMergePatch(object as unknown as Json, body) as unknown as KubeObject
+        for (const store of stores) store.put(object)
+        done(object)
+      })
+    }
+    const start = (gateway: string) => {
+      const store = new ConfigStore({ clockwork: clock, features: noFeatures })
+      stores.add(store)
+      const client = { patch } as unknown as Client
+      const reporter = new StatusReporter({ store, clockwork: clock, client, gateway, onFailure: () => undefined })
+      store.put(object)
+      const stop = (): void => {
+        reporter.stop()
+        stores.delete(store)
+      }
+      return { reporter, stop }
+    }
+    const status = () => (object as unknown as { status: Record<string, never> }).status
+    const [one, two] = [start("one"), start("two")]
+    clock.run(5000)
+    one.reporter.report("a", URL, well)
+    two.reporter.report("a", URL, well)
+    clock.run(5000)
+    assert.strictEqual(status()["healthyEndpoints"], "1/1")
+    assert.hasAllKeys(status()["gateways"], ["one", "two"])
+    two.reporter.report("a", URL, { healthy: false, reason: "Timeout", message: "no answer" })
+    clock.run(5000)
+    assert.strictEqual(status()["healthyEndpoints"], "0/1")
+    assert.include(JSON.stringify(status()["endpoints"]), "two: no answer")
+    assert.include(JSON.stringify(status()["gateways"]["one"]), '"healthy":true')
+    // They agree: nobody writes without a reason.
+    const settled = writes
+    clock.run(60_000)
+    assert.strictEqual(writes, settled)
+    two.stop()
+    clock.run(3_600_000)
+    assert.hasAllKeys(status()["gateways"], ["one"])
+    assert.strictEqual(status()["healthyEndpoints"], "1/1")
+    one.stop()
   })
 
   it("shows no secret", () => {

@@ -3,7 +3,7 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import type { FlowControl } from "../../../core/gateway/config/UpstreamCluster.ts"
-import { CLUSTER, globalBucket, globalSlots, LimiterWorld, type SimGateway } from "./LimiterWorld.ts"
+import { CLUSTER, flowControl, globalBucket, globalSlots, LimiterWorld, type SimGateway } from "./LimiterWorld.ts"
 
 type Happening =
   | { readonly do: "join"; readonly rate: number; readonly pace: number }
@@ -274,5 +274,22 @@ describe("a gateway cut off from the limiter", () => {
     assert.closeTo(cutOff("Local"), 1, 0.3)
     assert.closeTo(cutOff("Open"), 100, 15)
     assert.strictEqual(cutOff("Closed"), 0)
+  })
+
+  it("takes what its lease left into its local limit: a limiter that goes fills nobody's bucket", () => {
+    const limit = { kind: "TokenBucket", local: { qps: 10, burst: 100 }, global: { qps: 40, burst: 400 } } as const
+    const control = flowControl({ scope: "GlobalAllocate", onLimiterLoss: "Local", limit })
+    const world = new LimiterWorld({ seed: 15, control })
+    world.run(1500)
+    for (let at = 0; at < 4; at++) world.join(100)
+    // Until the burst is used and everybody has its part.
+    world.run(20_000)
+    for (const at of world.servers.keys()) world.killServer(at)
+    const from = world.kernel.nowMs
+    world.run(20_000)
+    const admitted = world.admittedIn(from, from + 20_000)
+    // 40 a second all the time; four full local buckets would let 400 more through.
+    assert.isAtMost(admitted, 40 * 20 + 60)
+    assert.isAbove(admitted, 40 * 20 * 0.7)
   })
 })

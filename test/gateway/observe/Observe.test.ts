@@ -50,6 +50,46 @@ describe("metrics", () => {
     assert.strictEqual(page.get(`kubegateway_proxy_http_data_size_bytes_total{type="response"}`), 512)
   })
 
+  it("count by user where that is asked for, nodes as one", () => {
+    const quiet = observerWith()
+    const observer = observerWith({ byUser: true })
+    const labels = `serverName="a.example.io",verb="get",resource="pods"`
+    const ask = (user: string, groups: ReadonlyArray<string>) => {
+      const record = recordOf("GET", "/api/v1/namespaces/default/pods/a", { user, receivedBytes: 3 })
+      const facts = record.facts === undefined ? undefined : { ...record.facts, user: { name: user, groups } }
+      for (const each of [observer, quiet]) {
+        each.arrived(hello, false)
+        each.ended({ ...record, facts })
+      }
+    }
+    ask("alice", [])
+    ask("alice", [])
+    ask("system:node:a", ["system:nodes"])
+    ask("system:node:b", ["system:nodes"])
+    const page = samples(observer.text())
+    const all = `${labels},code="200",flowcontrol="system-default"`
+    const requests = "kubegateway_proxy_apiserver_request_total_with_user"
+    assert.strictEqual(page.get(`${requests}{${all},user="alice"}`), 2)
+    assert.strictEqual(page.get(`${requests}{${all},user="system:nodes"}`), 2)
+    const bytes = "kubegateway_proxy_http_data_size_bytes_with_user"
+    assert.strictEqual(page.get(`${bytes}{type="request",${labels},flowcontrol="system-default",user="alice"}`), 6)
+    assert.closeTo(
+      page.get(`kubegateway_proxy_apiserver_request_load_with_user{${all},user="alice"}`) ?? 0,
+      0.0024,
+      1e-6
+    )
+    assert.notInclude(quiet.text(), "with_user")
+  })
+
+  it("count how often an endpoint was found unfit", () => {
+    const observer = observerWith()
+    for (const reason of ["Timeout", "Timeout", "NotReady"]) observer.unhealthy("a.example.io", "https://e", reason)
+    const page = samples(observer.text())
+    const of = (reason: string) => `serverName="a.example.io",endpoint="https://e",reason="${reason}"`
+    assert.strictEqual(page.get(`kubegateway_proxy_upstream_unhealthy{${of("Timeout")}}`), 2)
+    assert.strictEqual(page.get(`kubegateway_proxy_upstream_unhealthy{${of("NotReady")}}`), 1)
+  })
+
   it("hold watches apart: a gauge while they are open, no duration", () => {
     const observer = observerWith()
     const record = recordOf("GET", "/api/v1/pods?watch=1")

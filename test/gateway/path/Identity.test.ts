@@ -396,7 +396,7 @@ describe("acting as somebody else", () => {
         for (const [field, text] of fields) {
           const before = headers[field]
           headers[field] = field.endsWith("authorization")
-            ? text
+            ? text.trim()
             : [...(before === undefined ? [] : [before].flat()), text.trim()]
         }
         const { status } = await askOn(session, path, { headers })

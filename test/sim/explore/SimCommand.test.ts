@@ -46,7 +46,7 @@ it("says what is wrong with a file or a flag", () => {
     [["explore", "--seeds", "many"], /--seeds must be a number or a range/]
   ] as const) {
     const { status, stderr } = spawnSync(process.execPath, [wharf, "sim", ...args])
-    assert.strictEqual(status, 2)
+    assert.strictEqual(status, 1)
     assert.match(stderr.toString(), message)
   }
 })

@@ -1,7 +1,8 @@
 // Worlds in the real world: run in slices they come to the same end, and in step with the clock they run what falls due.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { followRealTime, Kernel, memoryBytes, runInSlices, SpeedMeter, wallMs } from "#sim"
+import { vi } from "vitest"
+import { followRealTime, Kernel, memoryBytes, RealTime, runInSlices, SpeedMeter, wallMs } from "#sim"
 
 const busy = (seed: number): Kernel => {
   const kernel = new Kernel({ seed })
@@ -41,5 +42,25 @@ describe("a world", () => {
     clockwork.after(0, () => seen.push("never"))
     await new Promise((resolve) => setTimeout(resolve, 20))
     assert.lengthOf(seen, 2)
+  })
+
+  it("wakes at once for an answer from outside, though nothing is due for long", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setImmediate", "clearImmediate", "performance"] })
+    try {
+      const kernel = new Kernel({ seed: 1 })
+      const process = kernel.process("a")
+      const seen: Array<number> = []
+      process.clockwork.after(60_000, () => seen.push(kernel.nowMs))
+      const time = new RealTime(kernel)
+      await vi.advanceTimersByTimeAsync(100)
+      time.enter(process, () => seen.push(kernel.nowMs))
+      await vi.advanceTimersByTimeAsync(1)
+      process.clockwork.after(5, () => seen.push(kernel.nowMs))
+      await vi.advanceTimersByTimeAsync(6)
+      time.stop()
+      assert.deepStrictEqual(seen.map(Math.round), [100, 105])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })

@@ -15,9 +15,13 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
     "It looks for apiregistration.k8s.io, and APIServices are the platform's."
   ],
   [/CSIDriver|PersistentVolumes CSI|StorageClasses|VolumeAttributesClass|DeviceClass/, CLASSES],
-  [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."],
   [
-    /listing custom resource definition objects works/,
-    "**A mistake of ours, open:** deleting a collection of definitions took longer than the spec waits."
-  ]
+    /v1 ResourceClaim( |$)/,
+    "Whose a device is, only schedulers say: kube-apiserver asks for resourceclaims/binding in all the cluster."
+  ],
+  [
+    /complete a service status lifecycle/,
+    "It says which addresses a load balancer has, which takes their traffic on every node: the platform's to say."
+  ],
+  [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."]
 ]

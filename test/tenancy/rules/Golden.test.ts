@@ -44,6 +44,83 @@ describe("golden vectors", () => {
     })
   })
 
+  it("expressions of admission that read names of namespaces and users", () => {
+    const own = ".replace('111111-', '', 1)"
+    const policy = (expression: string) => ({
+      metadata: { name: "p" },
+      spec: { validations: [{ expression, message: "no" }], variables: [{ name: "v", expression }] }
+    })
+    for (const [tenant, upstream] of [
+      ["namespaceObject.metadata.name == 'd'", `namespaceObject.metadata.name${own} == 'd'`],
+      ["request . namespace.startsWith('d')", `request . namespace${own}.startsWith('d')`],
+      [
+        "has(object.metadata.namespace) && object.metadata.namespace != ''",
+        `has(object.metadata.namespace) && object.metadata.namespace${own} != ''`
+      ],
+      [
+        "'request.namespace' in [request.userInfo.username]",
+        `'request.namespace' in [request.userInfo.username${own}]`
+      ],
+      [
+        `"""it's request.namespace""" != r'\\' // request.namespace`,
+        `"""it's request.namespace""" != r'\\' // request.namespace`
+      ],
+      [`request.namespace${own} == 'd'`, `request.namespace${own}${own} == 'd'`],
+      ["variables.request.namespace == request.namespaces", "variables.request.namespace == request.namespaces"]
+    ] as const) {
+      const down1 = down(shapeOf("ValidatingAdmissionPolicy"), up(shapeOf("ValidatingAdmissionPolicy"), policy(tenant)))
+      assert.deepStrictEqual(down1, policy(tenant))
+      const { spec } = up(shapeOf("ValidatingAdmissionPolicy"), policy(tenant)) as {
+        spec: { validations: [{ expression: string }] }
+      }
+      assert.strictEqual(spec.validations[0].expression, upstream)
+    }
+  })
+
+  it("the token of a list that expired, sealed anew or not told", () => {
+    const expired = {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: { continue: "222222-secret" },
+      status: "Failure",
+      message: "gone",
+      reason: "Expired",
+      code: 410
+    }
+    const options = { continueToken: (token: string) => `sealed ${token.length}` }
+    const told = (given?: typeof options): unknown =>
+      JSON.parse(text(rewriter.toTenant(shapeOf("Pod"), bytes(expired), given) as Uint8Array))
+    assert.deepStrictEqual(told(options), { ...expired, metadata: { continue: "sealed 13" } })
+    assert.deepStrictEqual(told(), { ...expired, metadata: {} })
+  })
+
+  it("words that name what the platform runs, and its defaults", () => {
+    both(
+      "RuntimeClass",
+      { metadata: { name: "r" }, handler: "kata" },
+      { metadata: { name: "111111-r", labels: mark }, handler: "111111-kata" }
+    )
+    assert.deepStrictEqual(down(shapeOf("RuntimeClass"), { metadata: { name: "published" }, handler: "runsc" }), {
+      metadata: { name: "published" },
+      handler: "runsc"
+    })
+    const key = "ingressclass.kubernetes.io/is-default-class"
+    both(
+      "IngressClass",
+      { metadata: { name: "c", annotations: { [key]: "true" } }, spec: { controller: "k8s.io/x" } },
+      {
+        metadata: { name: "111111-c", annotations: { [`111111t.${key}`]: "true" }, labels: mark },
+        spec: { controller: "111111-k8s.io/x" }
+      }
+    )
+    const volumes = (driver: string) => ({
+      metadata: { name: "p" },
+      spec: { volumes: [{ name: "v", csi: { driver } }] }
+    })
+    both("Pod", volumes("own.example"), volumes("111111-own.example"))
+    both("Pod", volumes("published"), volumes("published"))
+  })
+
   it("declared references of custom resources", () => {
     const declared = {
       ...widget,

@@ -4,10 +4,8 @@
 
 /** By definition, the fields. */
 export const harmless: Readonly<Record<string, string>> = {
-  "api.admissionregistration.v1.ApplyConfiguration": "expression",
-  "api.admissionregistration.v1.AuditAnnotation": "key valueExpression",
+  "api.admissionregistration.v1.AuditAnnotation": "key",
   "api.admissionregistration.v1.ExpressionWarning": "fieldRef",
-  "api.admissionregistration.v1.JSONPatch": "expression",
   "api.admissionregistration.v1.MatchResources": "matchPolicy",
   "api.admissionregistration.v1.MutatingAdmissionPolicySpec": "failurePolicy reinvocationPolicy",
   "api.admissionregistration.v1.MutatingWebhook":
@@ -19,7 +17,8 @@ export const harmless: Readonly<Record<string, string>> = {
   "api.admissionregistration.v1.ValidatingAdmissionPolicySpec": "failurePolicy",
   "api.admissionregistration.v1.ValidatingWebhook":
     "admissionReviewVersions failurePolicy matchPolicy name sideEffects",
-  "api.admissionregistration.v1.Variable": "expression name",
+  "api.admissionregistration.v1.Validation": "reason",
+  "api.admissionregistration.v1.Variable": "name",
   "api.apps.v1.ControllerRevision": "data",
   "api.apps.v1.DaemonSetCondition": "reason status type",
   "api.apps.v1.DaemonSetUpdateStrategy": "type",
@@ -65,7 +64,7 @@ export const harmless: Readonly<Record<string, string>> = {
   "api.core.v1.AzureFilePersistentVolumeSource": "secretName shareName",
   "api.core.v1.AzureFileVolumeSource": "secretName shareName",
   "api.core.v1.CSIPersistentVolumeSource": "driver fsType volumeHandle",
-  "api.core.v1.CSIVolumeSource": "driver fsType volumeAttributes",
+  "api.core.v1.CSIVolumeSource": "fsType volumeAttributes",
   "api.core.v1.Capabilities": "add drop",
   "api.core.v1.CephFSPersistentVolumeSource": "monitors path secretFile user",
   "api.core.v1.CephFSVolumeSource": "monitors path secretFile user",
@@ -221,7 +220,6 @@ export const harmless: Readonly<Record<string, string>> = {
   "api.events.v1.Event": "action reason reportingController reportingInstance type",
   "api.networking.v1.HTTPIngressPath": "path pathType",
   "api.networking.v1.IPBlock": "cidr except",
-  "api.networking.v1.IngressClassSpec": "controller",
   "api.networking.v1.IngressLoadBalancerIngress": "hostname ip",
   "api.networking.v1.IngressPortStatus": "error protocol",
   "api.networking.v1.IngressRule": "host",
@@ -230,7 +228,6 @@ export const harmless: Readonly<Record<string, string>> = {
   "api.networking.v1.NetworkPolicyPort": "protocol",
   "api.networking.v1.NetworkPolicySpec": "policyTypes",
   "api.networking.v1.ServiceBackendPort": "name",
-  "api.node.v1.RuntimeClass": "handler",
   "api.node.v1.Scheduling": "nodeSelector",
   "api.policy.v1.PodDisruptionBudgetSpec": "unhealthyPodEvictionPolicy",
   "api.resource.v1.AllocatedDeviceStatus": "data device driver pool shareID",

@@ -44,6 +44,8 @@ describe("planted mistakes", () => {
     const { prototype } = Translation
     const planted = [
       ["paths", "namespaceUp"],
+      ["subresources", "namespaceUp"],
+      ["subresources", "nameUp"],
       ["paths", "nameUp"],
       ["paths", "groupUp"],
       ["headers", "userUp"],

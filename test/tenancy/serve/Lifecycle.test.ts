@@ -130,6 +130,151 @@ describeWith(
     )
   })
 
+  it("stays within what its operator set: objects outside namespaces, and domains of ingresses", async () => {
+    const definitions = "customresourcedefinitions.apiextensions.k8s.io"
+    const classes = "ingressclasses.networking.k8s.io"
+    const maxObjects = { [classes]: 2, [definitions]: 0 }
+    await zoo.tenant("within", json({ maxObjects, ingressDomains: ["a.example", "b.example"] }))
+    const path = "/apis/networking.k8s.io/v1/ingressclasses"
+    const ingressClass = (name: string): string =>
+      json({
+        apiVersion: "networking.k8s.io/v1",
+        kind: "IngressClass",
+        metadata: { name },
+        spec: { controller: "example.com/c" }
+      })
+    const made = await Promise.all(
+      ["one", "two", "three", "four"].map((name) => zoo.ask("within", "POST", path, { body: ingressClass(name) }))
+    )
+    assert.deepStrictEqual(
+      made.map(({ code }) => code).toSorted((a, b) => a - b),
+      [201, 201, 403, 403]
+    )
+    assert.include(made.map(({ body }) => body).join(), `this cluster may have 2 ${classes}`)
+    const kept = ["one", "two", "three", "four"].find((_, at) => made[at]?.code === 201) ?? ""
+    const apply = (name: string) =>
+      zoo.ask("within", "PATCH", `${path}/${name}?fieldManager=x&force=true`, {
+        body: ingressClass(name),
+        headers: { "content-type": "application/apply-patch+yaml" }
+      })
+    assert.strictEqual((await apply("another")).code, 403, "applying creates")
+    assert.strictEqual((await apply(kept)).code, 200, "what is there may be applied again")
+    assert.strictEqual((await zoo.ask("within", "DELETE", `${path}/${kept}`)).code, 200)
+    assert.strictEqual((await zoo.ask("within", "POST", path, { body: ingressClass("five") })).code, 201)
+
+    const made1 = await zoo.ask("within", "POST", "/api/v1/namespaces", {
+      body: json({ apiVersion: "v1", kind: "Namespace", metadata: { name: "web" } })
+    })
+    assert.strictEqual(made1.code, 201, made1.body)
+    assert.notInclude(made1.body, "kubezoo.io")
+    const ingress = (name: string, spec: object) =>
+      zoo.ask("within", "POST", "/apis/networking.k8s.io/v1/namespaces/web/ingresses", {
+        body: json({ apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: { name }, spec })
+      })
+    const backend = { service: { name: "s", port: { number: 80 } } }
+    const rule = (host?: string) => ({
+      ...(host === undefined ? {} : { host }),
+      http: { paths: [{ path: "/", pathType: "Prefix", backend }] }
+    })
+    await until(
+      "the policy holds",
+      async () => (await ingress("early", { rules: [rule("evil.example")] })).code === 403
+    )
+    for (const spec of [
+      { rules: [rule()] },
+      { rules: [rule("a.example"), rule("nota.example")] },
+      { rules: [rule("*.example")] },
+      { rules: [rule("a.example")], tls: [{ hosts: ["c.example"], secretName: "s" }] },
+      { defaultBackend: backend }
+    ]) {
+      const answer = await ingress("bad", spec)
+      assert.strictEqual(answer.code, 403, `${json(spec)}: ${answer.body}`)
+    }
+    const good = { rules: [rule("a.example"), rule("*.b.example")], tls: [{ hosts: ["x.a.example"], secretName: "s" }] }
+    const answer = await ingress("good", good)
+    assert.strictEqual(answer.code, 201, answer.body)
+    const free = json({ spec: { ingressDomains: null } })
+    assert.strictEqual((await admin("PATCH", `${tenants}/within`, free, merge)).code, 200)
+    await until(
+      "any domain is allowed",
+      async () => (await ingress("any", { rules: [rule("c.example")] })).code === 201
+    )
+  })
+
+  it("does not reach past its namespaces by what Kubernetes lets their owners say", async () => {
+    await zoo.tenant("inside")
+    const service = (name: string): string =>
+      json({
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name },
+        spec: { type: "LoadBalancer", ports: [{ port: 80 }] }
+      })
+    const services = "/api/v1/namespaces/default/services"
+    assert.strictEqual((await zoo.ask("inside", "POST", services, { body: service("s") })).code, 201)
+    const patch = (path: string, body: object) => zoo.ask("inside", "PATCH", path, { body: json(body), headers: merge })
+    const address = { status: { loadBalancer: { ingress: [{ ip: "203.0.113.7" }] } } }
+    const condition = {
+      type: "Seen",
+      status: "True",
+      reason: "R",
+      message: "",
+      lastTransitionTime: "2026-01-01T00:00:00Z"
+    }
+    assert.strictEqual((await patch(`${services}/s/status`, address)).code, 403)
+    assert.strictEqual((await patch(`${services}/s/status`, { status: { conditions: [condition] } })).code, 200)
+    const lent = await admin("PATCH", "/api/v1/namespaces/inside-default/services/s/status", json(address), merge)
+    assert.strictEqual(lent.code, 200, lent.body)
+
+    const claim = (name: string, exactly: object): string => {
+      const requests = [{ name: "r", exactly: { deviceClassName: "c", ...exactly } }]
+      return json({
+        apiVersion: "resource.k8s.io/v1",
+        kind: "ResourceClaim",
+        metadata: { name },
+        spec: { devices: { requests } }
+      })
+    }
+    const claims = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
+    const labelled = { metadata: { labels: { "resource.kubernetes.io/admin-access": "true" } } }
+    assert.strictEqual((await patch("/api/v1/namespaces/default", labelled)).code, 200)
+    assert.strictEqual((await zoo.ask("inside", "POST", claims, { body: claim("c", {}) })).code, 201)
+    const asAdmin = await zoo.ask("inside", "POST", claims, { body: claim("d", { adminAccess: true }) })
+    assert.oneOf(asAdmin.code, [403, 422], asAdmin.body)
+    const result = { request: "r", driver: "d.example", pool: "p", device: "gpu-0" }
+    const taken = await patch(`${claims}/c/status`, { status: { allocation: { devices: { results: [result] } } } })
+    // Upstream asks for a right in all the cluster; of an older one the policy asks.
+    assert.oneOf(taken.code, [403, 422], taken.body)
+    assert.notInclude(
+      (await admin("GET", `/apis/resource.k8s.io/v1/namespaces/inside-default/resourceclaims/c`)).body,
+      "gpu-0"
+    )
+
+    const placed = { metadata: { annotations: { "scheduler.alpha.kubernetes.io/node-selector": "vip=true" } } }
+    assert.strictEqual((await patch("/api/v1/namespaces/default", placed)).code, 403)
+    const finalize = await zoo.ask("inside", "PUT", "/api/v1/namespaces/default/finalize", {
+      body: json({ apiVersion: "v1", kind: "Namespace", metadata: { name: "default" }, spec: { finalizers: [] } })
+    })
+    assert.strictEqual(finalize.code, 403, finalize.body)
+
+    const path = "/apis/networking.k8s.io/v1/ingressclasses"
+    const annotations = { "ingressclass.kubernetes.io/is-default-class": "true" }
+    const made = await zoo.ask("inside", "POST", path, {
+      body: json({
+        apiVersion: "networking.k8s.io/v1",
+        kind: "IngressClass",
+        metadata: { name: "mine", annotations },
+        spec: { controller: "k8s.io/ingress-nginx" }
+      })
+    })
+    assert.strictEqual(made.code, 201, made.body)
+    assert.include(made.body, '"ingressclass.kubernetes.io/is-default-class":"true"')
+    assert.include(made.body, '"controller":"k8s.io/ingress-nginx"')
+    const upstream = await admin("GET", `${path}/inside-mine`)
+    assert.notInclude(upstream.body, '"ingressclass.kubernetes.io/is-default-class"')
+    assert.include(upstream.body, '"controller":"inside-k8s.io/ingress-nginx"')
+  })
+
   it("ends whole, and nothing else with it", async () => {
     await zoo.tenant("ending")
     await zoo.tenant("endin2")

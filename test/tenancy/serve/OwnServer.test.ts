@@ -1,5 +1,6 @@
 // The same before our own API server: a tenant's kubectl does not see the difference.
 import { afterAll, assert, beforeAll, it } from "vitest"
+import { parse } from "yaml"
 import { describeWith } from "../../Judges.ts"
 import type { Streams } from "#apiserver"
 import { startZoo, until, type Zoo } from "./Zoo.ts"
@@ -99,7 +100,7 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.strictEqual((await zoo.ask("1acme0", "GET", `${pods}/p/proxy/`)).code, 404)
   })
 
-  it("takes bodies in Protocol Buffers and in YAML", async () => {
+  it("takes bodies in Protocol Buffers and in YAML, and answers in YAML", async () => {
     const field = (number: number, content: string | Buffer): Buffer => {
       const bytes = Buffer.from(content)
       return Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes])
@@ -130,6 +131,24 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.include(applied.body, '"operation":"Apply"')
     const only = await zoo.ask("acme01", "GET", maps, { headers: { accept: "application/vnd.kubernetes.protobuf" } })
     assert.strictEqual(only.code, 406)
+    // In YAML as in JSON: what is whole, what comes in pieces, and what failed.
+    const inYaml = { headers: { accept: "application/yaml" } }
+    for (const path of [`${maps}/yaml`, maps, "/api/v1/configmaps", "/api/v1/namespaces", `${maps}/none`, "/api/v1"]) {
+      const [asJson, asYaml] = await Promise.all([
+        zoo.ask("acme01", "GET", path),
+        zoo.ask("acme01", "GET", path, inYaml)
+      ])
+      assert.strictEqual(asYaml.code, asJson.code, path)
+      assert.include(asYaml.headers, "application/yaml", path)
+      // The server behind writes something of its own now and then, which only the version of a list shows.
+      const [one, other] = [parse(asYaml.body), JSON.parse(asJson.body)].map((value) => ({
+        ...value,
+        metadata: { ...value.metadata, ...("items" in value ? { resourceVersion: "" } : {}) }
+      }))
+      assert.deepStrictEqual(one, other, path)
+    }
+    const watched = await zoo.ask("acme01", "GET", `${maps}?watch=true`, inYaml)
+    assert.strictEqual(watched.code, 406)
   })
 
   it("asks what somebody else may do, by kubectl and by review", async () => {

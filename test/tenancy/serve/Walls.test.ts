@@ -418,6 +418,9 @@ describeWith(
       { containers: [{ ...container, securityContext: { capabilities: { add: ["SYS_ADMIN"] } } }] },
       { containers: [{ ...container, ports: [{ containerPort: 80, hostPort: 80 }] }] },
       { containers: [{ ...container, livenessProbe: { tcpSocket: { host: "10.0.0.1", port: 443 } } }] },
+      { containers: [{ ...container, lifecycle: { preStop: { httpGet: { host: "10.0.0.1", port: 443 } } } }] },
+      { containers: [{ ...container, securityContext: { seLinuxOptions: { type: "spc_t" } } }] },
+      { securityContext: { seLinuxOptions: { user: "system_u" } } },
       { nodeName: "n" },
       { priorityClassName: "system-node-critical" }
     ]) {

@@ -102,9 +102,14 @@ const pemOf = (source: KubeAccess["user"]["certificate"]): string | undefined =>
 /** Starts everything; ready when it returns. */
 export const startZoo = async (
   programs: Programs,
-  options: Partial<ServeTenancyOptions> & { readonly flags?: ReadonlyArray<string>; readonly streams?: Streams } = {}
+  options: Partial<ServeTenancyOptions> & {
+    readonly flags?: ReadonlyArray<string>
+    readonly streams?: Streams
+    /** The token of whom the server is to the cluster behind it; by default the administrator's. */
+    readonly tokenOf?: (upstream: RealApiServer) => Promise<string>
+  } = {}
 ): Promise<Zoo> => {
-  const { flags = [], streams, ...further } = options
+  const { flags = [], streams, tokenOf, ...further } = options
   const upstream = await (programs.etcd === undefined ? startOwnServer(streams) : startApiServer(programs, flags))
   const folder = mkdtempSync(join(tmpdir(), "zoo-"))
   const scope = Scope.makeUnsafe()
@@ -121,8 +126,9 @@ export const startZoo = async (
     await upstream.stop()
     rmSync(folder, { recursive: true, force: true })
   }
+  const serverToken = tokenOf === undefined ? upstream.token : await tokenOf(upstream)
   const serving = serveTenancy({
-    access: accessIn(configs.get("upstream") ?? ""),
+    access: accessIn(upstreamConfig(upstream.url, serverToken)),
     host: "127.0.0.1",
     port: 0,
     dataDir: undefined,

@@ -1,10 +1,20 @@
 // A server as a process of its own: started, waited for until it says it is ready, stopped and always cleaned up, on failure and
 // interruption as well. Owns one process; which program, which flags and what ready means is its caller's.
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
-import { ServerFailed } from "./Backend.ts"
 import { guard } from "./Reaper.ts"
+
+/** A server did not start, did not become ready, or ended by itself; carries the end of what it wrote. */
+export class ServerFailed extends Schema.TaggedError<ServerFailed>()("ServerFailed", {
+  backend: Schema.String,
+  reason: Schema.String,
+  log: Schema.String
+}) {
+  override get message(): string {
+    return `backend ${this.backend}: ${this.reason}${this.log === "" ? "" : `\nits last lines:\n${this.log}`}`
+  }
+}
 
 const readyWithinMs = 60_000
 const stopWithinMs = 10_000

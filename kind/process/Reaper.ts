@@ -1,6 +1,6 @@
 // Cleans up after a runner that dies without a word (SIGKILL, power of the terminal): a small shell waits on a pipe
 // that only the runner holds; when the pipe closes without "done", it kills the server with its children and removes its directory.
-// Owns that promise for one process; an orderly end is ServerProcess.ts's.
+// Owns that promise for one process; an orderly end is ChildServer.ts's.
 import { spawn } from "node:child_process"
 
 // What is dying may still be writing: the directory is removed again until it is gone, for some seconds.

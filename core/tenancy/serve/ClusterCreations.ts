@@ -1,0 +1,80 @@
+// How many objects outside namespaces a tenant may have, where its operator has set a bound for their resource.
+// Owns the counting, which asks upstream, because there is no copy of these objects here; what is being created counts as if it were
+// there. Servers beside this one do the same without knowing of one another, so that a bound may be passed by what they have under way.
+import { ApiFailure, Failures, isJsonObject, type Json } from "#kube"
+import { TENANT_LABEL } from "../rules/Sorts.ts"
+import { ask, jsonOf, type Upstream } from "../upstream/Upstream.ts"
+import { resourceName } from "../walls/Routes.ts"
+import { answerWhole } from "./Answers.ts"
+import type { TenantCall } from "./TenantCall.ts"
+import { fieldsUp, pathUp } from "./UpstreamHead.ts"
+
+const METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+/** The bound of a resource; undefined when the operator has set none. */
+const boundOf = (call: TenantCall, resource: string): number | undefined => {
+  const { spec } = call.scope.tenant.object
+  const bounds = isJsonObject(spec) ? spec["maxObjects"] : undefined
+  const bound = isJsonObject(bounds) ? bounds[resource] : undefined
+  return typeof bound === "number" ? bound : undefined
+}
+
+const namesOf = (list: unknown): ReadonlyArray<string> => {
+  const { items } = list as { readonly items?: ReadonlyArray<{ readonly metadata?: { readonly name?: Json } }> }
+  return (items ?? []).flatMap(({ metadata }) => (typeof metadata?.name === "string" ? [metadata.name] : []))
+}
+
+export class ClusterCreations {
+  private readonly upstream: Upstream
+  /** Creations under way, by tenant and resource; as many as there are such requests open. */
+  private readonly underWay = new Map<string, number>()
+
+  constructor(upstream: Upstream) {
+    this.upstream = upstream
+  }
+
+  /** Runs a request when what it may create is within the bound; otherwise it is answered. */
+  within(call: TenantCall, run: () => void): void {
+    const { served } = call.kind
+    const resource = resourceName(served.resource, served.group)
+    const bound = served.namespaced ? undefined : boundOf(call, resource)
+    if (bound === undefined) return run()
+    const name = call.path.info.name
+    // Of patches only applying creates.
+    const applies = (call.exchange.header("content-type") ?? "").startsWith("application/apply-patch")
+    if (call.path.info.verb === "patch" && !applies) return run()
+    const key = `${call.scope.tenant.id} ${resource}`
+    const before = this.underWay.get(key) ?? 0
+    this.underWay.set(key, before + 1)
+    call.onOver(() => {
+      const left = (this.underWay.get(key) ?? 1) - 1
+      if (left > 0) this.underWay.set(key, left)
+      else this.underWay.delete(key)
+    })
+    this.count(call, (names) => {
+      const own = name === "" ? "" : call.scope.names.nameUp(resource, name)
+      if (names.includes(own) || names.length + before < bound) return run()
+      const { group } = call.kind.shape
+      call.fail(
+        Failures.forbidden({ group, resource: served.resource, name }, `this cluster may have ${bound} ${resource}`)
+      )
+    })
+  }
+
+  private count(call: TenantCall, done: (names: ReadonlyArray<string>) => void): void {
+    const fields = fieldsUp(call, { accept: METADATA, own: true })
+    const { served } = call.kind
+    const collection = pathUp(call)
+      .split("/")
+      .slice(0, served.group === "" ? 4 : 5)
+      .join("/")
+    const selector = encodeURIComponent(`${TENANT_LABEL}=${call.scope.tenant.id}`)
+    const head = { method: "GET", path: `${collection}?labelSelector=${selector}`, fields }
+    ask(this.upstream, head, undefined, (answer) => {
+      if (call.over) return
+      const list = jsonOf(answer)
+      if (list instanceof ApiFailure) answerWhole(call, answer)
+      else done(namesOf(list))
+    })
+  }
+}

@@ -1,0 +1,126 @@
+// The configuration of the tracing server: clusters and how each is followed, filters, redaction, links, kinds and request metrics.
+// Owns the schema and the complaints about a file that does not keep to it; refuses to open anything that it names.
+import { Result, Schema } from "effect"
+import { parse, YAMLParseError } from "yaml"
+import { builtInResources, type GroupVersionResource } from "#kube"
+import { LinkRule } from "../model/LinkRules.ts"
+import { MetricRule } from "../observe/RequestMetrics.ts"
+
+const Pattern = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    try {
+      return new RegExp(text) instanceof RegExp
+    } catch {
+      return "must be a regular expression"
+    }
+  })
+)
+
+const ResourceText = Schema.String.check(
+  Schema.isPattern(/^(\*|([a-z0-9.-]+\/)?v[a-z0-9]+\/[a-z0-9.-]+|[a-z0-9.-]+)$/, {
+    message: 'must be "*", a resource like pods, or GROUP/VERSION/RESOURCE'
+  })
+)
+
+const Cluster = Schema.Struct({
+  name: Schema.String.check(
+    Schema.isPattern(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/, {
+      message: "must be letters, digits, dashes, dots and underscores"
+    })
+  ),
+  /** Whose watches are read; without it the cluster only sends audit events. */
+  kubeconfig: Schema.optionalKey(Schema.NonEmptyString),
+  context: Schema.optionalKey(Schema.NonEmptyString),
+  /** What is watched. Default: everything that Kubernetes has itself, and its events. */
+  watch: Schema.optionalKey(Schema.Array(ResourceText)),
+  /** A file that its API server writes. */
+  auditLog: Schema.optionalKey(Schema.NonEmptyString)
+})
+export type ClusterConfig = typeof Cluster.Type
+
+const Kind = Schema.Struct({
+  group: Schema.String,
+  kind: Schema.NonEmptyString,
+  resource: Schema.NonEmptyString,
+  namespaced: Schema.Boolean
+})
+
+export const TracingConfig = Schema.Struct({
+  clusters: Schema.optionalKey(Schema.Array(Cluster)),
+  filters: Schema.optionalKey(
+    Schema.Struct({
+      excludeTypes: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+      excludeUserAgents: Schema.optionalKey(Schema.Array(Schema.NonEmptyString)),
+      excludeRegex: Schema.optionalKey(Pattern),
+      /** NAMESPACE/NAME of a ConfigMap whose key exclude-regex is followed. */
+      configMap: Schema.optionalKey(
+        Schema.String.check(Schema.isPattern(/^[^/]+\/[^/]+$/, { message: "must be NAMESPACE/NAME" }))
+      )
+    })
+  ),
+  /** On "group/version/resource/namespace/name": kept by name and version alone. */
+  redact: Schema.optionalKey(Schema.Array(Pattern)),
+  links: Schema.optionalKey(
+    Schema.Struct({ rules: Schema.Array(LinkRule), withDefaults: Schema.optionalKey(Schema.Boolean) })
+  ),
+  kinds: Schema.optionalKey(Schema.Array(Kind)),
+  requestMetrics: Schema.optionalKey(Schema.Array(MetricRule))
+})
+export type TracingConfig = typeof TracingConfig.Type
+
+/** A configuration file that cannot be used; `detail` names the field and the rule. */
+export class TracingConfigInvalid extends Schema.TaggedError<TracingConfigInvalid>()("TracingConfigInvalid", {
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `--config ${this.path}: ${this.detail}`
+  }
+}
+
+const decode = Schema.decodeUnknownResult(TracingConfig, { onExcessProperty: "error", errors: "all" })
+
+/** Reads a configuration file's text. */
+export const parseTracingConfig = (path: string, text: string): Result.Result<TracingConfig, TracingConfigInvalid> => {
+  const refuse = (detail: string) => Result.fail(new TracingConfigInvalid({ path, detail }))
+  let value: unknown
+  try {
+    value = parse(text)
+  } catch (error) {
+    return refuse(error instanceof YAMLParseError ? error.message.split("\n")[0] : "must be YAML")
+  }
+  const decoded = decode(value ?? {})
+  if (Result.isFailure(decoded)) return refuse(decoded.failure.message.replaceAll(/\s*\n\s*/g, " "))
+  const names = (decoded.success.clusters ?? []).map(({ name }) => name)
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  return twice === undefined ? Result.succeed(decoded.success) : refuse(`clusters: ${twice} is there twice`)
+}
+
+const isNoise = ({ group, resource }: { readonly group: string; readonly resource: string }): boolean =>
+  (group === "events.k8s.io" && resource === "events") || group === "coordination.k8s.io"
+
+/** The resources that texts stand for; an unknown plain name is answered as undefined. */
+export const watchedResources = (texts: ReadonlyArray<string>): ReadonlyArray<GroupVersionResource> | string => {
+  const found = new Map<string, GroupVersionResource>()
+  const add = ({ group, resource, version }: GroupVersionResource): void => {
+    if (!found.has(`${group}/${resource}`)) found.set(`${group}/${resource}`, { group, resource, version })
+  }
+  for (const text of texts) {
+    const parts = text.split("/")
+    if (text === "*") {
+      for (const known of builtInResources())
+        if (known.verbs.includes("watch") && !isNoise(known) && isStable(known)) add(known)
+    } else if (parts.length === 1) {
+      const known = builtInResources().find(({ resource, version }) => resource === text && isStable({ version }))
+      if (known === undefined) return text
+      add(known)
+    } else {
+      const [resource = "", version = "", group = ""] = parts.toReversed()
+      add({ group, version, resource })
+    }
+  }
+  return [...found.values()]
+}
+
+/** Alpha and beta versions are served only where somebody asked for them. */
+const isStable = ({ version }: { readonly version: string }): boolean => /^v\d+$/.test(version)

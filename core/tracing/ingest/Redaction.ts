@@ -1,0 +1,139 @@
+// What of an object may be kept: never the content of Secrets and tokens, last-applied (which repeats all that was ever applied) or
+// managedFields (bookkeeping, mostly the larger half of an object). It works on the bytes as they came, before anything is made of them.
+// Owns the rules and their application; refuses to keep anything that it cannot read.
+import { isJsonObject, type Json, type JsonObject, LAST_APPLIED } from "#kube"
+import { eachMember, isKey, skipSpace } from "./JsonBytes.ts"
+
+/** An object as it may be kept. */
+export interface Kept {
+  readonly object: JsonObject
+  /** Its JSON. */
+  readonly text: string
+  readonly redacted: boolean
+}
+
+/** Objects with this label are kept by name and version alone. */
+export const DIFF_REDACTED_LABEL = "kelemetry.kubewharf.io/diff-redacted"
+
+const sensitiveKinds = new Set(["Secret", "TokenRequest", "TokenReview"])
+const sensitiveResources = new Set(["secrets", "tokenreviews", "tokenrequests"])
+
+/** Whether an object of this name is kept by name and version alone, besides those that always are. */
+export type Redacts = (name: string) => boolean
+
+/** Whether a request is about something whose content is secret, so that not even an error's text is kept. */
+export const isSensitive = (resource: string, subresource: string): boolean =>
+  sensitiveResources.has(resource) || subresource === "token"
+
+/** What may be kept of the object in [start, end) of these bytes; throws where they are no JSON object. */
+export const redactBytes = (bytes: Buffer, start: number, end: number, redacts: Redacts): Kept => {
+  const text = withoutBookkeeping(bytes, start, end)
+  const object: unknown = JSON.parse(text)
+  if (typeof object !== "object" || object === null || Array.isArray(object)) throw new SyntaxError("not an object")
+  // SAFETY: parsed JSON that is an object.
+  return kept(object as JsonObject, text, redacts)
+}
+
+/** The same of an object that is parsed already. */
+export const redactObject = (object: JsonObject, redacts: Redacts): Kept => kept(object, undefined, redacts)
+
+const kept = (object: JsonObject, text: string | undefined, redacts: Redacts): Kept => {
+  const metadata = object["metadata"]
+  const clean = isJsonObject(metadata) ? cleanMetadata(metadata) : undefined
+  if (isSecretKind(object) || labelled(clean) || redacts(typeof clean?.["name"] === "string" ? clean["name"] : "")) {
+    const names = namesOf(object, clean)
+    return { object: names, text: JSON.stringify(names), redacted: true }
+  }
+  // A key may be written with escapes, which the walk over the bytes does not see.
+  if (text !== undefined && clean === metadata) return { object, text, redacted: false }
+  const whole = clean === undefined ? object : { ...object, metadata: clean }
+  return { object: whole, text: JSON.stringify(whole), redacted: false }
+}
+
+const isSecretKind = ({ kind }: JsonObject): boolean =>
+  typeof kind === "string" && (sensitiveKinds.has(kind) || sensitiveKinds.has(kind.replace(/List$/, "")))
+
+const labelled = (metadata: JsonObject | undefined): boolean => {
+  const labels = metadata?.["labels"]
+  return isJsonObject(labels) && labels[DIFF_REDACTED_LABEL] !== undefined
+}
+
+/** The same object where there was nothing to take away. */
+const cleanMetadata = (metadata: JsonObject): JsonObject => {
+  const { annotations, managedFields, ...rest } = metadata
+  const applied = isJsonObject(annotations) && annotations[LAST_APPLIED] !== undefined
+  if (managedFields === undefined && !applied) return metadata
+  if (!applied) return annotations === undefined ? rest : { ...rest, annotations }
+  const { [LAST_APPLIED]: _, ...others } = annotations
+  return Object.keys(others).length === 0 ? rest : { ...rest, annotations: others }
+}
+
+const keptFields = [
+  "name",
+  "generateName",
+  "namespace",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "ownerReferences",
+  "finalizers"
+] as const
+
+const namesOf = ({ apiVersion, items, kind }: JsonObject, metadata: JsonObject | undefined): JsonObject => ({
+  ...(apiVersion === undefined ? {} : { apiVersion }),
+  ...(kind === undefined ? {} : { kind }),
+  ...(Array.isArray(items) ? { items: (items as ReadonlyArray<Json>).filter(isJsonObject).map(itemNames) } : {}),
+  metadata: Object.fromEntries(
+    keptFields.flatMap((field) => (metadata?.[field] === undefined ? [] : [[field, metadata[field]]]))
+  )
+})
+
+const itemNames = (item: JsonObject): JsonObject => {
+  const metadata = item["metadata"]
+  return namesOf(item, isJsonObject(metadata) ? metadata : undefined)
+}
+
+/** The text of [start, end) without the two fields, cut out where they stand. */
+const withoutBookkeeping = (bytes: Buffer, start: number, end: number): string => {
+  let fieldsFrom = 0
+  let fieldsTo = 0
+  let appliedFrom = 0
+  let appliedTo = 0
+  eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
+    if (!isKey(bytes, keyStart, keyEnd, "metadata") || bytes[valueStart] !== 0x7b) return
+    eachMember(bytes, valueStart, (keyStart, keyEnd, valueStart, valueEnd) => {
+      if (isKey(bytes, keyStart, keyEnd, "managedFields")) {
+        ;[fieldsFrom, fieldsTo] = memberRange(bytes, keyStart, valueEnd)
+      } else if (isKey(bytes, keyStart, keyEnd, "annotations") && bytes[valueStart] === 0x7b) {
+        eachMember(bytes, valueStart, (keyStart, keyEnd, _valueStart, valueEnd) => {
+          if (isKey(bytes, keyStart, keyEnd, LAST_APPLIED)) {
+            ;[appliedFrom, appliedTo] = memberRange(bytes, keyStart, valueEnd)
+          }
+        })
+      }
+    })
+  })
+  const [firstFrom, firstTo, secondFrom, secondTo] =
+    fieldsFrom < appliedFrom
+      ? [fieldsFrom, fieldsTo, appliedFrom, appliedTo]
+      : [appliedFrom, appliedTo, fieldsFrom, fieldsTo]
+  if (secondTo === 0) return bytes.toString("utf8", start, end)
+  if (firstTo === 0) return bytes.toString("utf8", start, secondFrom) + bytes.toString("utf8", secondTo, end)
+  return (
+    bytes.toString("utf8", start, firstFrom) +
+    bytes.toString("utf8", firstTo, secondFrom) +
+    bytes.toString("utf8", secondTo, end)
+  )
+}
+
+/** A member with one comma beside it. */
+const memberRange = (bytes: Uint8Array, keyStart: number, valueEnd: number): [number, number] => {
+  const next = skipSpace(bytes, valueEnd)
+  if (bytes[next] === 0x2c) return [keyStart - 1, next + 1]
+  let before = keyStart - 2
+  while (bytes[before] <= 0x20) before--
+  return bytes[before] === 0x2c ? [before, valueEnd] : [keyStart - 1, valueEnd]
+}

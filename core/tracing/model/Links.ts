@@ -1,0 +1,185 @@
+// The links that an object's content names, as facts at both ends: a rule's, the parent-link annotation's and the traceparent
+// annotation's. Owns their finding and their ids; refuses to know whether the other end exists, which its own facts show.
+import { isJsonObject, type Json, type JsonObject, parseApiVersion } from "#kube"
+import type { LinkFact } from "./Fact.ts"
+import { idOf } from "./Ids.ts"
+import type { Kinds } from "./Kinds.ts"
+import type { LinkRule } from "./LinkRules.ts"
+import { type ObjectKey, objectText, parseObjectText, sameObject, windowStartUs } from "./ObjectKey.ts"
+
+/** The original's annotation: JSON of one parent. */
+export const PARENT_LINK = "kelemetry.kubewharf.io/parent-link"
+/** The annotation of Kubernetes' enhancement 5915: a W3C traceparent. */
+export const TRACEPARENT = "tracing.k8s.io/traceparent"
+/** Links taken from one version of an object; the rest are left out. */
+export const LINKS_MAX = 1000
+
+/** The end of a link that an object names. */
+interface Named {
+  readonly class: string
+  readonly role: "parent" | "child"
+  readonly other: ObjectKey
+  readonly otherUid: string
+}
+
+type Step = string | typeof EVERY
+const EVERY = Symbol("every item")
+
+interface Compiled {
+  readonly rule: LinkRule
+  readonly steps: ReadonlyArray<Step>
+}
+
+const compile = (rule: LinkRule): Compiled => {
+  const path = "name" in rule ? rule.name : "reference" in rule ? rule.reference : ""
+  const steps = Array.from(path.matchAll(/\[\*\]|\["([^"]+)"\]|([A-Za-z_][\w-]*)/g), ([whole, quoted, field]) =>
+    whole === "[*]" ? EVERY : (quoted ?? field)
+  )
+  return { rule, steps }
+}
+
+const walk = (value: Json | undefined, steps: ReadonlyArray<Step>, at: number, found: (value: Json) => void): void => {
+  if (value === undefined || value === null) return
+  const step = steps[at]
+  if (step === undefined) found(value)
+  else if (typeof step === "symbol") {
+    if (Array.isArray(value)) for (const item of value) walk(item, steps, at + 1, found)
+  } else if (isJsonObject(value)) walk(value[step], steps, at + 1, found)
+}
+
+const text = (value: Json | undefined): string => (typeof value === "string" ? value : "")
+
+export class Links {
+  private readonly kinds: Kinds
+  private readonly windowSeconds: number
+  private readonly owners: Extract<LinkRule, { readonly owners: true }> | undefined
+  private readonly byResource = new Map<string, Array<Compiled>>()
+
+  constructor(rules: ReadonlyArray<LinkRule>, kinds: Kinds, windowSeconds: number) {
+    this.kinds = kinds
+    this.windowSeconds = windowSeconds
+    for (const rule of rules) {
+      if ("owners" in rule) {
+        this.owners = rule
+        continue
+      }
+      const resource = `${rule.from.group}/${rule.from.resource}`
+      const known = this.byResource.get(resource)
+      if (known === undefined) this.byResource.set(resource, [compile(rule)])
+      else known.push(compile(rule))
+    }
+  }
+
+  /** Facts for both ends of every link that this version of an object names, in the window of a time. */
+  of(object: JsonObject, key: ObjectKey, uid: string, atUs: number): ReadonlyArray<LinkFact> {
+    const named: Array<Named> = []
+    const metadata = object["metadata"]
+    if (isJsonObject(metadata)) {
+      this.addOwners(metadata["ownerReferences"], key, named)
+      const annotations = metadata["annotations"]
+      if (isJsonObject(annotations)) addAnnotated(text(annotations[PARENT_LINK]), key, named)
+    }
+    for (const compiled of this.byResource.get(`${key.group}/${key.resource}`) ?? []) {
+      walk(object, compiled.steps, 0, (value) => this.addNamed(compiled.rule, value, key, named))
+    }
+    const facts = named
+      .slice(0, LINKS_MAX)
+      .filter(({ other }) => other.name !== "" && !sameObject(other, key))
+      .flatMap((found) => this.ends(key, uid, found, atUs))
+    const remote = remoteOf(metadata)
+    return remote === undefined ? facts : [...facts, this.remoteFact(key, uid, atUs, remote)]
+  }
+
+  /** Facts for both ends of one link. */
+  between(key: ObjectKey, uid: string, found: Named, atUs: number): ReadonlyArray<LinkFact> {
+    return this.ends(key, uid, found, atUs)
+  }
+
+  /** The object that a reference with kind and name stands for, as seen from `from`; undefined when it names none. */
+  referred(reference: Json | undefined, from: ObjectKey): ObjectKey | undefined {
+    if (!isJsonObject(reference)) return undefined
+    const kind = text(reference["kind"])
+    const name = text(reference["name"])
+    if (kind === "" || name === "") return undefined
+    const { group } = parseApiVersion(text(reference["apiVersion"]))
+    const known = this.kinds.of(group, kind)
+    const given = text(reference["namespace"])
+    const namespace = known.namespaced === false ? "" : given === "" ? from.namespace : given
+    return { cluster: from.cluster, group, resource: known.resource, namespace, name }
+  }
+
+  private addOwners(references: Json | undefined, key: ObjectKey, named: Array<Named>): void {
+    if (this.owners === undefined || !Array.isArray(references)) return
+    for (const reference of references as ReadonlyArray<Json>) {
+      const other = this.referred(reference, key)
+      if (other === undefined || !isJsonObject(reference)) continue
+      const className = reference["controller"] === true ? this.owners.class : this.owners.otherClass
+      named.push({ class: className, role: "parent", other, otherUid: text(reference["uid"]) })
+    }
+  }
+
+  private addNamed(rule: LinkRule, value: Json, key: ObjectKey, named: Array<Named>): void {
+    if ("owners" in rule) return
+    if ("reference" in rule) {
+      const other = this.referred(value, key)
+      if (other === undefined || !isJsonObject(value)) return
+      named.push({ class: rule.class, role: rule.role, other, otherUid: text(value["uid"]) })
+      return
+    }
+    const namespace = rule.namespace === "same" ? key.namespace : ""
+    const other = { cluster: key.cluster, ...rule.target, namespace, name: text(value) }
+    named.push({ class: rule.class, role: rule.role, other, otherUid: "" })
+  }
+
+  private ends(key: ObjectKey, uid: string, found: Named, atUs: number): ReadonlyArray<LinkFact> {
+    const start = windowStartUs(atUs, this.windowSeconds)
+    const { class: name, other, otherUid, role } = found
+    const back = role === "parent" ? "child" : "parent"
+    return [
+      this.fact(key, uid, { class: name, role, other, otherUid }, start),
+      this.fact(other, otherUid, { class: name, role: back, other: key, otherUid: uid }, start)
+    ]
+  }
+
+  private fact(object: ObjectKey, uid: string, end: Named, atUs: number): LinkFact {
+    const window = `${this.windowSeconds} ${atUs}`
+    const id = idOf("link", window, objectText(object), uid, objectText(end.other), end.otherUid, end.role, end.class)
+    return { kind: "link", id, object, uid, atUs, ...end, remote: undefined }
+  }
+
+  private remoteFact(key: ObjectKey, uid: string, atUs: number, remote: NonNullable<LinkFact["remote"]>): LinkFact {
+    const start = windowStartUs(atUs, this.windowSeconds)
+    const window = `${this.windowSeconds} ${start}`
+    const id = idOf("traceparent", window, objectText(key), uid, remote.traceId, remote.spanId)
+    const end = { class: "traceparent", role: "parent", other: key, otherUid: uid } as const
+    return { kind: "link", id, object: key, uid, atUs: start, ...end, remote }
+  }
+}
+
+const addAnnotated = (annotation: string, key: ObjectKey, named: Array<Named>): void => {
+  if (annotation === "") return
+  const parent = parsed(annotation)
+  if (parent === undefined) return
+  const { cluster, group, name, namespace, resource, uid } = parent
+  const own = text(cluster) === "" ? key.cluster : text(cluster)
+  const other = parseObjectText([own, text(group), text(resource), text(namespace), text(name)].join("/"))
+  if (other !== undefined) named.push({ class: "", role: "parent", other, otherUid: text(uid) })
+}
+
+/** What is no JSON object is nobody's link. */
+const parsed = (annotation: string): JsonObject | undefined => {
+  try {
+    // SAFETY: any JSON value; what is no object is left out.
+    const value = JSON.parse(annotation) as Json
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const remoteOf = (metadata: Json | undefined): LinkFact["remote"] => {
+  const annotations = isJsonObject(metadata) ? metadata["annotations"] : undefined
+  const value = isJsonObject(annotations) ? text(annotations[TRACEPARENT]) : ""
+  const match = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/.exec(value)
+  return match === null ? undefined : { traceId: match[1], spanId: match[2] }
+}

@@ -1,0 +1,82 @@
+// Who may send audit events and who may read traces: bearer tokens of a file, certificates of a known authority, or, where it was said so,
+// everybody. Owns the file's form and the comparison in constant time; refuses to say why somebody was refused.
+import { createHash, timingSafeEqual } from "node:crypto"
+import { Schema } from "effect"
+import type { CallInfo, HttpExchange } from "#net"
+import type { Asker } from "./Route.ts"
+
+/** The tokens' file cannot be used; shows no token. */
+export class TokensInvalid extends Schema.TaggedError<TokensInvalid>()("TokensInvalid", {
+  line: Schema.Int,
+  rule: Schema.String
+}) {
+  override get message(): string {
+    return `line ${this.line}: ${this.rule}`
+  }
+}
+
+interface Known {
+  readonly digest: Buffer
+  readonly asker: Asker
+}
+
+export interface AccessOptions {
+  /** Lines "token,name,permission permission …": "audit" (of every cluster), "audit/CLUSTER", "read". */
+  readonly tokens: string
+  /** Everybody may do everything: for one machine or a network of its own. */
+  readonly open: boolean
+}
+
+/** Shorter tokens can be guessed. */
+const TOKEN_MIN = 16
+
+const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()
+
+const everybody: Asker = { name: "everybody", maySend: () => true, mayRead: true }
+
+const parseLine = (text: string, line: number): Known => {
+  const [token = "", name = "", permissions = "", ...more] = text.split(",").map((part) => part.trim())
+  if (more.length > 0 || name === "" || permissions === "")
+    throw new TokensInvalid({ line, rule: "must be token,name,permissions" })
+  if (token.length < TOKEN_MIN)
+    throw new TokensInvalid({ line, rule: `a token must have at least ${TOKEN_MIN} characters` })
+  const given = permissions.split(/\s+/)
+  const unknown = given.find((permission) => !/^(read|audit(\/[^/\s]+)?)$/.test(permission))
+  if (unknown !== undefined) throw new TokensInvalid({ line, rule: "permissions must be audit, audit/CLUSTER or read" })
+  const allowed = new Set(given)
+  const maySend = (cluster: string): boolean => allowed.has("audit") || allowed.has(`audit/${cluster}`)
+  return { digest: digestOf(token), asker: { name, maySend, mayRead: allowed.has("read") } }
+}
+
+export class Access {
+  private readonly known: ReadonlyArray<Known>
+  private readonly open: boolean
+
+  /** Throws TokensInvalid. */
+  constructor({ open, tokens }: AccessOptions) {
+    this.open = open
+    this.known = tokens
+      .split("\n")
+      .flatMap((text, at) => (text.trim() === "" || text.startsWith("#") ? [] : [parseLine(text, at + 1)]))
+  }
+
+  /** Who asks; undefined when nothing was proved. */
+  of(exchange: HttpExchange): Asker | undefined {
+    return this.proved(exchange.header("authorization"), exchange.peerCertificate?.commonName)
+  }
+
+  /** The same of a call by gRPC. */
+  ofCall(call: CallInfo): Asker | undefined {
+    return this.proved(call.header("authorization"), call.tlsPeerCommonName)
+  }
+
+  private proved(header: string | undefined, certified: string | undefined): Asker | undefined {
+    if (header !== undefined && header.startsWith("Bearer ")) {
+      const digest = digestOf(header.slice(7).trim())
+      const found = this.known.find((known) => timingSafeEqual(known.digest, digest))
+      if (found !== undefined) return found.asker
+    }
+    if (certified !== undefined) return { name: certified, maySend: () => true, mayRead: true }
+    return this.open ? everybody : undefined
+  }
+}
