@@ -24,7 +24,7 @@ const collectionOf = ({ apiVersion, kind, metadata }: Manifest): string => {
 }
 
 /** Gives the account its rights and answers a token of it. */
-const tokenOf = async ({ call }: RealApiServer): Promise<string> => {
+const tokenOf = async ({ call }: Pick<RealApiServer, "call">): Promise<string> => {
   for (const document of parseAllDocuments(manifest)) {
     const object = document.toJS() as Manifest
     const made = await call("POST", collectionOf(object), { body: json(object), headers: type })
@@ -45,7 +45,8 @@ describeWith(
   let zoo: Zoo
   let token = ""
   beforeAll(async () => {
-    const asAccount = async (upstream: RealApiServer): Promise<string> => (token = await tokenOf(upstream))
+    const asAccount = async (upstream: Pick<RealApiServer, "call">): Promise<string> =>
+      (token = await tokenOf(upstream))
     zoo = await startZoo(programs, { tokenOf: asAccount })
   }, 180_000)
   afterAll(async () => zoo?.stop())

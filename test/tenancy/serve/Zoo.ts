@@ -25,7 +25,7 @@ export interface Asked {
 }
 
 export interface Zoo {
-  readonly upstream: RealApiServer
+  readonly upstream: Omit<RealApiServer, "signal">
   readonly running: RunningTenancy
   /** Runs kubectl with the kubeconfig of a tenant, of "operator" here, or of "upstream". */
   readonly kubectl: (who: string, args: ReadonlyArray<string>, input?: string) => Promise<Ran>
@@ -53,7 +53,7 @@ type Programs = { readonly kubectl: string } & (
 )
 
 /** Our own API server in this process, in the shape of the real one. */
-const startOwnServer = async (streams: Streams | undefined): Promise<RealApiServer> => {
+const startOwnServer = async (streams: Streams | undefined): Promise<Omit<RealApiServer, "signal">> => {
   const folder = mkdtempSync(join(tmpdir(), "own-"))
   const scope = Scope.makeUnsafe()
   const token = "of-a-test"
@@ -106,7 +106,7 @@ export const startZoo = async (
     readonly flags?: ReadonlyArray<string>
     readonly streams?: Streams
     /** The token of whom the server is to the cluster behind it; by default the administrator's. */
-    readonly tokenOf?: (upstream: RealApiServer) => Promise<string>
+    readonly tokenOf?: (upstream: Omit<RealApiServer, "signal">) => Promise<string>
   } = {}
 ): Promise<Zoo> => {
   const { flags = [], streams, tokenOf, ...further } = options
