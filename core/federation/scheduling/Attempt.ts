@@ -176,16 +176,30 @@ export class Attempt {
     return total === undefined || this.chosen.length === 0 ? undefined : (this.#division ??= this.#divide(total, true))
   }
 
-  /** Replicas by position, where the object goes. */
-  #wanted(): ReadonlyMap<number, number | undefined> {
+  /** Whether so many clusters that keep their replicas are all there are: then the placement stays as it is. */
+  #isUnchanged(same: number): boolean {
+    const { clusters, leaving } = this.request.previous
+    if (same < 1 || same !== clusters.size || leaving.size > 0) return false
+    for (const replicas of clusters.values()) if (replicas === undefined) return false
+    return true
+  }
+
+  /** Replicas by position, where the object goes; undefined: just as it is. */
+  #wanted(): ReadonlyMap<number, number | undefined> | undefined {
     const { total } = this
     const wanted = new Map<number, number | undefined>()
     if (total === undefined) {
       this.chosen.forEach((at: number) => wanted.set(at, undefined))
       return wanted
     }
-    const { chosen, overflow, planned, unassigned } = this.#divide(total, false)
+    const { chosen, current, overflow, planned, unassigned } = this.#divide(total, false)
     this.#unassigned = unassigned
+    let same = 0
+    for (let place = 0; place < chosen.length; place++) {
+      const replicas = planned[place] + overflow[place]
+      if (replicas > 0) same = replicas === current[place] && same >= 0 ? same + 1 : -1
+    }
+    if (this.#isUnchanged(same)) return undefined
     for (let place = 0; place < chosen.length; place++) {
       const replicas = planned[place] + overflow[place]
       if (replicas > 0) wanted.set(chosen[place], replicas)
@@ -197,6 +211,7 @@ export class Attempt {
   conclude(): Outcome {
     const { fleet, nowMs, previous, unit } = this.request
     const wanted = this.#wanted()
+    if (wanted === undefined) return this.#placed(previous, previous.clusters.size)
     if (wanted.size === 0) return this.#atZero("Unschedulable", "no cluster may take any replica")
     const placement = withDepartures({
       fleet,
@@ -209,13 +224,17 @@ export class Attempt {
       capOf: (cluster) =>
         Math.min(this.requirements.placement?.get(cluster)?.max ?? Infinity, unit.limited.get(cluster) ?? Infinity)
     })
+    return this.#placed(placement, wanted.size)
+  }
+
+  #placed(placement: Placement, clusters: number): Outcome {
     const unassigned = this.#unassigned
     const whole = unassigned === 0
     return this.outcome(placement, {
       scheduled: true,
       reason: whole ? "Scheduled" : "PartlyScheduled",
       message: whole
-        ? `${wanted.size} of ${fleet.size} clusters`
+        ? `${clusters} of ${this.request.fleet.size} clusters`
         : `${unassigned} of ${this.total ?? 0} replicas may go to none of the chosen clusters`,
       unassigned
     })

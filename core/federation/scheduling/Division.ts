@@ -27,6 +27,8 @@ export interface Division extends ReplicaPlan {
   readonly softCaps: Float64Array
   readonly mins: Float64Array
   readonly weights: Float64Array
+  /** Replicas that there are. */
+  readonly current: Float64Array
 }
 
 const planner = new ReplicaPlanner()
@@ -161,6 +163,15 @@ const sharedColumns = (count: number): Columns => {
   return shared
 }
 
+/** Replicas by position in the fleet; zeros between calls. */
+let there = new Float64Array(1024)
+
+const scattered = ({ current, fleet }: DivisionRequest): Float64Array => {
+  if (there.length < fleet.size) there = new Float64Array(2 ** Math.ceil(Math.log2(fleet.size)))
+  for (const [at, replicas] of current) there[at] = replicas
+  return there
+}
+
 /** Divides replicas. Unless it is to be kept, the answer holds only until the next call. */
 export const divide = (request: DivisionRequest, isKept = false): Division => {
   const { chosen, current, fleet, total, unit, view } = request
@@ -168,11 +179,13 @@ export const divide = (request: DivisionRequest, isKept = false): Division => {
   const count = chosen.length
   const columns = isKept ? columnsFor(count) : sharedColumns(count)
   const key = textHash(unitKey(unit))
+  const held = scattered(request)
   for (let place = 0; place < count; place++) {
     const at = chosen[place]
     columns.ties[place] = mixed(fleet.hashes[at] ^ key)
-    if (current.size > 0) columns.current[place] = current.get(at) ?? 0
+    columns.current[place] = held[at]
   }
+  for (const at of current.keys()) held[at] = 0
   const bounds = boundsOf(request)
   const weights = weightsOf(request, columns.weights)
   const plan = planner.plan(
@@ -190,5 +203,5 @@ export const divide = (request: DivisionRequest, isKept = false): Division => {
     },
     columns
   )
-  return { ...plan, ...bounds, chosen, weights }
+  return { ...plan, ...bounds, chosen, weights, current: columns.current }
 }
