@@ -7,7 +7,13 @@ const suites = [
   "test/storage/EtcdSuite.test.ts",
   "test/storage/ApiserverStorage.test.ts",
   "test/gateway/judges/Tour.test.ts",
-  "test/tenancy/judges/Tour.test.ts"
+  "test/tenancy/judges/Tour.test.ts",
+  "test/apiserver/kubectl/Tour.test.ts",
+  "test/kind/Manifests.test.ts",
+  "test/scenarios/clusters/*.test.ts",
+  "test/scenarios/targets/ProcessTarget.test.ts",
+  "test/sim/controllers/RealUpkeep.test.ts",
+  "test/storage/Kubernetes.test.ts"
 ]
 const judged = [
   "test/gateway/path/RealCluster.test.ts",
@@ -25,9 +31,6 @@ const judged = [
   "test/tracing/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
-  "test/kind/Manifests.test.ts",
-  "test/scenarios/clusters/*.test.ts",
-  "test/scenarios/targets/ProcessTarget.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",

@@ -68,7 +68,7 @@ const startOwnServer = async (streams: Streams | undefined): Promise<Omit<RealAp
     await Effect.runPromise(Scope.close(scope, Exit.void))
     rmSync(folder, { recursive: true, force: true })
   }
-  return { url, token, call: caller(Number(new URL(url).port), agent), signal: () => undefined, stop }
+  return { url, token, call: caller(Number(new URL(url).port), agent), stop }
 }
 
 const upstreamConfig = (url: string, token: string): string => `
