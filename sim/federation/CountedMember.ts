@@ -44,7 +44,12 @@ export interface CountedMemberOptions {
 interface Kept {
   readonly objects: Map<string, KubeObject>
   readonly watchers: Set<WatchListener>
+  /** What was deleted, the newest last, for watches that begin in the past. */
+  readonly gone: Array<KubeObject>
 }
+
+/** Deletions that are remembered; a watch that begins before them is told to list again. */
+const GONE_MAX = 4096
 
 const NODE_MILLI_CPU = 16_000
 const PODS_PER_NODE = 110
@@ -130,7 +135,7 @@ export class CountedMember {
   #of({ resource }: Collection): Kept {
     const key = groupResource(resource)
     let kept = this.#kept.get(key)
-    if (kept === undefined) this.#kept.set(key, (kept = { objects: new Map(), watchers: new Set() }))
+    if (kept === undefined) this.#kept.set(key, (kept = { objects: new Map(), watchers: new Set(), gone: [] }))
     return kept
   }
 
@@ -150,7 +155,8 @@ export class CountedMember {
           items: [...this.#of(collection).objects.values()],
           metadata: { resourceVersion: String(this.#version) }
         })),
-      watch: (collection, _options, listener) => this.#watch(collection, listener),
+      watch: (collection, { resourceVersion = "" }, listener) =>
+        this.#watch(collection, Number(resourceVersion), listener),
       create: (target, object, _options, done) => ask(done, () => this.#create(target, object)),
       update: (target, object, _options, done) =>
         ask(done, () => (this.#find(target) === undefined ? absent(target) : this.#put(target, object))),
@@ -181,10 +187,16 @@ export class CountedMember {
     }
   }
 
-  #watch(collection: Collection, listener: WatchListener): Cancel {
+  /** What is there comes as added, whenever the watch begins; what was deleted since then comes as deleted. */
+  #watch(collection: Collection, since: number, listener: WatchListener): Cancel {
     const kept = this.#of(collection)
     this.#after(() => {
       if (!this.up) return listener.ended(lost)
+      const [oldest] = kept.gone
+      if (since > 0 && kept.gone.length === GONE_MAX && oldest !== undefined && versionOf(oldest) > since)
+        return listener.ended(Failures.expired("the history is shorter"))
+      if (since > 0)
+        for (const object of kept.gone) if (versionOf(object) > since) listener.event({ type: "DELETED", object })
       for (const object of kept.objects.values()) listener.event({ type: "ADDED", object })
       listener.event({
         type: "BOOKMARK",
@@ -266,10 +278,10 @@ export class CountedMember {
     const kept = this.#of(collection)
     kept.objects.delete(objectKey(object))
     this.#running -= readyOf(object)
-    this.#tell(kept, "DELETED", {
-      ...object,
-      metadata: { ...object.metadata, resourceVersion: String(++this.#version) }
-    })
+    const gone = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } }
+    if (kept.gone.length === GONE_MAX) kept.gone.shift()
+    kept.gone.push(gone)
+    this.#tell(kept, "DELETED", gone)
   }
 
   /** Its pods start, as many as there is room for. */
@@ -304,6 +316,8 @@ export class CountedMember {
     }
   }
 }
+
+const versionOf = ({ metadata }: KubeObject): number => Number(metadata.resourceVersion)
 
 const lost = Failures.unavailable("the member is cut off")
 
