@@ -175,6 +175,10 @@ const down = Effect.fn("wharf.cluster.down")(function* (given: {
 /** `wharf cluster`. */
 export const clusterCommand = Command.make("cluster").pipe(
   Command.withDescription("Real control planes on this machine, with hollow nodes"),
+  Command.withExamples([
+    { command: "wharf cluster up dev --nodes 100", description: "One to keep; then: wharf cluster list" },
+    { command: "wharf cluster down dev", description: "Everything of it is gone" }
+  ]),
   Command.withSubcommands([
     Command.make("up", flags, up).pipe(
       Command.withDescription("Bring a cluster up: store, kube-apiserver, controllers, scheduler, hollow nodes"),
@@ -186,7 +190,10 @@ export const clusterCommand = Command.make("cluster").pipe(
       "list",
       { json: Flag.Boolean("json").pipe(Flag.withDescription("For programs"), Flag.withDefault(false)) },
       list
-    ).pipe(Command.withDescription("The clusters that are up")),
+    ).pipe(
+      Command.withDescription("The clusters that are up"),
+      Command.withExamples([{ command: "wharf cluster list --json", description: "For programs" }])
+    ),
     Command.make(
       "down",
       {
@@ -194,6 +201,9 @@ export const clusterCommand = Command.make("cluster").pipe(
         all: Flag.Boolean("all").pipe(Flag.withDescription("Every cluster"), Flag.withDefault(false))
       },
       down
-    ).pipe(Command.withDescription("Take a cluster down, with everything that belongs to it"))
+    ).pipe(
+      Command.withDescription("Take a cluster down, with everything that belongs to it"),
+      Command.withExamples([{ command: "wharf cluster down --all", description: "Every cluster" }])
+    )
   ])
 )

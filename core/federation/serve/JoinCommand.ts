@@ -143,7 +143,23 @@ export const federationCommand = Command.make("federation").pipe(
     }
   ]),
   Command.withSubcommands([
-    Command.make("join", joinFlags, join).pipe(Command.withDescription("Make a cluster a member")),
-    Command.make("leave", leaveFlags, leave).pipe(Command.withDescription("Let a member go"))
+    Command.make("join", joinFlags, join).pipe(
+      Command.withDescription("Make a cluster a member"),
+      Command.withExamples([
+        {
+          command: "wharf federation join east --kubeconfig east.conf --host-kubeconfig host/admin.conf",
+          description: "By the current context of east.conf"
+        }
+      ])
+    ),
+    Command.make("leave", leaveFlags, leave).pipe(
+      Command.withDescription("Let a member go"),
+      Command.withExamples([
+        {
+          command: "wharf federation leave east --cascade --host-kubeconfig host/admin.conf",
+          description: "And delete there what the federation brought"
+        }
+      ])
+    )
   ])
 )

@@ -32,8 +32,8 @@ it("drops the oldest segments beyond its bytes, and is whole after a restart", a
   const bounds = { bytesMax: 120_000 }
   const first = await openOnDisk({ directory, bounds })
   for (const facts of batches()) await append(first.store, facts)
+  // On a slow machine the store's own timer has dropped some of them by now.
   const before = first.store.stats()
-  expect(before.bytes).toBeGreaterThan(bounds.bytesMax)
   await until(() => {
     // SAFETY: what the store does by its timer.
     ;(first.store as unknown as { retain: () => void }).retain()
@@ -41,7 +41,7 @@ it("drops the oldest segments beyond its bytes, and is whole after a restart", a
   })
   const kept = first.store.stats()
   expect(kept.expired).toBeGreaterThan(0)
-  expect(kept.facts + kept.expired).toBe(before.facts)
+  expect(kept.facts + kept.expired).toBe(before.facts + before.expired)
   const newest = await search(first.store, { limit: 1 })
   expect(newest[0].newestUs).toBe(
     Math.max(
