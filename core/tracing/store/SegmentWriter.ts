@@ -198,12 +198,12 @@ export class SegmentWriter {
     if (oldest === undefined || (oldest.maxUs >= nowUs - ageMaxUs && this.bytes() <= bytesMax)) return
     this.dropping = true
     this.segments.dropStored(oldest)
+    this.expired += oldest.rows
     this.disk.drop(oldest, COLUMNS, (failure) => {
       this.dropping = false
-      if (failure === undefined) {
-        this.expired += oldest.rows
-        this.retain(nowUs, ageMaxUs, bytesMax)
-      } else this.segments.restoreStored(oldest)
+      if (failure === undefined) return this.retain(nowUs, ageMaxUs, bytesMax)
+      this.expired -= oldest.rows
+      this.segments.restoreStored(oldest)
     })
   }
 
