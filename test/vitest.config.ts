@@ -1,10 +1,9 @@
 // One configuration for all tests: files mirror the rooms. Those that start servers and judges run one at a time, after the
 // others, because two cores are all there is and a judge's own time-outs do not wait. The long suites of real programs wait
-// more than they compute, and run two at a time.
+// more than they compute, and run two at a time; etcd's own is not among them, since it gives a server seconds to start.
 import { defineConfig } from "vitest/config"
 
 const suites = [
-  "test/storage/EtcdSuite.test.ts",
   "test/storage/ApiserverStorage.test.ts",
   "test/gateway/judges/Tour.test.ts",
   "test/tenancy/judges/Tour.test.ts",
