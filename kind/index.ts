@@ -31,7 +31,6 @@ export {
   openControlPlane,
   type PlaneProcess,
   type PlaneServices,
-  type PlaneStore,
   PlaneUnusable,
   type RunningPlane
 } from "./process/ControlPlane.ts"

@@ -1,31 +1,23 @@
-// A control plane of real programs on this machine: a store, kube-apiserver and, as asked, kube-controller-manager and kube-scheduler,
-// with certificates of their own on free ports. Owns their command lines, the order of their start and their end with the scope, also
+// A control plane of real programs on this machine over a store that is there: kube-apiserver and, as asked, kube-controller-manager and
+// kube-scheduler, with certificates of their own on free ports. Owns their command lines, the order of their start and their end with the scope, also
 // when the process that owns it dies without a word; refuses nodes and whatever is done with the cluster.
 import { Effect, type FileSystem, type Path, Schema, type Scope } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
-import { request } from "node:http"
 import { join } from "node:path"
 import { type AssetMissing, findAsset } from "../Assets.ts"
 import { freePort, launch, type ServerFailed, stop } from "./ChildServer.ts"
 import { answersOk } from "./HttpsProbe.ts"
 import { type PlaneFiles, type PlanePart, planeParts, writePlaneFiles } from "./PlaneFiles.ts"
 
-/** A store: a program that takes etcd's flags, or the URL of one that runs already. */
-export type PlaneStore = { readonly name: string; readonly program: string } | { readonly url: string }
-
 export interface ControlPlaneOptions {
   /** Its name in the kubeconfig. */
   readonly name: string
   /** A folder that is the control plane's own; it is removed when the owner dies without a word. */
   readonly directory: string
-  /** Default: a real etcd, as `wharf assets` finds it. */
-  readonly store?: PlaneStore
+  /** URL of the store, which speaks etcd's API and is its owner's to start and to end. */
+  readonly storeUrl: string
   /** Default: both. */
   readonly parts?: ReadonlyArray<PlanePart>
-  /** Port of the API server; default a free one. */
-  readonly port?: number
-  /** Whether the store waits for the disk; default true, as in production. */
-  readonly fsync?: boolean
   /** More flags for kube-apiserver, as for an audit webhook. */
   readonly apiServerFlags?: ReadonlyArray<string>
   /** More flags for kube-controller-manager, as for the choice of controllers. */
@@ -50,7 +42,6 @@ export interface RunningPlane {
   /** Path of the administrator's kubeconfig. */
   readonly kubeconfig: string
   readonly files: PlaneFiles
-  readonly storeUrl: string
   readonly processes: ReadonlyArray<PlaneProcess>
 }
 
@@ -97,50 +88,6 @@ const open = (directory: string, program: Program): Effect.Effect<PlaneProcess, 
     }
   })
 
-/** Asks GET /health of a store once. */
-const healthy = (port: number): Effect.Effect<boolean> =>
-  Effect.callback((resume) => {
-    const sent = request({ host: "127.0.0.1", port, path: "/health", timeout: 1000 }, (response) => {
-      response.resume()
-      resume(Effect.succeed(response.statusCode === 200))
-    })
-    sent.on("timeout", () => sent.destroy())
-    sent.on("error", () => resume(Effect.succeed(false)))
-    sent.end()
-    return Effect.sync(() => sent.destroy())
-  })
-
-const storeOf = ({ store }: ControlPlaneOptions): Effect.Effect<PlaneStore, AssetMissing, PlaneServices> =>
-  store === undefined
-    ? Effect.map(findAsset("etcd"), ({ path }) => ({ name: "etcd", program: path }))
-    : Effect.succeed(store)
-
-const openStore = (
-  options: ControlPlaneOptions,
-  { name, program }: Extract<PlaneStore, { readonly program: string }>
-) =>
-  Effect.gen(function* () {
-    const [port, peerPort] = [yield* freePort, yield* freePort]
-    const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`]
-    const process = yield* open(options.directory, {
-      name,
-      command: program,
-      args: [
-        "--name=default",
-        `--data-dir=${join(options.directory, "store")}`,
-        `--listen-client-urls=${client}`,
-        `--advertise-client-urls=${client}`,
-        `--listen-peer-urls=${peer}`,
-        `--initial-advertise-peer-urls=${peer}`,
-        `--initial-cluster=default=${peer}`,
-        "--watch-progress-notify-interval=5s",
-        ...(options.fsync === false ? ["--unsafe-no-fsync"] : [])
-      ],
-      ready: healthy(port)
-    })
-    return { url: client, process }
-  })
-
 const apiServerFlags = (files: PlaneFiles, folder: string, store: string, port: number): ReadonlyArray<string> => [
   `--etcd-servers=${store}`,
   `--secure-port=${port}`,
@@ -184,23 +131,21 @@ const partFlags = (part: PlanePart, files: PlaneFiles, port: number): ReadonlyAr
 export const openControlPlane = Effect.fn("kind.openControlPlane")(function* (
   options: ControlPlaneOptions
 ): Effect.fn.Return<RunningPlane, AssetMissing | PlaneUnusable | ServerFailed, PlaneServices | Scope.Scope> {
-  const { directory, name, parts = planeParts } = options
+  const { directory, name, parts = planeParts, storeUrl } = options
   // All programs are found before any is started: what is missing is said at once.
-  const store = yield* storeOf(options)
   const server = yield* findAsset("kube-apiserver")
   const programs = yield* Effect.forEach(parts, (part) => Effect.map(findAsset(part), ({ path }) => ({ part, path })))
-  const port = options.port ?? (yield* freePort)
+  const port = yield* freePort
   const folder = join(directory, "pki")
   const files = yield* Effect.tryPromise({
     try: () => writePlaneFiles(folder, name, port),
     catch: (cause) => new PlaneUnusable({ directory, reason: cause instanceof Error ? cause.message : String(cause) })
   })
-  const opened = "url" in store ? { url: store.url } : yield* openStore(options, store)
   const { ca } = files
   const apiServer = yield* open(directory, {
     name: "kube-apiserver",
     command: server.path,
-    args: [...apiServerFlags(files, folder, opened.url, port), ...(options.apiServerFlags ?? [])],
+    args: [...apiServerFlags(files, folder, storeUrl, port), ...(options.apiServerFlags ?? [])],
     ready: answersOk({ port, path: "/readyz", ca })
   })
   const others = yield* Effect.forEach(
@@ -219,6 +164,10 @@ export const openControlPlane = Effect.fn("kind.openControlPlane")(function* (
       }),
     { concurrency: "unbounded" }
   )
-  const processes = [...("process" in opened ? [opened.process] : []), apiServer, ...others]
-  return { url: `https://127.0.0.1:${port}`, kubeconfig: files.kubeconfig, files, storeUrl: opened.url, processes }
+  return {
+    url: `https://127.0.0.1:${port}`,
+    kubeconfig: files.kubeconfig,
+    files,
+    processes: [apiServer, ...others]
+  }
 })

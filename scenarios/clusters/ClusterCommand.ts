@@ -66,7 +66,7 @@ const keep = (given: Given, folder: string) =>
     const plane = yield* openControlPlane({
       name: given.name,
       directory: join(folder, "plane"),
-      store: { url: `http://${host}:${port}` }
+      storeUrl: `http://${host}:${port}`
     })
     const access = yield* loadAccess({ kubeconfig: plane.kubeconfig })
     yield* hollowMachines({ access, groups: [{ name: "node", count: given.nodes, zones }], seed: given.seed })

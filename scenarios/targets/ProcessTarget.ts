@@ -70,7 +70,7 @@ export const processTarget = (backend: Backend): RealTarget => ({
     const plane = yield* openControlPlane({
       name: scenario.name,
       directory: join(place, "plane"),
-      store: { url: `http://${host}:${port}` },
+      storeUrl: `http://${host}:${port}`,
       parts: partsOf(cluster),
       apiServerFlags: serverFlags(cluster),
       controllerFlags: controllerFlags(cluster)
