@@ -71,7 +71,8 @@ export class LmdbSegmentsAdapter {
       maxDbs: 8,
       mapSize: mapSizeBytes,
       overlappingSync: false,
-      noMemInit: true,
+      // LMDB's unfilled page ends would otherwise carry what the process's memory held before: the audit bodies, secrets and all.
+      noMemInit: false,
       ...binary
     })
     const table = (name: string): Binary => this.root.openDB<Buffer, Uint8Array>({ name, ...binary })
