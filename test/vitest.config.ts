@@ -53,6 +53,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: "rooms",
+          isolate: false,
           include: ["test/**/*.test.ts"],
           exclude: [...judged, ...suites, ...alone],
           sequence: { groupOrder: 0 }
