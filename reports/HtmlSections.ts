@@ -5,6 +5,7 @@ import { operationPanels, resourceCharts, watchCharts } from "./Charts.ts"
 import { formatBytes, formatCount, formatPercent, formatRate, nothing } from "./Format.ts"
 import { chartHtml, tabsHtml } from "./HtmlCharts.ts"
 import { clusterSections } from "./HtmlCluster.ts"
+import { federationSections } from "./HtmlFederation.ts"
 import { frontSections } from "./HtmlFront.ts"
 import { comparisonHtml } from "./HtmlOverview.ts"
 import { escapeHtml, facts, type Section, tableHtml } from "./HtmlText.ts"
@@ -36,6 +37,7 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
   const resources = componentsTable(report)
   const all: ReadonlyArray<Section> = [
     ...clusterSections(report),
+    ...federationSections(report),
     ...frontSections(report),
     { id: "comparison", title: "Comparison", body: report.comparisons.map(comparisonHtml).join("\n") },
     { id: "operations", title: "Operations", body: operationsBody(report) },

@@ -1,6 +1,7 @@
 // A report as GitHub-flavoured Markdown, short enough for a comment on a pull request.
 // Owns the markup; what is said comes from Judge.ts and Tables.ts.
 import { clusterTables } from "./ClusterTables.ts"
+import { federationTable } from "./FederationTables.ts"
 import { addedTable, frontTable } from "./FrontTables.ts"
 import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
@@ -23,7 +24,13 @@ const escaped = (text: string): string =>
 /** The answers, then the tables; details fold away. Ends in a line feed. */
 export const renderMarkdown = (report: Report): string => {
   const { answers, exitCode, outcome } = report.judgement
-  const open = [addedTable(report), frontTable(report), ...report.comparisons.map(comparisonTable), sloTable(report)]
+  const open = [
+    addedTable(report),
+    federationTable(report),
+    frontTable(report),
+    ...report.comparisons.map(comparisonTable),
+    sloTable(report)
+  ]
   const folded = [
     ...clusterTables(report),
     operationsTable(report),

@@ -3,6 +3,7 @@
 // Owns how a record is reduced to one value per run (only `measure` phases count) and which direction is better. Does
 // not compare.
 import { clusterCostId, clusterMetrics } from "./ClusterMetrics.ts"
+import { federationMetrics } from "./FederationMetrics.ts"
 import { frontMetrics } from "./FrontMetrics.ts"
 import { Latency } from "./Latency.ts"
 import type { RecordedHistogram, RecordedOperation } from "./RecordedLoad.ts"
@@ -60,6 +61,7 @@ export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
   ...measuredOperations(record).flatMap((operation) => operationMetrics(record, operation)),
   ...watchMetrics(record),
   ...serverMetrics(record),
+  ...federationMetrics(record),
   ...frontMetrics(record),
   ...clusterMetrics(record)
 ]

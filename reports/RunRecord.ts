@@ -3,6 +3,7 @@
 // Owns the document's top level, its id and version, and its published JSON Schema. Does not measure, judge or render.
 import { Schema } from "effect"
 import { RecordedCluster } from "./RecordedCluster.ts"
+import { RecordedFederation } from "./RecordedFederation.ts"
 import { RecordedFront } from "./RecordedFront.ts"
 import { Count, RecordedOperation, RecordedSeries, RecordedWatch } from "./RecordedLoad.ts"
 import { Backend, Component, Generator, Machine, Versions } from "./RecordedPlatform.ts"
@@ -114,6 +115,9 @@ export const RunRecord = Schema.Struct({
   annotations: Schema.Array(Annotation),
   cluster: Schema.optionalKey(RecordedCluster).annotate({
     description: "Of a run of a simulated cluster, which has no operations and watches of a load generator"
+  }),
+  federation: Schema.optionalKey(RecordedFederation).annotate({
+    description: "Of a run of a federation"
   }),
   front: Schema.optionalKey(RecordedFront).annotate({
     description: "Of a run against a Kubernetes API front"

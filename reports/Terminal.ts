@@ -1,6 +1,7 @@
 // A report for a person at a terminal: the answers first, then the tables that fit its width.
 // Owns characters, colours and widths; what is said comes from Judge.ts and Tables.ts. Writes nothing itself.
 import { clusterTables } from "./ClusterTables.ts"
+import { federationTable } from "./FederationTables.ts"
 import { addedTable, frontTable } from "./FrontTables.ts"
 import type { Tone } from "./Judge.ts"
 import type { Report } from "./Report.ts"
@@ -49,6 +50,7 @@ export const renderTerminal = (report: Report, options: TerminalOptions = { widt
   const tables = [
     ...clusterTables(report),
     addedTable(report),
+    federationTable(report),
     frontTable(report),
     operationsTable(report),
     watchTable(report),

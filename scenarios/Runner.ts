@@ -5,6 +5,7 @@ import { DateTime, Effect, FileSystem, Path, Result, Schema } from "effect"
 import { type Backend, BackendMissing } from "./backends/Backend.ts"
 import { findBackend } from "./backends/Registry.ts"
 import { clusterRuns } from "./cluster/ClusterRuns.ts"
+import { federationRuns } from "./federation/FederationRuns.ts"
 import { frontRuns } from "./front/FrontRuns.ts"
 import { measureCeiling } from "./Ceiling.ts"
 import type { CeilingResult } from "./generator/Protocol.ts"
@@ -199,6 +200,16 @@ const allFrontRuns = (options: RunnerOptions, directory: string, before: number)
     return yield* frontRuns({ ...options, front, before, directory }, (record) => writeRecord(directory, record))
   })
 
+/** The runs of a federation. */
+const allFederationRuns = (options: RunnerOptions, directory: string, before: number) =>
+  Effect.gen(function* () {
+    const { federation } = options.loaded.scenario
+    if (federation === undefined) return []
+    const records = yield* federationRuns({ ...options, federation, before })
+    yield* Effect.forEach(records, (record) => writeRecord(directory, record))
+    return records
+  })
+
 /** Targets that stand on no store of this machine. */
 const otherTargets = ({ existing, loaded }: RunnerOptions) => {
   if (loaded.scenario.target !== "kubeconfig") return Effect.succeed([])
@@ -225,6 +236,7 @@ export const runScenario = Effect.fn("scenarios.runScenario")(function* (options
   const records = [
     ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats, targets)),
     ...(yield* allStoreRuns(options, backends, directory, before)),
+    ...(yield* allFederationRuns(options, directory, before)),
     ...(yield* allFrontRuns(options, directory, before))
   ]
   // Backends of one run are unlike systems: a slower one is shown, and `wharf compare` is where it fails.

@@ -3,6 +3,8 @@
 import { Effect, Schema } from "effect"
 import { Cluster } from "./cluster/Cluster.ts"
 import { clusterSloMetrics } from "./cluster/ClusterSloMetric.ts"
+import { Federation } from "./federation/Federation.ts"
+import { federationSloMetrics } from "./federation/FederationSloMetric.ts"
 import { Front } from "./front/Front.ts"
 import { frontSloMetrics } from "./front/FrontSloMetric.ts"
 import { LoadShape } from "./LoadShape.ts"
@@ -103,21 +105,26 @@ export const storeSloMetrics = [
   "startTime"
 ] as const
 
-/** Everything that a target may judge, of a store, a front or a cluster. */
-export const sloMetrics = [...storeSloMetrics, ...frontSloMetrics, ...clusterSloMetrics] as const
+/** Everything that a target may judge, of a store, a front, a federation or a cluster. */
+export const sloMetrics = [
+  ...storeSloMetrics,
+  ...frontSloMetrics,
+  ...federationSloMetrics,
+  ...clusterSloMetrics
+] as const
 
 export type StoreSloMetric = (typeof storeSloMetrics)[number]
 
 export type SloMetric = (typeof sloMetrics)[number]
 
-/** A target: one number of one load, watch, server or cluster, with a bound. */
+/** A target: one number of one load, watch, server, federation or cluster, with a bound. */
 export const Slo = Schema.Struct({
   of: Schema.optionalKey(Name).annotate({
-    description: "Name of the load, operation or watch, or a resource of the cluster; without it every one"
+    description: "Name of the load, operation, watch or step, or a resource of the cluster; without it every one"
   }),
   metric: Schema.Literals(sloMetrics).annotate({
     description:
-      "latency, lag, pause, startTime, added, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
+      "latency, lag, pause, startTime, added, api, pod.start, wall, federation.p50, .p99, .elsewhere, .restart: ms; throughput: actions/s; federation.perSecond: objects/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
@@ -172,6 +179,9 @@ export const Scenario = Schema.Struct({
   cluster: Schema.optionalKey(Cluster).annotate({
     description: "A whole cluster, simulated in virtual time, beside or instead of the load on stores"
   }),
+  federation: Schema.optionalKey(Federation).annotate({
+    description: "A federation under load, instead of stores"
+  }),
   front: Schema.optionalKey(Front).annotate({
     description:
       "A Kubernetes API front under load, instead of stores; every backend stands in front of the same upstream"
@@ -186,7 +196,7 @@ export const Scenario = Schema.Struct({
   slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 }).annotate({
   title: "Wharf scenario",
-  description: "A cluster, a load on stores or on a Kubernetes API front, or both, and their targets"
+  description: "A cluster, a federation, a load on stores or on a Kubernetes API front, and their targets"
 })
 
 export type Scenario = typeof Scenario.Type

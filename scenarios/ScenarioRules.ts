@@ -5,6 +5,8 @@ import { answerKinds } from "#tracing"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import { priorityClassNames } from "./cluster/PlacementRules.ts"
 import type { FieldPath } from "./Diagnostic.ts"
+import { federationProblems, federationSloProblems } from "./federation/FederationRules.ts"
+import { isFederationMetric } from "./federation/FederationSloMetric.ts"
 import { frontProblems } from "./front/FrontRules.ts"
 import { isFrontMetric } from "./front/FrontSloMetric.ts"
 import { shapeName } from "./LoadShape.ts"
@@ -89,7 +91,7 @@ const sloProblems = (
   slo: Slo,
   index: number,
   names: ReadonlyArray<string>,
-  { cluster, front }: Scenario
+  { cluster, federation, front }: Scenario
 ): ReadonlyArray<Problem> => {
   const path: FieldPath = ["slo", index]
   const problems: Array<Problem> = []
@@ -97,6 +99,7 @@ const sloProblems = (
     problems.push({ path, rule: "needs exactly one of atMost and atLeast" })
   }
   if (isClusterMetric(slo.metric)) return [...problems, ...clusterSloProblems(slo, path, cluster)]
+  if (isFederationMetric(slo.metric)) return [...problems, ...federationSloProblems(slo, index, federation)]
   if (isFrontMetric(slo.metric) && front === undefined) {
     problems.push({ path: [...path, "metric"], rule: `${slo.metric} is about a front, and there is none` })
   }
@@ -190,15 +193,25 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     ...scenario.slo.flatMap((slo, index) => sloProblems(slo, index, judged, scenario)),
     ...targetProblems(scenario),
     ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster)),
+    ...(scenario.federation === undefined ? [] : federationProblems(scenario.federation)),
     ...(scenario.front === undefined ? [] : frontProblems(scenario.front, scenario))
   ]
   if (scenario.front !== undefined) {
     if (scenario.phases.length > 0) problems.push({ path: ["phases"], rule: "belong to stores; a front has its own" })
+    if (scenario.federation !== undefined)
+      problems.push({ path: ["federation"], rule: "is a run of its own, and there is a front" })
+    return problems
+  }
+  if (scenario.federation !== undefined) {
+    if (scenario.phases.length > 0)
+      problems.push({ path: ["phases"], rule: "belong to stores; a federation has steps" })
+    if (scenario.cluster !== undefined)
+      problems.push({ path: ["federation"], rule: "is a run of its own, and there is a cluster" })
     return problems
   }
   if (scenario.phases.length === 0) {
     if (scenario.cluster === undefined)
-      problems.push({ path: ["phases"], rule: "is required, or a cluster or a front instead" })
+      problems.push({ path: ["phases"], rule: "is required, or a cluster, a federation or a front instead" })
     return problems
   }
   if (scenario.keySpaces.length === 0) problems.push({ path: ["keySpaces"], rule: "is required by the phases" })

@@ -4,6 +4,7 @@ import { Latency, type RecordedOperation, type RecordedPhase, type RecordedWatch
 import type { PhaseFacts } from "./generator/Protocol.ts"
 import { recordedName } from "./Operation.ts"
 import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
+import { isFederationMetric } from "./federation/FederationSloMetric.ts"
 import { isFrontMetric } from "./front/FrontSloMetric.ts"
 import type { PlannedPhase } from "./Run.ts"
 import type { Slo, StoreSloMetric } from "./Scenario.ts"
@@ -116,7 +117,7 @@ export const sloVerdict = (
 export const checkSlos = (scenario: TargetPlan, measured: Measured): ReadonlyArray<SloVerdict> =>
   scenario.slo.flatMap((slo) => {
     const { metric, of } = slo
-    if (isClusterMetric(metric) || isFrontMetric(metric)) return []
+    if (isClusterMetric(metric) || isFederationMetric(metric) || isFrontMetric(metric)) return []
     const verdict = (target: Slo, name: string, observed: number | undefined) =>
       sloVerdict(target, name, observed, unitOf(metric))
     if (metric === "memory") return [verdict(slo, "server", measured.memoryBytes)]

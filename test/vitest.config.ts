@@ -31,6 +31,7 @@ const judged = [
   "test/tracing/serve/*.test.ts",
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
+  "test/scenarios/federation/FederationRun.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",

@@ -96,6 +96,7 @@ export { RbacAuthorizer } from "./rbac/RbacAuthorizer.ts"
 export { makeDefinitions } from "./registry/DefinitionRegistry.ts"
 export type { FieldManagers, ManagedWrite } from "./registry/FieldManagers.ts"
 export type { Compaction } from "./store/Compaction.ts"
+export { openStore } from "./serve/ServeStore.ts"
 export type { KeyValue } from "./store/KeyValue.ts"
 export { type DirectStorage, storageKeyValue } from "./store/StorageKeyValue.ts"
 export type {

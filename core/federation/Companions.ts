@@ -39,6 +39,8 @@ export interface CompanionOptions {
   readonly policies: Policies
   readonly members: Members
   readonly semantics: SemanticsTable
+  /** Whether this process handles an object, by its federated object's key. Default: all. */
+  readonly owns?: (federatedKey: string) => boolean
   readonly statusIntervalMs?: number
   /** Starts an HPA controller over the fleet as one cluster. */
   readonly autoscaler?: (view: Client) => Cancel
@@ -85,6 +87,7 @@ const startServices = (options: CompanionOptions, failed: (key: string, failure:
       services: informers.informer(gvr("", "v1", "services")),
       slices: informers.informer(gvr("discovery.k8s.io", "v1", "endpointslices")),
       memberClient: members.client,
+      memberService: (cluster, key) => members.object(cluster, gvr("", "v1", "services"), key),
       onFailure: failed
     })
     services.start()
@@ -172,11 +175,11 @@ const sourcesOf =
 
 /** Starts them all. */
 export const startCompanions = (options: CompanionOptions): Companions => {
-  const { client, clockwork, informers, leads = true, members, objects, runtime, semantics, types } = options
+  const { client, clockwork, informers, leads = true, members, objects, owns, runtime, semantics, types } = options
   const failing = (controller: string): Failing => ({
     onFailure: (key, failure) => options.onFailure?.(controller, key, failure)
   })
-  const shared = { clockwork, client, runtime, objects, types: types.ofKind, members }
+  const shared = { clockwork, client, runtime, objects, types: types.ofKind, members, ...(owns && { owns }) }
   const status = makeStatusController({
     ...shared,
     collected: [resources.collectedStatuses, resources.clusterCollectedStatuses].map((one) => informers.informer(one)),

@@ -20,6 +20,7 @@ import { type ClusterTimes, makeClusterController } from "./clusters/ClusterCont
 import type { MemberBounds } from "./clusters/MemberClient.ts"
 import type { ConnectMember } from "./clusters/MemberConnection.ts"
 import { Members } from "./clusters/Members.ts"
+import type { EvictionOptions } from "./failover/EvictionBudget.ts"
 import { type FederateController, makeFederateController } from "./federate/FederateController.ts"
 import { FederatedTypes } from "./federate/FederatedTypes.ts"
 import { Notes } from "./federate/Notes.ts"
@@ -44,6 +45,8 @@ export interface FederationOptions {
   readonly bounds?: MemberBounds
   readonly shard?: Shard
   readonly deletionWaitMs?: number
+  /** How fast objects may be moved from lost clusters, all together. */
+  readonly evictions?: EvictionOptions
   /** Milliseconds between two writes of one object's status. */
   readonly statusIntervalMs?: number
   /** Starts an HPA controller over the fleet as one cluster; absent: HPAs that ask to be centralized are not acted on. */
@@ -149,6 +152,7 @@ class Parts {
       policies: this.policies,
       members: this.members,
       decisions: pluginDecisions(this.#informer(resources.pluginWebhooks), options.transport),
+      ...(options.evictions === undefined ? {} : { evictions: options.evictions }),
       ...named("federate", options)
     })
     this.controllers = this.#makeControllers()
@@ -181,6 +185,7 @@ class Parts {
     const leads = (options.shard ?? wholeShard).index === 0
     const clusters = makeClusterController({
       ...shared,
+      types: () => this.types.all(),
       writes: leads,
       ...(options.times === undefined ? {} : { times: options.times }),
       ...named("clusters", options)
@@ -244,7 +249,8 @@ class Parts {
   }
 
   #accompany(): void {
-    const { autoscaler, clockwork, host, onFailure, semantics, statusIntervalMs } = this.options
+    const { autoscaler, clockwork, host, onFailure, semantics, shard, statusIntervalMs } = this.options
+    const owns = ownership(shard ?? wholeShard)
     this.#companions = startCompanions({
       clockwork,
       runtime: this.runtime,
@@ -255,7 +261,8 @@ class Parts {
       policies: this.policies,
       members: this.members,
       semantics: semantics ?? nativeSemantics,
-      leads: (this.options.shard ?? wholeShard).index === 0,
+      leads: (shard ?? wholeShard).index === 0,
+      ...(owns && { owns }),
       ...(autoscaler === undefined ? {} : { autoscaler }),
       ...(statusIntervalMs === undefined ? {} : { statusIntervalMs }),
       ...(onFailure === undefined ? {} : { onFailure })

@@ -82,7 +82,7 @@ export {
 } from "./followers/FollowerController.ts"
 export { FollowGraph, type FollowNode, type Need } from "./followers/FollowGraph.ts"
 export { followNodeOf, sourceNameOf, templateOf } from "./followers/Needs.ts"
-export { estimateCapacity, rememberCapacity as rememberEstimate } from "./migration/AutoMigration.ts"
+export { estimateCapacity } from "./migration/AutoMigration.ts"
 export { appliedMigrationText, manualMigration, MigrationInvalid } from "./migration/ManualMigration.ts"
 export {
   makeMigrationController,
@@ -106,6 +106,7 @@ export type {
   ReplicaPaths,
   TypeSemantics
 } from "./semantics/TypeSemantics.ts"
+export { exportConflict } from "./services/ExportConflicts.ts"
 export { makeServiceControllers, type ServiceControllers, type ServiceOptions } from "./services/ServiceControllers.ts"
 export { aggregatedStatus, STALE } from "./status/Aggregation.ts"
 export { collectAll, collectedPaths, memberStates } from "./status/Collection.ts"
@@ -130,6 +131,7 @@ export {
   type Triggered,
   type TriggerRequest
 } from "./scheduling/Triggers.ts"
+export { isTokenWorn, memberRules } from "./clusters/MemberAccount.ts"
 export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterController.ts"
 export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
 export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
@@ -142,7 +144,7 @@ export { defaultTypeConfigs } from "./serve/DefaultTypes.ts"
 export { federationCommand } from "./serve/JoinCommand.ts"
 export { type HostControllers, serveFederation, type ServeFederationOptions } from "./serve/ServeFederation.ts"
 export { serveFederationCommand } from "./serve/ServeFederationCommand.ts"
-export { HashRing, ownership, type Shard } from "./shards/HashRing.ts"
+export { HashRing, ownership, type Shard, wholeShard } from "./shards/HashRing.ts"
 export {
   type ClusterHealth,
   defaultHealthOptions,
@@ -172,8 +174,9 @@ export {
   capacityNow,
   capacityWakeMs,
   type LearnedCapacity,
+  notedCapacity,
   rememberCapacity
-} from "./planner/CapacityMemory.ts"
+} from "./migration/CapacityMemory.ts"
 export { explainPlacement, type ExplainRequest } from "./explain/ExplainPlacement.ts"
 export { explainPlacementCommand } from "./explain/ExplainPlacementCommand.ts"
 export { placementText } from "./explain/PlacementText.ts"

@@ -76,6 +76,11 @@ describe("every shipped scenario", () => {
     "noisy-tenant",
     "tenancy-vs-direct",
     "tenant-churn",
+    "federation-100x5k",
+    "federation-1000-clusters",
+    "federation-cold-start",
+    "member-outage-storm",
+    "rollout-waves",
     "region-split"
   ]
   it("is there", () =>

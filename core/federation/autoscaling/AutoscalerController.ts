@@ -1,6 +1,6 @@
-// The loop that keeps each HPA's mode: the label by which the host's autoscaler finds centralized ones, and the reason on those that
-// cannot work as they stand.
-// Owns these two marks on the HPA and on its federated object; refuses to scale, which an autoscaler over FleetClient.ts does.
+// The loop that keeps each HPA's mode: the label by which the host's autoscaler finds centralized ones, the reason on those that
+// cannot work as they stand, and its turn among the controllers of a federated object: an HPA goes to members only once it can work.
+// Owns these marks on the HPA and on its federated object; refuses to scale, which members do, or an autoscaler over FleetClient.ts.
 import { Effect } from "effect"
 import {
   type ApiFailure,
@@ -19,12 +19,19 @@ import {
   type Reconciled,
   splitKey
 } from "#kube"
-import { federationAnnotations, federationLabels, federationResources } from "../api/FederationNames.ts"
+import {
+  federationAnnotations,
+  federationControllers,
+  federationLabels,
+  federationResources
+} from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { afterActing, pendingOf, pendingText } from "../federate/PendingControllers.ts"
 import { sourceNameOf, templateOf } from "../followers/Needs.ts"
 import { fieldPath } from "../semantics/FieldPaths.ts"
 import { referenceKey } from "../semantics/PodReferences.ts"
-import { decideAutoscaler, scaledReference, type WorkloadPolicy } from "./AutoscalerMode.ts"
+import { patchRead } from "../HostCalls.ts"
+import { type AutoscalerDecision, decideAutoscaler, scaledReference, type WorkloadPolicy } from "./AutoscalerMode.ts"
 
 export interface AutoscalerOptions {
   readonly clockwork: Clockwork
@@ -47,6 +54,20 @@ type Marks = Readonly<Record<string, string | null>>
 
 const differing = (own: Readonly<Record<string, string>> | undefined, wanted: Marks): Marks =>
   Object.fromEntries(Object.entries(wanted).filter(([name, value]) => (own?.[name] ?? null) !== value))
+
+/**
+ * Who is to act on a federated HPA after this controller, where it has its turn. One that cannot work as it stands waits here: in a
+ * member it would scale what the federation scales back. Where it is already it stays.
+ */
+const turnOf = (
+  { metadata: { annotations } }: KubeObject,
+  { controllers }: TypeConfig,
+  { problem }: AutoscalerDecision
+): string | undefined => {
+  const pending = pendingOf(annotations)
+  if (problem !== undefined || pending?.[0]?.includes(federationControllers.federatedHpa) !== true) return undefined
+  return pendingText(afterActing(pending, federationControllers.federatedHpa, controllers, false))
+}
 
 class AutoscalerLoop {
   readonly #options: AutoscalerOptions
@@ -86,7 +107,14 @@ class AutoscalerLoop {
       return Effect.gen({ self: this }, function* () {
         const target = { resource: type.type, namespace, name: source.metadata.name ?? "" }
         yield* this.#mark(target, source, { label, reason })
-        yield* this.#mark({ resource: federationResources.objects, namespace, name }, federated, { label, reason: {} })
+        const copy = { resource: federationResources.objects, namespace, name }
+        const turn = turnOf(federated, type, decision)
+        if (turn === undefined) yield* this.#mark(copy, federated, { label, reason: {} })
+        else {
+          const labels = differing(federated.metadata.labels, label)
+          const annotations = { [federationAnnotations.pendingControllers]: turn }
+          yield* Effect.asVoid(patchRead(this.#host, copy, federated, { metadata: { labels, annotations } }))
+        }
       })
     })
 

@@ -37,7 +37,7 @@ const OFFLINE: Record<Probe, Said> = {
 }
 
 /** A list of conditions with one set; the list itself when that says nothing new. */
-export const withCondition = (
+const withCondition = (
   conditions: ReadonlyArray<JsonObject>,
   type: string,
   said: Said,
@@ -89,3 +89,24 @@ export const healthAtStart = (thought: Probe | undefined, nowMs: number): Cluste
   thought === undefined
     ? undefined
     : { seen: seenOf(thought), sinceMs: nowMs, lost: thought !== "ready", lossesMs: thought === "ready" ? [] : [nowMs] }
+
+/** The status of a cluster that has joined. */
+export const joinedNow = (status: JsonObject, nowMs: number): JsonObject => ({
+  ...status,
+  joinPerformed: true,
+  conditions: withCondition(
+    itemsOf(status["conditions"]),
+    "Joined",
+    { status: "True", reason: "ClusterJoined", message: "cluster successfully joined" },
+    nowMs
+  )
+})
+
+/** The status of one that has not, with why; of one that had joined before it stays. */
+export const notJoined = (status: JsonObject, reason: string, message: string, nowMs: number): JsonObject =>
+  itemsOf(status["conditions"]).some((one) => one["type"] === "Joined" && one["status"] === "True")
+    ? status
+    : {
+        ...status,
+        conditions: withCondition(itemsOf(status["conditions"]), "Joined", { status: "False", reason, message }, nowMs)
+      }

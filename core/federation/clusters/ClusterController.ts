@@ -20,6 +20,7 @@ import {
   sameJson
 } from "#kube"
 import { federationAnnotations, federationFinalizers, federationResources } from "../api/FederationNames.ts"
+import type { TypeConfig } from "../api/TypeConfig.ts"
 import { find, finalizersWith, MANAGER, patchRead } from "../HostCalls.ts"
 import {
   type ClusterHealth,
@@ -31,16 +32,18 @@ import { type BrakeOptions, defaultBrakeOptions, planTaints, type TaintPlan } fr
 import {
   healthAtStart,
   healthConditions,
+  joinedNow,
+  notJoined,
   type Probe,
   seenOf,
   thoughtBy,
   thoughtOf,
-  withCondition,
   withPlannedTaints
 } from "./ClusterConditions.ts"
 import { clusterRoom } from "./ClusterRoom.ts"
-import { ClusterTaken, forgetToken, joinCluster, secretTarget, unjoinMember } from "./JoinCluster.ts"
+import { ClusterTaken, joinCluster, secretTarget, unjoinMember } from "./JoinCluster.ts"
 import type { Member } from "./Member.ts"
+import { forgetToken, keepAccount } from "./MemberAccount.ts"
 import type { Members } from "./Members.ts"
 
 /** How often and how patiently members are looked at, in milliseconds. */
@@ -70,6 +73,8 @@ export interface ClusterControllerOptions {
   readonly host: EffectClient
   readonly clusters: Informer
   readonly members: Members
+  /** What is federated: what an account of our own in a member may do. */
+  readonly types: () => ReadonlyArray<TypeConfig>
   /** False only keeps the ways to members open: of several processes one writes. Default true. */
   readonly writes?: boolean
   readonly times?: ClusterTimes
@@ -204,7 +209,7 @@ class ClusterLoop {
       }
       const joined = members.cluster(name)?.joined === true
       const said = joined || probe !== "ready" ? undefined : yield* this.#join(cluster, member)
-      const facts = probe === "ready" ? yield* this.#facts(memory, member) : {}
+      const facts = probe === "ready" ? yield* this.#facts(memory, member, cluster) : {}
       yield* this.#writeStatus(name, cluster, (status) => {
         const conditions = healthConditions(itemsOf(status["conditions"]), thought, this.#now())
         const next = { ...status, ...facts, conditions }
@@ -223,7 +228,7 @@ class ClusterLoop {
     return Effect.gen({ self: this }, function* () {
       const secret = yield* find(host, secretTarget(cluster))
       if (secret === undefined) return { reason: "ClusterUnjoinable", message: "its Secret is gone" }
-      const end = yield* Effect.result(joinCluster(host, member, cluster, secret))
+      const end = yield* Effect.result(joinCluster(host, member, cluster, { secret, types: this.#options.types() }))
       if (Result.isSuccess(end)) return "joined" as const
       const { failure } = end
       return failure instanceof ClusterTaken
@@ -232,8 +237,8 @@ class ClusterLoop {
     })
   }
 
-  /** Room and types, each when it is time; what cannot be read now stays as it was. */
-  #facts(memory: Memory, member: Member): Effect.Effect<JsonObject> {
+  /** Room and types, each when it is time; what cannot be read now stays as it was. With the types goes what our account there may do. */
+  #facts(memory: Memory, member: Member, cluster: KubeObject): Effect.Effect<JsonObject> {
     return Effect.gen({ self: this }, function* () {
       const now = this.#options.clockwork.monotonic()
       const facts: { resources?: JsonObject; apiResourceTypes?: ReadonlyArray<JsonObject> } = {}
@@ -250,6 +255,12 @@ class ClusterLoop {
           facts.apiResourceTypes = types
           memory.typesMs = now
         } else this.#options.onFailure?.(member.name, types)
+        if (fieldsOf(cluster.spec)["useServiceAccount"] === true) {
+          const { host, types: federated } = this.#options
+          const account = { target: secretTarget(cluster), nowMs: this.#now() }
+          const end = yield* Effect.result(keepAccount(host, member.effects, federated(), account))
+          if (Result.isFailure(end)) this.#options.onFailure?.(member.name, end.failure)
+        }
       }
       return facts
     })
@@ -322,7 +333,7 @@ class ClusterLoop {
         const end = member instanceof ApiFailure ? Result.fail(member) : yield* Effect.result(unjoinMember(member))
         if (Result.isFailure(end) && this.#leftMs(cluster) < this.#times.leaveMs)
           return { requeueAfterMs: LEAVE_AGAIN_MS }
-        yield* forgetToken(host, cluster)
+        yield* forgetToken(host, secretTarget(cluster))
       }
       members.drop(name)
       const finalizers = finalizersWith(cluster, [], [federationFinalizers.cluster])
@@ -363,25 +374,6 @@ const typesOf = (member: Member): Effect.Effect<ReadonlyArray<JsonObject> | ApiF
       resume(Effect.succeed(answer instanceof ApiFailure ? answer : answer.map((type): JsonObject => ({ ...type }))))
     )
   )
-
-const joinedNow = (status: JsonObject, nowMs: number): JsonObject => ({
-  ...status,
-  joinPerformed: true,
-  conditions: withCondition(
-    itemsOf(status["conditions"]),
-    "Joined",
-    { status: "True", reason: "ClusterJoined", message: "cluster successfully joined" },
-    nowMs
-  )
-})
-
-const notJoined = (status: JsonObject, reason: string, message: string, nowMs: number): JsonObject =>
-  itemsOf(status["conditions"]).some((one) => one["type"] === "Joined" && one["status"] === "True")
-    ? status
-    : {
-        ...status,
-        conditions: withCondition(itemsOf(status["conditions"]), "Joined", { status: "False", reason, message }, nowMs)
-      }
 
 /** Whether a change of a FederatedCluster asks for a look: its own status does not. */
 const matters = (before: KubeObject, after: KubeObject): boolean =>

@@ -22,8 +22,7 @@ export const memberSecretKeys = {
   certificate: "client-certificate-data",
   key: "client-key-data",
   token: "bootstrap-token-data",
-  serviceAccountToken: "service-account-token-data",
-  serviceAccountAuthority: "service-account-ca-data"
+  serviceAccountToken: "service-account-token-data"
 } as const
 
 const PROBE_MS = 10_000

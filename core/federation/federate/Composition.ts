@@ -18,7 +18,7 @@ import type { Fleet } from "../scheduling/Fleet.ts"
 import { nowhere, type Outcome, type Placement, type PolicyChoice } from "../scheduling/Outcome.ts"
 import { type SchedulingUnit, schedulingUnitOf } from "../scheduling/SchedulingUnit.ts"
 import { explanationText, storedPlacement, storedPlacementOf } from "../scheduling/StoredPlacement.ts"
-import { snapshotOf, triggered } from "../scheduling/Triggers.ts"
+import { isOfClusters, snapshotOf, triggered } from "../scheduling/Triggers.ts"
 import type { Decisions } from "./Decisions.ts"
 import { namespaceAnnotations, propagatesByItself } from "./NamespacePropagation.ts"
 import { federatedName } from "./ObjectNames.ts"
@@ -46,6 +46,8 @@ export interface Surroundings {
   readonly nowMs: number
   /** Ready replicas of an object by cluster, or 1 where it has none and is there and well; absent: not known. */
   readonly ready: (federated: KubeObject) => ReadonlyMap<string, number>
+  /** Takes one of the moves away from lost clusters that all objects share; answers when there may be one, where there is none now. */
+  readonly evict: () => number | undefined
 }
 
 /** A federated object to be, and what there is to say of it. */
@@ -54,6 +56,8 @@ export interface Composed {
   readonly outcome: Outcome | undefined
   /** What keeps overrides from being applied; empty: nothing does. */
   readonly overrideProblem: string
+  /** When an object that waits for its turn to leave a lost cluster may go, in milliseconds; Infinity: it does not wait. */
+  readonly evictAtMs: number
 }
 
 const { namespaceAutoPropagation, overridePolicy, scheduler } = federationControllers
@@ -137,6 +141,7 @@ class Composing {
   spec: FederatedObjectSpec
   outcome: Outcome | undefined
   problem = ""
+  evictAtMs = Infinity
   /** Annotations of the composition. */
   readonly annotations: Record<string, string | undefined> = {}
 
@@ -166,7 +171,8 @@ class Composing {
       const behind = pending.length === 0 ? this.#behind(all) : turns.left
       const left = held ? [[overridePolicy], ...behind] : behind
       this.annotations[federationAnnotations.pendingControllers] = pendingText(left)
-      return { federated: this.#made(), outcome: this.outcome, overrideProblem: this.problem }
+      const { evictAtMs, outcome, problem: overrideProblem } = this
+      return { federated: this.#made(), outcome, overrideProblem, evictAtMs }
     })
 
   /** Who must act again because of us: everyone behind the first of our groups, if the object changed. */
@@ -213,6 +219,11 @@ class Composing {
     if (reasons.length === 0 && !this.#isOpen(previous)) return Effect.void
     const profile = policies.profile(policy)
     return Effect.map(decisions.schedule({ unit, fleet, policy, profile, previous, nowMs }), (outcome) => {
+      // What users change goes at once; what is driven out of lost clusters goes as fast as all objects together may.
+      if (reasons.every(isOfClusters) && this.#evicts(previous, outcome)) {
+        this.evictAtMs = this.around.evict() ?? Infinity
+        if (this.evictAtMs !== Infinity) return this.#keep()
+      }
       this.outcome = outcome
       const stored = storedPlacement(outcome.placement, this.#path())
       this.spec = withSchedulerPlacement(this.spec, stored)
@@ -222,6 +233,16 @@ class Composing {
       else if (this.#reason() !== outcome.reason)
         this.annotations[federationAnnotations.schedulingExplanation] = explanationText(outcome.explain())
     })
+  }
+
+  /** Whether an outcome takes the object from a cluster that is lost. */
+  #evicts({ clusters, leaving }: Placement, { changed, placement }: Outcome): boolean {
+    if (!changed) return false
+    for (const name of clusters.keys()) {
+      if (leaving.has(name) || this.around.fleet.cluster(name)?.ready !== false) continue
+      if (placement.leaving.has(name) || !placement.clusters.has(name)) return true
+    }
+    return false
   }
 
   /** Where it is, without the clusters that may be left now because what replaces them is ready. */

@@ -27,8 +27,16 @@ import {
   SYSTEM_NAMESPACE
 } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { isSameFleet } from "../scheduling/Fleet.ts"
 import { storedPlacementOf } from "../scheduling/StoredPlacement.ts"
 import type { Members } from "../clusters/Members.ts"
+import {
+  defaultEvictionOptions,
+  type EvictionBudget,
+  type EvictionOptions,
+  fullBudget,
+  takeEviction
+} from "../failover/EvictionBudget.ts"
 import { find, finalizersWith, MANAGER, patchRead, unlessAbsent } from "../HostCalls.ts"
 import { type Composed, composeFederated, isSameFederated, replicasPath } from "./Composition.ts"
 import type { Decisions } from "./Decisions.ts"
@@ -55,6 +63,8 @@ export interface FederateOptions {
   readonly notes: Notes
   /** Whether this process handles an object, by its federated object's key. Default: all. */
   readonly owns?: (federatedKey: string) => boolean
+  /** How fast objects may be moved from lost clusters, all together. */
+  readonly evictions?: EvictionOptions
   /** Sources worked on at the same time. Default 32. */
   readonly workers?: number
   readonly onFailure?: (key: string, failure: ApiFailure) => void
@@ -86,9 +96,11 @@ const policyNames = ({ metadata: { labels = {}, namespace = "" } }: KubeObject):
 
 class FederateLoop {
   readonly #options: FederateOptions
+  #evictions: EvictionBudget
 
   constructor(options: FederateOptions) {
     this.#options = options
+    this.#evictions = fullBudget(options.clockwork.now(), options.evictions ?? defaultEvictionOptions)
     for (const { store } of options.objects) store.addIndex(POLICY_INDEX, policyNames)
   }
 
@@ -214,7 +226,8 @@ class FederateLoop {
         policies,
         fleet: members.fleet,
         nowMs: clockwork.now(),
-        ready: (object) => this.#ready(type, object)
+        ready: (object) => this.#ready(type, object),
+        evict: this.#evict
       })
       const written = yield* this.#write(key, federated, composed.federated)
       this.#note(key, composed)
@@ -222,11 +235,18 @@ class FederateLoop {
       const { wakeAtMs = Infinity, waiting = false } = composed.outcome ?? {}
       const leaves = composed.federated.metadata.annotations?.[federationAnnotations.leavingClusters] !== undefined
       const againMs = Math.min(
-        wakeAtMs - clockwork.now(),
+        Math.min(wakeAtMs, composed.evictAtMs) - clockwork.now(),
         waiting ? WAITING_AGAIN_MS : leaves ? LEAVING_AGAIN_MS : Infinity
       )
       return againMs === Infinity ? undefined : { requeueAfterMs: Math.max(1, againMs) }
     }).pipe(Effect.onError(() => Effect.sync(() => notes.forget(key))))
+  }
+
+  #evict = (): number | undefined => {
+    const { clockwork, evictions = defaultEvictionOptions } = this.#options
+    const taken = takeEviction(this.#evictions, clockwork.now(), evictions)
+    this.#evictions = taken.budget
+    return taken.allowed ? undefined : taken.retryAtMs
   }
 
   /** Ready replicas of copies that are known to be as they are to be; of clusters that are being left as they are. */
@@ -364,20 +384,3 @@ const specChanged = (before: KubeObject, after: KubeObject): boolean =>
   before.metadata.generation !== after.metadata.generation ||
   before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
   JSON.stringify(before.metadata.annotations) !== JSON.stringify(after.metadata.annotations)
-
-/** Whether two fleets are the same for every decision but those about room, which alone moves nothing. */
-const isSameFleet = (a: Members["fleet"], b: Members["fleet"]): boolean =>
-  a.size === b.size &&
-  a.clusters.every((before, at) => {
-    const after = b.clusters[at]
-    if (before === after) return true
-    return (
-      after !== undefined &&
-      before.name === after.name &&
-      before.uid === after.uid &&
-      before.ready === after.ready &&
-      before.terminating === after.terminating &&
-      JSON.stringify([before.labels, before.taints, [...(before.types ?? [])]]) ===
-        JSON.stringify([after.labels, after.taints, [...(after.types ?? [])]])
-    )
-  })

@@ -1,6 +1,6 @@
 // How many replicas a cluster can hold, told by the pods that it could not schedule for too long.
-// Owns the estimate, the next time at which it may change, and how long an estimate outlives its cause, so that replicas do not
-// go to and fro; refuses to move anything, which the scheduler does.
+// Owns the estimate and the next time at which it may change; how long it outlives its cause is CapacityMemory.ts's. Refuses to move
+// anything, which the scheduler does.
 import { fieldsOf, itemsOf, numberOf, textOf } from "#apiserver"
 import { isJsonObject, type Json, type KubeObject, parseRfc3339 } from "#kube"
 
@@ -110,27 +110,6 @@ export const autoMigrationText = (info: {
     ...(info.estimatedCapacity.size === 0 ? {} : { estimatedCapacity: sorted(info.estimatedCapacity) }),
     ...(info.scheduledReplicas.size === 0 ? {} : { scheduledReplicas: sorted(info.scheduledReplicas) })
   })
-}
-
-/** An estimate that is remembered. */
-export interface Remembered {
-  readonly capacity: number
-  /** When its cause was last seen, in milliseconds since the epoch. */
-  readonly seenMs: number
-}
-
-/**
- * An estimate with what was known before. A lower one counts at once. One whose cause is gone (its replicas went elsewhere) stays
- * for the cool-down, or they would come straight back; after that the cluster may be tried again.
- */
-export const rememberCapacity = (
-  before: Remembered | undefined,
-  found: number | undefined,
-  { coolDownMs, nowMs }: { readonly nowMs: number; readonly coolDownMs: number }
-): Remembered | undefined => {
-  if (found !== undefined) return { capacity: found, seenMs: nowMs }
-  if (before === undefined || nowMs - before.seenMs >= coolDownMs) return undefined
-  return before
 }
 
 /** Replicas of a template as one cluster has it. */

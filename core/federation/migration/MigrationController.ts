@@ -32,10 +32,9 @@ import {
   estimateCapacity,
   needsPods,
   parseAutoMigrationInfo,
-  type Remembered,
-  rememberCapacity,
   replicasOf
 } from "./AutoMigration.ts"
+import { type CapacityMemory, capacityNow, capacityWakeMs, notedCapacity, rememberCapacity } from "./CapacityMemory.ts"
 import { appliedMigrationText, manualMigration, MigrationInvalid } from "./ManualMigration.ts"
 import { podsOfWorkload } from "./MemberPods.ts"
 
@@ -43,13 +42,13 @@ export interface MigrationOptions {
   readonly clockwork: Clockwork
   readonly client: Client
   readonly runtime?: ClockworkRuntime
+  /** Whether this process handles an object, by its federated object's key. Default: all. */
+  readonly owns?: (federatedKey: string) => boolean
   /** Of FederatedObjects and ClusterFederatedObjects. */
   readonly objects: ReadonlyArray<Informer>
   readonly types: (group: string, kind: string) => TypeConfig | undefined
   readonly members: MemberReads
   readonly workers?: number
-  /** How long an estimate outlives its cause. Default 10 minutes. */
-  readonly coolDownMs?: number
   /** Between a change of a member's copy and the look at its pods. Default 10 seconds. */
   readonly lookAfterMs?: number
   /** Hears of a configuration that cannot be read; what was applied last stays. */
@@ -64,7 +63,6 @@ export interface MigrationController extends Controller {
   readonly clusterChanged: (cluster: string) => void
 }
 
-const COOL_DOWN_MS = 600_000
 const LOOK_AFTER_MS = 10_000
 const LISTS_MAX = 3
 
@@ -81,7 +79,7 @@ class MigrationLoop {
   readonly #host: ReturnType<typeof effectClient>
   readonly #lists = Semaphore.makeUnsafe(LISTS_MAX)
   /** Estimates by federated key and cluster. Bound: the placements of objects that migrate by themselves. */
-  readonly #remembered = new Map<string, Map<string, Remembered>>()
+  readonly #remembered = new Map<string, CapacityMemory>()
 
   constructor(options: MigrationOptions) {
     this.#options = options
@@ -90,6 +88,7 @@ class MigrationLoop {
 
   reconcile = (key: string): Effect.Effect<Reconciled, ApiFailure> =>
     Effect.suspend(() => {
+      if (this.#options.owns?.(key) === false) return Effect.void
       const federated = this.#stored(key)
       if (federated === undefined || federated.metadata.deletionTimestamp !== undefined) {
         this.#remembered.delete(key)
@@ -184,31 +183,26 @@ class MigrationLoop {
     federated: KubeObject,
     estimates: ReadonlyArray<readonly [cluster: string, found: CapacityEstimate | undefined]>
   ): Decided {
-    const { clockwork, coolDownMs = COOL_DOWN_MS } = this.#options
-    const nowMs = clockwork.now()
+    const nowMs = this.#options.clockwork.now()
     const before = parseAutoMigrationInfo(federated.metadata.annotations?.[federationAnnotations.autoMigrationInfo])
-    const memory = this.#remembered.get(key) ?? rememberedFrom(before.estimatedCapacity ?? {}, nowMs)
-    const [kept, estimatedCapacity, scheduledReplicas] = [
-      new Map<string, Remembered>(),
-      new Map<string, number>(),
-      new Map<string, number>()
-    ]
+    const waiting = new Map<string, number>()
+    const unheard = new Set<string>()
+    const scheduledReplicas = new Map<string, number>()
     let againInMs = Infinity
     for (const [cluster, found] of estimates) {
-      const known = memory.get(cluster)
-      const remembered =
-        found === undefined ? known : rememberCapacity(known, found.estimatedCapacity, { nowMs, coolDownMs })
-      if (remembered !== undefined) {
-        kept.set(cluster, remembered)
-        estimatedCapacity.set(cluster, remembered.capacity)
-        // Of a lost cluster nothing new can be said before it is heard of again, which is told.
-        if (found !== undefined) againInMs = Math.min(againInMs, remembered.seenMs + coolDownMs - nowMs)
-      }
+      if (found === undefined) unheard.add(cluster)
+      if (found?.estimatedCapacity !== undefined) waiting.set(cluster, found.estimatedCapacity)
       const scheduled = found?.scheduledReplicas ?? before.scheduledReplicas?.[cluster]
       if (scheduled !== undefined) scheduledReplicas.set(cluster, scheduled)
       againInMs = Math.min(againInMs, found?.changesInMs ?? Infinity)
     }
-    this.#remembered.set(key, kept)
+    const known = this.#remembered.get(key) ?? notedCapacity(before.estimatedCapacity ?? {}, nowMs)
+    const memory = rememberCapacity(known, waiting, nowMs, unheard)
+    this.#remembered.set(key, memory)
+    // A cluster that is left keeps its room in mind, and does not stand in the annotation.
+    const placed = new Set(estimates.map(([cluster]) => cluster))
+    const estimatedCapacity = new Map([...capacityNow(memory, nowMs)].filter(([cluster]) => placed.has(cluster)))
+    againInMs = Math.min(againInMs, capacityWakeMs(memory, nowMs) - nowMs)
     return { text: autoMigrationText({ estimatedCapacity, scheduledReplicas }), againInMs }
   }
 
@@ -227,9 +221,6 @@ class MigrationLoop {
     return undefined
   }
 }
-
-const rememberedFrom = (capacities: Readonly<Record<string, number>>, nowMs: number): Map<string, Remembered> =>
-  new Map(Object.entries(capacities).map(([cluster, capacity]) => [cluster, { capacity, seenMs: nowMs }]))
 
 const workloadOf = (copy: KubeObject, { paths }: TypeConfig): ClusterWorkload => ({
   desired: replicasOf(valueAt(copy, fieldPath(paths.replicasSpec)), 1),

@@ -4,12 +4,15 @@
 
 /** Products of two amounts stay exact below this. */
 const EXACT_MAX = 2 ** 53
+/** So finely remainders are sorted before any two of them are compared. */
+const BUCKETS = 512
 
 /** Amounts for so many places, reused from call to call. */
 export class Apportionment {
   #weights = new Float64Array(0)
   #remainders = new Float64Array(0)
   #ranked = new Int32Array(0)
+  readonly #buckets = new Int32Array(BUCKETS)
 
   /** Makes room for so many places. */
   #ensure(count: number): void {
@@ -64,6 +67,8 @@ export class Apportionment {
     const weights = this.#weights
     const remainders = this.#remainders
     const ranked = this.#ranked
+    const buckets = this.#buckets.fill(0)
+    const scale = BUCKETS / sum
     let left = amount
     let candidates = 0
     for (let at = 0; at < count; at++) {
@@ -85,15 +90,39 @@ export class Apportionment {
       if (remainder === 0) continue
       remainders[at] = remainder
       ranked[candidates++] = at
+      buckets[bucketOf(remainder, scale)]++
     }
-    if (left > 0) {
-      this.#selectFirst(left, candidates, ties)
-      for (let seat = 0; seat < left; seat++) {
-        shares[ranked[seat]]++
-        room[ranked[seat]]--
-      }
-    }
+    if (left > 0) this.#seat(left, candidates, { room, shares, ties, scale })
     return 0
+  }
+
+  /** Gives one more to those with the largest remainders: whole buckets of them, and in the last one by comparison. */
+  #seat(
+    amount: number,
+    candidates: number,
+    { room, scale, shares, ties }: Pick<ApportionParts, "room" | "shares" | "ties"> & { readonly scale: number }
+  ): void {
+    const buckets = this.#buckets
+    const remainders = this.#remainders
+    const ranked = this.#ranked
+    let last = BUCKETS - 1
+    let left = amount
+    while (last > 0 && buckets[last] <= left) left -= buckets[last--]
+    let close = 0
+    for (let place = 0; place < candidates; place++) {
+      const at = ranked[place]
+      const bucket = bucketOf(remainders[at], scale)
+      if (bucket > last) {
+        shares[at]++
+        room[at]--
+      } else if (bucket === last) ranked[close++] = at
+    }
+    if (left === 0) return
+    this.#selectFirst(left, close, ties)
+    for (let seat = 0; seat < left; seat++) {
+      shares[ranked[seat]]++
+      room[ranked[seat]]--
+    }
   }
 
   /** Brings the first `wanted` of the ranked places to the front, in any order (Hoare's selection). */
@@ -125,6 +154,9 @@ export class Apportionment {
     return ties[a] === ties[b] ? a < b : ties[a] < ties[b]
   }
 }
+
+/** Grows with the remainder, so that a bucket is before all those below it. */
+const bucketOf = (remainder: number, scale: number): number => Math.min(BUCKETS - 1, Math.floor(remainder * scale))
 
 /** Places and what each may take; the arrays may be longer than `count`. */
 export interface ApportionParts {

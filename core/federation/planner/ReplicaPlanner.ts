@@ -157,9 +157,15 @@ export class ReplicaPlanner {
     const weights = this.#weights
     const grows = difference > 0
     if (strategy === "fill") return this.#settleInOrder(pass, { plan, scarce, difference })
+    let gaps = 0
     for (let at = 0; at < count; at++) {
       const gap = grows ? this.#desired[at] - plan[at] : plan[at] - this.#desired[at]
-      weights[at] = room[at] = Math.max(0, gap)
+      gaps += weights[at] = room[at] = Math.max(0, gap)
+    }
+    // Nobody is on the other side of what is wanted: everyone goes there, and there is nothing to share.
+    if (gaps === Math.abs(difference)) {
+      for (let at = 0; at < count; at++) plan[at] += grows ? room[at] : -room[at]
+      return
     }
     if (grows) {
       this.#apportionment.apportion(difference, this.#parts(request, weights, plan))

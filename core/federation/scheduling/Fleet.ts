@@ -57,3 +57,20 @@ export class Fleet {
     return made
   }
 }
+
+/** Whether two fleets are the same for every decision but those about room, which alone moves nothing. */
+export const isSameFleet = (a: Fleet, b: Fleet): boolean =>
+  a.size === b.size &&
+  a.clusters.every((before, at) => {
+    const after = b.clusters[at]
+    if (before === after) return true
+    return (
+      after !== undefined &&
+      before.name === after.name &&
+      before.uid === after.uid &&
+      before.ready === after.ready &&
+      before.terminating === after.terminating &&
+      JSON.stringify([before.labels, before.taints, [...(before.types ?? [])]]) ===
+        JSON.stringify([after.labels, after.taints, [...(after.types ?? [])]])
+    )
+  })

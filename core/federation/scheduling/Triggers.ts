@@ -35,6 +35,9 @@ export type Trigger =
   | "clusterTaints"
   | "clusterTypes"
 
+/** Whether it is the clusters that changed, and nothing that anybody wants of the object. */
+export const isOfClusters = (trigger: Trigger): boolean => trigger.startsWith("cluster")
+
 /** What an attempt would see now, and what changed since the last. */
 export interface Triggered {
   readonly snapshot: Snapshot

@@ -20,6 +20,7 @@ import { federationDefinitions } from "../api/FederationDefinitions.ts"
 import { SYSTEM_NAMESPACE } from "../api/FederationNames.ts"
 import type { ClusterTimes } from "../clusters/ClusterController.ts"
 import { connectMember } from "../clusters/MemberConnectionAdapter.ts"
+import type { EvictionOptions } from "../failover/EvictionBudget.ts"
 import { type Federation, makeFederation } from "../Federation.ts"
 import { pluginTransport } from "../scheduling/PluginTransportAdapter.ts"
 import type { SemanticsTable } from "../semantics/SemanticsTable.ts"
@@ -43,6 +44,7 @@ export interface ServeFederationOptions {
   readonly times: ClusterTimes
   readonly shard: Shard
   readonly deletionWaitMs: number
+  readonly evictions: EvictionOptions
   readonly semantics: SemanticsTable
   /** Starts an HPA controller over the fleet as one cluster. */
   readonly autoscaler?: StartAutoscaler
@@ -194,6 +196,7 @@ export const serveFederation = Effect.fn("federation.serve")(function* (options:
       times: options.times,
       shard: options.shard,
       deletionWaitMs: options.deletionWaitMs,
+      evictions: options.evictions,
       onFailure
     })
   )

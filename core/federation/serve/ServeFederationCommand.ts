@@ -6,6 +6,7 @@ import { apiServerFlags, apiServerOptions, listenAddress } from "#apiserver"
 import { loadAccess, parseDurationMs } from "#kube"
 import { stopAtSecondInterrupt } from "#storage"
 import { usualClusterTimes } from "../clusters/ClusterController.ts"
+import { defaultEvictionOptions } from "../failover/EvictionBudget.ts"
 import { typesFile } from "../semantics/TypesFileAdapter.ts"
 import { SemanticsTable } from "../semantics/SemanticsTable.ts"
 import type { Shard } from "../shards/HashRing.ts"
@@ -38,6 +39,14 @@ const flags = {
     "How long a deletion waits for a lost member before it is written down for later",
     120_000
   ),
+  evictionRate: Flag.Int("cluster-eviction-rate").pipe(
+    Flag.withDescription("Objects that are moved from lost members in a second, all together"),
+    Flag.withDefault(defaultEvictionOptions.perSecond)
+  ),
+  evictionBurst: Flag.Int("cluster-eviction-burst").pipe(
+    Flag.withDescription("Objects that are moved at once before that rate counts"),
+    Flag.withDefault(defaultEvictionOptions.burst)
+  ),
   shard: Flag.String("shard").pipe(
     Flag.withDescription("INDEX/COUNT: handle this share of the objects; each share elects its own leader"),
     Flag.withDefault("0/1")
@@ -56,6 +65,12 @@ const timeOf = Effect.fnUntraced(function* (flag: string, given: string) {
   const ms = parseDurationMs(given)
   if (ms === undefined || ms <= 0) return yield* misused(`--${flag} ${given}: must be a time like 15s or 1m30s`)
   return ms
+})
+
+const evictionsOf = Effect.fnUntraced(function* ({ evictionBurst: burst, evictionRate: perSecond }: Given) {
+  if (perSecond < 1) return yield* misused(`--cluster-eviction-rate ${perSecond}: must be at least 1`)
+  if (burst < 1) return yield* misused(`--cluster-eviction-burst ${burst}: must be at least 1`)
+  return { perSecond, burst }
 })
 
 const shardOf = Effect.fnUntraced(function* (given: string) {
@@ -90,6 +105,7 @@ const run = (controllers: HostControllers, autoscaler: StartAutoscaler | undefin
       }
     }
     const deletionWaitMs = yield* timeOf("deletion-wait", given.deletionWait)
+    const evictions = yield* evictionsOf(given)
     const shard = yield* shardOf(given.shard)
     const host = yield* hostOf(given, controllers)
     const semantics = new SemanticsTable(given.semantics === undefined ? [] : yield* typesFile(given.semantics))
@@ -98,6 +114,7 @@ const run = (controllers: HostControllers, autoscaler: StartAutoscaler | undefin
       times,
       shard,
       deletionWaitMs,
+      evictions,
       semantics,
       ...(autoscaler === undefined ? {} : { autoscaler })
     })

@@ -32,10 +32,15 @@ export const derivedName = (name: string): string => fitting(`derived-${name}`, 
 export const importedName = (cluster: string, slice: string): string =>
   fitting(`imported-${cluster}-${slice}`, NAME_MAX)
 
-/** What names things of one cluster only is left out: the pod and its node. */
-const endpoint = (fields: Fields): JsonObject => {
-  const { nodeName: _node, targetRef: _pod, ...rest } = fields
-  return rest
+/**
+ * What names things of one cluster only is left out: the pod and its node. A name of its own, which an endpoint of a headless Service
+ * may have, is told apart by its cluster: two clusters have a web-0 each.
+ */
+const endpoint = (fields: Fields, cluster: string): JsonObject => {
+  const { hostname, nodeName: _node, targetRef: _pod, ...rest } = fields
+  return typeof hostname === "string"
+    ? { ...rest, hostname: fitting(`${hostname}-${cluster}`, SERVICE_NAME_MAX) }
+    : rest
 }
 
 /** A slice of an exporting cluster as an object of the host, whose Service there is the derived one. */
@@ -53,7 +58,7 @@ export const importedSlice = (service: string, cluster: string, slice: KubeObjec
     }
   },
   addressType: slice["addressType"],
-  endpoints: itemsOf(slice["endpoints"]).map(endpoint),
+  endpoints: itemsOf(slice["endpoints"]).map((one) => endpoint(one, cluster)),
   ports: slice["ports"] ?? []
 })
 
@@ -96,6 +101,9 @@ export const derivedService = (imported: KubeObject): KubeObject => {
     }
   }
 }
+
+/** Whether a Service has no address of its own. */
+export const isHeadless = ({ spec }: KubeObject): boolean => fieldsOf(spec)["clusterIP"] === "None"
 
 /** The derived Service on the host with an import's ports; itself when nothing differs. */
 export const derivedUpdate = (host: KubeObject, wanted: KubeObject): KubeObject => {

@@ -2,7 +2,7 @@
 // wanted. Keys are "namespace/name" of the exported Service, the export and the import alike.
 // Owns writes to slices, derived Services, placements and the two statuses; what they say is ImportedServices.ts's.
 import { Effect } from "effect"
-import { fieldsOf } from "#apiserver"
+import { fieldsOf, itemsOf } from "#apiserver"
 import {
   type ApiFailure,
   type Client,
@@ -28,12 +28,14 @@ import { federationControllers, federationResources, SERVICES_GROUP } from "../a
 import { withPlacement } from "../followers/FollowerController.ts"
 import { sourceNameOf } from "../followers/Needs.ts"
 import { referenceKey } from "../semantics/PodReferences.ts"
+import { exportConflict } from "./ExportConflicts.ts"
 import {
   derivedName,
   derivedService,
   derivedUpdate,
   exportingClusters,
   importedSlice,
+  isHeadless,
   serviceLabels,
   sliceChanges
 } from "./ImportedServices.ts"
@@ -51,6 +53,8 @@ export interface ServiceOptions {
   readonly services: Informer
   readonly slices: Informer
   readonly memberClient: (cluster: string) => Client | undefined
+  /** A Service as a member has it; undefined: it has none of ours, or it is not known. */
+  readonly memberService: (cluster: string, key: string) => KubeObject | undefined
   readonly onFailure?: (key: string, failure: ApiFailure) => void
 }
 
@@ -132,7 +136,7 @@ class ServiceLoops {
         }
         for (const one of changes.delete) yield* gone(this.#host.delete({ ...collection, name: one }))
         const exported = exports.store.get(key)
-        if (exported !== undefined) yield* this.#tellExport(exported, services.store.get(key) !== undefined)
+        if (exported !== undefined) yield* this.#tellExport(key, exported, services.store.get(key) !== undefined)
         // A cluster that could not be followed yet is asked for again.
         return unheard.size === 0 ? undefined : { requeueAfterMs: 30_000 }
       })
@@ -180,6 +184,10 @@ class ServiceLoops {
     if (there === undefined) {
       return refused(409)(this.#host.create({ resource: SERVICES, namespace }, wanted, MANAGER))
     }
+    if (there.metadata.deletionTimestamp !== undefined) return Effect.void
+    // Whether a Service has an address cannot be changed: once it is gone it is made anew.
+    if (isHeadless(there) !== isHeadless(wanted))
+      return gone(this.#host.delete({ resource: SERVICES, namespace, name }))
     const update = derivedUpdate(there, wanted)
     return update === there
       ? Effect.void
@@ -216,19 +224,31 @@ class ServiceLoops {
     return this.#tell(federationResources.serviceImports, imported, status)
   }
 
-  #tellExport(exported: KubeObject, valid: boolean): Effect.Effect<void, ApiFailure> {
-    const status = valid ? "True" : "False"
-    const before = fieldsOf(exported.status)["conditions"]
-    const known = Array.isArray(before) ? fieldsOf(before.find((one: Json) => fieldsOf(one)["type"] === "Valid")) : {}
-    if (known["status"] === status) return Effect.void
-    const condition: JsonObject = {
-      type: "Valid",
-      status,
-      reason: valid ? "ServiceFound" : "NoService",
-      message: valid ? "" : `the namespace has no Service ${exported.metadata.name ?? ""}`,
-      lastTransitionTime: rfc3339(this.#options.clockwork.now())
-    }
-    return this.#tell(federationResources.serviceExports, exported, { conditions: [condition] })
+  /** The export's conditions: whether there is a Service, and whether those of its clusters agree. */
+  #tellExport(key: string, exported: KubeObject, valid: boolean): Effect.Effect<void, ApiFailure> {
+    const { clockwork, memberService } = this.#options
+    const copies = this.exporting(key).flatMap((cluster) => {
+      const service = memberService(cluster, key)
+      return service === undefined ? [] : [[cluster, service] as const]
+    })
+    const conflict = exportConflict(new Map(copies))
+    const name = exported.metadata.name ?? ""
+    const wanted: ReadonlyArray<readonly [type: string, status: string, reason: string, message: string]> = [
+      valid
+        ? ["Valid", "True", "ServiceFound", ""]
+        : ["Valid", "False", "NoService", `the namespace has no Service ${name}`],
+      conflict === undefined
+        ? ["Conflict", "False", "NoConflicts", ""]
+        : ["Conflict", "True", conflict.reason, conflict.message]
+    ]
+    const known = new Map(itemsOf(fieldsOf(exported.status)["conditions"]).map((one) => [one["type"], one]))
+    const conditions = wanted.map(([type, status, reason, message]): JsonObject => {
+      const before = known.get(type)
+      const lastTransitionTime = before?.["status"] === status ? before["lastTransitionTime"] : undefined
+      return { type, status, reason, message, lastTransitionTime: lastTransitionTime ?? rfc3339(clockwork.now()) }
+    })
+    const same = conditions.every((one) => sameJson(known.get(one["type"]) ?? null, one))
+    return same ? Effect.void : this.#tell(federationResources.serviceExports, exported, { conditions })
   }
 
   #tell(resource: ReturnType<typeof gvr>, object: KubeObject, status: JsonObject): Effect.Effect<void, ApiFailure> {

@@ -38,6 +38,8 @@ export interface StatusOptions {
   readonly clockwork: Clockwork
   readonly client: Client
   readonly runtime?: ClockworkRuntime
+  /** Whether this process handles an object, by its federated object's key. Default: all. */
+  readonly owns?: (federatedKey: string) => boolean
   /** Of FederatedObjects and ClusterFederatedObjects. */
   readonly objects: ReadonlyArray<Informer>
   /** Of CollectedStatuses and ClusterCollectedStatuses. */
@@ -100,6 +102,7 @@ class StatusLoop {
 
   reconcile = (key: string): Effect.Effect<Reconciled, ApiFailure> =>
     Effect.suspend(() => {
+      if (this.#options.owns?.(key) === false) return Effect.void
       const federated = stored(this.#options.objects, key)
       return federated === undefined ? this.#forget(key) : this.#look(key, federated)
     })

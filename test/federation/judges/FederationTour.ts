@@ -117,13 +117,29 @@ export class FederationTour {
         "--host-kubeconfig",
         host.kubeconfig,
         "--labels",
-        `zone=z${at}`
+        `zone=z${at}`,
+        // The last one by an account of its own, which may do what is federated and nothing else.
+        ...(at === members.length - 1 ? ["--use-service-account"] : [])
       )
     }
     await this.host("wait", "fcluster", "--all", "--for=condition=Joined", "--timeout=120s")
     await this.host("wait", "fcluster", "--all", "--for=condition=Ready", "--timeout=120s")
     const listed = await this.host("get", "fcluster")
     for (const { name } of members) assert.match(listed, new RegExp(`${name} +True +True`))
+    const last = members[members.length - 1]
+    assert.deepStrictEqual(
+      [await this.#may(last, "delete", "deployments"), await this.#may(last, "delete", "nodes")],
+      ["yes", "no"]
+    )
+  }
+
+  /** What a member's account of ours may do, in kubectl's word. */
+  async #may(member: Plane, verb: string, resource: string): Promise<string> {
+    const as = "system:serviceaccount:kube-admiral-system:kubeadmiral-member"
+    const asked = this.kubectl(member, "auth", "can-i", verb, resource, "--all-namespaces", `--as=${as}`)
+    // A "no" is kubectl's exit code 1.
+    const said = await asked.catch((error: unknown) => String((error as { readonly stdout?: unknown }).stdout))
+    return said.trim().split("\n").at(-1) ?? ""
   }
 
   async propagate(): Promise<void> {
@@ -157,7 +173,7 @@ export class FederationTour {
     await this.host("-n", "shop", "wait", "deploy/web", "--for=condition=Available", "--timeout=90s")
     await this.hostShows("deploy/web", ".status.readyReplicas", "6")
     assert.include(await this.host("-n", "shop", "get", "fo"), "web-deployments.apps")
-    await this.host("-n", "shop", "get", "collectedstatus", "web-deployments.apps", "-o", "yaml")
+    await this.host("-n", "shop", "get", "cst", "web-deployments.apps", "-o", "yaml")
   }
 
   async scaleAndOverride(): Promise<void> {

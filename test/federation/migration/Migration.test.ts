@@ -4,10 +4,13 @@ import { assert, describe, it } from "vitest"
 import { type KubeObject, rfc3339 } from "#kube"
 import {
   appliedMigrationText,
+  type CapacityMemory,
+  capacityNow,
+  capacityWakeMs,
   estimateCapacity,
   manualMigration,
   MigrationInvalid,
-  rememberEstimate
+  rememberCapacity
 } from "#federation"
 
 const NOW = Date.UTC(2026, 10, 28, 12)
@@ -129,16 +132,15 @@ describe("room as pods show it", () => {
 })
 
 describe("estimate and plan in turn", () => {
-  /** Two clusters, the first with little room: what is over goes to the second; what was moved comes back only after the cool-down. */
-  it("come to rest, and try again after the cool-down", () => {
+  /** Two clusters, the first with little room: what is over goes to the second; what was moved comes back only after a while. */
+  it("come to rest, and try again after a while", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), fc.nat({ max: 20 }), (total, room) => {
-        const coolDownMs = 10 * MINUTE
-        let remembered: ReturnType<typeof rememberEstimate>
+        let memory: CapacityMemory = new Map()
         let nowMs = NOW
         let moves = 0
         let first = total
-        for (let round = 0; round < 9; round++) {
+        for (let round = 0; round < 4; round++) {
           const placed = Math.min(first, room)
           const waiting = first - placed
           const pods = Array.from({ length: first }, (_, at) => (at < placed ? pod(undefined) : pod(2 * MINUTE)))
@@ -147,15 +149,18 @@ describe("estimate and plan in turn", () => {
             { nowMs: NOW, thresholdMs: MINUTE }
           )
           assert.strictEqual(found.estimatedCapacity !== undefined, waiting > 0)
-          remembered = rememberEstimate(remembered, found.estimatedCapacity, { nowMs, coolDownMs })
-          const next = Math.min(total, remembered?.capacity ?? total)
+          const seen = found.estimatedCapacity
+          memory = rememberCapacity(memory, new Map(seen === undefined ? [] : [["oak", seen]]), nowMs)
+          const next = Math.min(total, capacityNow(memory, nowMs).get("oak") ?? total)
           if (next !== first) moves++
           first = next
           nowMs += MINUTE
         }
         assert.isAtMost(moves, 1)
         assert.strictEqual(first, Math.min(total, room))
-        assert.isUndefined(rememberEstimate(remembered, undefined, { nowMs: nowMs + coolDownMs, coolDownMs }))
+        const wake = capacityWakeMs(memory, nowMs)
+        assert.strictEqual(wake !== Infinity, total > room)
+        assert.strictEqual(capacityNow(memory, Math.max(wake, nowMs)).size, 0, "it is tried again then")
       })
     )
   })

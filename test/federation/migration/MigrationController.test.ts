@@ -114,7 +114,7 @@ class Scene {
 const AUTO = { [federationAnnotations.podUnschedulableThreshold]: "1m0s" }
 
 describe("migration by itself", () => {
-  it("tells what a cluster holds once its pods have waited for too long, and forgets it after the cool-down", () => {
+  it("tells what a cluster holds once its pods have waited for too long, and tries it again after a while", () => {
     const scene = new Scene(AUTO)
     scene.deploy("oak", 4, 1)
     scene.deploy("elm", 2, 2)
@@ -127,9 +127,21 @@ describe("migration by itself", () => {
       .member("oak")
       .change(DEPLOYMENTS, "team/web", (object) => ({ ...object, spec: { ...(object.spec as object), replicas: 1 } }))
     scene.report("oak", 1, 1)
-    scene.pass(5 * MINUTE)
+    scene.pass(4 * MINUTE)
     assert.deepStrictEqual(scene.info, { estimatedCapacity: { oak: 1 }, scheduledReplicas: { elm: 2, oak: 1 } })
-    scene.pass(6 * MINUTE)
+    scene.pass(2 * MINUTE)
+    assert.deepStrictEqual(scene.info, { scheduledReplicas: { elm: 2, oak: 1 } })
+    // It is tried, and full still: this time it is remembered for twice as long.
+    const oak = scene.world.member("oak")
+    oak.change(DEPLOYMENTS, "team/web", (object) => ({ ...object, spec: { ...(object.spec as object), replicas: 4 } }))
+    scene.report("oak", 4, 1)
+    scene.pass(MINUTE)
+    assert.deepStrictEqual(scene.info, { estimatedCapacity: { oak: 1 }, scheduledReplicas: { elm: 2, oak: 1 } })
+    oak.change(DEPLOYMENTS, "team/web", (object) => ({ ...object, spec: { ...(object.spec as object), replicas: 1 } }))
+    scene.report("oak", 1, 1)
+    scene.pass(8 * MINUTE)
+    assert.deepStrictEqual(scene.info, { estimatedCapacity: { oak: 1 }, scheduledReplicas: { elm: 2, oak: 1 } })
+    scene.pass(3 * MINUTE)
     assert.deepStrictEqual(scene.info, { scheduledReplicas: { elm: 2, oak: 1 } })
   })
 

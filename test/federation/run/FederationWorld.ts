@@ -6,13 +6,16 @@ import { type ControlPlane, inProcessClient, makeControlPlane, storageKeyValue }
 import {
   defaultTypeConfigs,
   FEDERATION_API_VERSION,
+  type EvictionOptions,
   type Federation,
   federationDefinitions,
   federationResources,
   makeFederation,
   type MemberConnection,
   type ServedType,
-  SYSTEM_NAMESPACE
+  type Shard,
+  SYSTEM_NAMESPACE,
+  wholeShard
 } from "#federation"
 import { CountedMember } from "#sim"
 import { makeMemoryStorage } from "./MemoryStorage.ts"
@@ -43,6 +46,8 @@ export interface Write {
   readonly resource: string
   readonly name: string
   readonly subresource: string
+  /** The process that wrote it, by its shard. */
+  readonly shard: number
 }
 
 export class Server {
@@ -64,7 +69,7 @@ export class Server {
   }
 
   /** The way of a process to this server; cut for good when the process dies. */
-  way(isAlive: () => boolean): Client {
+  way(isAlive: () => boolean, shard = 0): Client {
     const { client } = this
     type Ask = (done: (answer: never) => void) => void
     const ask = (write: Write | undefined, call: Ask, done: (answer: never) => void): void => {
@@ -96,7 +101,8 @@ export class Server {
       verb,
       resource: target.resource.resource,
       name: target.name ?? object?.metadata.name ?? "",
-      subresource: target.subresource ?? ""
+      subresource: target.subresource ?? "",
+      shard
     })
     return {
       get: (target, options, done) => ask(undefined, (end) => client.get(target, options, end as never), done),
@@ -159,7 +165,21 @@ const served: ReadonlyArray<ServedType> = defaultTypeConfigs.map(({ spec }) => {
 })
 
 /** Only what the tests use is federated, so that worlds are quick to make. */
-const TYPES: ReadonlySet<string> = new Set(["deployments.apps", "configmaps", "namespaces"])
+const TYPES = ["deployments.apps", "configmaps", "namespaces"]
+
+/** How a world differs from the usual one. */
+export interface WorldOptions {
+  readonly deletionWaitMs?: number
+  readonly evictions?: EvictionOptions
+  /** Names of types that are federated besides the usual three. */
+  readonly types?: ReadonlyArray<string>
+}
+
+/** One process of the federation. */
+interface Running {
+  readonly federation: Federation
+  alive: boolean
+}
 
 export class FederationWorld {
   readonly clock: VirtualClock
@@ -170,18 +190,18 @@ export class FederationWorld {
   /** What failed in controllers, for those who look for a reason. */
   readonly failures: Array<string> = []
   readonly unclaimed: Array<string> = []
-  federation: Federation | undefined
-  readonly #deletionWaitMs: number
-  #epoch = 0
+  readonly #processes = new Map<number, Running>()
+  readonly #options: WorldOptions
 
-  constructor(seed: number, { deletionWaitMs = 60_000 }: { readonly deletionWaitMs?: number } = {}) {
+  constructor(seed: number, options: WorldOptions = {}) {
     this.clock = new VirtualClock(seed)
     this.host = new Server(this.clock, true)
-    this.#deletionWaitMs = deletionWaitMs
+    this.#options = options
     for (const name of [SYSTEM_NAMESPACE, "default"])
       this.make(this.host, namespaces, "", { kind: "Namespace", apiVersion: "v1", metadata: { name } })
+    const federated = new Set([...TYPES, ...(options.types ?? [])])
     for (const config of defaultTypeConfigs) {
-      if (TYPES.has(config.metadata.name ?? "")) this.make(this.host, federationResources.typeConfigs, "", config)
+      if (federated.has(config.metadata.name ?? "")) this.make(this.host, federationResources.typeConfigs, "", config)
     }
   }
 
@@ -234,10 +254,12 @@ export class FederationWorld {
     resource: GroupVersionResource,
     namespace: string,
     name: string,
-    body: object
+    body: object,
+    subresource?: string
   ): KubeObject | undefined {
+    const target = { resource, namespace, name, ...(subresource === undefined ? {} : { subresource }) }
     const made = this.#ask<KubeObject>((done) =>
-      server.client.patch({ resource, namespace, name }, { type: "merge", body: body as never }, {}, done)
+      server.client.patch(target, { type: "merge", body: body as never }, {}, done)
     )
     return made instanceof ApiFailure ? undefined : made
   }
@@ -277,30 +299,41 @@ export class FederationWorld {
     })
   }
 
-  /** Starts the federation's process, or another one after the last has died. */
-  start(): void {
-    const epoch = ++this.#epoch
-    const isAlive = (): boolean => this.#epoch === epoch
+  /** The process that has the first share, or all. */
+  get federation(): Federation | undefined {
+    return this.#processes.get(0)?.federation
+  }
+
+  /** Starts the federation's process, or another one after the last has died; with a shard one of several. */
+  start(shard: Shard = wholeShard): void {
+    const isAlive = (): boolean => running.alive
     const connect = (cluster: KubeObject): MemberConnection => this.#connection(cluster.metadata.name ?? "", isAlive)
-    this.federation = makeFederation({
+    const federation = makeFederation({
       clockwork: this.clock,
-      host: this.host.way(isAlive),
+      host: this.host.way(isAlive, shard.index),
       connect,
       transport: () => (_url, _body, _timeoutMs, done) => done(new Error("there are no webhooks here")),
-      deletionWaitMs: this.#deletionWaitMs,
+      deletionWaitMs: this.#options.deletionWaitMs ?? 60_000,
+      ...(this.#options.evictions === undefined ? {} : { evictions: this.#options.evictions }),
+      shard,
       onFailure: (controller, key, failure) => {
         if (this.failures.length < 1000) this.failures.push(`${controller} ${key}: ${failure.message}`)
       },
       onUnclaimed: (cluster, type, key) => this.unclaimed.push(`${cluster} ${type} ${key}`)
     })
-    this.federation.start()
+    const running: Running = { federation, alive: true }
+    this.#processes.set(shard.index, running)
+    federation.start()
   }
 
-  /** The process dies: nothing that it asked is answered any more, and nothing of it goes on. */
-  crash(): void {
-    this.#epoch++
-    this.federation?.stop()
-    this.federation = undefined
+  /** A process dies, or all do: nothing that it asked is answered any more, and nothing of it goes on. */
+  crash(shard?: number): void {
+    for (const [index, running] of this.#processes) {
+      if (shard !== undefined && index !== shard) continue
+      running.alive = false
+      running.federation.stop()
+      this.#processes.delete(index)
+    }
   }
 
   #connection(name: string, isAlive: () => boolean): MemberConnection {

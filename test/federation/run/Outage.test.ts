@@ -3,7 +3,7 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { federationResources, usualClusterTimes } from "#federation"
-import { deployments, FederationWorld } from "./FederationWorld.ts"
+import { deployments, FederationWorld, type WorldOptions } from "./FederationWorld.ts"
 import { deployment, policy } from "./Objects.ts"
 
 const MEMBERS = Array.from({ length: 10 }, (_, at) => `m${at}`)
@@ -16,8 +16,8 @@ const replicasOf = (spec: unknown): number => (spec as { readonly replicas: numb
 class Fleet {
   readonly world: FederationWorld
 
-  constructor(seed: number) {
-    const world = (this.world = new FederationWorld(seed))
+  constructor(seed: number, options: WorldOptions = {}) {
+    const world = (this.world = new FederationWorld(seed, options))
     for (const name of MEMBERS) world.joinCounted(name, 100)
     world.make(
       world.host,
@@ -100,6 +100,30 @@ describe("an outage", () => {
         ),
         { numRuns: 8 }
       )
+    }
+  )
+
+  it(
+    "moves no faster than the budget of all objects lets, and what a user changes at once",
+    { timeout: 60_000 },
+    () => {
+      const fleet = new Fleet(3, { evictions: { perSecond: 0.02, burst: 1 } })
+      const { world } = fleet
+      const lost = MEMBERS.toSorted((a, b) => fleet.placed(b).length - fleet.placed(a).length)[0]
+      const affected = fleet.placed(lost)
+      assert.isAtLeast(affected.length, 2, "the draw of this seed is too even")
+      const whole = (): ReadonlyArray<string> => affected.filter((name) => fleet.wanted(name) >= REPLICAS)
+      world.counted.get(lost)!.cut()
+      assert.isTrue(world.until(() => whole().length === 1, 300_000))
+      world.run(10_000)
+      assert.lengthOf(whole(), 1, "the bucket holds one, and fills in 50 s")
+      const late = affected.find((name) => !whole().includes(name))!
+      world.change(world.host, deployments, "default", late, { spec: { replicas: REPLICAS + 2 } })
+      assert.isTrue(
+        world.until(() => fleet.wanted(late) === REPLICAS + 2, 5000),
+        "what a user changes waits for nobody"
+      )
+      assert.isTrue(world.until(() => whole().length === affected.length, 400_000))
     }
   )
 

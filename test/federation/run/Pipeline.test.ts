@@ -1,7 +1,7 @@
 // The pipeline from a source to its copies and back, in virtual time over real API servers of ours: what is written, how often, and what
 // is left alone.
 import { assert, describe, it } from "vitest"
-import { federationLabels, federationResources } from "#federation"
+import { FEDERATION_API_VERSION, federationLabels, federationResources } from "#federation"
 import { configMaps, deployments, FederationWorld, namespaces, type Server } from "./FederationWorld.ts"
 import { deployment, policy } from "./Objects.ts"
 
@@ -24,6 +24,9 @@ const spread = policy("spread", {
     { cluster: "b", preferences: { weight: 2 } }
   ]
 })
+
+const heldBy = (world: FederationWorld): ReadonlyArray<string> =>
+  world.read(world.host, federationResources.clusters, "", "a")?.metadata.finalizers ?? []
 
 describe("the pipeline", () => {
   it("brings a Deployment to its members within five writes on the host", () => {
@@ -185,6 +188,46 @@ describe("the pipeline", () => {
       assert.isUndefined(world.read(member, namespaces, "", "default")?.metadata.labels?.[federationLabels.managed])
       assert.isUndefined(world.read(member, configMaps, "default", "plain"))
     }
+  })
+
+  it("brings nothing new to a member that is going, and restores the template when an override policy goes", () => {
+    const world = joined(9, ["a", "b"])
+    world.make(world.host, federationResources.propagationPolicies, "default", spread)
+    world.make(world.host, federationResources.overridePolicies, "default", {
+      apiVersion: FEDERATION_API_VERSION,
+      kind: "OverridePolicy",
+      metadata: { name: "named", namespace: "default" },
+      spec: { overrideRules: [{ overriders: { labels: [{ operator: "addIfAbsent", value: { where: "there" } }] } }] }
+    })
+    const labels = { [federationLabels.propagationPolicy]: "spread", [federationLabels.overridePolicy]: "named" }
+    world.make(world.host, deployments, "default", deployment("web", 3, { labels }))
+    const [a, b] = [world.members.get("a")!, world.members.get("b")!]
+    const where = (): string | undefined => world.read(b, deployments, "default", "web")?.metadata.labels?.["where"]
+    assert.isTrue(
+      world.until(() => where() === "there"),
+      world.failures.join("\n")
+    )
+    world.change(world.host, deployments, "default", "web", {
+      metadata: { labels: { [federationLabels.overridePolicy]: null } }
+    })
+    assert.isTrue(
+      world.until(() => world.read(b, deployments, "default", "web") !== undefined && where() === undefined)
+    )
+    // Somebody holds the cluster back, so that there is time to bring something.
+    world.change(world.host, federationResources.clusters, "", "a", {
+      metadata: { finalizers: ["test/held", ...heldBy(world)] }
+    })
+    world.remove(world.host, federationResources.clusters, "", "a")
+    world.run(2000)
+    const before = a.writes.length
+    world.make(world.host, deployments, "default", deployment("late", 3))
+    assert.isTrue(
+      world.until(() => replicasIn(world, b, "late") === 3),
+      world.failures.join("\n")
+    )
+    world.change(world.host, deployments, "default", "late", { spec: { replicas: 6 } })
+    assert.isTrue(world.until(() => replicasIn(world, b, "late") === 6))
+    assert.isEmpty(a.writes.slice(before).filter(({ verb }) => verb === "create" || verb === "patch"))
   })
 
   it("lets a member go with everything that it brought there, when it is told to", () => {

@@ -165,6 +165,21 @@ describe("for every fleet, policy and history", () => {
       assert.deepStrictEqual(schedule({ ...given, fleet: turned }).placement, schedule(given).placement)
     }))
 
+  it("the order of filters and of scores does not matter, and one filter more only rules out", () =>
+    check((given) => {
+      if (given.profile === "missing") return
+      const { plugins } = given.profile
+      const turned = { ...plugins, filter: plugins.filter.toReversed(), score: plugins.score.toReversed() }
+      const loose = schedule(given)
+      assert.deepStrictEqual(
+        schedule({ ...given, profile: { ...given.profile, plugins: turned } }).placement,
+        loose.placement
+      )
+      const more = [...plugins.filter, { webhook: false, name: "ClusterResourcesFit", weight: 1 }]
+      const strict = schedule({ ...given, profile: { ...given.profile, plugins: { ...plugins, filter: more } } })
+      assert.isAtMost(strict.explain().feasible, loose.explain().feasible)
+    }))
+
   it("nothing goes to a cluster that is not ready, is tainted, is going, or that the policy does not mean", () =>
     check((given) => {
       const { placement } = schedule(given)

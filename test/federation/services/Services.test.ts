@@ -1,8 +1,10 @@
 // Services across clusters over API servers in memory: endpoints come home, the derived Service and they go where they are wanted.
+import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { fieldsOf } from "#apiserver"
+import { fieldsOf, itemsOf } from "#apiserver"
 import { gvr, type JsonObject, type KubeObject } from "#kube"
 import {
+  exportConflict,
   federatedSpecOf,
   federationResources,
   makeServiceControllers,
@@ -55,7 +57,8 @@ class Scene {
       imports: world.informer(serviceImports),
       services: world.informer(SERVICES),
       slices: world.informer(SLICES),
-      memberClient: world.client
+      memberClient: world.client,
+      memberService: this.memberService
     })
     world.informers.start()
     this.controllers.start()
@@ -73,12 +76,39 @@ class Scene {
     this.pass()
   }
 
+  readonly memberService = (cluster: string, key: string): KubeObject | undefined =>
+    this.world.member(cluster).get(SERVICES, key)
+
   pass(ms = 2000): void {
     this.world.clockwork.pass(ms)
   }
 
-  import(clusters: ReadonlyArray<string>): void {
-    const spec = { type: "ClusterSetIP", ports: [{ name: "sql", port: 5432, protocol: "TCP" }] }
+  /** The member's own copy of the Service, and news of it on the host. */
+  serve(cluster: string, spec: JsonObject): void {
+    const member = this.world.member(cluster)
+    const service: KubeObject = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "db", namespace: "team" },
+      spec: { ports: [{ name: "sql", port: 5432 }], ...spec }
+    }
+    if (member.get(SERVICES, "team/db") === undefined) member.create(SERVICES, service)
+    else member.change(SERVICES, "team/db", (object) => ({ ...object, spec: { ...fieldsOf(object.spec), ...spec } }))
+    this.pass(1000)
+    this.world.host.change(SERVICES, "team/db", (object) => ({
+      ...object,
+      metadata: { ...object.metadata, labels: { news: String(this.world.host.writes) } }
+    }))
+    this.pass()
+  }
+
+  condition(type: string): JsonObject | undefined {
+    const status = fieldsOf(this.world.host.get(serviceExports, "team/db")?.status)
+    return itemsOf(status["conditions"]).find((one) => one["type"] === type)
+  }
+
+  import(clusters: ReadonlyArray<string>, type = "ClusterSetIP"): void {
+    const spec = { type, ports: [{ name: "sql", port: 5432, protocol: "TCP" }] }
     this.world.host.create(serviceImports, multicluster("ServiceImport", spec))
     this.world.host.create(objects, federated(multicluster("ServiceImport", spec), { [SCHEDULER]: clusters }))
     this.pass()
@@ -151,11 +181,96 @@ describe("an exported Service", () => {
       imports: scene.world.informer(serviceImports),
       services: scene.world.informer(SERVICES),
       slices: scene.world.informer(SLICES),
-      memberClient: scene.world.client
+      memberClient: scene.world.client,
+      memberService: scene.memberService
     })
     again.start()
     scene.pass()
     assert.deepStrictEqual(scene.slices, ["imported-elm-db-y1", "imported-oak-db-x1"])
+  })
+})
+
+describe("the Services of one export", () => {
+  it("conflict where they differ from the oldest, which counts, until they agree again", () => {
+    const scene = new Scene()
+    scene.serve("oak", {})
+    assert.deepInclude(scene.condition("Conflict"), { status: "False", reason: "NoConflicts" })
+    scene.serve("elm", { ports: [{ name: "sql", port: 5433 }], sessionAffinity: "ClientIP" })
+    const conflict = scene.condition("Conflict")
+    assert.deepInclude(conflict, { status: "True", reason: "PortConflict" })
+    assert.include(JSON.stringify(conflict), "oak, whose Service is the oldest")
+    assert.include(JSON.stringify(conflict), "ports: elm; sessionAffinity: elm")
+    assert.deepStrictEqual(scene.slices, ["imported-elm-db-y1", "imported-oak-db-x1"], "endpoints serve all the same")
+    scene.serve("elm", { ports: [{ name: "sql", port: 5432 }], sessionAffinity: "None", sessionAffinityConfig: null })
+    assert.deepInclude(scene.condition("Conflict"), { status: "False", reason: "NoConflicts" })
+    const writes = scene.world.host.writes
+    scene.pass(60_000)
+    assert.strictEqual(scene.world.host.writes, writes, "what is said already is not written again")
+  })
+
+  it("conflict by order of clusters in nothing, and by weight: headless before ports", () => {
+    const service = (spec: JsonObject, creationTimestamp: string): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "db", creationTimestamp },
+      spec
+    })
+    const plain = {
+      ports: [
+        { name: "sql", port: 1, protocol: "TCP" },
+        { name: "web", port: 2 }
+      ]
+    }
+    const turned = {
+      ports: [
+        { name: "web", port: 2, protocol: "TCP" },
+        { name: "sql", port: 1 }
+      ]
+    }
+    const clusters = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1 })
+    fc.assert(
+      fc.property(clusters, fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), (names, headless) => {
+        const services = names.map(
+          (name, at) =>
+            [
+              name,
+              service(
+                { ...(at % 2 === 0 ? plain : turned), ...(headless[at] ? { clusterIP: "None", ports: [] } : {}) },
+                `2026-01-0${1 + (at % 3)}T00:00:00Z`
+              )
+            ] as const
+        )
+        const found = exportConflict(new Map(services))
+        assert.deepStrictEqual(found, exportConflict(new Map(services.toReversed())))
+        const kinds = new Set(names.map((_, at) => headless[at]))
+        assert.strictEqual(found?.reason, kinds.size > 1 ? "TypeConflict" : undefined)
+      })
+    )
+  })
+})
+
+describe("a headless import", () => {
+  it("has no address, tells names of endpoints apart by cluster, and is made anew when it is to have one", () => {
+    const scene = new Scene()
+    for (const cluster of ["oak", "elm"])
+      scene.world.member(cluster).change(SLICES, cluster === "oak" ? "team/db-x1" : "team/db-y1", (object) => ({
+        ...object,
+        endpoints: [{ addresses: ["10.9.0.1"], hostname: "db-0", conditions: { ready: true } }]
+      }))
+    scene.import(["fir"], "Headless")
+    const address = () => fieldsOf(scene.world.host.get(SERVICES, "team/derived-db")?.spec)["clusterIP"]
+    assert.strictEqual(address(), "None")
+    const names = scene.slices.map(
+      (name) => itemsOf(scene.world.host.get(SLICES, `team/${name}`)?.["endpoints"])[0]?.["hostname"]
+    )
+    assert.deepStrictEqual(names, ["db-0-elm", "db-0-oak"])
+    scene.world.host.change(serviceImports, "team/db", (object) => ({
+      ...object,
+      spec: { ...fieldsOf(object.spec), type: "ClusterSetIP" }
+    }))
+    scene.pass()
+    assert.notStrictEqual(address(), "None")
+    assert.isDefined(scene.world.host.get(SERVICES, "team/derived-db"))
   })
 })
 

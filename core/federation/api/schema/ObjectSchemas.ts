@@ -128,6 +128,7 @@ const collectedOf = (kind: string, plural: string, shortName: string, scope: "Cl
 export const objectKinds: ReadonlyArray<KubeObject> = [
   objectOf("FederatedObject", "federatedobjects", "fo", "Namespaced"),
   objectOf("ClusterFederatedObject", "clusterfederatedobjects", "cfo", "Cluster"),
-  collectedOf("CollectedStatus", "collectedstatuses", "cs", "Namespaced"),
+  // The original's "cs" is that of core/v1 componentstatuses, which kubectl takes first.
+  collectedOf("CollectedStatus", "collectedstatuses", "cst", "Namespaced"),
   collectedOf("ClusterCollectedStatus", "clustercollectedstatuses", "ccs", "Cluster")
 ]

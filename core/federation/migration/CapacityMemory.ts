@@ -5,7 +5,7 @@
 /** What is remembered of one cluster. */
 export interface LearnedCapacity {
   readonly replicas: number
-  /** Until when it counts, in milliseconds. */
+  /** Until when it counts, in milliseconds; Infinity while the cluster is not heard of. */
   readonly untilMs: number
   /** How often it was learned again soon after it had stopped counting. */
   readonly times: number
@@ -19,16 +19,29 @@ const LONGEST_MS = 3_600_000
 
 const lasting = (times: number): number => Math.min(LONGEST_MS, FIRST_MS * 2 ** times)
 
-/** The memory after a look at all clusters: `observed` has those in which replicas wait, with how many do not. */
+/** What was known of a cluster in which no replica waits, or of which nothing is heard; undefined: it is forgotten. */
+const kept = (known: LearnedCapacity, isHeard: boolean, nowMs: number): LearnedCapacity | undefined => {
+  const counts = known.untilMs > nowMs
+  if (!isHeard && counts) return { ...known, untilMs: Infinity }
+  if (known.untilMs === Infinity) return { ...known, untilMs: nowMs + lasting(known.times) }
+  // What has stopped counting is kept for as long again, to know a cluster that is still full.
+  return nowMs < known.untilMs + lasting(known.times) ? known : undefined
+}
+
+/**
+ * The memory after a look at all clusters: `observed` has those in which replicas wait, with how many do not; of those that are
+ * `unheard` nothing new can be said, and what counts goes on to count.
+ */
 export const rememberCapacity = (
   memory: CapacityMemory,
   observed: ReadonlyMap<string, number>,
-  nowMs: number
+  nowMs: number,
+  unheard: ReadonlySet<string> = new Set()
 ): CapacityMemory => {
   const next = new Map<string, LearnedCapacity>()
   for (const [cluster, known] of memory) {
-    // What has stopped counting is kept for as long again, to know a cluster that is still full.
-    if (!observed.has(cluster) && nowMs < known.untilMs + lasting(known.times)) next.set(cluster, known)
+    const still = observed.has(cluster) ? undefined : kept(known, !unheard.has(cluster), nowMs)
+    if (still !== undefined) next.set(cluster, still)
   }
   for (const [cluster, replicas] of observed) {
     const known = memory.get(cluster)
@@ -38,6 +51,10 @@ export const rememberCapacity = (
   }
   return next
 }
+
+/** The memory of what was noted somewhere by a process before this one. */
+export const notedCapacity = (noted: Readonly<Record<string, number>>, nowMs: number): CapacityMemory =>
+  rememberCapacity(new Map(), new Map(Object.entries(noted)), nowMs)
 
 /** The room that counts now. */
 export const capacityNow = (memory: CapacityMemory, nowMs: number): ReadonlyMap<string, number> =>

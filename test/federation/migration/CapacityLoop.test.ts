@@ -2,7 +2,7 @@
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
 import { type CapacityMemory, capacityNow, capacityWakeMs, rememberCapacity } from "#federation"
-import { after, type Case, place, plain, planOf, sum } from "./Cases.ts"
+import { after, type Case, place, plain, planOf, sum } from "../planner/Cases.ts"
 
 /** Plans and learns until nothing changes; answers the rounds and the plan. */
 const settle = (start: Case, room: ReadonlyArray<number>, rounds: number) => {
@@ -65,6 +65,21 @@ describe("planning by what was learned", () => {
       ),
       { numRuns: Number(process.env["FEDERATION_RUNS"] ?? 400) }
     ))
+
+  it("goes on to count while a cluster is not heard of, and for a while after that", () => {
+    const lost = new Set(["a"])
+    const first = rememberCapacity(new Map(), new Map([["a", 4]]), 0)
+    const unheard = rememberCapacity(first, new Map(), 1000, lost)
+    assert.deepStrictEqual([...capacityNow(unheard, 86_400_000)], [["a", 4]])
+    assert.strictEqual(capacityWakeMs(unheard, 1000), Infinity)
+    const heard = rememberCapacity(unheard, new Map(), 86_400_000)
+    assert.strictEqual(capacityWakeMs(heard, 86_400_000), 86_700_000)
+    assert.strictEqual(
+      rememberCapacity(first, new Map(), 700_000, lost).size,
+      0,
+      "what did not count does not begin to"
+    )
+  })
 
   it("remembers for longer each time that a cluster is found full again, and forgets in the end", () => {
     const full = new Map([["a", 4]])
