@@ -79,6 +79,9 @@ const phaseProblems = (phase: Phase, index: number, spaces: ReadonlyArray<string
   if (restart && phase.load.length + phase.watch.length > 0) {
     problems.push({ path: [...path, "kind"], rule: "a restart phase has neither load nor watch" })
   }
+  if (restart && phase.fault !== undefined) {
+    problems.push({ path: [...path, "fault"], rule: "needs loads to befall, which a restart phase has not" })
+  }
   if (!restart && phase.load.length === 0) problems.push({ path, rule: "needs at least one load" })
   phase.load.forEach((load, at) => problems.push(...loadProblems(load, [...path, "load", at], spaces)))
   phase.watch.forEach((watch, at) => problems.push(...keysProblem(watch.keys, [...path, "watch", at], spaces)))
@@ -195,6 +198,9 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
   if (scenario.front !== undefined) {
     if (scenario.phases.length > 0) problems.push({ path: ["phases"], rule: "belong to stores; a front has its own" })
     return problems
+  }
+  if (scenario.server.cpuShare !== undefined && scenario.phases.some(({ fault }) => fault !== undefined)) {
+    problems.push({ path: ["server", "cpuShare"], rule: "stops processes itself, and leaves no room for faults" })
   }
   if (scenario.phases.length === 0) {
     if (scenario.cluster === undefined)
