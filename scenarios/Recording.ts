@@ -79,7 +79,21 @@ const recordPhase = (outcome: PhaseOutcome, startedAt: number): RecordedPhase =>
   }
 }
 
-const annotationsOf = ({ outcomes, restarts, startedAt }: RunOutcome): ReadonlyArray<Annotation> => [
+/** What clients felt of a fault: how long nothing succeeded, and nothing was told. */
+const gapsIn = (outcomes: RunOutcome["outcomes"], phase: string): string =>
+  outcomes
+    .filter((outcome) => outcome.phase.name === phase)
+    .flatMap(({ result: { facts } }) => Object.entries({ ...facts.gapMs, ...facts.watchGapMs }))
+    .map(([name, gapMs]) => (gapMs === null ? `; no ${name} succeeded` : `; ${gapMs.toFixed(0)} ms without a ${name}`))
+    .join("")
+
+const annotationsOf = ({ inflicted = [], outcomes, restarts, startedAt }: RunOutcome): ReadonlyArray<Annotation> => [
+  ...inflicted.map(({ at, lastedMs, phase, text }) => ({
+    kind: "fault",
+    text: `${phase}: ${text}${gapsIn(outcomes, phase)}`,
+    atMs: Math.max(0, at - startedAt),
+    durationMs: lastedMs
+  })),
   ...restarts.map(({ at, phase, startMs }) => ({
     kind: "restart",
     text: `${phase}: ready again after ${startMs.toFixed(0)} ms`,

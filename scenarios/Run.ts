@@ -2,7 +2,7 @@
 // load generator, samples both, walks the phases, and cleans everything up, whatever happens.
 // Owns that order. What a phase does is the generator's; what the record says is Recording.ts's.
 import type { ServerFailed } from "#kind"
-import { Clock, Effect, FileSystem, Schedule, Schema, type Scope } from "effect"
+import { Clock, Effect, Fiber, FileSystem, Schedule, Schema, type Scope } from "effect"
 import { join } from "node:path"
 import type { Backend, RunningServer } from "./backends/Backend.ts"
 import type { PhaseResult, Second } from "./generator/Protocol.ts"
@@ -46,12 +46,21 @@ export interface Restart {
   readonly startMs: number
 }
 
+/** What befell a server, and how long it took until it was back. Times in ms. */
+export interface Inflicted {
+  readonly phase: string
+  readonly at: number
+  readonly text: string
+  readonly lastedMs: number
+}
+
 /** Everything a run left behind. */
 export interface RunOutcome<P extends PlannedPhase = PlannedPhase> {
   readonly startedAt: number
   readonly endedAt: number
   readonly outcomes: ReadonlyArray<PhaseOutcome<P>>
   readonly restarts: ReadonlyArray<Restart>
+  readonly inflicted?: ReadonlyArray<Inflicted>
   readonly timeline: Timeline
   readonly samplers: ReadonlyArray<ResourceSampler>
   /** The most anonymous memory of the system under test; undefined without samples. */
@@ -110,14 +119,26 @@ const startGenerator = (scenario: Scenario, server: RunningServer, generator: Ge
     prefix: server.keyPrefix + space.prefix,
     keyBytes: space.keyBytes + extra
   }))
-  return generator.ask({ type: "start", seed: scenario.seed, keySpaces, endpoint: server.endpoint }, "ready")
+  return generator.ask({ type: "start", seed: scenario.seed, keySpaces, endpoints: endpointsOf(server) }, "ready")
 }
+
+const endpointsOf = ({ endpoint, endpoints }: RunningServer) => endpoints ?? [endpoint]
+
+/** Lets a phase's fault happen in its time, where the server is one that it can happen to. */
+const inflict = ({ fault, name }: Phase, server: RunningServer) =>
+  Effect.gen(function* () {
+    if (fault === undefined || server.inflict === undefined) return []
+    yield* Effect.sleep(fault.after)
+    const at = yield* Clock.currentTimeMillis
+    const text = yield* server.inflict(fault)
+    return [{ phase: name, at, text, lastedMs: (yield* Clock.currentTimeMillis) - at }]
+  })
 
 const restart = (phase: Phase, server: RunningServer, generator: Generator) =>
   Effect.gen(function* () {
     if (server.restart === undefined) return undefined
     const startMs = yield* server.restart
-    yield* generator.ask({ type: "endpoint", endpoint: server.endpoint }, "ready")
+    yield* generator.ask({ type: "endpoints", endpoints: endpointsOf(server) }, "ready")
     return { phase: phase.name, at: (yield* Clock.currentTimeMillis) - startMs, startMs }
   })
 
@@ -127,9 +148,12 @@ export const runOnce = (
 ): Effect.Effect<RunOutcome, ServerFailed | GeneratorFailed | PhaseOverdue, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function* () {
     const { backend, scenario, watcher, workDir } = options
-    const { fsync, maxRequestBytes, quotaBytes } = scenario.server
+    const { cpuShare, fsync, maxRequestBytes, quotaBytes } = scenario.server
     const dataDir = join(yield* dataDirectory(workDir, backend.name), "store")
-    const limits = maxRequestBytes === undefined ? {} : { maxRequestBytes }
+    const limits = {
+      ...(cpuShare === undefined ? {} : { cpuShare }),
+      ...(maxRequestBytes === undefined ? {} : { maxRequestBytes })
+    }
     const server = yield* backend.open({ dataDir, quotaBytes, fsync, ...limits })
     const generator = yield* openGenerator
     yield* startGenerator(scenario, server, generator)
@@ -139,9 +163,14 @@ export const runOnce = (
       server: new ResourceSampler(backend.name, "server", server.pid, startedAt),
       generator: new ResourceSampler("load generator", "load-generator", () => generator.pid, startedAt)
     }
-    yield* sampling([samplers.server, samplers.generator])
+    const beside = (server.beside ?? []).map(
+      ({ name, pid }) => new ResourceSampler(`${backend.name} ${name}`, "server", pid, startedAt)
+    )
+    const sampled = [samplers.server, ...beside, samplers.generator]
+    yield* sampling(sampled)
     const outcomes: Array<PhaseOutcome> = []
     const restarts: Array<Restart> = []
+    const inflicted: Array<Inflicted> = []
     for (const phase of scenario.phases) {
       watcher.phase(phase)
       yield* Effect.sleep(phase.pause ?? 0)
@@ -156,12 +185,14 @@ export const runOnce = (
       }
       const limit = phaseLimitMs(phase)
       const late = () => new PhaseOverdue({ phase: phase.name, limitMs: limit })
+      const happening = yield* Effect.forkChild(inflict(phase, server))
       const result = yield* generator
         .ask({ type: "phase", phase }, "phase", onSecond)
         .pipe(Effect.timeoutOrElse({ duration: limit, orElse: () => Effect.fail(late()) }))
+      inflicted.push(...(yield* Fiber.join(happening)))
       outcomes.push({ phase, result })
     }
     const endedAt = yield* Clock.currentTimeMillis
     const memoryBytes = samplers.server.anonymousMaxBytes
-    return { startedAt, endedAt, outcomes, restarts, timeline, samplers: Object.values(samplers), memoryBytes }
+    return { startedAt, endedAt, outcomes, restarts, inflicted, timeline, samplers: sampled, memoryBytes }
   })

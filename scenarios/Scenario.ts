@@ -10,6 +10,7 @@ import { frontSloMetrics } from "./front/FrontSloMetric.ts"
 import { LoadShape } from "./LoadShape.ts"
 import { KeySpace, Operation } from "./Operation.ts"
 import { Count, Name, Size, Span } from "./Quantity.ts"
+import { ServerFault } from "./ServerFault.ts"
 
 /** One stream of actions: a shape in time, a mix of operations, and where it ends. */
 export const Load = Schema.Struct({
@@ -74,6 +75,9 @@ export const Phase = Schema.Struct({
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("parallel" as const)))
     .annotate({ description: "Whether the phase's loads run together or one after the other" }),
   pause: Schema.optionalKey(Span).annotate({ description: "Quiet time before the phase begins" }),
+  fault: Schema.optionalKey(ServerFault).annotate({
+    description: "What befalls the leading server while the loads run; their connections and watches then go to another"
+  }),
   watch: Schema.Array(Watch).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   drain: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("5s"))).annotate({
     description: "How long watchers may take after the last load to receive what is still missing"
@@ -97,7 +101,9 @@ export const storeSloMetrics = [
   "latency.stddev",
   "errors",
   "pause",
+  "gap",
   "watch.delivered",
+  "watch.gap",
   "watch.lag.p50",
   "watch.lag.p99",
   "watch.lag.max",
@@ -124,7 +130,7 @@ export const Slo = Schema.Struct({
   }),
   metric: Schema.Literals(sloMetrics).annotate({
     description:
-      "latency, lag, pause, startTime, added, api, pod.start, wall, federation.p50, .p99, .elsewhere, .restart: ms; throughput: actions/s; federation.perSecond: objects/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
+      "latency, lag, pause, gap (the longest time without a success, or an event), startTime, added, api, pod.start, wall, federation.p50, .p99, .elsewhere, .restart: ms; throughput: actions/s; federation.perSecond: objects/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
@@ -171,7 +177,12 @@ export const Scenario = Schema.Struct({
     fsync: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))).annotate({
       description: "false marks the run as in-memory and turns flushing off where a backend can"
     }),
-    maxRequestBytes: Schema.optionalKey(Size)
+    maxRequestBytes: Schema.optionalKey(Size),
+    cpuShare: Schema.optionalKey(
+      Schema.Finite.check(
+        Schema.isBetween({ minimum: 0.01, maximum: 64 }, { expected: "a share of a core from 0.01 to 64" })
+      )
+    ).annotate({ description: "Processor time that each server process may use, as a part of one core" })
   }).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   ceiling: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(true))).annotate({
     description: "Measure the load generator's own ceiling against an empty handler first"

@@ -81,6 +81,9 @@ const phaseProblems = (phase: Phase, index: number, spaces: ReadonlyArray<string
   if (restart && phase.load.length + phase.watch.length > 0) {
     problems.push({ path: [...path, "kind"], rule: "a restart phase has neither load nor watch" })
   }
+  if (restart && phase.fault !== undefined) {
+    problems.push({ path: [...path, "fault"], rule: "needs loads to befall, which a restart phase has not" })
+  }
   if (!restart && phase.load.length === 0) problems.push({ path, rule: "needs at least one load" })
   phase.load.forEach((load, at) => problems.push(...loadProblems(load, [...path, "load", at], spaces)))
   phase.watch.forEach((watch, at) => problems.push(...keysProblem(watch.keys, [...path, "watch", at], spaces)))
@@ -208,6 +211,9 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     if (scenario.cluster !== undefined)
       problems.push({ path: ["federation"], rule: "is a run of its own, and there is a cluster" })
     return problems
+  }
+  if (scenario.server.cpuShare !== undefined && scenario.phases.some(({ fault }) => fault !== undefined)) {
+    problems.push({ path: ["server", "cpuShare"], rule: "stops processes itself, and leaves no room for faults" })
   }
   if (scenario.phases.length === 0) {
     if (scenario.cluster === undefined)

@@ -85,10 +85,13 @@ const ofOperation = (operation: RecordedOperation, metric: StoreSloMetric, measu
     return operation.planned === 0 ? undefined : ((failed + operation.lost) * 100) / operation.planned
   }
   if (metric === "pause") return measured.facts.get(operation.phase)?.pauseMs
+  if (metric === "gap") return measured.facts.get(operation.phase)?.gapMs[operation.name] ?? undefined
   return latencyOf(operation, metric, measured)
 }
 
-const ofWatch = ({ delivered, expected, lag }: RecordedWatch, metric: StoreSloMetric): number | undefined => {
+const ofWatch = (watch: RecordedWatch, metric: StoreSloMetric, measured: Measured): number | undefined => {
+  const { delivered, expected, lag, name, phase } = watch
+  if (metric === "watch.gap") return measured.facts.get(phase)?.watchGapMs[name]
   if (metric === "watch.delivered") return expected === 0 ? undefined : (delivered * 100) / expected
   if (metric === "watch.lag.p50") return ms(lag.p50)
   return ms(metric === "watch.lag.p99" ? lag.p99 : lag.max)
@@ -125,7 +128,7 @@ export const checkSlos = (scenario: TargetPlan, measured: Measured): ReadonlyArr
     if (metric.startsWith("watch.")) {
       const watches = measured.watches.filter(({ name, phase }) => of === undefined || of === name || of === phase)
       if (watches.length === 0) return [verdict(slo, of ?? "watch", undefined)]
-      return watches.map((watch) => verdict(slo, `${watch.phase}/${watch.name}`, ofWatch(watch, metric)))
+      return watches.map((watch) => verdict(slo, `${watch.phase}/${watch.name}`, ofWatch(watch, metric, measured)))
     }
     const judged = new Set(measured.phases.filter(({ kind }) => kind === "measure").map(({ name }) => name))
     const operations = measured.operations.filter(

@@ -3,6 +3,7 @@
 import { type Effect, type FileSystem, type Path, Schema, type Scope } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import type { ServerFailed } from "#kind"
+import type { ServerFault } from "../ServerFault.ts"
 
 /** Where a server listens. */
 export interface Endpoint {
@@ -18,15 +19,23 @@ export interface ServerSettings {
   /** Whether an acknowledged write must have been flushed. */
   readonly fsync: boolean
   readonly maxRequestBytes?: number
+  /** Processor time that each server process may use, as a part of one core. */
+  readonly cpuShare?: number
 }
 
 /** A server that answers. */
 export interface RunningServer {
   readonly endpoint: Endpoint
+  /** All of them, where clients may go to several servers. */
+  readonly endpoints?: ReadonlyArray<Endpoint>
   /** The process to sample; undefined when it is not ours. */
   readonly pid: () => number | undefined
   /** Stops the server and starts it again on the same data; gives the ms from start to readiness. */
   readonly restart: Effect.Effect<number, ServerFailed> | undefined
+  /** Does that to the server that leads, and ends when it is back; tells what was done to whom. Undefined where nothing can be done. */
+  readonly inflict?: (fault: ServerFault) => Effect.Effect<string, ServerFailed>
+  /** Further server processes to sample, by name. */
+  readonly beside?: ReadonlyArray<{ readonly name: string; readonly pid: () => number | undefined }>
   /** Put before every key, where the server's other contents must not be touched; else empty. */
   readonly keyPrefix: string
 }

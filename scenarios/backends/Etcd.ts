@@ -29,7 +29,7 @@ const started = (binary: string, version: string, name: string): Backend => ({
     openServer({
       backend: name,
       command: binary,
-      dataDir: settings.dataDir,
+      settings,
       args: (endpoint, peerPort) => {
         const peer = `http://127.0.0.1:${peerPort}`
         const peers = [

@@ -17,10 +17,10 @@ export const ownStore = (engine: "memory" | "lmdb", durable: boolean): Effect.Ef
       openServer({
         backend: engine,
         command: join(packageRoot, "bin", "wharf"),
-        dataDir: settings.dataDir,
+        settings,
         args: (endpoint) => ["serve", "storage", "--backend", engine, ...storeFlags(settings, endpoint)]
       }).pipe(
         // What is not durable does not come back, so there is nothing to restart on.
-        Effect.map((server) => (durable ? server : { ...server, restart: undefined }))
+        Effect.map(({ inflict, ...server }) => (durable ? { ...server, inflict } : { ...server, restart: undefined }))
       )
   }))

@@ -6,10 +6,10 @@ import { type Backend, type BackendKind, BackendMissing, type BackendServices } 
 import { etcd } from "./Etcd.ts"
 import { lmdb } from "./Lmdb.ts"
 import { memory } from "./Memory.ts"
-import { tikv, tikvUnrest } from "./Tikv.ts"
+import { tikv, tikvNodes, tikvUnrest } from "./Tikv.ts"
 
 /** Every kind, in the order of the documentation. */
-export const backendKinds: ReadonlyArray<BackendKind> = [lmdb, memory, tikv, tikvUnrest, etcd]
+export const backendKinds: ReadonlyArray<BackendKind> = [lmdb, memory, tikv, tikvNodes, tikvUnrest, etcd]
 
 /** Finds the backend that `name` or `name=argument` means. */
 export const findBackend = (text: string): Effect.Effect<Backend, BackendMissing, BackendServices> => {

@@ -15,7 +15,7 @@ export const measureCeiling = (
 ): Effect.Effect<CeilingResult, ConnectFailed | GrpcStatus, Scope.Scope> =>
   Effect.gen(function* () {
     const { connections, durationMs, endpoint, parallelism } = command
-    const clients = yield* openClients(endpoint, connections, () => {})
+    const clients = yield* openClients([endpoint], connections, () => {})
     const request = new Uint8Array(requestBytes).fill(1)
     const cpu = process.cpuUsage()
     const startedAt = performance.now()

@@ -9,6 +9,7 @@ import { type Operation, recordedName } from "../Operation.ts"
 import type { Load, Phase } from "../Scenario.ts"
 import { callPlaces, type RunningOperation } from "./Call.ts"
 import { openClients } from "./Clients.ts"
+import { openRoamingClients } from "./RoamingClients.ts"
 import { LoadDriver } from "./LoadDriver.ts"
 import { beatMs, drainWatchers, driveLoads, phaseFacts, type PhaseSpan } from "./PhaseSteps.ts"
 import type { Endpoint, PhaseResult, Second } from "./Protocol.ts"
@@ -74,6 +75,8 @@ export class PhaseRun {
   #over = false
   #beatAt = 0
   readonly #notes: Array<string> = []
+  /** Connections that were lost and made anew. */
+  #left = 0
 
   constructor(phase: Phase, context: RunContext, emit: (second: Second) => void) {
     this.#phase = phase
@@ -82,9 +85,11 @@ export class PhaseRun {
   }
 
   /** Runs the phase; its connections close with the scope. */
-  readonly run = (endpoint: Endpoint): Effect.Effect<PhaseResult, ConnectFailed | WatchFailed, Scope.Scope> =>
+  readonly run = (
+    endpoints: ReadonlyArray<Endpoint>
+  ): Effect.Effect<PhaseResult, ConnectFailed | WatchFailed, Scope.Scope> =>
     Effect.gen({ self: this }, function* () {
-      yield* this.#prepare(endpoint)
+      yield* this.#prepare(endpoints)
       this.#context.startPhase()
       const startedAt = performance.timeOrigin + this.#context.now
       const cpu = process.cpuUsage()
@@ -101,17 +106,30 @@ export class PhaseRun {
       return this.#result({ startedAt, endedAt, cpuSeconds: (used.user + used.system) / 1e6 })
     })
 
-  readonly #prepare = (endpoint: Endpoint): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
+  /** Where servers may go away, connections come back; else a lost one is the end of what used it. */
+  #open(endpoints: ReadonlyArray<Endpoint>, count: number) {
+    return this.#phase.fault === undefined
+      ? openClients(endpoints, count, this.#onLost)
+      : openRoamingClients(endpoints, count, this.#onLeft)
+  }
+
+  readonly #prepare = (
+    endpoints: ReadonlyArray<Endpoint>
+  ): Effect.Effect<void, ConnectFailed | WatchFailed, Scope.Scope> =>
     Effect.gen({ self: this }, function* () {
       for (const load of this.#phase.load) {
-        const clients = yield* openClients(endpoint, load.connections, this.#onLost)
+        const clients = yield* this.#open(endpoints, load.connections)
         this.#connections += clients.length
         this.#loads.push({ load, clients, operations: load.mix.map((operation) => this.#running(load, operation)) })
       }
       for (const watch of this.#phase.watch) {
-        const clients = yield* openClients(endpoint, watch.connections, this.#onLost)
+        const clients = yield* this.#open(endpoints, watch.connections)
         this.#connections += clients.length
-        const watchers = new Watchers(watch, this.#context, sharesRevisions(this.#phase))
+        const settings = {
+          sharesRevisions: sharesRevisions(this.#phase),
+          resumes: this.#phase.fault !== undefined
+        }
+        const watchers = new Watchers(watch, this.#context, settings)
         this.#watchers.push(watchers)
         yield* Effect.callback<void>((resume) => watchers.open(clients, () => resume(Effect.void)))
         if (watchers.failure !== undefined)
@@ -123,6 +141,10 @@ export class PhaseRun {
   readonly #onLost = (reason: string): void => {
     if (!this.#over && !this.#notes.some((note) => note.startsWith(lostNote)))
       this.#notes.push(`${lostNote}: ${reason}`)
+  }
+
+  readonly #onLeft = (): void => {
+    if (!this.#over) this.#left++
   }
 
   #running(load: Load, operation: Operation): RunningOperation {
@@ -148,6 +170,7 @@ export class PhaseRun {
       context: this.#context,
       onEnd: (note) => {
         if (note !== undefined) this.#notes.push(note)
+        for (const { tally } of prepared.operations) tally.ended(this.#context.now)
         onEnd()
       }
     })
@@ -172,6 +195,7 @@ export class PhaseRun {
   #result(span: PhaseSpan): PhaseResult {
     const { name } = this.#phase
     const tallies = this.#loads.flatMap(({ operations }) => operations.map(({ tally }) => tally))
+    const left = this.#left === 0 ? [] : [`${this.#left} connections were lost and made anew`]
     const failures = this.#watchers.flatMap(({ failure }) => (failure === undefined ? [] : [failure]))
     return {
       type: "phase",
@@ -181,8 +205,9 @@ export class PhaseRun {
         context: this.#context,
         drivers: this.#drivers,
         tallies,
+        watchGapMs: Object.fromEntries(this.#watchers.map((watchers) => [watchers.name, watchers.gapMs])),
         connections: this.#connections,
-        notes: [...this.#notes, ...failures]
+        notes: [...this.#notes, ...left, ...failures]
       })
     }
   }

@@ -46,11 +46,12 @@ export const phaseFacts = (
     }
     readonly drivers: ReadonlyArray<{ readonly lateMs: number; readonly saturated: boolean }>
     readonly tallies: ReadonlyArray<Tally>
+    readonly watchGapMs?: Readonly<Record<string, number>>
     readonly connections: number
     readonly notes: ReadonlyArray<string>
   }
 ): PhaseResult["facts"] => {
-  const { connections, context, drivers, notes, tallies } = parts
+  const { connections, context, drivers, notes, tallies, watchGapMs = {} } = parts
   return {
     ...span,
     pauseMs: context.pauseMs,
@@ -59,6 +60,8 @@ export const phaseFacts = (
     lateMs: Math.max(0, ...drivers.map(({ lateMs }) => lateMs)),
     saturated: drivers.some(({ saturated }) => saturated),
     stddevMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.stddevMs])),
+    gapMs: Object.fromEntries(tallies.map((tally) => [tally.name, tally.gapMs])),
+    watchGapMs,
     violations: Object.fromEntries(context.violations),
     notes
   }

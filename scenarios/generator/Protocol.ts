@@ -23,9 +23,9 @@ export type Command =
       readonly type: "start"
       readonly seed: number
       readonly keySpaces: ReadonlyArray<KeySpace>
-      readonly endpoint: Endpoint
+      readonly endpoints: ReadonlyArray<Endpoint>
     }
-  | { readonly type: "endpoint"; readonly endpoint: Endpoint }
+  | { readonly type: "endpoints"; readonly endpoints: ReadonlyArray<Endpoint> }
   | { readonly type: "phase"; readonly phase: Phase }
   | {
       readonly type: "frontStart"
@@ -82,6 +82,10 @@ export interface PhaseFacts {
   /** Open loops: whether a load ever had inFlightMax actions in flight, so that the server set the pace. */
   readonly saturated: boolean
   readonly stddevMs: Readonly<Record<string, number | null>>
+  /** By operation: the longest time without one that succeeded, in ms; null where none did. */
+  readonly gapMs: Readonly<Record<string, number | null>>
+  /** By watch: the longest time that one of its watchers was told nothing before it was told something, in ms. */
+  readonly watchGapMs: Readonly<Record<string, number>>
   readonly violations: Readonly<Record<string, number>>
   readonly notes: ReadonlyArray<string>
 }

@@ -33,6 +33,8 @@ export class Tally {
   /** Sums for the standard deviation, in ms. */
   #sum = 0
   #squares = 0
+  #succeededAt = Number.NaN
+  #gapMs = 0
 
   constructor(name: string, kind: RecordedOperation["kind"], open: boolean) {
     this.name = name
@@ -45,11 +47,29 @@ export class Tally {
   succeed(plannedAt: number, sentAt: number, now: number): void {
     const ms = now - plannedAt
     this.completed++
+    this.#pass(sentAt, now)
     this.#sum += ms
     this.#squares += ms * ms
     this.#latency.record(ms * 1000)
     this.#second.record(ms * 1000)
     if (this.#open) this.#service.record((now - sentAt) * 1000)
+  }
+
+  #pass(since: number, now: number): void {
+    const last = this.#succeededAt
+    const gap = now - (last === last ? last : since)
+    if (gap > this.#gapMs) this.#gapMs = gap
+    this.#succeededAt = now
+  }
+
+  /** The load is over: what has not succeeded since the last success is a gap as well. */
+  ended(now: number): void {
+    if (this.completed > 0) this.#pass(now, now)
+  }
+
+  /** The longest time without a success, in ms; null without any. */
+  get gapMs(): number | null {
+    return this.completed === 0 ? null : this.#gapMs
   }
 
   /** An action that ended without an answer that counts. */

@@ -4,18 +4,45 @@
 import type { ClientStream, GrpcClient } from "#net"
 import type { RecordedWatch } from "#reports"
 import type { Watch } from "../Scenario.ts"
-import { Cursor } from "./Answer.ts"
+import { Cursor, subMessage, varintField } from "./Answer.ts"
 import { errorName } from "./Call.ts"
 import { WatchAccount } from "./Delivery.ts"
 import { methods, prefixEnd, watchRequest } from "./KubeRequests.ts"
 import type { RunContext } from "./RunContext.ts"
 
+/** Before a stream is opened. */
+const noCall: ClientStream = {
+  send: () => true,
+  halfClose: () => undefined,
+  cancel: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+  bufferedBytes: 0
+}
+
 const requireLeader = [["hasleader", "true"]] as const
 
+/** Between attempts to go on with a stream that has ended, in milliseconds. */
+const resumeMs = 20
+
+/** What a group is told beside what it watches. */
+export interface WatchersSettings {
+  /** Several keys may change at one revision. */
+  readonly sharesRevisions: boolean
+  /** A stream that ends is opened again where it ended, instead of failing. */
+  readonly resumes: boolean
+}
+
 interface Stream {
-  readonly call: ClientStream
-  /** Revision of the last event, by watch id. */
+  call: ClientStream
+  readonly client: GrpcClient
+  readonly first: number
+  /** By watch id: revision of the last event. */
   readonly last: Float64Array
+  /** By watch id: revision up to which all is known when no event has come yet. */
+  readonly from: Float64Array
+  /** By watch id: when something was last heard of it. */
+  readonly heardAt: Float64Array
 }
 
 /** A running group of watchers. */
@@ -24,7 +51,9 @@ export class Watchers {
   readonly #watch: Watch
   readonly #context: RunContext
   readonly #streams: Array<Stream> = []
-  readonly #sharedRevisions: boolean
+  readonly #settings: WatchersSettings
+  /** The longest time that one of the watchers was told nothing before it was told something, in ms. */
+  gapMs = 0
   readonly #cursor = new Cursor()
   readonly #event = new Cursor()
   #created = 0
@@ -33,17 +62,21 @@ export class Watchers {
   #stallTimer: NodeJS.Timeout | undefined
   #closing = false
 
-  constructor(watch: Watch, context: RunContext, sharedRevisions: boolean) {
+  constructor(watch: Watch, context: RunContext, settings: WatchersSettings) {
     const { index } = context.space(watch.keys)
     this.#watch = watch
     this.#context = context
-    this.#sharedRevisions = sharedRevisions
+    this.#settings = settings
     this.account = new WatchAccount(
       context.times,
       index,
       watch.watchers,
       watch.scope === "key" ? (key) => (key < watch.watchers ? 1 : 0) : undefined
     )
+  }
+
+  get name(): string {
+    return this.#watch.name
   }
 
   get failure(): string | undefined {
@@ -59,35 +92,56 @@ export class Watchers {
     this.#context.times.listen(this.account)
     for (let first = 0; first < watchers; first += perStream) {
       const client = clients[this.#streams.length % clients.length]
-      this.#openStream(client, first, Math.min(perStream, watchers - first), from)
+      const count = Math.min(perStream, watchers - first) + 1
+      const stream = {
+        call: noCall,
+        client,
+        first,
+        last: new Float64Array(count),
+        from: new Float64Array(count).fill(from - 1),
+        heardAt: new Float64Array(count)
+      }
+      this.#streams.push(stream)
+      this.#openStream(stream)
     }
     const { stall } = this.#watch
     if (stall !== undefined) this.#stallTimer = setInterval(() => this.#stall(stall.for), stall.every)
   }
 
-  #openStream(client: GrpcClient, first: number, count: number, startRevision: number): void {
+  /** Opens a stream's watches, behind what each has heard already. */
+  #openStream(stream: Stream): void {
     const { keys, prevKv, progressNotify, scope } = this.#watch
     const { pool } = this.#context.space(keys)
-    const last = new Float64Array(count + 1)
+    const { client, first, from, last } = stream
     const call = client.stream(
       methods.watch,
       {
-        message: (bytes) => this.#read(bytes, last),
+        message: (bytes) => this.#read(bytes, stream),
         end: (status) => {
-          if (!this.#closing) this.#fail(`a watch stream ended: ${errorName(status)}`)
+          if (this.#closing) return
+          if (this.#settings.resumes) this.#resume(stream)
+          else this.#fail(`a watch stream ended: ${errorName(status)}`)
         }
       },
       { metadata: requireLeader }
     )
-    const stream = { call, last }
-    this.#streams.push(stream)
-    for (let index = 0; index < count; index++) {
+    stream.call = call
+    for (let id = 1; id < last.length; id++) {
       const key = scope === "key" ? pool.blank() : pool.prefix
-      if (scope === "key") pool.write(key, 0, first + index)
+      if (scope === "key") pool.write(key, 0, first + id - 1)
       const range = scope === "key" ? {} : { end: prefixEnd(pool.prefix) }
-      const { bytes } = watchRequest(key, { ...range, startRevision, prevKv, progressNotify, watchId: index + 1 })
-      call.send(bytes)
+      const known = last[id] > 0 ? last[id] : from[id]
+      const startRevision = known < 0 ? 0 : known + 1
+      call.send(watchRequest(key, { ...range, startRevision, prevKv, progressNotify, watchId: id }).bytes)
     }
+  }
+
+  #resume(stream: Stream): void {
+    setTimeout(() => {
+      if (this.#closing) return
+      if (stream.client.ready) this.#openStream(stream)
+      else this.#resume(stream)
+    }, resumeMs)
   }
 
   #fail(reason: string): void {
@@ -97,7 +151,7 @@ export class Watchers {
   }
 
   /** WatchResponse: header = 1, watch_id = 2, created = 3, canceled = 4, events = 11. */
-  #read(bytes: Uint8Array, last: Float64Array): void {
+  #read(bytes: Uint8Array, stream: Stream): void {
     this.#context.tick()
     const cursor = this.#cursor.reset(bytes)
     let watch = 0
@@ -105,20 +159,29 @@ export class Watchers {
       const tag = cursor.varint()
       if (tag === 0x5a) {
         const length = cursor.varint()
-        this.#readEvent(bytes, cursor.at, cursor.at + length, last, watch)
+        this.#readEvent(bytes, cursor.at, cursor.at + length, stream, watch)
         cursor.at += length
       } else if (tag === 0x10) watch = cursor.varint()
       else if (tag === 0x18) {
         cursor.varint()
-        this.#confirm()
+        this.#confirm(stream, watch, bytes)
       } else if (tag === 0x20) {
         cursor.varint()
-        this.#fail("the server cancelled a watch")
+        this.#canceled(stream)
       } else cursor.skip(tag)
     }
   }
 
-  #confirm(): void {
+  #canceled({ call }: Stream): void {
+    // Who goes on elsewhere gives the whole stream up, and its end opens it again.
+    if (this.#settings.resumes) call.cancel()
+    else this.#fail("the server cancelled a watch")
+  }
+
+  #confirm({ from, heardAt }: Stream, watch: number, bytes: Uint8Array): void {
+    // Until the first event a watch from now on has heard all that was there when it began.
+    if (from[watch] < 0) from[watch] = varintField(subMessage(bytes, 1), 3)
+    if (heardAt[watch] === 0) heardAt[watch] = this.#context.now
     this.#created++
     if (this.#created !== this.#watch.watchers) return
     this.#onCreated?.()
@@ -126,8 +189,8 @@ export class Watchers {
   }
 
   /** Event: kv = 2 with mod_revision = 3, which comes before the value. */
-  #readEvent(bytes: Uint8Array, from: number, to: number, last: Float64Array, watch: number): void {
-    const event = this.#event.reset(bytes, from, to)
+  #readEvent(bytes: Uint8Array, at: number, to: number, { heardAt, last }: Stream, watch: number): void {
+    const event = this.#event.reset(bytes, at, to)
     while (event.at < to) {
       const tag = event.varint()
       if (tag !== 0x12) {
@@ -142,8 +205,11 @@ export class Watchers {
           continue
         }
         const revision = event.varint()
-        this.account.arrived(revision, last[watch], this.#context.now, this.#sharedRevisions)
+        const { now } = this.#context
+        this.account.arrived(revision, last[watch], now, this.#settings.sharesRevisions)
         if (revision > last[watch]) last[watch] = revision
+        if (now - heardAt[watch] > this.gapMs) this.gapMs = now - heardAt[watch]
+        heardAt[watch] = now
         return
       }
       return

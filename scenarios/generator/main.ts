@@ -17,7 +17,7 @@ const say = (report: Report): void => {
 
 let context: RunContext | undefined
 let front: FrontContext | undefined
-let endpoint: Endpoint = { host: "127.0.0.1", port: 0 }
+let endpoints: ReadonlyArray<Endpoint> = []
 
 type Failure = ConnectFailed | GrpcStatus | WatchFailed | PopulateFailed
 
@@ -30,14 +30,14 @@ const obey = (command: Asked): Effect.Effect<Report, Failure, Scope.Scope> => {
   switch (command.type) {
     case "start":
       context = new RunContext(command.seed, command.keySpaces)
-      endpoint = command.endpoint
+      endpoints = command.endpoints
       return Effect.succeed({ type: "ready" })
-    case "endpoint":
-      endpoint = command.endpoint
+    case "endpoints":
+      endpoints = command.endpoints
       return Effect.succeed({ type: "ready" })
     case "phase":
       if (context === undefined) return tooEarly
-      return new PhaseRun(command.phase, context, say).run(endpoint)
+      return new PhaseRun(command.phase, context, say).run(endpoints)
     case "ceiling":
       return measureCeiling(command)
     case "frontStart":

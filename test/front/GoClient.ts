@@ -6,9 +6,11 @@ import { join } from "node:path"
 import type { TestContext } from "vitest"
 import { run, tool } from "../net/RealPrograms.ts"
 
-/** The path of the program. */
-export const goClient = async (context: TestContext): Promise<string> => {
-  const go = tool("go", context)
+/** The path of the program, for a test that is skipped without Go. */
+export const goClient = (context: TestContext): Promise<string> => buildGoClient(tool("go", context))
+
+/** The path of the program, built by that Go. */
+export const buildGoClient = async (go: string): Promise<string> => {
   const program = join(mkdtempSync(join(tmpdir(), "go-client-")), "informer")
   const built = await run(go, ["build", "-trimpath", "-ldflags", "-s -w", "-o", program, "."], {
     cwd: new URL("informer", import.meta.url).pathname,

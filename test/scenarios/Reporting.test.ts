@@ -76,6 +76,8 @@ const facts: PhaseFacts = {
   lateMs: 0,
   saturated: false,
   stddevMs: { "writes/create": 12 },
+  gapMs: {},
+  watchGapMs: {},
   violations: {},
   notes: []
 }

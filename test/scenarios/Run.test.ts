@@ -255,7 +255,54 @@ describeWith("etcd")("a run", ({ etcd }) => {
   }
 })
 
+/** A scenario whose server is killed under its load: nothing told may be lost, doubled or out of order. */
+const faulty = `apiVersion: wharf/v1
+kind: Scenario
+name: faulty
+description: A server that is killed under load.
+ceiling: false
+keySpaces: [{ name: objects, prefix: /registry/faulty/, keyBytes: 60, preset: 50 }]
+phases:
+  - name: killed
+    kind: measure
+    fault: { kind: kill, after: 300ms, for: 300ms }
+    watch: [{ name: told, watchers: 3, connections: 2, perStream: 2 }]
+    drain: 30s
+    load:
+      - { name: load, connections: 2, shape: { poissonLoad: { expectedActionsPerSecond: 200 } }, duration: 2s, mix: [{ op: put }, { op: get }] }
+slo:
+  - { of: load, metric: gap, atMost: 1m }
+  - { of: told, metric: watch.gap, atMost: 1m }
+  - { of: told, metric: watch.delivered, atLeast: 100 }
+`
+
 describe("our own store", () => {
+  it("is found again by clients and watches when it was killed under load, and has lost nothing", async () => {
+    const [file, out] = [join(folder, "faulty.yaml"), join(folder, "faulty")]
+    writeFileSync(file, faulty)
+    const { err } = await wharf("run", file, "--backend", "lmdb", "--out", out)
+    assert.isTrue(existsSync(join(out, "index.html")), err)
+    const { annotations, operations, slos, violations, watch } = onlyRecord(out)
+    assert.deepStrictEqual(violations, [])
+    for (const { delivered, duplicated, expected, outOfOrder } of watch) {
+      assert.isAbove(expected, 0)
+      assert.deepStrictEqual([delivered, duplicated, outOfOrder], [expected, 0, 0])
+    }
+    for (const { completed, errors, name } of operations) {
+      assert.isAbove(completed, 0, name)
+      assert.deepStrictEqual(
+        Object.keys(errors).filter((error) => error !== "Unavailable"),
+        [],
+        name
+      )
+    }
+    assert.deepStrictEqual([...new Set(slos.map(({ verdict }) => verdict))], ["pass"])
+    // The server was away for at least as long as it was told to be.
+    for (const { name, observed } of slos) if (name.endsWith(" gap")) assert.isAtLeast(observed ?? 0, 300, name)
+    assert.match(annotations.map(({ text }) => text).join("\n"), /killed: kill, started again after 300 ms/)
+    assert.isTrue(await until(() => leftovers(out).length === 0))
+  }, 120_000)
+
   for (const backend of ["memory", "lmdb"]) {
     it(`goes through every operation on ${backend} without an error`, async () => {
       const out = join(folder, backend)

@@ -33,6 +33,8 @@ export class KwokCluster {
   private readonly folder = mkdtempSync(join(tmpdir(), "wharf-kwok-"))
   private readonly children: Array<ChildProcess> = []
   private readonly name = "store"
+  /** The store's process, once it was started by us. */
+  private store: ChildProcess | undefined
 
   private constructor(programs: KubernetesPrograms) {
     this.programs = programs
@@ -139,10 +141,14 @@ export class KwokCluster {
     return given.slice(flag.length + 3)
   }
 
+  /** Where the store serves its clients, as `host:port`. */
+  get storeEndpoint(): string {
+    return `127.0.0.1:${new URL(this.argument("etcd", "listen-client-urls")).port}`
+  }
+
   /** The store's metrics page. */
   async storeMetrics(): Promise<ReadonlyArray<Sample>> {
-    const { port } = new URL(this.argument("etcd", "listen-client-urls"))
-    return parsePrometheus(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+    return parsePrometheus(await (await fetch(`http://${this.storeEndpoint}/metrics`)).text())
   }
 
   private spawn(binary: string, args: ReadonlyArray<string>, log: string): ChildProcess {
@@ -164,13 +170,23 @@ export class KwokCluster {
     return url
   }
 
+  /** Kills the store without warning. */
+  killStore(): void {
+    const file = join(this.folder, "clusters", this.name, "pids", "etcd.pid")
+    process.kill(this.store?.pid ?? Number(readFileSync(file, "utf8").trim()), "SIGKILL")
+  }
+
+  /** Starts it again on the same folder, without waiting for it. */
+  startStore(): void {
+    const { args, binary } = this.component("etcd")
+    this.store = this.spawn(binary, args, "etcd-2.log")
+  }
+
   /** Kills the store without warning and starts it again on the same folder. */
   async crashStore(): Promise<void> {
-    const file = join(this.folder, "clusters", this.name, "pids", "etcd.pid")
-    process.kill(Number(readFileSync(file, "utf8").trim()), "SIGKILL")
-    const { args, binary } = this.component("etcd")
+    this.killStore()
     await sleep(1000)
-    this.spawn(binary, args, "etcd-2.log")
+    this.startStore()
     await this.until("get --raw /readyz", (answer) => answer === "ok", 60_000)
   }
 

@@ -18,7 +18,14 @@ export interface FetchedNeed {
 }
 
 /** Whether a need names one key. */
-export const isPoint = ({ end, start }: Need): boolean => end !== undefined && compareBytes(start, end) === 0
+export const isPoint = ({ end, start }: Need): boolean =>
+  end === start || (end !== undefined && compareBytes(start, end) === 0)
+
+/** Single rows by their names; undefined for one that is not there. */
+export type FetchedPoints = Map<string, Uint8Array | undefined>
+
+/** The name of a row among single rows: its table's digit and its key. */
+export const pointName = (table: Table, key: Uint8Array): string => `${table}${keyText(key)}`
 
 const atOrBeyond = (key: Uint8Array, end: Uint8Array | undefined): boolean =>
   end !== undefined && compareBytes(key, end) >= 0
@@ -39,10 +46,12 @@ const placeOf = (keys: ReadonlyArray<Uint8Array>, key: Uint8Array): number => {
 const isCut = ({ keys, need: { limit } }: FetchedNeed): boolean => limit > 0 && keys.length >= limit
 
 export class FetchedView implements View {
-  private readonly points = new Map<string, Uint8Array | undefined>()
+  private readonly points: FetchedPoints
   private readonly ranges: Array<FetchedNeed> = []
 
-  constructor(fetched: Iterable<FetchedNeed>) {
+  /** `points` are single rows of the same snapshot that were fetched already. */
+  constructor(fetched: Iterable<FetchedNeed>, points: FetchedPoints = new Map()) {
+    this.points = points
     for (const part of fetched) {
       if (isPoint(part.need)) this.points.set(pointName(part.need.table, part.need.start), part.values.at(0))
       else this.ranges.push(part)
@@ -100,8 +109,6 @@ export class FetchedView implements View {
     return best
   }
 }
-
-const pointName = (table: Table, key: Uint8Array): string => `${table}${keyText(key)}`
 
 const covers = ({ need }: FetchedNeed, table: Table, key: Uint8Array): boolean =>
   need.table === table && compareBytes(need.start, key) <= 0 && !atOrBeyond(key, need.end)

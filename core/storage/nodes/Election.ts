@@ -45,6 +45,8 @@ export class Election {
   private sinceMs: number
   private campaigning = false
   private notBeforeMs = Number.NEGATIVE_INFINITY
+  /** A look that was put at the very end of a term. */
+  private cancelLook: Cancel = () => undefined
   private stopped = false
   private readonly stopTicks: Cancel
   /** How often the row named another leader than before. */
@@ -75,6 +77,7 @@ export class Election {
   stop(): void {
     this.stopped = true
     this.stopTicks()
+    this.cancelLook()
   }
 
   /** The row was read, or told by the leader. An older one than is known says nothing. */
@@ -118,7 +121,18 @@ export class Election {
     const nowMs = clockwork.monotonic()
     if (fence.holds()) {
       if (nowMs - fence.stampedMs >= termMs / BEATS_PER_TERM) this.options.beat(() => undefined)
-    } else if (nowMs >= this.notBeforeMs && this.mayTry(nowMs)) this.campaign()
+    } else if (nowMs < this.notBeforeMs) return
+    else if (this.mayTry(nowMs)) this.campaign()
+    else this.lookAtEnd(nowMs)
+  }
+
+  /** When the term may end before the next tick, its end is looked at in time. */
+  private lookAtEnd(nowMs: number): void {
+    const { clockwork, termMs } = this.options
+    const leftMs = Number(this.seen.termMs) - (nowMs - this.sinceMs)
+    if (this.seen.released || leftMs >= termMs / TICKS_PER_TERM) return
+    this.cancelLook()
+    this.cancelLook = clockwork.after(Math.max(0, leftMs) + 1, () => this.tick())
   }
 
   private mayTry(nowMs: number): boolean {

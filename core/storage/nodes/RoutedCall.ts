@@ -3,63 +3,21 @@
 // to the next leader. Refuses to know who that is.
 import type { CallInfo, GrpcCode, OutSpace, UnaryCall } from "#net"
 import { Failure } from "../rpc/EtcdFailure.ts"
+import { UnaryCallView } from "../server/CallView.ts"
 
 /** Whether a failure says that the request did nothing because its member does not lead. */
 export const isNotLeader = (code: number, message: string): boolean =>
   code === Failure.notLeader.code && message === Failure.notLeader.message
 
-export class RoutedCall implements UnaryCall {
-  private readonly call: UnaryCall
+export class RoutedCall extends UnaryCallView {
   private readonly refused: () => void
 
   constructor(call: UnaryCall, refused: () => void) {
-    this.call = call
+    super(call)
     this.refused = refused
   }
 
-  get peer(): string {
-    return this.call.peer
-  }
-  get tlsPeerCommonName(): string | undefined {
-    return this.call.tlsPeerCommonName
-  }
-  get localAddress(): string {
-    return this.call.localAddress
-  }
-  get cancelled(): boolean {
-    return this.call.cancelled
-  }
-  get onCancel(): (() => void) | undefined {
-    return this.call.onCancel
-  }
-  set onCancel(listener: (() => void) | undefined) {
-    this.call.onCancel = listener
-  }
-  header(name: string): string | undefined {
-    return this.call.header(name)
-  }
-  binaryHeader(name: string): Uint8Array | undefined {
-    return this.call.binaryHeader(name)
-  }
-  setHeader(name: string, value: string): void {
-    this.call.setHeader(name, value)
-  }
-  setTrailer(name: string, value: string): void {
-    this.call.setTrailer(name, value)
-  }
-  respond(message: Uint8Array): void {
-    this.call.respond(message)
-  }
-  respondOwned(message: Uint8Array, released?: () => void): void {
-    this.call.respondOwned(message, released)
-  }
-  reserve(size: number): OutSpace {
-    return this.call.reserve(size)
-  }
-  commit(): void {
-    this.call.commit()
-  }
-  fail(code: GrpcCode, message: string): void {
+  override fail(code: GrpcCode, message: string): void {
     if (isNotLeader(code, message)) this.refused()
     else this.call.fail(code, message)
   }

@@ -27,8 +27,9 @@ export interface StorageNodeOptions extends Omit<StorageOptions, "node" | "other
   readonly dial: Dial
 }
 
-/** Looks at the log in one term while the leader says nothing. */
+/** Looks at the log in one term while the leader says nothing, and while there is none. */
 const LOOKS_PER_TERM = 5
+const SEARCHES_PER_TERM = 20
 /** Leases whose deadline is written down again in one round. */
 const CHECKPOINTS_MAX = 10_000
 /** How long a hand-over may take: for what is under way to end, and for the heir to begin; then requests go on as they can. */
@@ -140,6 +141,7 @@ export class StorageNode {
     this.peerMethods = peerMethods
     this.stops = [
       clockwork.every(termMs / LOOKS_PER_TERM, () => this.log.look()),
+      clockwork.every(termMs / SEARCHES_PER_TERM, () => this.search()),
       clockwork.every(CHECKPOINT_MS, () => this.checkpoint()),
       () => this.election.stop(),
       () => this.router.stop(),
@@ -219,6 +221,11 @@ export class StorageNode {
     const isOwn = nonce === this.self.nonce || leaderId === this.memberId
     this.link.aim(isOwn || released ? [] : peerUrls)
     if (this.leading) this.followers.tell()
+  }
+
+  /** Whoever leads next is found soon: requests wait for it. */
+  private search(): void {
+    if (!this.leading && this.link.client === undefined) this.log.look()
   }
 
   /** The leader is in reach, or no longer. */

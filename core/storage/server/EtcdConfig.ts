@@ -30,6 +30,21 @@ export interface TikvConfig {
   readonly ways: { readonly onePhase: boolean; readonly asynchronous: boolean }
 }
 
+/** What members show one another, and whom they trust. */
+export interface PeerTlsConfig {
+  readonly certFile: string
+  readonly keyFile: string
+  /** Shown to others in place of the first two. */
+  readonly clientCertFile: string
+  readonly clientKeyFile: string
+  readonly caFile: string
+  readonly clientAuth: boolean
+  /** Common names that others' certificates may carry; empty for any. */
+  readonly allowedNames: ReadonlyArray<string>
+  readonly auto: boolean
+  readonly validityYears: number
+}
+
 export interface EtcdConfig {
   readonly name: string
   readonly dataDir: string
@@ -52,6 +67,7 @@ export interface EtcdConfig {
     readonly auto: boolean
     readonly autoValidityYears: number
   }
+  readonly peerTls: PeerTlsConfig
   readonly quotaBytes: number
   readonly txnOpsMax: number
   readonly requestBytesMax: number
@@ -210,6 +226,32 @@ const tikvConfig = (reader: Reader): TikvConfig => {
   }
 }
 
+const peerTlsConfig = (reader: Reader): PeerTlsConfig => {
+  for (const side of ["peer", "peer-client"]) {
+    if ((reader.text(`${side}-cert-file`) === "") === (reader.text(`${side}-key-file`) === "")) continue
+    throw new BadFlag({ flag: `${side}-cert-file`, rule: `and --${side}-key-file go together` })
+  }
+  const config = {
+    certFile: reader.text("peer-cert-file"),
+    keyFile: reader.text("peer-key-file"),
+    clientCertFile: reader.text("peer-client-cert-file"),
+    clientKeyFile: reader.text("peer-client-key-file"),
+    caFile: reader.text("peer-trusted-ca-file"),
+    clientAuth: reader.boolean("peer-client-cert-auth"),
+    allowedNames: reader.list("peer-cert-allowed-cn"),
+    auto: reader.boolean("peer-auto-tls"),
+    validityYears: reader.integer("self-signed-cert-validity", 1, 100)
+  }
+  const asks = config.clientAuth || config.allowedNames.length > 0
+  if (asks && config.caFile === "") {
+    throw new BadFlag({
+      flag: "peer-trusted-ca-file",
+      rule: "is needed to tell whose certificates --peer-client-cert-auth and --peer-cert-allowed-cn accept"
+    })
+  }
+  return config
+}
+
 /** Checks all values; throws the first BadFlag. */
 const read = (reader: Reader): EtcdConfig => {
   const name = reader.text("name")
@@ -248,6 +290,7 @@ const read = (reader: Reader): EtcdConfig => {
       auto: reader.boolean("auto-tls"),
       autoValidityYears: reader.integer("self-signed-cert-validity", 1, 100)
     },
+    peerTls: peerTlsConfig(reader),
     quotaBytes: quota === 0 ? (backend === "tikv" ? 0 : QUOTA_DEFAULT_BYTES) : Math.max(0, quota),
     txnOpsMax: reader.integer("max-txn-ops", 1),
     requestBytesMax: reader.integer("max-request-bytes", 1, 512 * 2 ** 20),
@@ -282,6 +325,13 @@ export const etcdConfig = (values: FlagValues): EtcdConfig | BadFlag => {
       return new BadFlag({
         flag: "cert-file",
         rule: "and --key-file are needed for https:// listen URLs (or --auto-tls)"
+      })
+    }
+    const { auto, certFile } = config.peerTls
+    if (certFile === "" && !auto && config.listenPeer.some((url) => url.secure)) {
+      return new BadFlag({
+        flag: "peer-cert-file",
+        rule: "and --peer-key-file are needed for https:// peer URLs (or --peer-auto-tls)"
       })
     }
     return config.listenClient.length > 0

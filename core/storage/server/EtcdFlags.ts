@@ -67,6 +67,14 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   usedSwitch("client-cert-auth", "false", "clients must show a certificate"),
   usedSwitch("auto-tls", "false", "make a self-signed certificate for clients"),
   used("self-signed-cert-validity", "1", "years that it is good for"),
+  used("peer-cert-file", "", "PEM certificate for other members, shown to them and to who connects"),
+  used("peer-key-file", "", "PEM key of that certificate"),
+  used("peer-client-cert-file", "", "PEM certificate to show to other members instead"),
+  used("peer-client-key-file", "", "PEM key of that certificate"),
+  used("peer-trusted-ca-file", "", "PEM authorities that other members' certificates must come from"),
+  usedSwitch("peer-client-cert-auth", "false", "other members must show a certificate"),
+  used("peer-cert-allowed-cn", "", "common names, separated by commas, that other members' certificates may carry"),
+  usedSwitch("peer-auto-tls", "false", "make a self-signed certificate for other members, and trust any of theirs"),
   used(
     "quota-backend-bytes",
     "0",
@@ -100,12 +108,12 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("log-format", "json", "json or console"),
   usedSwitch("unsafe-no-fsync", "false", "leave flushing to the operating system: for measuring only"),
   ...unused(
-    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-cert-file peer-key-file peer-client-cert-file peer-client-key-file peer-trusted-ca-file peer-cert-allowed-cn peer-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
+    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
       " "
     )
   ),
   ...unusedSwitch(
-    ..."initial-election-tick-advance memory-mlock socket-reuse-address enable-grpc-gateway discovery-insecure-transport discovery-insecure-skip-tls-verify strict-reconfig-check pre-vote peer-client-cert-auth peer-auto-tls enable-pprof enable-log-rotation enable-distributed-tracing peer-skip-client-san-verification force-new-cluster".split(
+    ..."initial-election-tick-advance memory-mlock socket-reuse-address enable-grpc-gateway discovery-insecure-transport discovery-insecure-skip-tls-verify strict-reconfig-check pre-vote enable-pprof enable-log-rotation enable-distributed-tracing peer-skip-client-san-verification force-new-cluster".split(
       " "
     )
   )
@@ -171,7 +179,16 @@ const sections: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "trusted-ca-file": "trusted-ca-file",
     "auto-tls": "auto-tls"
   },
-  "peer-transport-security": {}
+  "peer-transport-security": {
+    "cert-file": "peer-cert-file",
+    "key-file": "peer-key-file",
+    "client-cert-file": "peer-client-cert-file",
+    "client-key-file": "peer-client-key-file",
+    "client-cert-auth": "peer-client-cert-auth",
+    "trusted-ca-file": "peer-trusted-ca-file",
+    "auto-tls": "peer-auto-tls",
+    "allowed-cn": "peer-cert-allowed-cn"
+  }
 }
 
 /** Reads a YAML configuration file; as in etcd, everything else given is then ignored. */

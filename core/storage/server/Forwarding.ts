@@ -1,6 +1,6 @@
 // A member in front of the store: it carries every call to the member that holds the store, and the answers back.
 // Owns the way there, found among the peer URLs and found again when it is lost; refuses to keep any data or to decide
-// anything. The caller's token goes along; the name in a client certificate does not.
+// anything. The caller's token goes along, and the name in its certificate where members show certificates (PeerCall.ts).
 import { Effect } from "effect"
 import {
   callUnary,
@@ -17,6 +17,8 @@ import { HeaderOnly, JoinRequest } from "../rpc/AdminMessages.ts"
 import { failCall } from "../api/ApiContext.ts"
 import { Failure } from "../rpc/EtcdFailure.ts"
 import type { EtcdConfig } from "./EtcdConfig.ts"
+import { carriedName } from "./PeerCall.ts"
+import { peerTarget } from "./PeerTls.ts"
 
 /** How long to wait before the peers are tried again, in milliseconds. */
 const RETRY_MS = 200
@@ -42,11 +44,13 @@ export interface Upstream {
 }
 
 /** What goes along with a forwarded call: who asks. */
-export const forwardedMetadata = (call: CallInfo): ReadonlyArray<readonly [string, string]> =>
-  forwardedFields.flatMap((name) => {
+export const forwardedMetadata = (call: CallInfo): ReadonlyArray<readonly [string, string]> => [
+  ...forwardedFields.flatMap((name) => {
     const value = call.header(name)
     return value === undefined ? [] : [[name, value] as const]
-  })
+  }),
+  ...carriedName(call)
+]
 
 /** etcd's whole API, each call carried to the store. */
 export const forwardingMethods = (upstream: Upstream): ReadonlyArray<GrpcMethod> => [
@@ -125,11 +129,9 @@ const serveThrough = (
   connected: (url: string) => Effect.Effect<void>
 ) =>
   Effect.gen(function* () {
-    const { hostname, port } = new URL(url)
     let lost: () => void = () => undefined
     const client = yield* connect({
-      host: hostname === "localhost" ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port),
+      ...peerTarget(config, url),
       onClose: () => lost()
     })
     const { advertiseClient: clientUrls, advertisePeer: peerUrls, name } = config

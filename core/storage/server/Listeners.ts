@@ -13,6 +13,8 @@ import {
 } from "#net"
 import { Health } from "../api/HealthApi.ts"
 import type { EtcdConfig, ListenUrl } from "./EtcdConfig.ts"
+import { forMembers } from "./PeerCall.ts"
+import { peerServerTls } from "./PeerTls.ts"
 import { selfSigned } from "./SelfSignedAdapter.ts"
 
 /** How long open calls may take to end when the process is asked to stop, in milliseconds. */
@@ -40,7 +42,7 @@ const serverTls = Effect.fnUntraced(function* (config: EtcdConfig) {
   const hosts = config.listenClient.map(({ host }) => host)
   const made = tls.auto && tls.certFile === ""
   const files = made
-    ? yield* selfSigned(config.dataDir, hosts, tls.autoValidityYears)
+    ? yield* selfSigned(config.dataDir, "client", hosts, tls.autoValidityYears)
     : { certFile: tls.certFile, keyFile: tls.keyFile }
   const authorities = tls.caFile === "" ? {} : { caFile: tls.caFile }
   const options: ServerTls = { ...files, ...authorities, clientAuth: tls.clientAuth || tls.caFile !== "" }
@@ -79,15 +81,20 @@ export const openListeners = Effect.fnUntraced(function* (config: EtcdConfig, se
     isDraining: () => draining,
     stats: () => clients.map((listener) => listener.stats()).reduce(addStats, noStats)
   })
-  const all = [...config.listenClient, ...config.listenMetrics, ...config.listenPeer]
-  const tls = all.some((url) => url.secure) ? yield* serverTls(config) : undefined
-  const open = (urls: ReadonlyArray<ListenUrl>, served: ReadonlyArray<GrpcMethod>) =>
+  const isSecure = ({ secure }: ListenUrl): boolean => secure
+  const tls = [...config.listenClient, ...config.listenMetrics].some(isSecure) ? yield* serverTls(config) : undefined
+  const peerTls =
+    peerMethods !== undefined && config.listenPeer.some(isSecure) ? yield* peerServerTls(config) : undefined
+  const open = (urls: ReadonlyArray<ListenUrl>, served: ReadonlyArray<GrpcMethod>, tls: ServerTls | undefined) =>
     Effect.forEach(urls, (url) =>
       clearSocket(url).pipe(Effect.andThen(listen({ ...listenOptions(config, url, tls), methods: served, http })))
     )
-  clients = yield* open(config.listenClient, [...methods, ...health.methods])
-  const metrics = yield* open(config.listenMetrics, [])
-  const peers = peerMethods === undefined ? [] : yield* open(config.listenPeer, peerMethods)
+  clients = yield* open(config.listenClient, [...methods, ...health.methods], tls)
+  const metrics = yield* open(config.listenMetrics, [], tls)
+  const peers =
+    peerMethods === undefined
+      ? []
+      : yield* open(config.listenPeer, peerMethods.map(forMembers(config.peerTls.allowedNames)), peerTls)
   yield* Effect.addFinalizer(() => {
     draining = true
     health.stopServing()

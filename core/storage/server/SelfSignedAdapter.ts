@@ -1,4 +1,4 @@
-// A self-signed certificate for --auto-tls, made once and kept in the data directory as etcd keeps its own.
+// A self-signed certificate for --auto-tls or --peer-auto-tls, made once and kept in the data directory as etcd keeps its own.
 // Owns its making and its two files; refuses to be trusted by anybody: it encrypts and vouches for nothing.
 // @peculiar/x509 is loaded only when one is made.
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
@@ -14,7 +14,7 @@ export class CertificateFailed extends Schema.TaggedError<CertificateFailed>()("
   detail: Schema.String
 }) {
   override get message(): string {
-    return `--auto-tls: no certificate can be kept in ${this.directory} (${this.detail})`
+    return `--auto-tls, --peer-auto-tls: no certificate can be kept in ${this.directory} (${this.detail})`
   }
 }
 
@@ -63,8 +63,8 @@ const make = async (hosts: ReadonlyArray<string>, years: number): Promise<{ cert
 }
 
 /** The certificate for these hosts: the one of the last start while it is valid, else a new one for so many years. */
-export const selfSigned = (dataDir: string, hosts: ReadonlyArray<string>, years: number) => {
-  const directory = join(dataDir, "fixtures", "client")
+export const selfSigned = (dataDir: string, side: "client" | "peer", hosts: ReadonlyArray<string>, years: number) => {
+  const directory = join(dataDir, "fixtures", side)
   const files: CertificateFiles = { certFile: join(directory, "cert.pem"), keyFile: join(directory, "key.pem") }
   return Effect.tryPromise({
     try: async () => {

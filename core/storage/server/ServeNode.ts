@@ -12,6 +12,7 @@ import { makeSnapshotFiles } from "../snapshot/SnapshotFileAdapter.ts"
 import type { EtcdConfig } from "./EtcdConfig.ts"
 import { httpApi } from "./HttpApi.ts"
 import { openListeners } from "./Listeners.ts"
+import { peerTarget } from "./PeerTls.ts"
 
 /** How soon a silent connection between nodes is found dead, in milliseconds. */
 const PEER_KEEPALIVE = { intervalMs: 10_000, timeoutMs: 5000 }
@@ -22,17 +23,15 @@ const LEADER_LOOK = "10 millis"
 const TERM_MIN_MS = 1000
 
 /** Connects to other nodes for as long as the scope is open. */
-const peerDial = Effect.gen(function* () {
+const peerDial = Effect.fnUntraced(function* (config: EtcdConfig) {
   const context = yield* Effect.context()
   const scope = yield* Effect.scope
   const fork = (effect: Effect.Effect<void>): void => void Effect.runForkWith(context)(Effect.forkIn(effect, scope))
   const dial: Dial = (url, opened, lost) => {
-    const { hostname, port } = new URL(url)
-    const host = hostname === "localhost" ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, "")
     const stay = Effect.gen(function* () {
       let over: () => void = lost
       const onClose = (): void => over()
-      const client = yield* connect({ host, port: Number(port), keepalive: PEER_KEEPALIVE, onClose })
+      const client = yield* connect({ ...peerTarget(config, url), keepalive: PEER_KEEPALIVE, onClose })
       opened(client)
       yield* Effect.callback<void>((resume) => {
         over = () => resume(Effect.sync(lost))
@@ -50,7 +49,7 @@ const peerDial = Effect.gen(function* () {
 })
 
 const openNode = Effect.fnUntraced(function* (config: EtcdConfig, engine: Engine, auth: AuthOptions) {
-  const dial = yield* peerDial
+  const dial = yield* peerDial(config)
   const advertised = { name: config.name, peerUrls: config.advertisePeer, clientUrls: config.advertiseClient }
   const options = {
     limits: {

@@ -32,6 +32,13 @@ export const Budget = {
   background: 30_000
 } as const
 
+interface WaitBounds {
+  readonly atLeastMs?: number
+  readonly atMostMs?: number
+}
+
+const noBounds: WaitBounds = {}
+
 export class Backoff {
   private readonly budgetMs: number
   private readonly attempts = new Map<BackoffKind, number>()
@@ -43,8 +50,12 @@ export class Backoff {
     this.budgetMs = budgetMs
   }
 
-  /** Waits as the kind says, at least `atLeastMs`; fails when the budget does not allow it. */
-  wait(kind: BackoffKind, detail: string, atLeastMs = 0): Effect.Effect<void, RegionUnavailable> {
+  /** Waits as the kind says, at least `atLeastMs` and at most `atMostMs`; fails when the budget does not allow it. */
+  wait(
+    kind: BackoffKind,
+    detail: string,
+    { atLeastMs = 0, atMostMs = Number.POSITIVE_INFINITY }: WaitBounds = noBounds
+  ): Effect.Effect<void, RegionUnavailable> {
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis
       this.startedMs ??= now
@@ -56,7 +67,7 @@ export class Backoff {
       const [firstMs, longestMs] = waits[kind]
       const fullMs = Math.min(longestMs, firstMs * 2 ** Math.min(attempt, 20))
       const chance = yield* Random.next
-      const delayMs = Math.max(atLeastMs, fullMs / 2 + (chance * fullMs) / 2)
+      const delayMs = Math.min(atMostMs, Math.max(atLeastMs, fullMs / 2 + (chance * fullMs) / 2))
       yield* Effect.sleep(Math.min(delayMs, this.budgetMs - waitedMs))
     })
   }

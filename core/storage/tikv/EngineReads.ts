@@ -3,7 +3,7 @@
 // Single rows of all reads are one request to each region; ranges follow, each read handed out as soon as its own are here.
 import { Effect, Semaphore } from "effect"
 import type { Need, View } from "../engine/Engine.ts"
-import { type FetchedNeed, FetchedView, isPoint } from "../engine/FetchedView.ts"
+import { type FetchedNeed, type FetchedPoints, FetchedView, isPoint, pointName } from "../engine/FetchedView.ts"
 import type { EngineMeters } from "./EngineMeters.ts"
 import type { OwnCommit, ReadMoment } from "./OwnCommit.ts"
 import type { ScanOptions } from "./SnapshotReads.ts"
@@ -63,12 +63,16 @@ export class EngineReads {
     return Effect.gen({ self: this }, function* () {
       const askedTs = yield* this.meters.timed("timestamp", this.options.client.oracle.timestamp)
       const moment = yield* this.own.moment(askedTs)
-      const points = yield* this.fetchPoints([...reads], moment)
-      const ranged: Array<PendingRead> = []
+      const points: FetchedPoints = new Map()
+      const ranged = new Set<PendingRead>()
       for (const read of reads) {
-        if (read.needs.every(isPoint)) this.handOut(reads, read, points, [])
-        else ranged.push(read)
+        for (const need of read.needs) {
+          if (isPoint(need)) points.set(pointName(need.table, need.start), undefined)
+          else ranged.add(read)
+        }
       }
+      yield* this.fetchPoints(points, moment)
+      for (const read of reads) if (!ranged.has(read)) this.handOut(reads, read, points, [])
       yield* Effect.forEach(
         ranged,
         (read) => Effect.map(this.fetchRanges(read, moment), (fetched) => this.handOut(reads, read, points, fetched)),
@@ -80,18 +84,11 @@ export class EngineReads {
   private handOut(
     reads: Set<PendingRead>,
     read: PendingRead,
-    points: ReadonlyMap<string, Uint8Array>,
+    points: FetchedPoints,
     ranges: ReadonlyArray<FetchedNeed>
   ): void {
     reads.delete(read)
-    const { rows } = this.options
-    const found = read.needs.filter(isPoint).map((need): FetchedNeed => {
-      const value = points.get(rows.key(need.table, need.start).toString("latin1"))
-      return value === undefined
-        ? { need, keys: [], values: [] }
-        : { need, keys: [need.start], values: [rows.value(value)] }
-    })
-    this.guard(() => read.use(new FetchedView([...found, ...ranges])))
+    this.guard(() => read.use(new FetchedView(ranges, points)))
   }
 
   /** What a reader throws is its own: it must not end the round for the others. */
@@ -105,21 +102,14 @@ export class EngineReads {
     }
   }
 
-  private fetchPoints(
-    reads: ReadonlyArray<PendingRead>,
-    { passage, version }: ReadMoment
-  ): Effect.Effect<ReadonlyMap<string, Uint8Array>, ReadError> {
+  /** Puts the values of the named rows beside their names. */
+  private fetchPoints(points: FetchedPoints, { passage, version }: ReadMoment): Effect.Effect<void, ReadError> {
     const { client, rows } = this.options
-    const keys = new Map<string, Buffer>()
-    for (const { needs } of reads) {
-      for (const need of needs) {
-        if (!isPoint(need)) continue
-        const key = rows.key(need.table, need.start)
-        keys.set(key.toString("latin1"), key)
-      }
-    }
-    if (keys.size === 0) return Effect.succeed(new Map())
-    return this.meters.timed("get", client.reads.getAll([...keys.values()], version, passage))
+    if (points.size === 0) return Effect.void
+    const keys = Array.from(points.keys(), (name) => rows.keyOfName(name))
+    return Effect.map(this.meters.timed("get", client.reads.getAll(keys, version, passage)), (found) => {
+      for (const [key, value] of found) points.set(rows.nameOfKey(key), rows.value(value))
+    })
   }
 
   private fetchRanges(read: PendingRead, moment: ReadMoment): Effect.Effect<ReadonlyArray<FetchedNeed>, ReadError> {

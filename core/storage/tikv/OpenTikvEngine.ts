@@ -3,7 +3,7 @@
 import { Effect, Exit, Scope } from "effect"
 import type { Clockwork } from "#kube"
 import { Backoff, Budget } from "./Backoff.ts"
-import type { TransportTls } from "./GrpcTransportAdapter.ts"
+import { openNetTransport, type TransportTls } from "./NetTransportAdapter.ts"
 import { watchStoreSize } from "./StoreSizeAdapter.ts"
 import { openTikvClient } from "./TikvClient.ts"
 import { makeTikvEngine } from "./TikvEngine.ts"
@@ -53,9 +53,7 @@ const joined = Effect.fnUntraced(function* (
   { keyPrefix, node, pdEndpoints, tls, ways }: TikvOptions,
   { defer, monotonic }: Clockwork
 ) {
-  // Loaded when it is needed: a store on this machine starts without waiting for a gRPC client.
-  const { openGrpcTransport } = yield* Effect.promise(() => import("./GrpcTransportAdapter.ts"))
-  const transport = yield* openGrpcTransport(tls)
+  const transport = yield* openNetTransport(tls)
   const serviceId = `wharf-storage/${keyPrefix}${node}`
   const client = yield* openTikvClient(transport, {
     endpoints: pdEndpoints,

@@ -138,7 +138,7 @@ export class RegionClient {
         return this.regions.lead(ref, notLeader.leader)
       }
       if (serverIsBusy !== undefined) {
-        yield* backoff.wait("server-busy", serverIsBusy.reason, Number(serverIsBusy.backoffMs))
+        yield* backoff.wait("server-busy", serverIsBusy.reason, { atLeastMs: Number(serverIsBusy.backoffMs) })
         return ref
       }
       if (raftEntryTooLarge !== undefined) {

@@ -262,7 +262,7 @@ export class SnapshotReads {
       const patience = passage.meetings++ < MEETINGS_BEFORE_PUSH
       const { passed, waitMs } = yield* this.resolver.resolve(locks, patience ? 0n : version, backoff)
       passage.resolvedLocks.push(...passed.map(BigInt))
-      if (waitMs > 0) yield* backoff.wait("locked", `by transaction ${locks[0].version}`)
+      if (waitMs > 0) yield* backoff.wait("locked", `by transaction ${locks[0].version}`, { atMostMs: waitMs })
     })
   }
 

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs"
 import { get as getPlain } from "node:http"
 import { get as getSecure } from "node:https"
 import { Effect, Schedule, Schema } from "effect"
-import type { TransportTls } from "./GrpcTransportAdapter.ts"
+import type { TransportTls } from "./NetTransportAdapter.ts"
 import type { PdUnavailable } from "./TikvError.ts"
 
 const EVERY = "1 minute"

@@ -18,9 +18,11 @@ export class BadKeyPrefix extends Schema.TaggedError<BadKeyPrefix>()("BadKeyPref
 
 export class TikvRows {
   private readonly prefix: Buffer
+  private readonly prefixText: string
 
   private constructor(prefix: Buffer) {
     this.prefix = prefix
+    this.prefixText = prefix.toString("latin1")
   }
 
   /** The layout under a prefix; a store's prefix must not begin another store's. */
@@ -41,6 +43,16 @@ export class TikvRows {
     whole[prefix.length] = FIRST_TABLE + table
     whole.set(key, prefix.length + 1)
     return whole
+  }
+
+  /** The same for a row's name as Views know it, which is what follows the prefix. */
+  keyOfName(name: string): Buffer {
+    return Buffer.from(this.prefixText + name, "latin1")
+  }
+
+  /** The name of a row by the latin1 text of its key among all. */
+  nameOfKey(text: string): string {
+    return text.slice(this.prefixText.length)
   }
 
   /** Where a range of a table ends among all keys. */

@@ -16,9 +16,9 @@ import type { Timestamp } from "./Timestamp.ts"
 const REQUESTS_MAX = 16
 /** Bytes of keys and values in one request: a store replicates a request as one entry. */
 const REQUEST_MAX_BYTES = 256 * 1024
-/** How long a lock lives unless it is prolonged: no longer than a term, for a killed leader's locks keep the next one waiting. */
-const LOCK_TTL_MS = 1000
-const HEARTBEAT_MS = 300
+/** How long a lock lives unless it is prolonged: half the shortest term, so that a killed leader's locks are over when the next begins. */
+const LOCK_TTL_MS = 500
+const HEARTBEAT_MS = 150
 /** Asynchronous commit lists all keys in the primary's lock, so it is for small transactions. */
 const ASYNC_KEYS_MAX = 256
 const ASYNC_KEY_BYTES_MAX = 4096
@@ -203,7 +203,7 @@ export class TransactionCommit {
         if (errors.length === 0) return noteTimestamps(attempt, BigInt(minCommitTs), BigInt(onePcCommitTs))
         const locks = yield* locksOf(attempt, errors)
         const { waitMs } = yield* this.resolver.resolve(locks, 0n, backoff)
-        if (waitMs > 0) yield* backoff.wait("locked", `by transaction ${locks[0].version}`)
+        if (waitMs > 0) yield* backoff.wait("locked", `by transaction ${locks[0].version}`, { atMostMs: waitMs })
       }
     })
   }

@@ -1,5 +1,5 @@
 // The port to the servers of a TiKV cluster: calls by address and method, as bytes.
-// Owns the contract alone; GrpcTransportAdapter.ts carries it over sockets, tests over virtual time. Refuses retries and
+// Owns the contract alone; NetTransportAdapter.ts carries it over sockets, tests over virtual time. Refuses retries and
 // addresses' meaning: whoever calls knows both.
 import type { Effect } from "effect"
 import type { RpcFailed } from "./TikvError.ts"

@@ -134,7 +134,7 @@ const resentWrites = (client: GrpcClient, after: Clockwork["after"]): GrpcClient
 export const nodesFaults: ReadonlyArray<NodesFault> = [
   {
     name: "the fence is removed",
-    like: "a paused leader goes on writing after another has begun",
+    like: "a paused leader and the one that has begun after it both write",
     wrappers: {
       engine: onCommit((engine, batch, done) => {
         const bare = new WriteBatch()
@@ -151,6 +151,7 @@ export const nodesFaults: ReadonlyArray<NodesFault> = [
       "revisions have no gap",
       "linearizable keys",
       "no lost acknowledged write",
+      "applied at most once",
       "transactions are atomic",
       "reads show one revision"
     ]

@@ -88,7 +88,7 @@ describe.each(ways)("the engine contract on a cluster, by %s", (_title, way) => 
               used.asynchronous += stats.asynchronous
               used.twoPhase += stats.twoPhase
             }),
-          way
+          { ways: way }
         )
       ),
       { numRuns: 8, interruptAfterTimeLimit: 8000 }

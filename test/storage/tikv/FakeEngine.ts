@@ -11,6 +11,7 @@ import {
 import { openTikvClient, type TikvClient } from "../../../core/storage/tikv/TikvClient.ts"
 import { makeTikvEngine } from "../../../core/storage/tikv/TikvEngine.ts"
 import { TikvRows } from "../../../core/storage/tikv/TikvRows.ts"
+import type { Transport } from "../../../core/storage/tikv/Transport.ts"
 import type { CommitWays } from "../../../core/storage/tikv/TransactionCommit.ts"
 import { FakeCluster } from "./FakeCluster.ts"
 import { VirtualWorld } from "./VirtualWorld.ts"
@@ -26,17 +27,23 @@ export interface Bed {
 
 const rows = TikvRows.under("t/") as TikvRows
 
+export interface BedOptions {
+  readonly ways?: CommitWays
+  /** Makes another way to the cluster of its own: for tests that plant mistakes in the client. */
+  readonly wrap?: (transport: Transport) => Transport
+}
+
 /** Runs a program on an engine in virtual time. */
 export const onFakeCluster = <A, E>(
   seed: number,
   use: (bed: Bed) => Effect.Effect<A, E, Scope.Scope>,
-  ways?: CommitWays
+  { ways, wrap = (transport) => transport }: BedOptions = {}
 ): A => {
   const world = new VirtualWorld(seed)
   const cluster = new FakeCluster(world)
   const open = Effect.gen(function* () {
     const options = { endpoints: ["pd:2379"], serviceId: "test" }
-    const client = yield* openTikvClient(cluster, ways === undefined ? options : { ...options, ways })
+    const client = yield* openTikvClient(wrap(cluster), ways === undefined ? options : { ...options, ways })
     const engine = yield* makeTikvEngine({
       client,
       rows,

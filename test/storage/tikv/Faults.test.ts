@@ -4,8 +4,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
 import { type Engine, type Need, Table, WriteBatch } from "../../../core/storage/engine/Engine.ts"
+import type { Message } from "../../../core/net/ProtoMessage.ts"
 import { openTikvClient } from "../../../core/storage/tikv/TikvClient.ts"
 import { RpcFailed } from "../../../core/storage/tikv/TikvError.ts"
+import { StoreMethods } from "../../../core/storage/tikv/TikvMessages.ts"
 import type { Transport } from "../../../core/storage/tikv/Transport.ts"
 import { type Fault, regionErrorKinds } from "./FakeCluster.ts"
 import { VirtualWorld } from "./VirtualWorld.ts"
@@ -286,28 +288,98 @@ describe("mistakes planted on purpose", () => {
     )
   })
 
-  it("finds a client that calls a lost commit failed", () => {
-    assert.isTrue(
-      isFound((seed) =>
-        onFakeCluster(seed, (bed) =>
-          Effect.gen(function* () {
-            const { engine } = bed
-            const dishonest: Engine = {
-              ...engineOf(engine),
-              commit: (batch, done) =>
-                engine.commit(batch, (outcome) =>
-                  done(outcome.kind === "uncertain" ? { kind: "failed", reason: "io", detail: "" } : outcome)
-                )
-            }
-            let commits = 0
-            bed.cluster.faultOf = (name) => (name === "KvCommit" && ++commits > 6 ? { kind: "lost-answer" } : undefined)
-            yield* runBank({ ...bed, engine: dishonest }, 3, () => undefined)
-          })
+  // At each stage at which a commit's end may become unknown: the primary's commit, and the prewrites that commit by themselves.
+  for (const [stage, method, ways] of [
+    ["a lost commit", "KvCommit", { onePhase: false, asynchronous: false }],
+    ["a lost one-phase prewrite", "KvPrewrite", { onePhase: true, asynchronous: false }],
+    ["a lost asynchronous prewrite", "KvPrewrite", { onePhase: false, asynchronous: true }]
+  ] as const) {
+    it(`finds a client that calls ${stage} failed`, () => {
+      /** What a writer is told of a batch whose answers are lost, and whether its row is there. */
+      const told = (make: (engine: Engine) => Engine) =>
+        onFakeCluster(
+          7,
+          (bed) =>
+            Effect.gen(function* () {
+              yield* openBank(bed)
+              bed.cluster.faultOf = (name) => (name === method ? { kind: "lost-answer" } : undefined)
+              const { kind } = yield* commitOn(
+                make(bed.engine),
+                batchOf((writes) => writes.put(Table.Meta, counter, rowOf(2)))
+              )
+              bed.cluster.faultOf = () => undefined
+              return { kind, there: (yield* audit(bed.engine)).revision === 2 }
+            }),
+          { ways }
         )
+      assert.deepStrictEqual(
+        told((engine) => engine),
+        { kind: "uncertain", there: true }
       )
-    )
+      assert.deepStrictEqual(told(dishonest), { kind: "failed", there: true })
+    })
+  }
+
+  for (const method of ["KvBatchGet", "KvScan", "KvPrewrite"] as const) {
+    it(`finds a client that takes the refusal of a ${method} for its answer`, () => {
+      const run = (seed: number) =>
+        onFakeCluster(
+          seed,
+          (bed) => {
+            const error = regionErrorKinds[bed.world.below(regionErrorKinds.length)]
+            bed.cluster.faultOf = (name) =>
+              name === method && bed.world.below(100) < 10 ? { kind: "region", error } : undefined
+            return runBank(bed, 25, () => moveRegions(bed))
+          },
+          { wrap: overlooking(method) }
+        )
+      assert.isTrue(isFound(run))
+    })
+  }
+
+  it("finds a client that takes the refusal of a KvCommit for its answer", () => {
+    const run = (seed: number) =>
+      onFakeCluster(
+        seed,
+        (bed) =>
+          Effect.gen(function* () {
+            yield* openBank(bed)
+            const other = yield* bed.another
+            bed.cluster.faultOf = (name) => (name === "KvCommit" ? { kind: "region", error: "notLeader" } : undefined)
+            const told = yield* transfer(bed.engine, 1, 2, 5)
+            // Whoever wrote it would mend it; another finds locks whose time is over.
+            yield* Effect.sleep("2 seconds")
+            assert.strictEqual((yield* audit(other)).revision, told === "committed" ? 2 : 1)
+          }),
+        { wrap: overlooking("KvCommit") }
+      )
+    assert.isTrue(isFound(run))
   })
 })
+
+const dishonest = (engine: Engine): Engine => ({
+  ...engineOf(engine),
+  commit: (batch, done) =>
+    engine.commit(batch, (outcome) =>
+      done(outcome.kind === "uncertain" ? { kind: "failed", reason: "io", detail: "" } : outcome)
+    )
+})
+
+/** A way to the cluster on which a region's refusal of one method is lost from the answer. */
+const overlooking =
+  (name: string) =>
+  (transport: Transport): Transport => {
+    const method = Object.values(StoreMethods).find(({ path }) => path.endsWith(`/${name}`))
+    return {
+      unary: (address, path, request, timeoutMs) =>
+        Effect.map(transport.unary(address, path, request, timeoutMs), (answer) => {
+          if (method === undefined || path !== method.path) return answer
+          const codec = method.response as Message<{ regionError?: unknown }>
+          return codec.encode({ ...codec.decode(Buffer.from(answer)), regionError: undefined })
+        }),
+      stream: (address, path, handler) => transport.stream(address, path, handler)
+    }
+  }
 
 const engineOf = (engine: Engine): Engine => ({
   name: engine.name,

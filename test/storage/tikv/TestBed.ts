@@ -46,7 +46,8 @@ const freePair = async (): Promise<number> => {
 export class TestBed {
   readonly pd: string
   private readonly programs: TestBedPrograms
-  private readonly stores: ReadonlyArray<string>
+  /** Addresses of its stores. */
+  readonly stores: ReadonlyArray<string>
   private readonly admin: string
   private readonly directory: string
   private child: ChildProcess | undefined
