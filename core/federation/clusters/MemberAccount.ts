@@ -97,7 +97,10 @@ const roleOf = (rules: ReadonlyArray<JsonObject>): KubeObject => ({
 /** The role as these types ask for; written only where it differs. */
 const keepRole = (member: EffectClient, rules: ReadonlyArray<JsonObject>): Effect.Effect<void, ApiFailure> =>
   Effect.gen(function* () {
-    const role = yield* ensure(member, clusterWide(clusterRoles, ROLE), roleOf(rules))
+    // Asked first: an account of ours may change its role and not make one.
+    const role =
+      (yield* find(member, clusterWide(clusterRoles, ROLE))) ??
+      (yield* ensure(member, clusterWide(clusterRoles, ROLE), roleOf(rules)))
     if (sameJson(role["rules"] as Json, [...rules])) return
     yield* member.patch(
       clusterWide(clusterRoles, ROLE),

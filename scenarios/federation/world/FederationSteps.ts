@@ -117,7 +117,8 @@ const create = async ({ stage, step, tally }: Of<"create">): Promise<StepEnd> =>
   let lateMs = 0
   while (next < objects) {
     const due = begun + (next * 1000) / perSecond
-    if (due > performance.now()) await pause(due - performance.now())
+    // A timer may fire early; what is sent before its time would be answered in none.
+    while (due > performance.now()) await pause(due - performance.now())
     lateMs = Math.max(0, performance.now() - due)
     apply(next++, due)
   }
@@ -125,10 +126,14 @@ const create = async ({ stage, step, tally }: Of<"create">): Promise<StepEnd> =>
   return { objects, endedAt: flight.endedAt, lateMs }
 }
 
+/** Outages so far: each takes other members, because those that were lost once have little left. */
+let outages = 0
+
 /** Every n-th member, so that they are not the first by name only. */
 const chosen = (names: ReadonlyArray<string>, count: number): ReadonlyArray<string> => {
   const stride = Math.max(1, Math.floor(names.length / count))
-  return names.filter((_, at) => at % stride === 0).slice(0, count)
+  const first = outages++ % stride
+  return names.filter((_, at) => at % stride === first).slice(0, count)
 }
 
 const outage = async ({ stage, step, tally }: Of<"outage">): Promise<StepEnd> => {
