@@ -66,9 +66,19 @@ const rateBelowPlan = (record: RunRecord): ReadonlyArray<Reason> =>
     return share >= validityBounds.achievedRate ? [] : [reason("rate-below-plan", text)]
   })
 
+/** Phases in which something befell the server: what failed there is what the run is about. */
+const befallen = ({ annotations, phases }: RunRecord): ReadonlySet<string> =>
+  new Set(
+    phases
+      .filter(({ endMs, startMs }) =>
+        annotations.some(({ atMs, kind }) => kind === "fault" && atMs >= startMs && atMs <= endMs)
+      )
+      .map(({ name }) => name)
+  )
+
 const errorRate = (record: RunRecord): ReadonlyArray<Reason> =>
   measuredOperations(record).flatMap(({ errors, name, phase, sent }) => {
-    if (swapped(record).has(phase)) return []
+    if (swapped(record).has(phase) || befallen(record).has(phase)) return []
     const failed = Object.values(errors).reduce((sum, count) => sum + count, 0)
     if (failed <= sent * validityBounds.errorRate) return []
     return [reason("error-rate", `${failed} of ${sent} calls of ${name} failed`)]
