@@ -154,9 +154,17 @@ export class ResourceRoutes {
   }
 
   private watch(call: TenantCall): void {
-    const { namespaced } = call.kind.served
-    if (namespaced && call.path.info.namespace !== "") return forwardWatch(this.options, call)
-    this.options.checks.check(call, "watch", () => new TenantWatch(this.options, call).begin())
+    const { checks } = this.options
+    const within = call.kind.served.namespaced && call.path.info.namespace !== ""
+    const watch = TenantWatch.of(this.options, call)
+    if (!(watch instanceof ApiFailure)) {
+      return within
+        ? checks.checkWithin(call, "watch", () => watch.begin())
+        : checks.check(call, "watch", () => watch.begin())
+    }
+    // Where the caller's own rights are enough to ask, upstream itself says what is wrong.
+    if (within) forwardWatch(this.options, call)
+    else call.fail(watch)
   }
 
   private deleteCollection(call: TenantCall): void {

@@ -31,11 +31,14 @@ export const ownerOfEvents = ({ group, namespaced, resource }: ServedResource): 
 export interface SharedWatchesOptions {
   readonly upstream: Upstream
   readonly clockwork: Clockwork
+  /** Events that each keeps of its recent past; default 10,000. */
+  readonly pastMax?: number
 }
 
 export class SharedWatches {
   private readonly options: SharedWatchesOptions
   private readonly watches = new Map<string, SharedWatch>()
+  private readonly room = { bytes: 0 }
 
   constructor(options: SharedWatchesOptions) {
     this.options = options
@@ -43,7 +46,9 @@ export class SharedWatches {
 
   /** Upstream watches that are held. */
   get size(): number {
-    return this.watches.size
+    let size = 0
+    for (const watch of this.watches.values()) size += watch.upstreamWatches
+    return size
   }
 
   subscribe(question: WatchQuestion, kind: ServedResource, subscriber: Subscriber): Cancel | ApiFailure {
@@ -51,7 +56,13 @@ export class SharedWatches {
     let watch = this.watches.get(key)
     if (watch === undefined) {
       if (this.watches.size >= QUESTIONS_MAX) return Failures.tooManyRequests("too many different watches are open", 5)
-      watch = new SharedWatch({ ...this.options, question, ownerOf: ownerOfEvents(kind), idle: () => this.drop(key) })
+      watch = new SharedWatch({
+        ...this.options,
+        room: this.room,
+        question,
+        ownerOf: ownerOfEvents(kind),
+        idle: () => this.drop(key)
+      })
       this.watches.set(key, watch)
     }
     return watch.subscribe(subscriber)

@@ -19,9 +19,5 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
     /v1 ResourceClaim( |$)/,
     "Whose a device is, only schedulers say: kube-apiserver asks for resourceclaims/binding in all the cluster."
   ],
-  [
-    /complete a service status lifecycle/,
-    "It says which addresses a load balancer has, which takes their traffic on every node: the platform's to say."
-  ],
   [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."]
 ]
