@@ -156,15 +156,13 @@ export class ResourceRoutes {
   private watch(call: TenantCall): void {
     const { checks } = this.options
     const within = call.kind.served.namespaced && call.path.info.namespace !== ""
-    const watch = TenantWatch.of(this.options, call)
-    if (!(watch instanceof ApiFailure)) {
-      return within
-        ? checks.checkWithin(call, "watch", () => watch.begin())
-        : checks.check(call, "watch", () => watch.begin())
+    const begin = TenantWatch.prepare(this.options, call)
+    if (!(begin instanceof ApiFailure)) {
+      return within ? checks.checkWithin(call, "watch", begin) : checks.check(call, "watch", begin)
     }
     // Where the caller's own rights are enough to ask, upstream itself says what is wrong.
     if (within) forwardWatch(this.options, call)
-    else call.fail(watch)
+    else call.fail(begin)
   }
 
   private deleteCollection(call: TenantCall): void {

@@ -166,11 +166,10 @@ export class NamespaceLists {
     this.upstreamToken = cursor.upstream
     options.namespaces.current(tenant, (found) => {
       if (found instanceof ApiFailure) return call.fail(found)
-      const rest = found.names.filter((name) => inListOrder(name, cursor.namespace) >= 0)
-      // A namespace that is gone has nothing left at any version that could be shown.
-      if (rest[0] !== cursor.namespace) this.upstreamToken = ""
+      // One that is gone meanwhile is still there at the version that all pages show.
+      const rest = found.names.filter((name) => inListOrder(name, cursor.namespace) > 0)
       this.checked = true
-      this.over(rest.length === 0 ? [cursor.namespace] : rest)
+      this.over([cursor.namespace, ...rest])
     })
   }
 

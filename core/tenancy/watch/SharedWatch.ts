@@ -172,7 +172,7 @@ export class SharedWatch {
 
   private opened(fields: HttpFields): void {
     this.taken = fields
-    for (const entry of [...this.entries]) this.admit(entry)
+    for (const entry of this.entries) this.admit(entry)
   }
 
   private lost(failure: ApiFailure | undefined): void {

@@ -35,6 +35,8 @@ export interface SharedWatchesOptions {
   readonly pastMax?: number
 }
 
+const keyOf = ({ accept, parameters, path }: WatchQuestion): string => [path, accept, ...parameters].join("\n")
+
 export class SharedWatches {
   private readonly options: SharedWatchesOptions
   private readonly watches = new Map<string, SharedWatch>()
@@ -51,11 +53,19 @@ export class SharedWatches {
     return size
   }
 
+  /** A failure when there is no room for another question, and this is one. */
+  refusal(question: WatchQuestion): ApiFailure | undefined {
+    return this.watches.size < QUESTIONS_MAX || this.watches.has(keyOf(question))
+      ? undefined
+      : Failures.tooManyRequests("too many different watches are open", 5)
+  }
+
   subscribe(question: WatchQuestion, kind: ServedResource, subscriber: Subscriber): Cancel | ApiFailure {
-    const key = [question.path, question.accept, ...question.parameters].join("\n")
+    const refusal = this.refusal(question)
+    if (refusal !== undefined) return refusal
+    const key = keyOf(question)
     let watch = this.watches.get(key)
     if (watch === undefined) {
-      if (this.watches.size >= QUESTIONS_MAX) return Failures.tooManyRequests("too many different watches are open", 5)
       watch = new SharedWatch({
         ...this.options,
         room: this.room,

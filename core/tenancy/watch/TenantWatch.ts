@@ -69,15 +69,17 @@ export class TenantWatch {
     this.rewrite = inTables ? call.scope.rewriting.watchToTenant(shape, answerOptions(call)) : undefined
   }
 
-  /** The watch of a call; a failure when it asks for what no shared watch has. */
-  static of(options: TenantWatchOptions, call: TenantCall): TenantWatch | ApiFailure {
+  /** How the watch of a call begins; a failure when it asks for what no shared watch has. */
+  static prepare(options: TenantWatchOptions, call: TenantCall): (() => void) | ApiFailure {
     const start = watchStart(call.query)
-    return start instanceof ApiFailure ? start : new TenantWatch(options, call, start)
+    if (start instanceof ApiFailure) return start
+    const watch = new TenantWatch(options, call, start)
+    const questions = watch.questions()
+    if (questions instanceof ApiFailure) return questions
+    return options.shared.refusal(questions.shared) ?? (() => watch.begin(questions))
   }
 
-  begin(): void {
-    const questions = this.questions()
-    if (questions instanceof ApiFailure) return this.call.fail(questions)
+  private begin(questions: Questions): void {
     this.limitTime()
     if (this.start.state) this.state(questions)
     else this.follow(questions.shared, this.start.version)

@@ -67,7 +67,16 @@ const inItsOwn = async (): Promise<Bench> => {
   const folder = mkdtempSync(join(tmpdir(), "latency-"))
   const config = upstreamConfig(upstream.url, upstream.token)
   writeFileSync(join(folder, "upstream.conf"), config)
+  // What a controller would make in the tenant's namespace.
+  const account = JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } })
+  const path = `/api/v1/namespaces/${TENANT}-default/serviceaccounts`
+  const headers = { "content-type": "application/json" }
+  const making = setInterval(
+    () => void upstream.call("POST", path, { body: account, headers }).catch(() => undefined),
+    200
+  )
   const zoo = await startZooAt({ folder, upstreamConfig: join(folder, "upstream.conf") }, [TENANT])
+  clearInterval(making)
   // SAFETY: it was asked for.
   const tenant = accessIn(kubeconfigOf(zoo.tenants.get(TENANT) as Access))
   const stop = async (): Promise<void> => {

@@ -19,5 +19,9 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
     /v1 ResourceClaim( |$)/,
     "Whose a device is, only schedulers say: kube-apiserver asks for resourceclaims/binding in all the cluster."
   ],
+  [
+    /ForbidConcurrent/,
+    "A race with kwok, which ends a job's pod a second after its start: on a busy machine the job is over before it is listed."
+  ],
   [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."]
 ]
