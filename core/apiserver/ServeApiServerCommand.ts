@@ -32,6 +32,14 @@ export const apiServerFlags = {
     Flag.withDescription("Blocks of cluster IPs, separated by commas"),
     Flag.withDefault("10.0.0.0/16")
   ),
+  readOnlyMax: Flag.Int("max-requests-inflight").pipe(
+    Flag.withDescription("Reading requests at a time, of all but administrators; 0 for no bound"),
+    Flag.withDefault(400)
+  ),
+  mutatingMax: Flag.Int("max-mutating-requests-inflight").pipe(
+    Flag.withDescription("Writing requests at a time, of all but administrators; 0 for no bound"),
+    Flag.withDefault(200)
+  ),
   disableAdmission: text("disable-admission-plugins", "Admission plugins that are to be off, separated by commas"),
   enableAdmission: text("enable-admission-plugins", "Admission plugins that are on beside the usual ones"),
   auditPolicy: text("audit-policy-file", "What is recorded; without it nothing is"),
@@ -76,6 +84,8 @@ export interface ApiServerFlags {
   readonly tokenAuthFile: string | undefined
   readonly noAnonymous: boolean
   readonly serviceCidr: string
+  readonly readOnlyMax: number
+  readonly mutatingMax: number
   readonly disableAdmission: string | undefined
   readonly enableAdmission: string | undefined
   readonly auditPolicy: string | undefined
@@ -110,6 +120,7 @@ export const apiServerOptions = Effect.fnUntraced(function* (given: ApiServerFla
     anonymous: !given.noAnonymous,
     hosts: listOf(given.hosts),
     serviceCidrs: listOf(given.serviceCidr),
+    limits: { readOnlyMax: given.readOnlyMax, mutatingMax: given.mutatingMax },
     disableAdmissionPlugins: listOf(given.disableAdmission),
     enableAdmissionPlugins: listOf(given.enableAdmission),
     audit

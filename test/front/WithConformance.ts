@@ -60,7 +60,9 @@ const gateway = async (direct: Access): Promise<Opened> => {
 const tenancy = async (direct: Access): Promise<Opened> => {
   const config = join(out, "upstream.conf")
   writeFileSync(config, kubeconfigOf(direct))
-  const zoo = await startZooAt({ folder: out, upstreamConfig: config }, ["tour01"])
+  // One spec plays a load balancer with an address of this range, which a platform gives to whom it lets have one.
+  const spec = { loadBalancerRanges: ["203.0.113.0/24"] }
+  const zoo = await startZooAt({ folder: out, upstreamConfig: config }, ["tour01"], spec)
   const access = zoo.tenants.get("tour01")
   if (access === undefined) throw new Error("no tenant")
   return { access, said: zoo.front.said, stop: zoo.stop }

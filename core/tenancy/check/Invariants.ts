@@ -1,4 +1,4 @@
-// What must hold of the translation, whatever the object: one property for each invariant of the specification that needs no server.
+// What must hold of the translation, whatever the object: at least one property for each invariant of the specification.
 // Owns the list and each one's meaning; Properties*.ts work them out, and whoever runs them chooses how often.
 import type * as fc from "fast-check"
 import type { Rewriter } from "../rewrite/Rewriter.ts"
@@ -8,6 +8,7 @@ import { handlerProperties } from "./HandlerProperties.ts"
 import { nameProperties } from "./NameProperties.ts"
 import { objectProperties } from "./ObjectProperties.ts"
 import { quotaProperties } from "./QuotaProperties.ts"
+import { replayProperties } from "./ReplayProperties.ts"
 import { subresourceProperties } from "./SubresourceProperties.ts"
 import { teardownProperties } from "./TeardownProperties.ts"
 
@@ -30,6 +31,7 @@ export const invariants: ReadonlyArray<Invariant> = [
   ...patchProperties,
   ...handlerProperties,
   ...quotaProperties,
+  ...replayProperties,
   ...subresourceProperties,
   ...teardownProperties
 ].sort((a, b) => a.number - b.number)

@@ -7,6 +7,8 @@ import { type EffectClient, gvr, isJsonObject, type Json, type KubeObject } from
 export const ACCESS = "kubezoo.io/access"
 /** Domains that its ingresses may be for, with commas between; absent: any. */
 export const INGRESS_DOMAINS = "kubezoo.io/ingress-domains"
+/** Ranges of addresses that its services' load balancers may have, with commas between; absent: none. */
+export const LOAD_BALANCER_RANGES = "kubezoo.io/load-balancer-ranges"
 
 const NAMESPACES = gvr("", "v1", "namespaces")
 
@@ -15,13 +17,16 @@ export type NamespaceMarks = Readonly<Record<string, string | null>>
 
 /** What a tenant's namespaces must say. */
 export const namespaceMarks = (spec: Json | undefined): NamespaceMarks => {
-  const { access, ingressDomains } = isJsonObject(spec) ? spec : {}
-  const domains = Array.isArray(ingressDomains) ? ingressDomains.filter((each) => typeof each === "string") : undefined
+  const { access, ingressDomains, loadBalancerRanges } = isJsonObject(spec) ? spec : {}
   return {
     [ACCESS]: access === "ReadOnly" || access === "Frozen" ? access : null,
-    [INGRESS_DOMAINS]: domains === undefined ? null : domains.join(",")
+    [INGRESS_DOMAINS]: joined(ingressDomains),
+    [LOAD_BALANCER_RANGES]: joined(loadBalancerRanges)
   }
 }
+
+const joined = (list: Json | undefined): string | null =>
+  Array.isArray(list) ? list.filter((each) => typeof each === "string").join(",") : null
 
 const isMarked = ({ metadata }: KubeObject, marks: NamespaceMarks): boolean =>
   Object.entries(marks).every(([key, value]) => (metadata.annotations?.[key] ?? null) === value)

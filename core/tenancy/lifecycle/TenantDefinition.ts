@@ -72,6 +72,19 @@ const schema = {
           },
           description:
             "Domains that the tenant's ingresses may be for, with all that stands below them. Without it: any."
+        },
+        loadBalancerRanges: {
+          type: "array",
+          maxItems: 100,
+          items: {
+            type: "string",
+            maxLength: 49,
+            "x-kubernetes-validations": [
+              { rule: "isCIDR(self)", message: "must be a range of addresses: 192.0.2.0/24" }
+            ]
+          },
+          description:
+            "Addresses that a load balancer of the tenant's own may say in the status of its services. Without it: none."
         }
       }
     },

@@ -14,6 +14,12 @@ const tenantsOf = ({ metadata }: KubeObject): ReadonlyArray<string> => {
   return id !== undefined && metadata.labels?.[TENANT_LABEL] === id ? [id] : []
 }
 
+/** The order in which upstream lists what stands in namespaces, whose keys go on with a slash. */
+export const inListOrder = (a: string, b: string): number => {
+  const [first, second] = [`${a}/`, `${b}/`]
+  return first < second ? -1 : first > second ? 1 : 0
+}
+
 export class TenantNamespaces {
   readonly informer: Informer
   private readonly client: Client
@@ -29,12 +35,12 @@ export class TenantNamespaces {
     })
   }
 
-  /** In upstream's spelling and order, as the local copy has them. */
+  /** In upstream's spelling and the order of its lists, as the local copy has them. */
   of(tenant: string): ReadonlyArray<string> {
     return this.informer.store
       .byIndex(OF_TENANT, tenant)
       .map(({ metadata }) => metadata.name ?? "")
-      .sort()
+      .sort(inListOrder)
   }
 
   objectsOf(tenant: string): ReadonlyArray<KubeObject> {
@@ -54,7 +60,7 @@ export class TenantNamespaces {
     this.client.list(NAMESPACES, { labelSelector, metadataOnly: true }, (answer) => {
       if (answer instanceof ApiFailure) return done(answer)
       const names = answer.items.map(({ metadata }) => metadata.name ?? "").filter((name) => underPrefix(tenant, name))
-      done({ names: names.sort(), resourceVersion: answer.metadata.resourceVersion })
+      done({ names: names.sort(inListOrder), resourceVersion: answer.metadata.resourceVersion })
     })
   }
 }

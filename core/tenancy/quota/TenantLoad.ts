@@ -21,6 +21,14 @@ export const defaultTenantLimits: TenantLimits = {
   longRunningMax: 1000
 }
 
+/** Counters since the server began, and what is open now. */
+export interface TenantLoadStats {
+  readonly requests: number
+  readonly refused: number
+  readonly inFlight: number
+  readonly longRunning: number
+}
+
 /** Given back once, when the request is over. */
 export type Leave = () => void
 
@@ -31,6 +39,8 @@ export class TenantLoad {
   private filledMs: number
   private inFlight = 0
   private longRunning = 0
+  private requests = 0
+  private refused = 0
 
   constructor(limits: TenantLimits, clockwork: Clockwork) {
     this.limits = limits
@@ -39,8 +49,21 @@ export class TenantLoad {
     this.filledMs = clockwork.monotonic()
   }
 
+  /** What the tenant asked so far, and asks now. */
+  get stats(): TenantLoadStats {
+    const { inFlight, longRunning, refused, requests } = this
+    return { inFlight, longRunning, refused, requests }
+  }
+
   /** Lets a request in, or says why it must wait. */
   enter(isLongRunning: boolean): Leave | ApiFailure {
+    const leave = this.take(isLongRunning)
+    this.requests++
+    if (leave instanceof ApiFailure) this.refused++
+    return leave
+  }
+
+  private take(isLongRunning: boolean): Leave | ApiFailure {
     const { burst, inFlightMax, longRunningMax, requestsPerSecond } = this.limits
     const nowMs = this.clockwork.monotonic()
     this.tokens = Math.min(burst, this.tokens + ((nowMs - this.filledMs) / 1000) * requestsPerSecond)

@@ -154,9 +154,15 @@ export class ResourceRoutes {
   }
 
   private watch(call: TenantCall): void {
-    const { namespaced } = call.kind.served
-    if (namespaced && call.path.info.namespace !== "") return forwardWatch(this.options, call)
-    this.options.checks.check(call, "watch", () => new TenantWatch(this.options, call).begin())
+    const { checks } = this.options
+    const within = call.kind.served.namespaced && call.path.info.namespace !== ""
+    const begin = TenantWatch.prepare(this.options, call)
+    if (!(begin instanceof ApiFailure)) {
+      return within ? checks.checkWithin(call, "watch", begin) : checks.check(call, "watch", begin)
+    }
+    // Where the caller's own rights are enough to ask, upstream itself says what is wrong.
+    if (within) forwardWatch(this.options, call)
+    else call.fail(begin)
   }
 
   private deleteCollection(call: TenantCall): void {

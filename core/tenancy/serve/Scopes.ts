@@ -120,6 +120,11 @@ export class Scopes {
     return scope
   }
 
+  /** Those of tenants that asked for something. */
+  all(): IterableIterator<TenantScope> {
+    return this.scopes.values()
+  }
+
   forget(id: string): void {
     this.scopes.delete(id)
   }

@@ -1,4 +1,4 @@
-// Answers in pieces: lists and watches of one namespace, logs, and what is proxied to pods and services.
+// Answers in pieces: lists of one namespace, watches that no shared watch can serve, logs, and what is proxied to pods and services.
 // Owns which of them are translated; refuses what spans namespaces, which the fan-out and the shared watches have.
 import { ApiFailure } from "#kube"
 import type { HttpRequestHead } from "#net"
@@ -50,7 +50,7 @@ export const forwardList = (forwarding: Forwarding, call: TenantCall, page: List
   sendPiecewise(forwarding, call, head, rewriteOf, page.continueToken)
 }
 
-/** A watch of one namespace. */
+/** A watch of one namespace that asks for something unusual: upstream answers it, or says what is wrong with it. */
 export const forwardWatch = (forwarding: Forwarding, call: TenantCall): void => {
   const head = headUp(call)
   if (head instanceof ApiFailure) return call.fail(head)

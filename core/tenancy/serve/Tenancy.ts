@@ -24,6 +24,7 @@ import { Grants } from "../walls/Grants.ts"
 import { SharedWatches } from "../watch/SharedWatches.ts"
 import { Cursors } from "./Cursor.ts"
 import { impersonated } from "./Impersonation.ts"
+import { METRICS_TYPE, metricsText } from "./Metrics.ts"
 import { answerPlatform } from "./PlatformRoutes.ts"
 import { readPath, type RequestPath } from "./RequestPath.ts"
 import { ResourceRoutes } from "./ResourceRoutes.ts"
@@ -46,6 +47,8 @@ export interface TenancyOptions {
   /** What continue tokens are sealed with; servers that share it read one another's. */
   readonly secret: string | Uint8Array
   readonly kubeconfigs?: KubeconfigRoute
+  /** Events of each kind from which watches that begin in the past are caught up, before upstream is asked. Default 10,000. */
+  readonly eventsKept?: number
   /** Told what was thrown unforeseen. */
   readonly onDefect: (defect: unknown) => void
 }
@@ -105,7 +108,11 @@ class Server {
     this.options = options
     this.catalog = new Catalog(upstream)
     this.grants = new Grants(client, clockwork)
-    this.shared = new SharedWatches({ upstream, clockwork })
+    this.shared = new SharedWatches({
+      upstream,
+      clockwork,
+      ...(options.eventsKept === undefined ? {} : { pastMax: options.eventsKept })
+    })
     this.scopes = new Scopes({
       tenants,
       catalog: this.catalog,
@@ -200,7 +207,8 @@ class Server {
       const why = `User ${JSON.stringify(user.name)} cannot get path "/metrics"`
       return answerFailure(exchange, Failures.forbidden({ group: "", resource: "", name: "" }, why))
     }
-    exchange.respond(200, metricsType, metricsText({ ...this.stats(), tenants: this.options.tenants.size }))
+    const byTenant = Array.from(this.scopes.all(), ({ load, tenant: { id } }) => ({ id, ...load.stats }))
+    exchange.respond(200, METRICS_TYPE, metricsText({ ...this.stats(), tenants: this.options.tenants.size, byTenant }))
   }
 
   private tenant(exchange: HttpExchange, path: RequestPath, caller: TenantCaller): void {
@@ -256,21 +264,4 @@ class Server {
     const why = `User ${JSON.stringify(who)} cannot ${method.toLowerCase()} path ${JSON.stringify(path)}`
     call.fail(Failures.forbidden({ group: "", resource: "", name: "" }, why))
   }
-}
-
-const metricsType = [["content-type", "text/plain; version=0.0.4; charset=utf-8"]] as const
-
-const metricsText = (stats: TenancyStats & { readonly tenants: number }): string => {
-  const rows: ReadonlyArray<readonly [name: string, type: string, help: string, value: number]> = [
-    ["requests_total", "counter", "Requests that came, of tenants and operators.", stats.requests],
-    ["refused_total", "counter", "Requests of nobody known, or above a tenant's limits.", stats.refused],
-    ["upstream_watches", "gauge", "Watches that tenants share.", stats.upstreamWatches],
-    ["tenants", "gauge", "Tenants that exist.", stats.tenants]
-  ]
-  return rows
-    .map(([name, type, help, value]) => {
-      const full = `kubewharf_tenancy_${name}`
-      return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${full} ${value}\n`
-    })
-    .join("")
 }

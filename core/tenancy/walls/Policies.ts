@@ -4,7 +4,7 @@
 // the rights of Roles.ts and by the rewriting alone.
 import type { KubeObject } from "#kube"
 import { ASSERTED } from "../identity/Caller.ts"
-import { INGRESS_DOMAINS } from "../lifecycle/NamespaceMarks.ts"
+import { INGRESS_DOMAINS, LOAD_BALANCER_RANGES } from "../lifecycle/NamespaceMarks.ts"
 import { DEFAULT_INGRESS_CLASS } from "../rules/Labels.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { podRules } from "./PodRules.ts"
@@ -58,6 +58,12 @@ const domains = `has(namespaceObject.metadata.annotations) && '${INGRESS_DOMAINS
 
 const within = (host: string): string =>
   `variables.domains.exists(d, d != '' && (${host} == d || ${host}.endsWith('.' + d)))`
+
+/** The addresses that a tenant's load balancers may have. */
+const ranges = `has(namespaceObject.metadata.annotations) && '${LOAD_BALANCER_RANGES}' in namespaceObject.metadata.annotations ? namespaceObject.metadata.annotations['${LOAD_BALANCER_RANGES}'].split(',') : ''.split(',')`
+
+/** What a service's status says of its load balancer. */
+const ingress = (object: string): string => `${object}.status.?loadBalancer.?ingress.orValue([])`
 
 const walls: ReadonlyArray<Wall> = [
   {
@@ -239,11 +245,11 @@ const walls: ReadonlyArray<Wall> = [
     scope: "Namespaced",
     on: [{ apiGroups: [""], resources: ["services/status"], operations: ["UPDATE"] }],
     holds: "tenants",
+    variables: { ranges },
     rules: [
       {
-        expression:
-          "(has(object.status.loadBalancer) ? object.status.loadBalancer : {}) == (has(oldObject.status.loadBalancer) ? oldObject.status.loadBalancer : {})",
-        message: "status.loadBalancer: only the platform says which addresses are a service's"
+        expression: `${ingress("object")}.all(i, ${ingress("oldObject")}.exists(o, o == i) || (!has(i.hostname) && has(i.ip) && isIP(i.ip) && variables.ranges.exists(r, isCIDR(r) && cidr(r).containsIP(i.ip))))`,
+        message: "status.loadBalancer: must be an address that the platform gave to this cluster"
       }
     ]
   },

@@ -1,7 +1,8 @@
 // The state that a watch begins with: watched in each of a tenant's namespaces by itself until it has come, so that it costs what the
 // tenant has.
 // Owns when all of it has come and from which version everybody may go on; refuses to go on by itself.
-import { ApiFailure, type Cancel } from "#kube"
+import { ApiFailure, type Cancel, Failures } from "#kube"
+import type { HttpFields } from "#net"
 import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import type { Upstream, UpstreamCall } from "../upstream/Upstream.ts"
 import { openSource, type SourceEvent, type WatchQuestion } from "./WatchSource.ts"
@@ -15,15 +16,21 @@ export interface InitialEventsOptions {
   readonly tenant: string
   /** The question of one namespace; of a kind in no namespace, the same for "". */
   readonly question: (namespace: string) => WatchQuestion
-  readonly namespaced: boolean
+  /** The one namespace that is asked about, "" of a kind in none; undefined: all that the tenant has. */
+  readonly only: string | undefined
+  /** What the state must not be older than; empty: the newest. */
+  readonly resourceVersion: string
+  /** Upstream has begun to tell a namespace's state, and says this beside. */
+  readonly opened: (fields: HttpFields) => void
   readonly event: (event: SourceEvent) => void
   /** All has come: `since` of each namespace, and the version from which a watch of all must go on. */
   readonly done: (state: InitialState | ApiFailure) => void
 }
 
 export interface InitialState {
-  /** The last bookmark, which tells what a client has seen all of. */
+  /** A bookmark that ends the initial events; undefined: there was nothing to ask about. */
   readonly bookmark: SourceEvent | undefined
+  /** Everything up to this version has been told, in each namespace. */
   readonly from: string
   /** The version up to which a namespace's events have been told. */
   readonly since: ReadonlyMap<string, string>
@@ -43,9 +50,9 @@ export class InitialEvents {
   }
 
   begin(): Cancel {
-    const { namespaced, namespaces, tenant } = this.options
-    if (!namespaced) {
-      this.waiting = [""]
+    const { namespaces, only, tenant } = this.options
+    if (only !== undefined) {
+      this.waiting = [only]
       this.more()
     } else {
       namespaces.current(tenant, (found) => {
@@ -82,12 +89,15 @@ export class InitialEvents {
   }
 
   private read(namespace: string): void {
-    const { event, question, upstream } = this.options
+    const { event, question, resourceVersion, upstream } = this.options
     const call = openSource(
       upstream,
       question(namespace),
-      { resourceVersion: "", initial: true },
+      { resourceVersion, initial: true },
       {
+        opened: (fields) => {
+          if (!this.over) this.options.opened(fields)
+        },
         event: (each) => {
           if (this.over) return
           if (!each.endsInitial) {
@@ -103,9 +113,7 @@ export class InitialEvents {
         },
         ended: (failure) => {
           if (this.over || !this.open.has(call)) return
-          this.end(
-            failure ?? new ApiFailure({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", code: 500 })
-          )
+          this.end(failure ?? Failures.internal("upstream ended a watch within its initial events"))
         }
       }
     )

@@ -3,7 +3,7 @@
 // Owns the order of pages and the version they share; refuses to authorize, which is done before.
 import { ApiFailure, Failures } from "#kube"
 import type { HttpAnswerListener, HttpBody, HttpFields } from "#net"
-import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
+import { inListOrder, type TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import { BodyInvalid, type RewriteStream } from "../rewrite/Contract.ts"
 import { answerOptions, answerWhole } from "../serve/Answers.ts"
 import type { Cursors } from "../serve/Cursor.ts"
@@ -166,11 +166,10 @@ export class NamespaceLists {
     this.upstreamToken = cursor.upstream
     options.namespaces.current(tenant, (found) => {
       if (found instanceof ApiFailure) return call.fail(found)
-      const rest = found.names.filter((name) => name >= cursor.namespace)
-      // A namespace that is gone has nothing left at any version that could be shown.
-      if (rest[0] !== cursor.namespace) this.upstreamToken = ""
+      // One that is gone meanwhile is still there at the version that all pages show.
+      const rest = found.names.filter((name) => inListOrder(name, cursor.namespace) > 0)
       this.checked = true
-      this.over(rest.length === 0 ? [cursor.namespace] : rest)
+      this.over([cursor.namespace, ...rest])
     })
   }
 
@@ -254,7 +253,7 @@ export class NamespaceLists {
       if (found instanceof ApiFailure) return this.failed(found)
       const missed = found.names.filter((name) => !this.known.has(name))
       for (const name of missed) this.known.add(name)
-      this.waiting = [...this.waiting, ...missed].sort()
+      this.waiting = [...this.waiting, ...missed].sort(inListOrder)
       this.more()
       this.advance()
     })

@@ -1,25 +1,28 @@
-// One upstream watch for all tenants that ask the same question, split by whose each object is.
-// Owns the recent past, from which late comers are caught up, and connecting anew; refuses to translate a byte.
-import { ApiFailure, type Cancel, type Clockwork, Failures } from "#kube"
+// One upstream watch for all tenants that ask the same question, split by whose each object is and in which namespace.
+// Owns who hears what and connecting anew; Past.ts keeps the recent events, Backfill.ts fetches older ones. Refuses to translate a byte.
+import type { ApiFailure, Cancel, Clockwork } from "#kube"
+import type { HttpFields } from "#net"
 import type { Upstream, UpstreamCall } from "../upstream/Upstream.ts"
+import { Backfill, isFinal } from "./Backfill.ts"
+import { Past, type PastRoom } from "./Past.ts"
 import { isAfter, openSource, Pauses, type SourceEvent, type WatchQuestion } from "./WatchSource.ts"
 
-/** The recent past that is kept; what is older is asked of upstream again. */
-const PAST_EVENTS_MAX = 10_000
-const PAST_BYTES_MAX = 33_554_432
 /** A watch that nobody listens to is closed after this time. */
 const IDLE_MS = 30_000
-/** Private watches that catch late comers up at the same time, of one question. */
-const CATCHING_UP_MAX = 64
 
 /** Whose an object is: the id of a tenant, "" of everybody; undefined: nobody's that may hear of it. */
 export type OwnerOf = (event: SourceEvent) => string | undefined
 
 export interface Subscriber {
   readonly tenant: string
+  /** The only namespace whose events are heard, in upstream's spelling; empty: all of the tenant's, or of a kind in none. */
+  readonly namespace: string
   /** Events after it are heard. */
   readonly resourceVersion: string
-  readonly event: (event: SourceEvent) => void
+  /** Upstream has taken the watch, and says this beside; called once, before all else but a failure. */
+  readonly begun: (fields: HttpFields) => void
+  /** An event, and what a Table's columns are, which only some events say. */
+  readonly event: (event: SourceEvent, columns: string | undefined) => void
   /** Over: 410 when the past is lost. Not called after a cancel. */
   readonly ended: (failure: ApiFailure) => void
 }
@@ -27,10 +30,10 @@ export interface Subscriber {
 interface Entry extends Subscriber {
   /** The last that was handed on. */
   position: string
-  /** Whether it has reached what is shared, and hears of it from now on. */
+  /** Whether it hears what is shared as it comes. */
   live: boolean
+  begunAlready: boolean
   over: boolean
-  catchingUp: UpstreamCall | undefined
 }
 
 export interface SharedWatchOptions {
@@ -40,53 +43,72 @@ export interface SharedWatchOptions {
   readonly ownerOf: OwnerOf
   /** Nobody has listened for a while. */
   readonly idle: () => void
+  /** What it keeps of the recent past takes from this room, which all watches share. */
+  readonly room: PastRoom
   /** Events of the recent past that are kept. Default 10,000, and never more than 32 MiB. */
   readonly pastMax?: number
 }
 
+/** Where an entry listens: a namespace by its name, all of a tenant under a name that no namespace has. */
+const channelOf = (tenant: string, namespace: string): string => (namespace === "" ? `${tenant}/` : namespace)
+
 export class SharedWatch {
   private readonly options: SharedWatchOptions
-  private readonly entries = new Map<string, Set<Entry>>()
   private readonly pauses: Pauses
-  private past: Array<SourceEvent> = []
-  private pastBytes = 0
-  /** What is before it is not in the past that is kept. */
-  private pastStart = ""
+  private readonly entries = new Set<Entry>()
+  private readonly channels = new Map<string, Set<Entry>>()
+  /** Those who stand before what is kept. */
+  private readonly behind = new Set<Entry>()
+  /** Those of them who hear the backfill that runs. */
+  private joined = new Set<Entry>()
+  private readonly backfill: Backfill
+  private past: Past
   private position = ""
+  private columns: string | undefined
   private source: UpstreamCall | undefined
+  /** What upstream said when it took the watch; undefined until it has. */
+  private taken: HttpFields | undefined
   private cancelPause: Cancel | undefined
   private cancelIdle: Cancel | undefined
-  private catchingUp = 0
-  private size = 0
 
   constructor(options: SharedWatchOptions) {
     this.options = options
     this.pauses = new Pauses(options.clockwork)
+    this.past = new Past("", options.room)
+    this.backfill = new Backfill(
+      { ...options, pastMax: options.pastMax },
+      {
+        begin: () => this.beginBehind(),
+        until: () => this.past.start,
+        event: (event) => this.heardBehind(event),
+        reached: (between, position) => this.reached(between, position),
+        stopped: (position) => this.moveBehind(position),
+        refused: (failure, from) => this.refuseBehind(failure, from)
+      }
+    )
   }
 
   get subscribers(): number {
-    return this.size
+    return this.entries.size
   }
 
-  subscribe(subscriber: Subscriber): Cancel | ApiFailure {
-    const entry: Entry = {
-      ...subscriber,
-      position: subscriber.resourceVersion,
-      live: false,
-      over: false,
-      catchingUp: undefined
-    }
-    const isFirst = this.source === undefined && this.cancelPause === undefined
-    const isCovered = isFirst || !isAfter(this.pastStart, entry.position)
-    if (!isCovered && this.catchingUp >= CATCHING_UP_MAX) {
-      return Failures.tooManyRequests("too many watches begin in the past at once", 1)
-    }
+  /** Upstream watches that it holds: one, and one more while somebody catches up. */
+  get upstreamWatches(): number {
+    return (this.source === undefined ? 0 : 1) + (this.backfill.running ? 1 : 0)
+  }
+
+  subscribe(subscriber: Subscriber): Cancel {
+    const { resourceVersion: position } = subscriber
+    const entry: Entry = { ...subscriber, position, live: false, begunAlready: false, over: false }
     this.cancelIdle?.()
     this.cancelIdle = undefined
-    this.add(entry)
-    if (isFirst) this.start(entry.position)
-    if (isCovered) this.options.clockwork.defer(() => this.goLive(entry))
-    else this.catchUp(entry)
+    this.entries.add(entry)
+    const channel = channelOf(entry.tenant, entry.namespace)
+    const set = this.channels.get(channel)
+    if (set === undefined) this.channels.set(channel, new Set([entry]))
+    else set.add(entry)
+    if (this.source === undefined && this.cancelPause === undefined) this.start(position)
+    else if (this.taken !== undefined) this.options.clockwork.defer(() => this.admit(entry))
     return () => this.remove(entry)
   }
 
@@ -94,41 +116,41 @@ export class SharedWatch {
     this.cancelIdle?.()
     this.cancelPause?.()
     this.source?.cancel()
-    for (const set of this.entries.values()) for (const entry of set) this.close(entry)
+    this.backfill.stop()
+    this.past.release()
+    for (const entry of this.entries) entry.over = true
     this.entries.clear()
-  }
-
-  private add(entry: Entry): void {
-    this.size++
-    const set = this.entries.get(entry.tenant)
-    if (set === undefined) this.entries.set(entry.tenant, new Set([entry]))
-    else set.add(entry)
-  }
-
-  private close(entry: Entry): void {
-    entry.over = true
-    if (entry.catchingUp === undefined) return
-    entry.catchingUp.cancel()
-    entry.catchingUp = undefined
-    this.catchingUp--
+    this.channels.clear()
+    this.behind.clear()
+    this.joined.clear()
   }
 
   private remove(entry: Entry): void {
     if (entry.over) return
-    this.close(entry)
-    this.size--
-    const set = this.entries.get(entry.tenant)
+    entry.over = true
+    this.entries.delete(entry)
+    this.behind.delete(entry)
+    this.joined.delete(entry)
+    const channel = channelOf(entry.tenant, entry.namespace)
+    const set = this.channels.get(channel)
     set?.delete(entry)
-    if (set?.size === 0) this.entries.delete(entry.tenant)
-    if (this.size === 0) this.cancelIdle = this.options.clockwork.after(IDLE_MS, this.options.idle)
+    if (set?.size === 0) this.channels.delete(channel)
+    if (this.entries.size === 0) this.cancelIdle = this.options.clockwork.after(IDLE_MS, this.options.idle)
+  }
+
+  private end(entries: Iterable<Entry>, failure: ApiFailure): void {
+    for (const entry of entries) {
+      if (entry.over) continue
+      this.remove(entry)
+      entry.ended(failure)
+    }
   }
 
   // --- the shared stream ---
 
   private start(from: string): void {
-    this.past = []
-    this.pastBytes = 0
-    this.pastStart = from
+    this.past.release()
+    this.past = new Past(from, this.options.room, this.options.pastMax)
     this.position = from
     this.connect()
   }
@@ -141,104 +163,143 @@ export class SharedWatch {
       question,
       { resourceVersion: this.position },
       {
+        opened: (fields) => this.opened(fields),
         event: (event) => this.hear(event),
         ended: (failure) => this.lost(failure)
       }
     )
   }
 
-  private lost(failure: ApiFailure | undefined): void {
-    this.source = undefined
-    if (failure?.code === 410) return this.expire(failure)
-    this.cancelPause = this.pauses.after(() => this.connect())
+  private opened(fields: HttpFields): void {
+    this.taken = fields
+    for (const entry of this.entries) this.admit(entry)
   }
 
-  /** What happened meanwhile is lost: everyone lists again. */
-  private expire(failure: ApiFailure): void {
-    const all = [...this.entries.values()].flatMap((set) => [...set])
-    for (const entry of all) {
-      this.remove(entry)
-      entry.ended(failure)
+  private lost(failure: ApiFailure | undefined): void {
+    this.source = undefined
+    this.taken = undefined
+    if (failure?.code === 410) return this.expire(failure)
+    if (failure !== undefined && isFinal(failure)) {
+      this.backfill.stop()
+      return this.end([...this.entries], failure)
     }
+    // Who has been promised nothing yet asks again by itself.
+    if (failure !== undefined)
+      this.end(
+        [...this.entries].filter(({ begunAlready }) => !begunAlready),
+        failure
+      )
+    if (this.entries.size > 0) this.cancelPause = this.pauses.after(() => this.connect())
+  }
+
+  /** What happened after the version that was asked from is lost, to whoever has heard no later one. */
+  private expire(failure: ApiFailure): void {
+    const { position } = this
+    this.end(
+      [...this.entries].filter((entry) => !isAfter(entry.position, position)),
+      failure
+    )
+    let newest: string | undefined
+    for (const entry of this.entries) {
+      entry.live = false
+      if (newest === undefined || isAfter(entry.position, newest)) newest = entry.position
+    }
+    if (newest !== undefined) this.start(newest)
   }
 
   private hear(event: SourceEvent): void {
     this.pauses.well()
-    this.position = event.resourceVersion
+    if (event.resourceVersion !== "") this.position = event.resourceVersion
+    this.columns = event.columns ?? this.columns
     if (event.type === "BOOKMARK") {
-      for (const set of this.entries.values()) for (const entry of set) this.hand(entry, event)
+      for (const entry of this.entries) this.hand(entry, event)
       return
     }
-    this.keep(event)
+    this.past.push(event)
     const owner = this.options.ownerOf(event)
     if (owner === undefined) return
-    if (owner === "") for (const set of this.entries.values()) for (const entry of set) this.hand(entry, event)
-    else for (const entry of this.entries.get(owner) ?? []) this.hand(entry, event)
+    if (owner === "") {
+      for (const entry of this.entries) this.hand(entry, event)
+      return
+    }
+    for (const entry of this.channels.get(channelOf(owner, "")) ?? []) this.hand(entry, event)
+    if (event.namespace === "") return
+    for (const entry of this.channels.get(event.namespace) ?? []) this.hand(entry, event)
   }
 
   private hand(entry: Entry, event: SourceEvent): void {
     if (!entry.live || entry.over || !isAfter(event.resourceVersion, entry.position)) return
     entry.position = event.resourceVersion
-    entry.event(event)
+    entry.event(event, this.columns)
   }
 
-  private keep(event: SourceEvent): void {
-    this.past.push(event)
-    this.pastBytes += event.bytes.length
-    const eventsMax = this.options.pastMax ?? PAST_EVENTS_MAX
-    if (this.past.length <= eventsMax && this.pastBytes <= PAST_BYTES_MAX) return
-    // A quarter at once: shifting one by one costs as much as there is past.
-    const dropped = this.past.slice(0, Math.ceil(this.past.length / 4))
-    this.past = this.past.slice(dropped.length)
-    for (const each of dropped) this.pastBytes -= each.bytes.length
-    this.pastStart = dropped.at(-1)?.resourceVersion ?? this.pastStart
+  private concerns(entry: Entry, event: SourceEvent): boolean {
+    const owner = this.options.ownerOf(event)
+    if (owner !== "" && owner !== entry.tenant) return false
+    return entry.namespace === "" || entry.namespace === event.namespace
   }
 
-  // --- late comers ---
+  // --- those who come later ---
 
-  private goLive(entry: Entry): void {
-    if (entry.over || entry.live) return
-    // So much may have come since it was decided that the past covers it no more.
-    if (isAfter(this.pastStart, entry.position)) return this.catchUp(entry)
-    entry.live = true
-    for (const event of this.past) {
+  private admit(entry: Entry): void {
+    if (entry.over || entry.live || this.taken === undefined || this.behind.has(entry)) return
+    if (!entry.begunAlready) {
+      entry.begunAlready = true
+      entry.begun(this.taken)
       if (entry.over) return
-      const owner = this.options.ownerOf(event)
-      if (owner === "" || owner === entry.tenant) this.hand(entry, event)
+    }
+    if (!this.past.covers(entry.position)) return this.fallBehind(entry)
+    entry.live = true
+    for (const event of this.past.after(entry.position)) {
+      if (entry.over) return
+      if (this.concerns(entry, event)) this.hand(entry, event)
     }
   }
 
-  /** A watch of its own from where it stands until it has reached what is kept. */
-  private catchUp(entry: Entry): void {
-    this.catchingUp++
-    const { ownerOf, question, upstream } = this.options
-    const done = (): void => {
-      if (entry.catchingUp === undefined) return
-      entry.catchingUp.cancel()
-      entry.catchingUp = undefined
-      this.catchingUp--
+  private fallBehind(entry: Entry): void {
+    this.behind.add(entry)
+    const missed = this.backfill.missed(entry.position)
+    if (missed === undefined) return this.backfill.want()
+    this.joined.add(entry)
+    for (const event of missed) this.handBehind(entry, event)
+  }
+
+  private beginBehind(): string | undefined {
+    this.joined = new Set(this.behind)
+    let oldest: string | undefined
+    for (const { position } of this.behind) if (oldest === undefined || isAfter(oldest, position)) oldest = position
+    return oldest
+  }
+
+  private handBehind(entry: Entry, event: SourceEvent): void {
+    if (entry.over || !isAfter(event.resourceVersion, entry.position) || !this.concerns(entry, event)) return
+    entry.position = event.resourceVersion
+    entry.event(event, this.columns)
+  }
+
+  private heardBehind(event: SourceEvent): void {
+    this.columns = event.columns ?? this.columns
+    for (const entry of this.joined) this.handBehind(entry, event)
+  }
+
+  private reached(between: Past, position: string): void {
+    this.past.prepend(between)
+    const { joined } = this
+    this.moveBehind(position)
+    for (const entry of joined) {
+      this.behind.delete(entry)
+      this.admit(entry)
     }
-    entry.catchingUp = openSource(
-      upstream,
-      question,
-      { resourceVersion: entry.position },
-      {
-        event: (event) => {
-          if (entry.over) return
-          const owner = event.type === "BOOKMARK" ? undefined : ownerOf(event)
-          if (owner === "" || owner === entry.tenant) entry.event(event)
-          entry.position = event.resourceVersion
-          if (isAfter(this.pastStart, entry.position)) return
-          done()
-          this.goLive(entry)
-        },
-        ended: (failure) => {
-          if (entry.over) return
-          done()
-          this.remove(entry)
-          entry.ended(failure ?? Failures.expired("the watch ended before it had caught up"))
-        }
-      }
-    )
+  }
+
+  /** Those who heard the backfill have heard all up to this version. */
+  private moveBehind(position: string): void {
+    for (const entry of this.joined) if (isAfter(position, entry.position)) entry.position = position
+    this.joined = new Set()
+  }
+
+  private refuseBehind(failure: ApiFailure, from: string): void {
+    const concerned = [...this.behind].filter((entry) => failure.code !== 410 || !isAfter(entry.position, from))
+    this.end(concerned, failure)
   }
 }

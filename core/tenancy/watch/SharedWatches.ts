@@ -31,11 +31,16 @@ export const ownerOfEvents = ({ group, namespaced, resource }: ServedResource): 
 export interface SharedWatchesOptions {
   readonly upstream: Upstream
   readonly clockwork: Clockwork
+  /** Events that each keeps of its recent past; default 10,000. */
+  readonly pastMax?: number
 }
+
+const keyOf = ({ accept, parameters, path }: WatchQuestion): string => [path, accept, ...parameters].join("\n")
 
 export class SharedWatches {
   private readonly options: SharedWatchesOptions
   private readonly watches = new Map<string, SharedWatch>()
+  private readonly room = { bytes: 0 }
 
   constructor(options: SharedWatchesOptions) {
     this.options = options
@@ -43,15 +48,31 @@ export class SharedWatches {
 
   /** Upstream watches that are held. */
   get size(): number {
-    return this.watches.size
+    let size = 0
+    for (const watch of this.watches.values()) size += watch.upstreamWatches
+    return size
+  }
+
+  /** A failure when there is no room for another question, and this is one. */
+  refusal(question: WatchQuestion): ApiFailure | undefined {
+    return this.watches.size < QUESTIONS_MAX || this.watches.has(keyOf(question))
+      ? undefined
+      : Failures.tooManyRequests("too many different watches are open", 5)
   }
 
   subscribe(question: WatchQuestion, kind: ServedResource, subscriber: Subscriber): Cancel | ApiFailure {
-    const key = [question.path, question.accept, ...question.parameters].join("\n")
+    const refusal = this.refusal(question)
+    if (refusal !== undefined) return refusal
+    const key = keyOf(question)
     let watch = this.watches.get(key)
     if (watch === undefined) {
-      if (this.watches.size >= QUESTIONS_MAX) return Failures.tooManyRequests("too many different watches are open", 5)
-      watch = new SharedWatch({ ...this.options, question, ownerOf: ownerOfEvents(kind), idle: () => this.drop(key) })
+      watch = new SharedWatch({
+        ...this.options,
+        room: this.room,
+        question,
+        ownerOf: ownerOfEvents(kind),
+        idle: () => this.drop(key)
+      })
       this.watches.set(key, watch)
     }
     return watch.subscribe(subscriber)

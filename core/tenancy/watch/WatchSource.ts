@@ -20,6 +20,8 @@ export interface SourceEvent {
   readonly resourceVersion: string
   /** Of a bookmark: it ends the initial events. */
   readonly endsInitial: boolean
+  /** What a Table says its columns are, as JSON; only a watch's first event does. */
+  readonly columns?: string
   /** The line, without its end. */
   readonly bytes: Uint8Array
 }
@@ -33,6 +35,8 @@ export interface WatchQuestion {
 }
 
 export interface SourceListener {
+  /** Upstream has taken the watch; what it says beside. */
+  readonly opened?: (fields: HttpFields) => void
   readonly event: (event: SourceEvent) => void
   /** It is over: in good order, or by a failure; 410 means that its version is too old. */
   readonly ended: (failure: ApiFailure | undefined) => void
@@ -46,7 +50,9 @@ interface Metadata {
 }
 
 interface RawObject {
+  readonly kind?: string
   readonly metadata?: Metadata
+  readonly columnDefinitions?: ReadonlyArray<unknown> | null
   readonly rows?: ReadonlyArray<{ readonly object?: RawObject }>
   readonly code?: number
 }
@@ -67,13 +73,17 @@ export const sourceEvent = (bytes: Uint8Array): SourceEvent | ApiFailure => {
   }
   const own = object.metadata ?? {}
   // A Table's row has the object's metadata, the Table itself only the version.
-  const { name = "", namespace = "", resourceVersion } = object.rows?.[0]?.object?.metadata ?? own
+  const { annotations, name = "", namespace = "", resourceVersion } = object.rows?.[0]?.object?.metadata ?? own
+  const { columnDefinitions } = object
   return {
     type,
     name,
     namespace,
     resourceVersion: resourceVersion ?? own.resourceVersion ?? "",
-    endsInitial: type === "BOOKMARK" && own.annotations?.["k8s.io/initial-events-end"] === "true",
+    endsInitial: type === "BOOKMARK" && annotations?.["k8s.io/initial-events-end"] === "true",
+    ...(object.kind === "Table" && columnDefinitions != null && columnDefinitions.length > 0
+      ? { columns: JSON.stringify(columnDefinitions) }
+      : {}),
     bytes
   }
 }
@@ -82,7 +92,7 @@ export const sourceEvent = (bytes: Uint8Array): SourceEvent | ApiFailure => {
 export const isAfter = (version: string, other: string): boolean =>
   version.length === other.length ? version > other : version.length > other.length
 
-/** Watches from a version; `initial` asks for the state first. */
+/** Watches from a version; `initial` asks for the state first, which is then not older than that. */
 export const openSource = (
   upstream: Upstream,
   question: WatchQuestion,
@@ -90,11 +100,9 @@ export const openSource = (
   listener: SourceListener
 ): UpstreamCall => {
   const { accept, parameters, path } = question
-  const start =
-    from.initial === true
-      ? ["sendInitialEvents=true", "resourceVersionMatch=NotOlderThan"]
-      : [`resourceVersion=${encodeURIComponent(from.resourceVersion)}`]
-  const query = [...parameters, "watch=true", "allowWatchBookmarks=true", ...start].join("&")
+  const initial = from.initial === true ? ["sendInitialEvents=true", "resourceVersionMatch=NotOlderThan"] : []
+  const version = from.resourceVersion === "" ? [] : [`resourceVersion=${encodeURIComponent(from.resourceVersion)}`]
+  const query = [...parameters, "watch=true", "allowWatchBookmarks=true", ...initial, ...version].join("&")
   let over = false
   let refusal: ReturnType<typeof wholeAnswer> | undefined
   const end = (failure: ApiFailure | undefined): void => {
@@ -113,7 +121,7 @@ export const openSource = (
   const fields: HttpFields = [["accept", accept]]
   const call = upstream.send({ method: "GET", path: `${path}?${query}`, fields }, undefined, {
     head: (code, head) => {
-      if (code === 200) return
+      if (code === 200) return listener.opened?.(head)
       refusal = wholeAnswer(WHOLE_BYTES_MAX, (answer) => {
         const value = jsonOf(answer)
         end(value instanceof ApiFailure ? value : Failures.internal(`upstream answered a watch with ${code}`))

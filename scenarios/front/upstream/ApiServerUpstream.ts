@@ -48,7 +48,12 @@ export const openApiServer = ({
         "--tls-san",
         clusterHost,
         "--disable-admission-plugins",
-        "ServiceAccount"
+        "ServiceAccount",
+        // The bounds spare administrators, as whom nobody but the direct side asks: it would be measured, and not the front.
+        "--max-requests-inflight",
+        "0",
+        "--max-mutating-requests-inflight",
+        "0"
       ],
       directory,
       ready: Effect.suspend(() => {

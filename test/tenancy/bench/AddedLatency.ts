@@ -1,14 +1,23 @@
 // What a tenant's request costs more than the same request to the cluster behind, on a real kube-apiserver: GET and CREATE of a
-// ConfigMap, and a list of all namespaces, interleaved over one HTTP/2 connection each. Prints medians; judges nothing.
-import { connect, constants, type ClientHttp2Session } from "node:http2"
+// ConfigMap, one at a time over one HTTP/2 connection each, three ways in turns: direct as the cluster's owner (system:masters, whom
+// kube-apiserver exempts from its authorizer and its queues), direct as the tenant's upstream identity, and through the server.
+// `node test/tenancy/bench/AddedLatency.ts [ROUNDS]`; SERVER=process has the server in a process of its own. Prints medians.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { connect, type ClientHttp2Session, constants } from "node:http2"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Effect } from "effect"
 import { NodeServices } from "@effect/platform-node"
-import { chooseAccess, KubeconfigInvalid, parseKubeconfig } from "#kube"
+import { chooseAccess, type KubeAccess, KubeconfigInvalid, parseKubeconfig } from "#kube"
 import { findAsset } from "#kind"
-import { readFileSync } from "node:fs"
+import { assertedIdentity, impersonationOf } from "../../../core/tenancy/identity/Caller.ts"
+import { type Access, kubeconfigOf } from "../../front/Access.ts"
+import { startApiServer } from "../../kube/RealApiServer.ts"
+import { startZooAt } from "../judges/Zoo.ts"
 import { startZoo } from "../serve/Zoo.ts"
 
 const rounds = Number(process.argv[2] ?? 1500)
+const TENANT = "acme01"
 
 const find = (name: "etcd" | "kube-apiserver" | "kubectl") =>
   Effect.runPromise(
@@ -17,38 +26,95 @@ const find = (name: "etcd" | "kube-apiserver" | "kubectl") =>
       Effect.provide(NodeServices.layer)
     )
   )
-
-const zoo = await startZoo({
+const programs = {
   etcd: await find("etcd"),
   "kube-apiserver": await find("kube-apiserver"),
   kubectl: await find("kubectl")
-})
-
-const sessionOf = (who: string): { readonly session: ClientHttp2Session; readonly token: string | undefined } => {
-  const config = parseKubeconfig(readFileSync(zoo.kubeconfig(who), "utf8"), who)
-  if (config instanceof KubeconfigInvalid) throw config
-  const access = chooseAccess(config, who)
-  if (access instanceof KubeconfigInvalid) throw access
-  const text = (source: typeof access.user.key): string | undefined =>
-    source !== undefined && "text" in source ? source.text : undefined
-  const { certificate, key, token } = access.user
-  const cert = text(certificate)
-  const keyText = text(key)
-  const session = connect(access.cluster.server, {
-    rejectUnauthorized: false,
-    ...(cert === undefined || keyText === undefined ? {} : { cert, key: keyText })
-  })
-  return { session, token }
 }
 
-const timed = ({ session, token }: ReturnType<typeof sessionOf>, method: string, path: string, body?: string) =>
+const accessIn = (text: string): KubeAccess => {
+  const config = parseKubeconfig(text, "kubeconfig")
+  if (config instanceof KubeconfigInvalid) throw config
+  const access = chooseAccess(config, "kubeconfig")
+  if (access instanceof KubeconfigInvalid) throw access
+  return access
+}
+
+interface Bench {
+  readonly direct: KubeAccess
+  readonly tenant: KubeAccess
+  readonly stop: () => Promise<void>
+}
+
+const inThisProcess = async (): Promise<Bench> => {
+  const zoo = await startZoo(programs)
+  await zoo.tenant(TENANT)
+  const access = (who: string): KubeAccess => accessIn(readFileSync(zoo.kubeconfig(who), "utf8"))
+  return { direct: access("upstream"), tenant: access(TENANT), stop: zoo.stop }
+}
+
+const upstreamConfig = (url: string, token: string): string => `
+apiVersion: v1
+kind: Config
+current-context: a
+clusters: [{ name: a, cluster: { server: "${url}", insecure-skip-tls-verify: true } }]
+users: [{ name: a, user: { token: ${token} } }]
+contexts: [{ name: a, context: { cluster: a, user: a } }]
+`
+
+const inItsOwn = async (): Promise<Bench> => {
+  const upstream = await startApiServer(programs)
+  const folder = mkdtempSync(join(tmpdir(), "latency-"))
+  const config = upstreamConfig(upstream.url, upstream.token)
+  writeFileSync(join(folder, "upstream.conf"), config)
+  // What a controller would make in the tenant's namespace.
+  const account = JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "default" } })
+  const path = `/api/v1/namespaces/${TENANT}-default/serviceaccounts`
+  const headers = { "content-type": "application/json" }
+  const making = setInterval(
+    () => void upstream.call("POST", path, { body: account, headers }).catch(() => undefined),
+    200
+  )
+  const zoo = await startZooAt({ folder, upstreamConfig: join(folder, "upstream.conf") }, [TENANT])
+  clearInterval(making)
+  // SAFETY: it was asked for.
+  const tenant = accessIn(kubeconfigOf(zoo.tenants.get(TENANT) as Access))
+  const stop = async (): Promise<void> => {
+    await zoo.stop()
+    await upstream.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { direct: accessIn(config), tenant, stop }
+}
+
+const pem = (source: KubeAccess["user"]["key"]): string | Buffer | undefined =>
+  source === undefined ? undefined : "text" in source ? source.text : readFileSync(source.file)
+
+interface Way {
+  readonly session: ClientHttp2Session
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string>>>
+}
+
+const wayOf = ({ cluster, user }: KubeAccess, headers: Way["headers"] = {}): Way => {
+  const [cert, key] = [pem(user.certificate), pem(user.key)]
+  const session = connect(cluster.server, {
+    rejectUnauthorized: false,
+    ...(cert === undefined || key === undefined ? {} : { cert, key })
+  })
+  return {
+    session,
+    headers: { ...headers, ...(user.token === undefined ? {} : { authorization: `Bearer ${user.token}` }) }
+  }
+}
+
+const timed = ({ headers: own, session }: Way, method: string, path: string, body?: string) =>
   new Promise<number>((resolve, reject) => {
     const begun = performance.now()
     const stream = session.request({
       [constants.HTTP2_HEADER_METHOD]: method,
       [constants.HTTP2_HEADER_PATH]: path,
       accept: "application/json",
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...own,
       ...(body === undefined ? {} : { "content-type": "application/json" })
     })
     let code = 0
@@ -65,45 +131,50 @@ const timed = ({ session, token }: ReturnType<typeof sessionOf>, method: string,
 
 const quantile = (sorted: ReadonlyArray<number>, q: number): number => sorted[Math.floor(q * (sorted.length - 1))] ?? 0
 
+const bench = process.env["SERVER"] === "process" ? await inItsOwn() : await inThisProcess()
 try {
-  await zoo.tenant("acme01")
-  const direct = sessionOf("upstream")
-  const tenant = sessionOf("acme01")
+  const admin = `${TENANT}-admin`
+  const groups = [`${TENANT}-system:masters`, `${TENANT}-system:authenticated`]
+  const fields = impersonationOf(assertedIdentity(TENANT, { name: admin, groups }, true))
+  const impersonated = {
+    "impersonate-user": admin,
+    "impersonate-group": fields.filter(([name]) => name === "impersonate-group").map(([, value]) => value)
+  }
+  const ways = [
+    ["owner", `${TENANT}-default`, wayOf(bench.direct)],
+    ["direct", `${TENANT}-default`, wayOf(bench.direct, impersonated)],
+    ["tenant", "default", wayOf(bench.tenant)]
+  ] as const
   const map = (name: string): string =>
     JSON.stringify({ apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { key: "x".repeat(512) } })
   const path = (namespace: string): string => `/api/v1/namespaces/${namespace}/configmaps`
-  await timed(tenant, "POST", path("default"), map("read"))
+  await timed(ways[2][2], "POST", path("default"), map("read"))
   const asked = {
-    GET: (at: number) =>
-      [
-        timed(direct, "GET", `${path("acme01-default")}/read`),
-        () => timed(tenant, "GET", `${path("default")}/read`),
-        at
-      ] as const,
-    CREATE: (at: number) =>
-      [
-        timed(direct, "POST", path("acme01-default"), map(`d-${at}`)),
-        () => timed(tenant, "POST", path("default"), map(`t-${at}`)),
-        at
-      ] as const
+    GET: (way: Way, namespace: string) => timed(way, "GET", `${path(namespace)}/read`),
+    CREATE: (way: Way, namespace: string, name: string) => timed(way, "POST", path(namespace), map(name))
   }
-  for (const [name, pair] of Object.entries(asked)) {
-    const times: { direct: Array<number>; tenant: Array<number> } = { direct: [], tenant: [] }
+  for (const [name, ask] of Object.entries(asked)) {
+    const times = ways.map((): Array<number> => [])
     for (let at = 0; at < rounds; at++) {
-      const [first, second] = pair(at)
-      times.direct.push(await first)
-      times.tenant.push(await second())
+      // Each is first, second and last in turn.
+      for (let turn = 0; turn < ways.length; turn++) {
+        const which = (at + turn) % ways.length
+        const [who, namespace, way] = ways[which] ?? ways[0]
+        times[which]?.push(await ask(way, namespace, `${who}-${at}`))
+      }
     }
-    // The first tenth warms both up.
-    const [d, t] = [times.direct, times.tenant].map((all) => all.slice(rounds / 10).sort((a, b) => a - b))
-    const line = [0.5, 0.9, 0.99].map(
-      (q) => `p${q * 100} ${quantile(d ?? [], q).toFixed(2)} / ${quantile(t ?? [], q).toFixed(2)} ms`
+    // The first tenth warms all up.
+    const sorted = times.map((all) => all.slice(rounds / 10).sort((a, b) => a - b))
+    const line = ways.map(
+      ([who], i) => `${who} ${[0.5, 0.9, 0.99].map((q) => quantile(sorted[i] ?? [], q).toFixed(2)).join(" / ")}`
     )
-    const added = quantile(t ?? [], 0.5) - quantile(d ?? [], 0.5)
-    console.log(`${name}: direct / tenant ${line.join(", ")}; added p50 ${added.toFixed(2)} ms`)
+    const p50 = sorted.map((all) => quantile(all, 0.5))
+    const added = [0, 1].map((i) => ((p50[2] ?? 0) - (p50[i] ?? 0)).toFixed(2))
+    console.log(
+      `${name}: p50 / p90 / p99 ms: ${line.join(", ")}; added p50 ${added[0]} ms to the owner's, ${added[1]} ms to the same identity's`
+    )
   }
-  direct.session.close()
-  tenant.session.close()
+  for (const [, , { session }] of ways) session.close()
 } finally {
-  await zoo.stop()
+  await bench.stop()
 }

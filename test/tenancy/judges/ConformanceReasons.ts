@@ -20,8 +20,8 @@ export const tenantReasons: ReadonlyArray<readonly [name: RegExp, reason: string
     "Whose a device is, only schedulers say: kube-apiserver asks for resourceclaims/binding in all the cluster."
   ],
   [
-    /complete a service status lifecycle/,
-    "It says which addresses a load balancer has, which takes their traffic on every node: the platform's to say."
+    /ForbidConcurrent/,
+    "A race with kwok, which ends a job's pod a second after its start: on a busy machine the job is over before it is listed."
   ],
   [/Node Lifecycle/, "Nodes are the platform's: a tenant only reads them."]
 ]

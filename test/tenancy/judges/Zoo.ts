@@ -20,10 +20,10 @@ export interface Zoo {
 const TENANTS = "/apis/tenant.kubezoo.io/v1alpha1/tenants"
 const JSON_BODY = { "content-type": "application/json" }
 
-const addTenant = async (operator: Access, folder: string, id: string): Promise<Access> => {
+const addTenant = async (operator: Access, folder: string, id: string, spec: object): Promise<Access> => {
   const { ask, close } = asking(operator)
   try {
-    const tenant = { apiVersion: "tenant.kubezoo.io/v1alpha1", kind: "Tenant", metadata: { name: id }, spec: {} }
+    const tenant = { apiVersion: "tenant.kubezoo.io/v1alpha1", kind: "Tenant", metadata: { name: id }, spec }
     const made = await ask(TENANTS, { method: "POST", headers: JSON_BODY, body: JSON.stringify(tenant) })
     if (made.code !== 201) throw new Error(`tenant ${id}: ${made.code} ${made.body.toString()}`)
     let config = ""
@@ -49,7 +49,8 @@ const addTenant = async (operator: Access, folder: string, id: string): Promise<
 /** Starts it with these tenants before the cluster of a kubeconfig; ready when each has its default service account. */
 export const startZooAt = async (
   { folder, upstreamConfig }: { readonly folder: string; readonly upstreamConfig: string },
-  ids: ReadonlyArray<string>
+  ids: ReadonlyArray<string>,
+  spec: object = {}
 ): Promise<Zoo> => {
   const file = join(folder, "operator.conf")
   // One caller asks as fast as a whole tenant's people would.
@@ -60,7 +61,7 @@ export const startZooAt = async (
     await until("the operator's kubeconfig", () => /try: kubectl/.test(front.said()))
     const operator = accessIn(readFileSync(file, "utf8"), folder, "operator")
     const tenants = new Map<string, Access>()
-    for (const id of ids) tenants.set(id, await addTenant(operator, folder, id))
+    for (const id of ids) tenants.set(id, await addTenant(operator, folder, id, spec))
     return { front, operator, tenants, stop: front.stop }
   } catch (failure) {
     process.stderr.write(front.said().slice(-3000))

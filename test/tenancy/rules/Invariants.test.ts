@@ -48,6 +48,8 @@ describe("planted mistakes", () => {
       ["subresources", "nameUp"],
       ["paths", "nameUp"],
       ["paths", "groupUp"],
+      ["pages", "namespaceUp"],
+      ["replay", "namespaceUp"],
       ["headers", "userUp"],
       ["headers", "userGroupUp"]
     ] as const

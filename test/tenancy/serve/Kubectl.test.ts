@@ -1,6 +1,7 @@
 // Two tenants of one real kube-apiserver, each with kubectl, whose ids stand in the other's names.
 import { afterAll, assert, beforeAll, it } from "vitest"
 import { describeWith } from "../../Judges.ts"
+import { watchBoth } from "./WatchedBoth.ts"
 import { startZoo, until, type Zoo } from "./Zoo.ts"
 
 describeWith(
@@ -123,6 +124,8 @@ describeWith(
       (await zoo.upstream.call("GET", "/version")).body
     )
   })
+
+  it("watches as it would directly", () => watchBoth(zoo), 90_000)
 
   it("watches all its namespaces", async () => {
     const watching = zoo.kubectl("1acme0", [

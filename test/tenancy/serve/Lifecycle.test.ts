@@ -202,7 +202,7 @@ describeWith(
   })
 
   it("does not reach past its namespaces by what Kubernetes lets their owners say", async () => {
-    await zoo.tenant("inside")
+    await zoo.tenant("inside", json({ loadBalancerRanges: ["198.51.100.0/28", "2001:db8::/64"] }))
     const service = (name: string): string =>
       json({
         apiVersion: "v1",
@@ -223,8 +223,16 @@ describeWith(
     }
     assert.strictEqual((await patch(`${services}/s/status`, address)).code, 403)
     assert.strictEqual((await patch(`${services}/s/status`, { status: { conditions: [condition] } })).code, 200)
+    const own = (entry: object) => patch(`${services}/s/status`, { status: { loadBalancer: { ingress: [entry] } } })
+    assert.strictEqual((await own({ ip: "198.51.100.16" })).code, 403)
+    assert.strictEqual((await own({ ip: "198.51.100.15", hostname: "b.example" })).code, 403)
+    const given = await own({ ip: "198.51.100.15" })
+    assert.strictEqual(given.code, 200, given.body)
+    assert.strictEqual((await own({ ip: "2001:db8::7" })).code, 200)
     const lent = await admin("PATCH", "/api/v1/namespaces/inside-default/services/s/status", json(address), merge)
     assert.strictEqual(lent.code, 200, lent.body)
+    const kept = await patch(`${services}/s/status`, { status: { conditions: [] } })
+    assert.strictEqual(kept.code, 200, kept.body)
 
     const claim = (name: string, exactly: object): string => {
       const requests = [{ name: "r", exactly: { deviceClassName: "c", ...exactly } }]

@@ -273,6 +273,15 @@ describeWith("kubectl")("a tenant of our own API server", (programs) => {
     assert.include(warned.headers, 'line 6: key \\"a\\" already set in map')
   })
 
+  it("tells operators what each tenant asks", async () => {
+    const { body, code } = await zoo.ask("operator", "GET", "/metrics")
+    assert.strictEqual(code, 200, body)
+    assert.match(body, /^kubewharf_tenancy_tenant_requests_total\{tenant="acme01"\} [1-9]/m)
+    assert.match(body, /^kubewharf_tenancy_tenant_refused_total\{tenant="acme01"\} 0$/m)
+    assert.match(body, /^kubewharf_tenancy_upstream_watches \d/m)
+    assert.strictEqual((await zoo.ask("acme01", "GET", "/metrics")).code, 403)
+  })
+
   it("says its version in upstream's own bytes", async () => {
     const upstream = await zoo.upstream.call("GET", "/version")
     const own = await zoo.ask("acme01", "GET", "/version")
