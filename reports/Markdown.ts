@@ -13,6 +13,7 @@ import {
   type Table,
   watchTable
 } from "./Tables.ts"
+import { tracingTable } from "./TracingTables.ts"
 
 const marks: Readonly<Record<Tone, string>> = { good: "✅", bad: "❌", warn: "⚠️", plain: "▫️" }
 
@@ -23,7 +24,13 @@ const escaped = (text: string): string =>
 /** The answers, then the tables; details fold away. Ends in a line feed. */
 export const renderMarkdown = (report: Report): string => {
   const { answers, exitCode, outcome } = report.judgement
-  const open = [addedTable(report), frontTable(report), ...report.comparisons.map(comparisonTable), sloTable(report)]
+  const open = [
+    addedTable(report),
+    frontTable(report),
+    tracingTable(report),
+    ...report.comparisons.map(comparisonTable),
+    sloTable(report)
+  ]
   const folded = [
     ...clusterTables(report),
     operationsTable(report),

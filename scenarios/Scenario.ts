@@ -8,6 +8,8 @@ import { frontSloMetrics } from "./front/FrontSloMetric.ts"
 import { LoadShape } from "./LoadShape.ts"
 import { KeySpace, Operation } from "./Operation.ts"
 import { Count, Name, Size, Span } from "./Quantity.ts"
+import { Tracing } from "./traces/Tracing.ts"
+import { tracingSloMetrics } from "./traces/TracingSloMetric.ts"
 
 /** One stream of actions: a shape in time, a mix of operations, and where it ends. */
 export const Load = Schema.Struct({
@@ -103,8 +105,8 @@ export const storeSloMetrics = [
   "startTime"
 ] as const
 
-/** Everything that a target may judge, of a store, a front or a cluster. */
-export const sloMetrics = [...storeSloMetrics, ...frontSloMetrics, ...clusterSloMetrics] as const
+/** Everything that a target may judge, of a store, a front, a tracing server or a cluster. */
+export const sloMetrics = [...storeSloMetrics, ...frontSloMetrics, ...tracingSloMetrics, ...clusterSloMetrics] as const
 
 export type StoreSloMetric = (typeof storeSloMetrics)[number]
 
@@ -117,7 +119,7 @@ export const Slo = Schema.Struct({
   }),
   metric: Schema.Literals(sloMetrics).annotate({
     description:
-      "latency, lag, pause, startTime, added, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
+      "latency, lag, pause, startTime, added, api, pod.start, wall: ms; throughput: actions/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; ingest.events: audit events/s; ingest.growth: % of memory; trace.chunk: bytes; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
@@ -176,6 +178,9 @@ export const Scenario = Schema.Struct({
     description:
       "A Kubernetes API front under load, instead of stores; every backend stands in front of the same upstream"
   }),
+  tracing: Schema.optionalKey(Tracing).annotate({
+    description: "A tracing server under load, instead of stores"
+  }),
   keySpaces: Schema.Array(KeySpace)
     .check(Schema.isMaxLength(256))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
@@ -186,7 +191,8 @@ export const Scenario = Schema.Struct({
   slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 }).annotate({
   title: "Wharf scenario",
-  description: "A cluster, a load on stores or on a Kubernetes API front, or both, and their targets"
+  description:
+    "A cluster, a load on stores, on a Kubernetes API front or on a tracing server, or several, and their targets"
 })
 
 export type Scenario = typeof Scenario.Type

@@ -7,6 +7,7 @@ import { isClusterMetric } from "./cluster/ClusterSloMetric.ts"
 import { isFrontMetric } from "./front/FrontSloMetric.ts"
 import type { PlannedPhase } from "./Run.ts"
 import type { Slo, StoreSloMetric } from "./Scenario.ts"
+import { isTracingMetric } from "./traces/TracingSloMetric.ts"
 
 /** The targets of a load, and the phases that they are about. */
 export interface TargetPlan {
@@ -116,7 +117,7 @@ export const sloVerdict = (
 export const checkSlos = (scenario: TargetPlan, measured: Measured): ReadonlyArray<SloVerdict> =>
   scenario.slo.flatMap((slo) => {
     const { metric, of } = slo
-    if (isClusterMetric(metric) || isFrontMetric(metric)) return []
+    if (isClusterMetric(metric) || isFrontMetric(metric) || isTracingMetric(metric)) return []
     const verdict = (target: Slo, name: string, observed: number | undefined) =>
       sloVerdict(target, name, observed, unitOf(metric))
     if (metric === "memory") return [verdict(slo, "server", measured.memoryBytes)]

@@ -31,6 +31,7 @@ const judged = [
   "test/scenarios/Run.test.ts",
   "test/scenarios/ClusterRun.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
+  "test/scenarios/traces/TracingRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",
   "test/package.test.ts"

@@ -76,7 +76,9 @@ describe("every shipped scenario", () => {
     "noisy-tenant",
     "tenancy-vs-direct",
     "tenant-churn",
-    "region-split"
+    "region-split",
+    "audit-firehose",
+    "search-load"
   ]
   it("is there", () =>
     assert.includeMembers(
