@@ -21,9 +21,15 @@ import {
   type Table,
   watchTable
 } from "./Tables.ts"
+import { tracingNote, tracingTable } from "./TracingTables.ts"
 import { assessValidity } from "./Validity.ts"
 
 const maybe = (table: Table | undefined): string => (table === undefined ? "" : tableHtml(table))
+
+const tracingBody = (report: Report): string => {
+  const table = tracingTable(report)
+  return table === undefined ? "" : `${tableHtml(table)}<p class="note">${escapeHtml(tracingNote(report))}</p>`
+}
 
 // Long lists are folded away: one line says what they hold and how much of it.
 const folded = (table: Table | undefined): string => {
@@ -39,6 +45,7 @@ export const sectionsOf = (report: Report): ReadonlyArray<Section> => {
     ...clusterSections(report),
     ...federationSections(report),
     ...frontSections(report),
+    { id: "tracing", title: "Tracing", body: tracingBody(report) },
     { id: "comparison", title: "Comparison", body: report.comparisons.map(comparisonHtml).join("\n") },
     { id: "operations", title: "Operations", body: operationsBody(report) },
     {

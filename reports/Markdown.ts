@@ -14,6 +14,7 @@ import {
   type Table,
   watchTable
 } from "./Tables.ts"
+import { tracingTable } from "./TracingTables.ts"
 
 const marks: Readonly<Record<Tone, string>> = { good: "✅", bad: "❌", warn: "⚠️", plain: "▫️" }
 
@@ -28,6 +29,7 @@ export const renderMarkdown = (report: Report): string => {
     addedTable(report),
     federationTable(report),
     frontTable(report),
+    tracingTable(report),
     ...report.comparisons.map(comparisonTable),
     sloTable(report)
   ]

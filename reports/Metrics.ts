@@ -9,6 +9,7 @@ import { Latency } from "./Latency.ts"
 import type { RecordedHistogram, RecordedOperation } from "./RecordedLoad.ts"
 import type { RecordedPhase, RunRecord } from "./RunRecord.ts"
 import { geometricMean } from "./Statistics.ts"
+import { tracingMetrics } from "./TracingMetrics.ts"
 
 /** One value per run; `value` is null when the run holds no sample of it, `within` are samples inside the run. */
 export interface Metric {
@@ -63,6 +64,7 @@ export const metricsOf = (record: RunRecord): ReadonlyArray<Metric> => [
   ...serverMetrics(record),
   ...federationMetrics(record),
   ...frontMetrics(record),
+  ...tracingMetrics(record),
   ...clusterMetrics(record)
 ]
 

@@ -7,6 +7,7 @@ import { RecordedFederation } from "./RecordedFederation.ts"
 import { RecordedFront } from "./RecordedFront.ts"
 import { Count, RecordedOperation, RecordedSeries, RecordedWatch } from "./RecordedLoad.ts"
 import { Backend, Component, Generator, Machine, Versions } from "./RecordedPlatform.ts"
+import { RecordedTracingServer } from "./RecordedTracingServer.ts"
 
 /** Names the document type; stands in the record's `schema` field. */
 export const runRecordSchema = "kubewharf/run-record"
@@ -121,6 +122,9 @@ export const RunRecord = Schema.Struct({
   }),
   front: Schema.optionalKey(RecordedFront).annotate({
     description: "Of a run against a Kubernetes API front"
+  }),
+  tracing: Schema.optionalKey(RecordedTracingServer).annotate({
+    description: "Of a run against a tracing server"
   }),
   slos: Schema.Array(SloVerdict),
   validity: Validity,

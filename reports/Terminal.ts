@@ -15,6 +15,7 @@ import {
   type Table,
   watchTable
 } from "./Tables.ts"
+import { tracingTable } from "./TracingTables.ts"
 
 /** `width` in columns; `color` should be true only for a terminal and without NO_COLOR (see `terminalOptions`). */
 export interface TerminalOptions {
@@ -52,6 +53,7 @@ export const renderTerminal = (report: Report, options: TerminalOptions = { widt
     addedTable(report),
     federationTable(report),
     frontTable(report),
+    tracingTable(report),
     operationsTable(report),
     watchTable(report),
     ...report.comparisons.map(comparisonTable),

@@ -19,6 +19,7 @@ import { kindTarget } from "./targets/KindTarget.ts"
 import { type KubeconfigChoice, kubeconfigTarget } from "./targets/KubeconfigTarget.ts"
 import { processTarget } from "./targets/ProcessTarget.ts"
 import { type RealTarget, TargetRefused } from "./targets/RealTarget.ts"
+import { tracingRuns } from "./traces/TracingRuns.ts"
 
 /** What the command line says beyond the scenario file. */
 export interface RunnerOptions {
@@ -210,6 +211,14 @@ const allFederationRuns = (options: RunnerOptions, directory: string, before: nu
     return records
   })
 
+/** The runs of the load on a tracing server. */
+const allTracingRuns = (options: RunnerOptions, directory: string, before: number) =>
+  Effect.gen(function* () {
+    const { tracing } = options.loaded.scenario
+    if (tracing === undefined) return []
+    return yield* tracingRuns({ ...options, tracing, before, directory }, (record) => writeRecord(directory, record))
+  })
+
 /** Targets that stand on no store of this machine. */
 const otherTargets = ({ existing, loaded }: RunnerOptions) => {
   if (loaded.scenario.target !== "kubeconfig") return Effect.succeed([])
@@ -237,7 +246,8 @@ export const runScenario = Effect.fn("scenarios.runScenario")(function* (options
     ...(yield* allClusterRuns(options, directory, before + backends.length * options.repeats, targets)),
     ...(yield* allStoreRuns(options, backends, directory, before)),
     ...(yield* allFederationRuns(options, directory, before)),
-    ...(yield* allFrontRuns(options, directory, before))
+    ...(yield* allFrontRuns(options, directory, before)),
+    ...(yield* allTracingRuns(options, directory, before))
   ]
   // Backends of one run are unlike systems: a slower one is shown, and `wharf compare` is where it fails.
   const report = makeReport(groupByBackend(records), { failOnRegression: false })

@@ -11,6 +11,8 @@ import { LoadShape } from "./LoadShape.ts"
 import { KeySpace, Operation } from "./Operation.ts"
 import { Count, Name, Size, Span } from "./Quantity.ts"
 import { ServerFault } from "./ServerFault.ts"
+import { Tracing } from "./traces/Tracing.ts"
+import { tracingSloMetrics } from "./traces/TracingSloMetric.ts"
 
 /** One stream of actions: a shape in time, a mix of operations, and where it ends. */
 export const Load = Schema.Struct({
@@ -111,11 +113,12 @@ export const storeSloMetrics = [
   "startTime"
 ] as const
 
-/** Everything that a target may judge, of a store, a front, a federation or a cluster. */
+/** Everything that a target may judge, of a store, a front, a federation, a tracing server or a cluster. */
 export const sloMetrics = [
   ...storeSloMetrics,
   ...frontSloMetrics,
   ...federationSloMetrics,
+  ...tracingSloMetrics,
   ...clusterSloMetrics
 ] as const
 
@@ -130,7 +133,7 @@ export const Slo = Schema.Struct({
   }),
   metric: Schema.Literals(sloMetrics).annotate({
     description:
-      "latency, lag, pause, gap (the longest time without a success, or an event), startTime, added, api, pod.start, wall, federation.p50, .p99, .elsewhere, .restart: ms; throughput: actions/s; federation.perSecond: objects/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; speed: times real time"
+      "latency, lag, pause, gap (the longest time without a success, or an event), startTime, added, api, pod.start, wall, federation.p50, .p99, .elsewhere, .restart: ms; throughput: actions/s; federation.perSecond: objects/s; errors, delivered, ready, running: %; memory: bytes; perCpuSecond: requests; front.requests: upstream requests for one of a client; ingest.events: audit events/s; ingest.growth: % of memory; trace.chunk: bytes; speed: times real time"
   }),
   atMost: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size])),
   atLeast: Schema.optionalKey(Schema.Union([Schema.Finite, Span, Size]))
@@ -197,6 +200,9 @@ export const Scenario = Schema.Struct({
     description:
       "A Kubernetes API front under load, instead of stores; every backend stands in front of the same upstream"
   }),
+  tracing: Schema.optionalKey(Tracing).annotate({
+    description: "A tracing server under load, instead of stores"
+  }),
   keySpaces: Schema.Array(KeySpace)
     .check(Schema.isMaxLength(256))
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
@@ -207,7 +213,8 @@ export const Scenario = Schema.Struct({
   slo: Schema.Array(Slo).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
 }).annotate({
   title: "Wharf scenario",
-  description: "A cluster, a federation, a load on stores or on a Kubernetes API front, and their targets"
+  description:
+    "A cluster, a federation, a load on stores, on a Kubernetes API front or on a tracing server, or several, and their targets"
 })
 
 export type Scenario = typeof Scenario.Type

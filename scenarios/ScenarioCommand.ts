@@ -9,7 +9,7 @@ import { loadScenario } from "./ScenarioFile.ts"
 import { shippedScenarios } from "./Shipped.ts"
 
 /** What a scenario holds, in a few words. */
-const contentsOf = ({ cluster, federation, front, phases, slo }: Scenario): string => {
+const contentsOf = ({ cluster, federation, front, phases, slo, tracing }: Scenario): string => {
   const nodes = cluster?.nodeGroups.reduce((sum, { count }) => sum + count, 0) ?? 0
   const parts = [
     ...(cluster === undefined ? [] : [`a cluster of ${nodes.toLocaleString("en")} nodes`]),
@@ -21,6 +21,7 @@ const contentsOf = ({ cluster, federation, front, phases, slo }: Scenario): stri
           `${federation.steps.length} steps`
         ]),
     ...(front === undefined ? [] : [`fronts before ${front.upstream}`, `${front.phases.length} phases`]),
+    ...(tracing === undefined ? [] : [`a tracing server`, `${tracing.phases.length} phases`]),
     `${slo.length} targets`
   ]
   return parts.join(", ")

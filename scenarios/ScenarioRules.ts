@@ -14,6 +14,8 @@ import type { KeySpace, Operation } from "./Operation.ts"
 import { duplicates, unknownName } from "./NameRules.ts"
 import type { Problem } from "./Problems.ts"
 import type { Load, Phase, Scenario, Slo } from "./Scenario.ts"
+import { tracingProblems } from "./traces/TracingRules.ts"
+import { isTracingMetric } from "./traces/TracingSloMetric.ts"
 
 /** Bytes that a key needs after its prefix so that the seed and the key's number both fit. */
 export const keySuffixBytes = 16
@@ -94,7 +96,7 @@ const sloProblems = (
   slo: Slo,
   index: number,
   names: ReadonlyArray<string>,
-  { cluster, federation, front }: Scenario
+  { cluster, federation, front, tracing }: Scenario
 ): ReadonlyArray<Problem> => {
   const path: FieldPath = ["slo", index]
   const problems: Array<Problem> = []
@@ -105,6 +107,9 @@ const sloProblems = (
   if (isFederationMetric(slo.metric)) return [...problems, ...federationSloProblems(slo, index, federation)]
   if (isFrontMetric(slo.metric) && front === undefined) {
     problems.push({ path: [...path, "metric"], rule: `${slo.metric} is about a front, and there is none` })
+  }
+  if (isTracingMetric(slo.metric) && tracing === undefined) {
+    problems.push({ path: [...path, "metric"], rule: `${slo.metric} is about a tracing server, and there is none` })
   }
   if (slo.of !== undefined && !names.includes(slo.of)) {
     problems.push(unknownName([...path, "of"], "load, operation, watch or phase", slo.of, names))
@@ -183,11 +188,14 @@ const existingProblems = ({ actions, priorityClasses }: NonNullable<Scenario["cl
 /** Every broken rule across fields, with the path of the field to change. */
 export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => {
   const spaces = scenario.keySpaces.map(({ name }) => name)
-  const judged = [...scenario.phases, ...(scenario.front?.phases ?? [])].flatMap((phase) => [
-    phase.name,
-    ...phase.watch.map(({ name }) => name),
-    ...phase.load.flatMap((load) => [load.name, ...load.mix.map(({ name, op }) => name ?? op)])
-  ])
+  const watching = [...scenario.phases, ...(scenario.front?.phases ?? [])]
+  const judged = [
+    ...watching.flatMap(({ watch }) => watch.map(({ name }) => name)),
+    ...[...watching, ...(scenario.tracing?.phases ?? [])].flatMap((phase) => [
+      phase.name,
+      ...phase.load.flatMap((load) => [load.name, ...load.mix.map(({ name, op }) => name ?? op)])
+    ])
+  ]
   const problems = [
     ...duplicates(scenario.keySpaces, ["keySpaces"]),
     ...keySpaceProblems(scenario.keySpaces),
@@ -197,12 +205,14 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
     ...targetProblems(scenario),
     ...(scenario.cluster === undefined ? [] : clusterProblems(scenario.cluster)),
     ...(scenario.federation === undefined ? [] : federationProblems(scenario.federation)),
-    ...(scenario.front === undefined ? [] : frontProblems(scenario.front, scenario))
+    ...(scenario.front === undefined ? [] : frontProblems(scenario.front, scenario)),
+    ...(scenario.tracing === undefined ? [] : tracingProblems(scenario.tracing))
   ]
-  if (scenario.front !== undefined) {
-    if (scenario.phases.length > 0) problems.push({ path: ["phases"], rule: "belong to stores; a front has its own" })
+  if (scenario.front !== undefined || scenario.tracing !== undefined) {
+    const owner = scenario.front === undefined ? "tracing" : "a front"
+    if (scenario.phases.length > 0) problems.push({ path: ["phases"], rule: `belong to stores; ${owner} has its own` })
     if (scenario.federation !== undefined)
-      problems.push({ path: ["federation"], rule: "is a run of its own, and there is a front" })
+      problems.push({ path: ["federation"], rule: `is a run of its own, and there is ${owner}` })
     return problems
   }
   if (scenario.federation !== undefined) {
@@ -217,7 +227,7 @@ export const scenarioProblems = (scenario: Scenario): ReadonlyArray<Problem> => 
   }
   if (scenario.phases.length === 0) {
     if (scenario.cluster === undefined)
-      problems.push({ path: ["phases"], rule: "is required, or a cluster, a federation or a front instead" })
+      problems.push({ path: ["phases"], rule: "is required, or a cluster, a federation, a front or tracing instead" })
     return problems
   }
   if (scenario.keySpaces.length === 0) problems.push({ path: ["keySpaces"], rule: "is required by the phases" })

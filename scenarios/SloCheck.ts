@@ -8,6 +8,7 @@ import { isFederationMetric } from "./federation/FederationSloMetric.ts"
 import { isFrontMetric } from "./front/FrontSloMetric.ts"
 import type { PlannedPhase } from "./Run.ts"
 import type { Slo, StoreSloMetric } from "./Scenario.ts"
+import { isTracingMetric } from "./traces/TracingSloMetric.ts"
 
 /** The targets of a load, and the phases that they are about. */
 export interface TargetPlan {
@@ -120,7 +121,8 @@ export const sloVerdict = (
 export const checkSlos = (scenario: TargetPlan, measured: Measured): ReadonlyArray<SloVerdict> =>
   scenario.slo.flatMap((slo) => {
     const { metric, of } = slo
-    if (isClusterMetric(metric) || isFederationMetric(metric) || isFrontMetric(metric)) return []
+    if (isClusterMetric(metric) || isFederationMetric(metric) || isFrontMetric(metric) || isTracingMetric(metric))
+      return []
     const verdict = (target: Slo, name: string, observed: number | undefined) =>
       sloVerdict(target, name, observed, unitOf(metric))
     if (metric === "memory") return [verdict(slo, "server", measured.memoryBytes)]

@@ -33,6 +33,7 @@ const judged = [
   "test/scenarios/ClusterRun.test.ts",
   "test/scenarios/federation/FederationRun.test.ts",
   "test/scenarios/front/FrontRun.test.ts",
+  "test/scenarios/traces/TracingRun.test.ts",
   "test/scheduling/real/*.test.ts",
   "test/gateway/serve/*.test.ts",
   "test/package.test.ts"

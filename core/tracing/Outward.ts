@@ -5,6 +5,8 @@ import type { GrpcMethod, HttpExchange } from "#net"
 import { answerJson, askedOf, BadParameter } from "./api/Answering.ts"
 import { OriginalApi } from "./api/OriginalApi.ts"
 import { AnswersApi } from "./answers/AnswersApi.ts"
+import type { FetchJson } from "./extension/Extensions.ts"
+import { fetchJson as overHttp } from "./extension/FetchJsonAdapter.ts"
 import { QueryApi } from "./jaeger/QueryApi.ts"
 import { remoteStorage } from "./jaeger/RemoteStorage.ts"
 import { TraceCatalog } from "./jaeger/TraceCatalog.ts"
@@ -17,7 +19,9 @@ import { parseTransformFile } from "./view/TransformConfig.ts"
 import { TraceViews } from "./view/TraceViews.ts"
 
 export interface OutwardOptions {
-  readonly clockwork: Pick<Clockwork, "now" | "defer">
+  readonly clockwork: Pick<Clockwork, "now" | "defer" | "after">
+  /** How other systems are asked for their traces; by default over HTTP. */
+  readonly fetchJson?: FetchJson
   /** A transformation file's text; by default the modes that are shipped. */
   readonly modes?: string
   /** Bytes of the largest message of the remote storage. */
@@ -36,10 +40,10 @@ export interface Outward {
 /** Throws TransformInvalid when the modes' text cannot be used. */
 export const outward = (
   store: SpanStore,
-  { chunkBytesMax, clockwork, modes = shippedModes }: OutwardOptions
+  { chunkBytesMax, clockwork, fetchJson = overHttp, modes = shippedModes }: OutwardOptions
 ): Outward => {
   const nowUs = (): number => clockwork.now() * 1000
-  const views = new TraceViews(store, new DisplayModes(parseTransformFile(modes)))
+  const views = new TraceViews(store, new DisplayModes(parseTransformFile(modes)), { clockwork, fetchJson })
   const catalog = new TraceCatalog(store, views, nowUs)
   const parts = [
     new QueryApi(catalog, nowUs),

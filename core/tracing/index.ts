@@ -71,5 +71,6 @@ export type {
 } from "./store/SpanStore.ts"
 export { type DisplayMode, DisplayModes } from "./view/DisplayModes.ts"
 export { shippedModes } from "./view/ShippedModes.ts"
-export { parseTransformFile, TransformInvalid } from "./view/TransformConfig.ts"
+export { parseTransformFile } from "./view/TransformConfig.ts"
+export { TransformInvalid } from "./view/TransformInvalid.ts"
 export { type TraceView, TraceViews } from "./view/TraceViews.ts"

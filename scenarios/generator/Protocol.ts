@@ -6,6 +6,10 @@ import type { FrontPhase } from "../front/FrontPhase.ts"
 import type { FrontEndpoint } from "../front/load/FrontEndpoint.ts"
 import type { KeySpace } from "../Operation.ts"
 import type { Phase } from "../Scenario.ts"
+import type { Filled } from "../traces/load/FillTraces.ts"
+import type { TracingSeen } from "../traces/load/TracingContext.ts"
+import type { PacedPhase } from "../traces/PacedPhase.ts"
+import type { TracingStream } from "../traces/Tracing.ts"
 import type { TallySecond } from "./Tally.ts"
 
 /** Where the server under test listens. */
@@ -15,8 +19,8 @@ export interface Endpoint {
 }
 
 /**
- * From the runner. `start` comes first, then one `phase` at a time, or `frontStart` and one `frontPhase` at a time; closing the
- * channel ends the generator.
+ * From the runner. `start` comes first, then one `phase` at a time, or `frontStart` and one `frontPhase` at a time, or `tracingFill`,
+ * `tracingStart` and one `tracingPhase` at a time; closing the channel ends the generator.
  */
 export type Command =
   | {
@@ -46,6 +50,16 @@ export type Command =
       readonly parallelism: number
       readonly durationMs: number
     }
+  /** Writes what the store holds before the run, while no server has it open. */
+  | { readonly type: "tracingFill"; readonly dataDir: string; readonly filled: Filled }
+  | {
+      readonly type: "tracingStart"
+      readonly seed: number
+      readonly stream: TracingStream
+      readonly filled: Filled
+      readonly endpoint: Endpoint
+    }
+  | { readonly type: "tracingPhase"; readonly phase: PacedPhase }
   | {
       readonly type: "ceiling"
       readonly endpoint: Endpoint
@@ -98,6 +112,13 @@ export interface PhaseResult {
   readonly facts: PhaseFacts
 }
 
+/** A phase's result against a tracing server. */
+export interface TracingPhaseResult {
+  readonly type: "tracingPhase"
+  readonly result: PhaseResult
+  readonly seen: Readonly<TracingSeen>
+}
+
 /** What the generator reaches against an empty handler. CPU is per cent of one core. */
 export interface CeilingResult {
   readonly type: "ceiling"
@@ -111,5 +132,6 @@ export type Report =
   | Mark
   | Second
   | PhaseResult
+  | TracingPhaseResult
   | CeilingResult
   | { readonly type: "failed"; readonly reason: string }

@@ -10,6 +10,9 @@ import { FrontPhaseRun } from "../front/load/FrontPhaseRun.ts"
 import { populate, type PopulateFailed } from "../front/load/FrontPopulate.ts"
 import type { Command, Endpoint, Report } from "./Protocol.ts"
 import { RunContext } from "./RunContext.ts"
+import { fillTraces } from "../traces/load/FillTraces.ts"
+import { TracingContext } from "../traces/load/TracingContext.ts"
+import { runTracingPhase } from "../traces/load/TracingPhaseRun.ts"
 
 const say = (report: Report): void => {
   process.send?.(report)
@@ -17,9 +20,10 @@ const say = (report: Report): void => {
 
 let context: RunContext | undefined
 let front: FrontContext | undefined
+let tracing: TracingContext | undefined
 let endpoints: ReadonlyArray<Endpoint> = []
 
-type Failure = ConnectFailed | GrpcStatus | WatchFailed | PopulateFailed
+type Failure = ConnectFailed | GrpcStatus | WatchFailed | PopulateFailed | { readonly message: string }
 
 const tooEarly: Effect.Effect<Report> = Effect.succeed({ type: "failed", reason: "a phase came before the start" })
 
@@ -47,6 +51,15 @@ const obey = (command: Asked): Effect.Effect<Report, Failure, Scope.Scope> => {
       return front === undefined ? tooEarly : populate(front, command.endpoint)
     case "frontPhase":
       return front === undefined ? tooEarly : new FrontPhaseRun(command.phase, front, say).run
+    case "tracingFill":
+      return Effect.as(fillTraces(command.dataDir, command.filled), { type: "ready" } as const)
+    case "tracingStart": {
+      const { endpoint: server, filled, seed, stream } = command
+      tracing = new TracingContext(seed, stream, filled, server)
+      return Effect.succeed({ type: "ready" })
+    }
+    case "tracingPhase":
+      return tracing === undefined ? tooEarly : runTracingPhase(command.phase, tracing, say)
     case "frontCeiling":
       return measureFrontCeiling(command)
   }

@@ -81,7 +81,9 @@ describe("every shipped scenario", () => {
     "federation-cold-start",
     "member-outage-storm",
     "rollout-waves",
-    "region-split"
+    "region-split",
+    "audit-firehose",
+    "search-load"
   ]
   it("is there", () =>
     assert.includeMembers(

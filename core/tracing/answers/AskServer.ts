@@ -22,6 +22,9 @@ export class AskFailed extends Schema.TaggedError<AskFailed>()("AskFailed", {
   }
 }
 
+/** What a person can do when nobody answers. */
+const noServer = "start one with wharf serve tracing --insecure --kubeconfig FILE, or say with --server where one is"
+
 const ANSWER_BYTES_MAX = 256 * 2 ** 20
 
 /** The body of a successful GET. */
@@ -47,7 +50,7 @@ export const askServer = Effect.fn("tracing.ask")(function* (options: AskOptions
     host: url.hostname.replaceAll(/[[\]]/g, ""),
     port: url.port === "" ? (isSecure ? 443 : 80) : Number(url.port),
     ...(isSecure ? { tls: caFile === undefined ? {} : { caFile } } : {})
-  }).pipe(Effect.mapError(({ message }) => refuse(message)))
+  }).pipe(Effect.mapError(({ message }) => refuse(`${message}; ${noServer}`)))
   const fields = token === "" ? [] : [["authorization", `Bearer ${token}`] as const]
   const { body, status } = yield* Effect.callback<{ readonly status: number; readonly body: string }, AskFailed>(
     (resume) => {

@@ -56,16 +56,17 @@ export class OriginalApi {
     const object = objectParameter(query, this.store)
     const toUs = timeParameter("end", query.get("end")) ?? this.nowUs()
     const fromUs = timeParameter("start", query.get("start")) ?? toUs - REDIRECT_US
-    const view = this.views.view(this.mode(query.get("displayMode") ?? ""), object, fromUs, toUs)
-    if (view === undefined) return notFound(exchange, object)
-    const spans = ofSource(view.spans, query.get("span_type") ?? "")
-    let told = false
-    const next = () => {
-      if (told) return undefined
-      told = true
-      return spans
-    }
-    streamJson(exchange, tracesJson([{ traceId: view.traceId, next }], null))
+    this.views.open(this.mode(query.get("displayMode") ?? ""), object, fromUs, toUs, (view) => {
+      if (view === undefined) return notFound(exchange, object)
+      const spans = ofSource(view.spans, query.get("span_type") ?? "")
+      let told = false
+      const next = () => {
+        if (told) return undefined
+        told = true
+        return spans
+      }
+      streamJson(exchange, tracesJson([{ traceId: view.traceId, next }], null))
+    })
   }
 
   private mode(name: string): DisplayMode {

@@ -1,6 +1,7 @@
 // The configuration of the tracing server: clusters and how each is followed, filters, redaction, links, kinds and request metrics.
 // Owns the schema and the complaints about a file that does not keep to it; refuses to open anything that it names.
 import { Result, Schema } from "effect"
+import { parse as parseToml, TomlError } from "smol-toml"
 import { parse, YAMLParseError } from "yaml"
 import { builtInResources, type GroupVersionResource } from "#kube"
 import { LinkRule } from "../model/LinkRules.ts"
@@ -74,27 +75,49 @@ export class TracingConfigInvalid extends Schema.TaggedError<TracingConfigInvali
   detail: Schema.String
 }) {
   override get message(): string {
-    return `--config ${this.path}: ${this.detail}`
+    return `${this.path}: ${this.detail}`
   }
 }
 
-const decode = Schema.decodeUnknownResult(TracingConfig, { onExcessProperty: "error", errors: "all" })
+const options = { onExcessProperty: "error", errors: "all" } as const
+const decode = Schema.decodeUnknownResult(TracingConfig, options)
+/** The original's kelemetrix.toml. */
+const decodeMetrics = Schema.decodeUnknownResult(Schema.Struct({ metrics: Schema.Array(MetricRule) }), options)
+
+type Parsed<A> = Result.Result<A, TracingConfigInvalid>
+
+/** A file's content: TOML when its name says so, else YAML. */
+const contentOf = (path: string, text: string): Parsed<unknown> => {
+  const isToml = path.endsWith(".toml")
+  try {
+    return Result.succeed((isToml ? parseToml(text) : parse(text)) ?? {})
+  } catch (error) {
+    const known = error instanceof YAMLParseError || error instanceof TomlError
+    const detail = known ? error.message.split("\n")[0] : `must be ${isToml ? "TOML" : "YAML"}`
+    return Result.fail(new TracingConfigInvalid({ path, detail }))
+  }
+}
+
+const decodedBy =
+  <A>(read: (value: unknown) => Result.Result<A, { readonly message: string }>, path: string) =>
+  (value: unknown): Parsed<A> =>
+    Result.mapError(
+      read(value),
+      ({ message }) => new TracingConfigInvalid({ path, detail: message.replaceAll(/\s*\n\s*/g, " ") })
+    )
 
 /** Reads a configuration file's text. */
-export const parseTracingConfig = (path: string, text: string): Result.Result<TracingConfig, TracingConfigInvalid> => {
-  const refuse = (detail: string) => Result.fail(new TracingConfigInvalid({ path, detail }))
-  let value: unknown
-  try {
-    value = parse(text)
-  } catch (error) {
-    return refuse(error instanceof YAMLParseError ? error.message.split("\n")[0] : "must be YAML")
-  }
-  const decoded = decode(value ?? {})
-  if (Result.isFailure(decoded)) return refuse(decoded.failure.message.replaceAll(/\s*\n\s*/g, " "))
-  const names = (decoded.success.clusters ?? []).map(({ name }) => name)
-  const twice = names.find((name, at) => names.indexOf(name) !== at)
-  return twice === undefined ? Result.succeed(decoded.success) : refuse(`clusters: ${twice} is there twice`)
-}
+export const parseTracingConfig = (path: string, text: string): Parsed<TracingConfig> =>
+  Result.flatMap(Result.flatMap(contentOf(path, text), decodedBy(decode, path)), (config) => {
+    const names = (config.clusters ?? []).map(({ name }) => name)
+    const twice = names.find((name, at) => names.indexOf(name) !== at)
+    if (twice === undefined) return Result.succeed(config)
+    return Result.fail(new TracingConfigInvalid({ path, detail: `clusters: ${twice} is there twice` }))
+  })
+
+/** Reads request metrics as the original's files hold them: `[[metrics]]`, in TOML or YAML. */
+export const parseMetricRules = (path: string, text: string): Parsed<ReadonlyArray<MetricRule>> =>
+  Result.map(Result.flatMap(contentOf(path, text), decodedBy(decodeMetrics, path)), ({ metrics }) => metrics)
 
 const isNoise = ({ group, resource }: { readonly group: string; readonly resource: string }): boolean =>
   (group === "events.k8s.io" && resource === "events") || group === "coordination.k8s.io"

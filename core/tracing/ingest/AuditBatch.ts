@@ -5,7 +5,8 @@ import type { Fact } from "../model/Fact.ts"
 import { type AuditHead, auditHead, AuditInvalid, type ObjectRef } from "./AuditEvent.ts"
 import { auditFacts, type AuditSetting, dropReason, type DropReason } from "./AuditFacts.ts"
 import { eachItem, eachMember, isKey, JsonBroken, skipSpace, skipValue } from "./JsonBytes.ts"
-import { findBookkeeping, type Found, isSensitive, type Kept, redactBytes } from "./Redaction.ts"
+import { findAnswer, type Found } from "./AnswerBytes.ts"
+import { isSensitive, type Kept, redactBytes } from "./Redaction.ts"
 
 /** Hears of every event, taken or not, for counting. */
 export type AuditObserver = (head: AuditHead, dropped: DropReason | undefined) => void
@@ -101,7 +102,7 @@ const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: nu
     if (!isAnswer && !isKey(bytes, keyStart, keyEnd, "requestObject")) return skipValue(bytes, valueStart)
     headText += `${bytes.toString("utf8", headFrom, valueStart)}null`
     if (isAnswer && bytes[valueStart] === 0x7b) {
-      answer = findBookkeeping(bytes, valueStart)
+      answer = answerAt(bytes, valueStart, at)
       headFrom = answer.end
     } else headFrom = skipValue(bytes, valueStart)
     return headFrom
@@ -113,7 +114,7 @@ const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: nu
     observe(head, reason ?? "no-object")
     return end
   }
-  const kept = answer === undefined ? undefined : answerOf(bytes, answer, `${at}.responseObject`, objectRef, setting)
+  const kept = answer === undefined ? undefined : answerOf(bytes, answer, at, head.verb, objectRef, setting)
   const made = auditFacts(cluster, head, objectRef, kept, setting)
   if (typeof made === "string") observe(head, made)
   else {
@@ -123,10 +124,20 @@ const eventFacts = ({ bytes, cluster, facts, observe, setting }: Walk, start: nu
   return end
 }
 
+const answerAt = (bytes: Buffer, start: number, at: string): Found => {
+  try {
+    return findAnswer(bytes, start)
+  } catch (error) {
+    if (error instanceof JsonBroken) throw new AuditInvalid(`${at}.responseObject`, "must be JSON")
+    throw error
+  }
+}
+
 const answerOf = (
   bytes: Buffer,
   found: Found,
   at: string,
+  verb: string,
   { group, name, namespace, resource, subresource, version }: ObjectRef,
   setting: AuditSetting
 ): Kept => {
@@ -134,9 +145,10 @@ const answerOf = (
   const redacts = (own: string): boolean =>
     secret || setting.redacts({ cluster: "", group, resource, namespace, name: name === "" ? own : name }, version)
   try {
-    return redactBytes(bytes, found, redacts)
+    const picks = secret || verb === "deletecollection" ? undefined : setting.links.picks(group, resource)
+    return redactBytes(bytes, found, redacts, picks)
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof JsonBroken) throw new AuditInvalid(at, "must be JSON")
+    if (error instanceof SyntaxError) throw new AuditInvalid(`${at}.responseObject`, "must be JSON")
     throw error
   }
 }

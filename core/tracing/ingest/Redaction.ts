@@ -2,7 +2,8 @@
 // managedFields (bookkeeping, mostly the larger half of an object). It works on the bytes as they came, before anything is made of them.
 // Owns the rules and their application; refuses to keep anything that it cannot read.
 import { isJsonObject, type Json, type JsonObject, LAST_APPLIED } from "#kube"
-import { eachMember, isKey, skipSpace, skipValue } from "./JsonBytes.ts"
+import type { Pick } from "../model/Picks.ts"
+import { type Found, prunedAnswer, textOf } from "./AnswerBytes.ts"
 
 /** An object as it may be kept. */
 export interface Kept {
@@ -25,13 +26,34 @@ export type Redacts = (name: string) => boolean
 export const isSensitive = (resource: string, subresource: string): boolean =>
   sensitiveResources.has(resource) || subresource === "token"
 
-/** What may be kept of an object in these bytes; throws where they are no JSON object. */
-export const redactBytes = (bytes: Buffer, found: Found, redacts: Redacts): Kept => {
-  const text = withoutBookkeeping(bytes, found)
+/**
+ * What may be kept of an object in these bytes. With picks, of a walked object only what facts need is made into values; without them,
+ * or where it has to be, all of it. Throws SyntaxError where it is no JSON object.
+ */
+export const redactBytes = (
+  bytes: Buffer,
+  found: Found,
+  redacts: Redacts,
+  picks: ReadonlyArray<Pick> | undefined
+): Kept => {
+  const pruned = found.plain && picks !== undefined ? prunedAnswer(bytes, found, picks) : undefined
+  if (pruned !== undefined && !asksForAll(pruned, redacts)) {
+    return { object: pruned, text: textOf(bytes, found), redacted: false }
+  }
+  const text = bytes.toString("utf8", found.start, found.end)
   const object: unknown = JSON.parse(text)
   if (typeof object !== "object" || object === null || Array.isArray(object)) throw new SyntaxError("not an object")
   // SAFETY: parsed JSON that is an object.
   return kept(object as JsonObject, text, redacts)
+}
+
+/** What is kept by its names, and what facts read more of than its metadata. */
+const asksForAll = (object: JsonObject, redacts: Redacts): boolean => {
+  const { kind, metadata } = object
+  if (!isJsonObject(metadata) || typeof kind !== "string" || kind === "Status" || kind.endsWith("List")) return true
+  return (
+    isSecretKind(object) || labelled(metadata) || redacts(typeof metadata["name"] === "string" ? metadata["name"] : "")
+  )
 }
 
 /** The same of an object that is parsed already. */
@@ -44,7 +66,6 @@ const kept = (object: JsonObject, text: string | undefined, redacts: Redacts): K
     const names = namesOf(object, clean)
     return { object: names, text: JSON.stringify(names), redacted: true }
   }
-  // A key may be written with escapes, which the walk over the bytes does not see.
   if (text !== undefined && clean === metadata) return { object, text, redacted: false }
   const whole = clean === undefined ? object : { ...object, metadata: clean }
   return { object: whole, text: JSON.stringify(whole), redacted: false }
@@ -94,57 +115,4 @@ const namesOf = ({ apiVersion, items, kind }: JsonObject, metadata: JsonObject |
 const itemNames = (item: JsonObject): JsonObject => {
   const metadata = item["metadata"]
   return namesOf(item, isJsonObject(metadata) ? metadata : undefined)
-}
-
-/** Where an object lies in bytes, and where in it what is never kept; zeros where there is none. */
-export interface Found {
-  readonly start: number
-  readonly end: number
-  /** In the order of the bytes. */
-  readonly cuts: ReadonlyArray<readonly [from: number, to: number]>
-}
-
-/** Walks the object that starts at `start`, once. */
-export const findBookkeeping = (bytes: Uint8Array, start: number): Found => {
-  const cuts: Array<readonly [number, number]> = []
-  const end = eachMember(bytes, start, (keyStart, keyEnd, valueStart) =>
-    isKey(bytes, keyStart, keyEnd, "metadata") && bytes[valueStart] === 0x7b
-      ? inMetadata(bytes, valueStart, cuts)
-      : skipValue(bytes, valueStart)
-  )
-  return { start, end, cuts }
-}
-
-const inMetadata = (bytes: Uint8Array, start: number, cuts: Array<readonly [number, number]>): number =>
-  eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
-    if (isKey(bytes, keyStart, keyEnd, "annotations") && bytes[valueStart] === 0x7b) {
-      return eachMember(bytes, valueStart, (keyStart, keyEnd, valueStart) => {
-        const valueEnd = skipValue(bytes, valueStart)
-        if (isKey(bytes, keyStart, keyEnd, LAST_APPLIED)) cuts.push(memberRange(bytes, keyStart, valueEnd))
-        return valueEnd
-      })
-    }
-    const valueEnd = skipValue(bytes, valueStart)
-    if (isKey(bytes, keyStart, keyEnd, "managedFields")) cuts.push(memberRange(bytes, keyStart, valueEnd))
-    return valueEnd
-  })
-
-/** The text of an object without what was cut. */
-const withoutBookkeeping = (bytes: Buffer, { cuts, end, start }: Found): string => {
-  let text = ""
-  let from = start
-  for (const [cutFrom, cutTo] of cuts) {
-    text += bytes.toString("utf8", from, cutFrom)
-    from = cutTo
-  }
-  return text + bytes.toString("utf8", from, end)
-}
-
-/** A member with one comma beside it. */
-const memberRange = (bytes: Uint8Array, keyStart: number, valueEnd: number): [number, number] => {
-  const next = skipSpace(bytes, valueEnd)
-  if (bytes[next] === 0x2c) return [keyStart - 1, next + 1]
-  let before = keyStart - 2
-  while (bytes[before] <= 0x20) before--
-  return bytes[before] === 0x2c ? [before, valueEnd] : [keyStart - 1, valueEnd]
 }

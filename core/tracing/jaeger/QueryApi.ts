@@ -1,13 +1,14 @@
 // Jaeger's query API over HTTP, the old paths and /api/v3, so that Jaeger's page can be served by us alone.
-// Owns paths, statuses and envelopes; refuses to search, which the catalog does. What only a Jaeger with other extensions answers (archive,
-// transform) is 501, and service metrics are empty.
+// Owns paths, statuses and envelopes; refuses to search, which the catalog does. To archive is 501: the original has no archive either, and
+// what a trace shows follows from its id for as long as its facts are kept. Service metrics are empty.
 import type { HttpExchange } from "#net"
 import { type Asked, answerJson, BadParameter, streamJson } from "../api/Answering.ts"
 import { tracesJson as otlpJson } from "../otlp/OtlpJson.ts"
 import type { OutSpan } from "../otlp/OutSpan.ts"
+import { OtlpInvalid, readOtlpJson } from "../otlp/ReadOtlpJson.ts"
 import { errorJson, listJson, tracesJson } from "./LegacyJson.ts"
 import { goDuration, legacyQuery, traceIdParameter, v3Query } from "./QueryParameters.ts"
-import type { CatalogTrace, TraceCatalog } from "./TraceCatalog.ts"
+import { type CatalogTrace, type TraceCatalog, wholeTrace } from "./TraceCatalog.ts"
 import { summaryOf } from "./TraceSummary.ts"
 
 export class QueryApi {
@@ -63,12 +64,41 @@ export class QueryApi {
         answerJson(exchange, 200, name === "minstep" ? listJson([]) : { name, type: "GAUGE", help: "", metrics: [] })
         return true
       case "POST archive":
+        answerJson(
+          exchange,
+          501,
+          errorJson(501, "this storage has no archive: traces last as long as --retention-hours")
+        )
+        return true
       case "POST transform":
-        answerJson(exchange, 501, errorJson(501, `${first} is not supported by this storage`))
+        this.transform(exchange)
         return true
       default:
         return false
     }
+  }
+
+  /** OTLP that a person hands in as a file, as this API's traces. */
+  private transform(exchange: HttpExchange): void {
+    exchange.readBody(TRANSFORM_BYTES_MAX, (body) => {
+      if (body === undefined) {
+        const message = `a file must have at most ${TRANSFORM_BYTES_MAX} bytes`
+        return answerJson(exchange, 413, errorJson(413, message))
+      }
+      try {
+        const traces = Map.groupBy(readOtlpJson(Buffer.from(body).toString("utf8")), ({ traceId }) => traceId)
+        streamJson(
+          exchange,
+          tracesJson(
+            Array.from(traces, ([traceId, spans]) => wholeTrace(traceId, spans)),
+            null
+          )
+        )
+      } catch (error) {
+        if (!(error instanceof OtlpInvalid)) throw error
+        answerJson(exchange, 400, errorJson(400, error.message))
+      }
+    })
   }
 
   private legacyTraces(exchange: HttpExchange, names: ReadonlyArray<string>, only: boolean): void {
@@ -147,6 +177,9 @@ export class QueryApi {
     }
   }
 }
+
+/** Bytes of a file that a person hands in. */
+const TRANSFORM_BYTES_MAX = 32 * 2 ** 20
 
 const answerError = (exchange: HttpExchange, httpCode: number, message: string): void =>
   answerJson(exchange, httpCode, { error: { httpCode, message } })

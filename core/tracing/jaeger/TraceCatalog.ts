@@ -2,7 +2,7 @@
 // Owns how Jaeger's words are ours: a service is a display mode (its operations are clusters) or one of the stored services; refuses forms.
 import { parseTraceId } from "../model/Ids.ts"
 import { Attribute, type SpanService, services } from "../model/Span.ts"
-import { type NextSpans, outSpan } from "../otlp/OutSpan.ts"
+import { type NextSpans, type OutSpan, outSpan } from "../otlp/OutSpan.ts"
 import type { SpanStore, TraceQuery } from "../store/SpanStore.ts"
 import type { TraceView, TraceViews } from "../view/TraceViews.ts"
 
@@ -114,7 +114,10 @@ export class TraceCatalog {
 
 const isStored = (service: string): service is SpanService => services.some((known) => known === service)
 
-const ofView = ({ spans, traceId }: TraceView): CatalogTrace => {
+const ofView = ({ spans, traceId }: TraceView): CatalogTrace => wholeTrace(traceId, spans)
+
+/** A trace whose spans are all there. */
+export const wholeTrace = (traceId: string, spans: ReadonlyArray<OutSpan>): CatalogTrace => {
   let told = false
   return {
     traceId,

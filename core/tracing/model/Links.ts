@@ -6,6 +6,7 @@ import { idOf } from "./Ids.ts"
 import type { Kinds } from "./Kinds.ts"
 import type { LinkRule } from "./LinkRules.ts"
 import { type ObjectKey, objectText, parseObjectText, sameObject, windowStartUs } from "./ObjectKey.ts"
+import { type Pick, picksOf } from "./Picks.ts"
 
 /** The original's annotation: JSON of one parent. */
 export const PARENT_LINK = "kelemetry.kubewharf.io/parent-link"
@@ -16,6 +17,9 @@ export const LINKS_MAX = 1000
 
 /** Pairs of link facts that are kept for the next version of the same objects. */
 const MADE_MAX = 65_536
+
+/** Resources whose fields are remembered; there are no more in a cluster. */
+const PICKED_MAX = 10_000
 
 /** The end of a link that an object names. */
 interface Named {
@@ -58,6 +62,7 @@ export class Links {
   private readonly owners: Extract<LinkRule, { readonly owners: true }> | undefined
   private readonly byResource = new Map<string, Array<Compiled>>()
   private readonly made = new Map<string, ReadonlyArray<LinkFact>>()
+  private readonly picked = new Map<string, ReadonlyArray<Pick> | undefined>()
 
   constructor(rules: ReadonlyArray<LinkRule>, kinds: Kinds, windowSeconds: number) {
     this.kinds = kinds
@@ -72,6 +77,22 @@ export class Links {
       if (known === undefined) this.byResource.set(resource, [compile(rule)])
       else known.push(compile(rule))
     }
+  }
+
+  /**
+   * What links are found in beside an object's owners, labels and annotations of their own; undefined when a rule reads more of the
+   * metadata, so that all of the object is needed.
+   */
+  picks(group: string, resource: string): ReadonlyArray<Pick> | undefined {
+    const key = `${group}/${resource}`
+    if (this.picked.has(key)) return this.picked.get(key)
+    const paths = (this.byResource.get(key) ?? [])
+      .map(({ steps }) => steps.filter((step) => typeof step === "string"))
+      .filter(([first, second]) => first !== "metadata" || second !== "labels")
+    const picks = paths.some(([first]) => first === "metadata") ? undefined : picksOf(paths)
+    if (this.picked.size >= PICKED_MAX) this.picked.clear()
+    this.picked.set(key, picks)
+    return picks
   }
 
   /** Facts for both ends of every link that this version of an object names, in the window of a time. */

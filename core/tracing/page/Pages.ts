@@ -9,6 +9,7 @@ import { objectParameter, resourceOf } from "../api/ObjectParameter.ts"
 import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
 import { Attribute } from "../model/Span.ts"
 import type { ObjectQuery, SpanStore } from "../store/SpanStore.ts"
+import type { DisplayMode } from "../view/DisplayModes.ts"
 import type { TraceView, TraceViews } from "../view/TraceViews.ts"
 import { parseViewId } from "../view/ViewId.ts"
 import { answerPage, type Asked, hoursChoices, type Html, markup, shell } from "./PageHtml.ts"
@@ -112,10 +113,14 @@ export class Pages {
     const object = objectParameter(query, this.store)
     const name = query.get("mode") ?? PAGE_MODE
     const mode = this.views.modes.ofName(name) ?? this.views.modes.default
+    this.open(exchange, asked, mode, object)
+  }
+
+  private open(exchange: HttpExchange, asked: Asked, mode: DisplayMode, object: ObjectKey): void {
     const nowUs = this.nowUs()
-    const view = this.views.view(mode, object, nowUs - asked.hours * HOUR_US, nowUs + 1)
-    if (view === undefined) return this.unknown(exchange, asked)
-    this.show(exchange, asked, view)
+    this.views.open(mode, object, nowUs - asked.hours * HOUR_US, nowUs + 1, (view) =>
+      view === undefined ? this.unknown(exchange, asked) : this.show(exchange, asked, view)
+    )
   }
 
   private trace(exchange: HttpExchange, asked: Asked, id: string): void {
@@ -123,9 +128,7 @@ export class Pages {
       const object = this.store.trace(id, 1).next()?.[0]?.object
       if (object === undefined) return this.unknown(exchange, asked)
       const mode = this.views.modes.ofName(PAGE_MODE) ?? this.views.modes.default
-      const nowUs = this.nowUs()
-      const view = this.views.view(mode, object, nowUs - asked.hours * HOUR_US, nowUs + 1)
-      return view === undefined ? this.unknown(exchange, asked) : this.show(exchange, asked, view)
+      return this.open(exchange, asked, mode, object)
     }
     this.views.ofId(id, (answer) => {
       if (answer.kind === "found") this.show(exchange, asked, answer.view)

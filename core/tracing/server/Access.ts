@@ -48,6 +48,13 @@ const parseLine = (text: string, line: number): Known => {
   return { digest: digestOf(token), asker: { name, maySend, mayRead: allowed.has("read") } }
 }
 
+/** What a browser sends after it has asked for a name and a password. */
+const asBearer = (header: string | undefined): string | undefined => {
+  if (header === undefined || !header.startsWith("Basic ")) return undefined
+  const text = Buffer.from(header.slice(6).trim(), "base64").toString("utf8")
+  return `Bearer ${text.slice(text.indexOf(":") + 1)}`
+}
+
 export class Access {
   private readonly known: ReadonlyArray<Known>
   private readonly open: boolean
@@ -60,9 +67,11 @@ export class Access {
       .flatMap((text, at) => (text.trim() === "" || text.startsWith("#") ? [] : [parseLine(text, at + 1)]))
   }
 
-  /** Who asks; undefined when nothing was proved. */
+  /** Who asks; undefined when nothing was proved. A browser proves a token as the password of any name, and reads only. */
   of(exchange: HttpExchange): Asker | undefined {
-    return this.proved(exchange.header("authorization"), exchange.peerCertificate?.commonName)
+    const header = exchange.header("authorization")
+    const isRead = exchange.method === "GET" || exchange.method === "HEAD"
+    return this.proved(isRead ? (asBearer(header) ?? header) : header, exchange.peerCertificate?.commonName)
   }
 
   /** The same of a call by gRPC. */

@@ -5,7 +5,12 @@ import { Console, Effect, Option, Result } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { listenAddress } from "#apiserver"
 import { stopAtSecondInterrupt } from "#storage"
-import { type ClusterConfig, parseTracingConfig, type TracingConfig } from "../config/TracingConfig.ts"
+import {
+  type ClusterConfig,
+  parseMetricRules,
+  parseTracingConfig,
+  type TracingConfig
+} from "../config/TracingConfig.ts"
 import { WINDOW_SECONDS } from "../model/ObjectKey.ts"
 import { defaultStoreBounds } from "../store/LmdbSpanStore.ts"
 import { DisplayModes } from "../view/DisplayModes.ts"
@@ -29,7 +34,8 @@ const flags = {
     Flag.withDefault("127.0.0.1:8080")
   ),
   dataDir: Flag.String("data-dir").pipe(Flag.withDescription("Folder of the traces"), Flag.withDefault("traces")),
-  config: text("config", "YAML file of clusters, filters, redaction, links, kinds and request metrics"),
+  config: text("config", "YAML or TOML file of clusters, filters, redaction, links, kinds and request metrics"),
+  metricsConfig: text("kelemetrix-config", "TOML or YAML file of request metrics, as Kelemetry's kelemetrix takes it"),
   cluster: text("cluster", "Name of the cluster that --kubeconfig or --audit-log follows. Default: cluster"),
   kubeconfig: text("kubeconfig", "Follows this cluster's objects and events"),
   context: text("context", "Context in that kubeconfig; by default its current one"),
@@ -100,11 +106,25 @@ const tlsOf = Effect.fnUntraced(function* ({ certFile, clientCaFile, keyFile }: 
   return { certFile, keyFile, ...ca }
 })
 
-const configOf = Effect.fnUntraced(function* ({ auditLog, cluster, config: path, context, kubeconfig }: Given) {
-  const parsed =
-    path === undefined ? Result.succeed<TracingConfig>({}) : parseTracingConfig(path, yield* readFile("config", path))
-  if (Result.isFailure(parsed)) return yield* misused(parsed.failure.message)
-  const config = parsed.success
+/** A file's content by its reader; nothing without a file. */
+const parsedFile = <A>(
+  flag: string,
+  path: string | undefined,
+  read: (path: string, text: string) => Result.Result<A, { readonly message: string }>
+) =>
+  Effect.gen(function* () {
+    if (path === undefined) return undefined
+    const parsed = read(path, yield* readFile(flag, path))
+    return Result.isFailure(parsed) ? yield* misused(`--${flag} ${parsed.failure.message}`) : parsed.success
+  })
+
+const configOf = Effect.fnUntraced(function* (given: Given) {
+  const { auditLog, cluster, context, kubeconfig } = given
+  const requestMetrics = yield* parsedFile("kelemetrix-config", given.metricsConfig, parseMetricRules)
+  const config: TracingConfig = {
+    ...(yield* parsedFile("config", given.config, parseTracingConfig)),
+    ...(requestMetrics === undefined ? {} : { requestMetrics })
+  }
   if (auditLog === undefined && kubeconfig === undefined) return config
   const followed: ClusterConfig = {
     name: cluster ?? "cluster",

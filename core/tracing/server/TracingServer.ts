@@ -10,7 +10,7 @@ import {
   type UnaryCall
 } from "#net"
 import type { Access } from "./Access.ts"
-import { answerJson, answerText, refuse } from "./Answers.ts"
+import { answerJson, answerText, refuse, unauthorized } from "./Answers.ts"
 import type { Route } from "./Route.ts"
 
 export interface TracingServerOptions {
@@ -43,7 +43,7 @@ export const tracingHandler = (options: TracingServerOptions): HttpExchangeHandl
     if (route === undefined)
       return refuse(exchange, 404, "NotFound", "the server could not find the requested resource")
     const asker = access.of(exchange)
-    if (route.access === "read" && asker === undefined) return refuse(exchange, 401, "Unauthorized", "Unauthorized")
+    if (route.access === "read" && asker === undefined) return unauthorized(exchange)
     if (route.access === "read" && asker?.mayRead !== true)
       return refuse(exchange, 403, "Forbidden", `${asker?.name ?? ""} may not read traces`)
     try {

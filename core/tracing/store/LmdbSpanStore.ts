@@ -113,6 +113,7 @@ export class LmdbSpanStore implements SpanStore, FactSource {
     for (const { facts } of batch) {
       let count = 0
       for (const fact of facts) {
+        if (this.writer.isDurable(fact)) continue
         const object = this.idOf(fact.object)
         const traceId = this.writer.add(fact, object)
         if (traceId === undefined) continue

@@ -39,6 +39,9 @@ export class SegmentWriter {
   private nextSegment = 1
   private firstBlock = 1
   private blocks: Array<Block> = []
+  /** Links that are durable, as whoever finds the same ones again hands them in: known at once, without a look at their ids. */
+  private readonly durableLinks = new WeakSet<Fact>()
+  private links: Array<Fact> = []
   /** Ids of the batch that is being made, which another append of it may repeat. */
   private batch = new Set<string>()
   private open = new MemorySegment(new Columns(), false)
@@ -97,10 +100,16 @@ export class SegmentWriter {
     this.recent.add(columns[Column.id0][row], columns[Column.id1][row])
   }
 
+  /** Whether a fact is known by itself. */
+  isDurable(fact: Fact): boolean {
+    return fact.kind === "link" && this.durableLinks.has(fact)
+  }
+
   /** Takes a fact into the batch; answers its trace, or undefined when the fact is known. */
   add(fact: Fact, object: string): string | undefined {
     const high = Number.parseInt(fact.id.slice(0, 8), 16)
     const low = Number.parseInt(fact.id.slice(8), 16)
+    if (fact.kind === "link") this.links.push(fact)
     if (this.recent.has(high, low) || this.batch.has(fact.id)) return undefined
     this.batch.add(fact.id)
     const offset = this.records.write(fact)
@@ -119,8 +128,9 @@ export class SegmentWriter {
   /** Makes the batch durable, and its facts visible when it is; of a batch that failed nothing is kept. */
   write(names: ReadonlyArray<string>, done: Written): void {
     this.closeBlock()
-    const { blocks } = this
+    const { blocks, links } = this
     this.blocks = []
+    this.links = []
     this.batch = new Set()
     const written = blocks.map(({ columns, number, records }) => {
       const rows = Buffer.allocUnsafe(columns.rows * ROW_BYTES)
@@ -129,6 +139,7 @@ export class SegmentWriter {
     })
     const bytes = this.disk.write({ blocks: written, names }, (failure) => {
       if (failure === undefined) {
+        for (const link of links) this.durableLinks.add(link)
         this.openBytes += bytes
         for (const { rows } of written) {
           for (let at = 0; at < rows.length; at += ROW_BYTES) {

@@ -1,7 +1,9 @@
 // The display modes that people choose from: every base mode alone and with each set of modifiers that go together.
 // Owns their ids and names; refuses to build trees.
+import { type Extension, extensionOf } from "../extension/ExtensionArgs.ts"
 import { exclusive, type LinkSelector, linkSelector, unionOf } from "./LinkSelector.ts"
-import { type Modifier, type Step, stepsOf, type TransformFile, TransformInvalid } from "./TransformConfig.ts"
+import { type Modifier, type Step, stepsOf, type TransformFile } from "./TransformConfig.ts"
+import { TransformInvalid } from "./TransformInvalid.ts"
 
 export interface DisplayMode {
   /** 8 hex digits: the base's, or-ed with those of its modifiers. */
@@ -10,6 +12,8 @@ export interface DisplayMode {
   readonly name: string
   readonly steps: ReadonlyArray<Step>
   readonly selector: LinkSelector
+  /** Other systems whose traces are grafted in when a trace is opened. */
+  readonly extensions: ReadonlyArray<Extension>
 }
 
 /** Modes that a file may mean in all; more are refused, since they are a list that people choose from. */
@@ -71,22 +75,31 @@ const compatible = (modifiers: ReadonlyArray<Named>): ReadonlyArray<ReadonlyArra
   const sets: Array<ReadonlyArray<Named>> = [[]]
   const sorted = modifiers.toSorted(([a, x], [b, y]) => (x.priority ?? 0) - (y.priority ?? 0) || (a < b ? -1 : 1))
   for (const added of sorted) {
-    const { modifierClass } = added[1].args
-    const fitting = sets.filter((set) => set.every(([, { args }]) => args.modifierClass !== modifierClass))
+    const fitting = sets.filter((set) => set.every(([, modifier]) => classOf(modifier) !== classOf(added[1])))
     sets.push(...fitting.map((set) => set.concat([added])))
     if (sets.length > MODES_MAX) break
   }
   return sets
 }
 
+/** Modifiers of one class exclude each other; those of different kinds never do. */
+const classOf = ({ args, modifierName }: Modifier): string => `${modifierName}/${args.modifierClass ?? ""}`
+
 const modeOf = (base: string, name: string, steps: ReadonlyArray<Step>, set: ReadonlyArray<Named>): DisplayMode => {
   let id = Number.parseInt(base, 16)
   for (const [mask] of set) id |= Number.parseInt(mask, 16)
   const names = set.map(([, { displayName }]) => displayName)
+  const selectors = set.flatMap(([, modifier]) =>
+    modifier.modifierName === "link-selector" ? [linkSelector(modifier.args)] : []
+  )
+  const extensions = set.flatMap(([mask, modifier]) =>
+    modifier.modifierName === "extension" ? [extensionOf(modifier.args, `modifiers.${mask}.args`)] : []
+  )
   return {
     id: (id >>> 0).toString(16).padStart(8, "0"),
     name: names.length === 0 ? name : `${name} [${names.join("+")}]`,
     steps,
-    selector: set.length === 0 ? exclusive : unionOf(set.map(([, { args }]) => linkSelector(args)))
+    selector: selectors.length === 0 ? exclusive : unionOf(selectors),
+    extensions
   }
 }

@@ -34,6 +34,8 @@ export const collapseNesting =
         if (isPseudo(child) || source === "" || !options.shouldCollapse(source)) kept.push(child)
         else {
           logs.push(logOf(child, source, options))
+          // What hangs below it, like another system's trace, stays a trace.
+          kept.push(...child.children)
           node.links.push(...child.links)
           node.failed ||= child.failed
         }

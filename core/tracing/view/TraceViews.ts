@@ -1,6 +1,7 @@
 // What display modes make of the store: searches and traces by mode, with ids that hold mode, object and range.
 // Owns the way from a query or an id to spans; refuses wire forms. It keeps nothing that it could not find again: only which objects the
 // ids that it gave out lately mean.
+import { extend, type ExtendParts } from "../extension/Extensions.ts"
 import { objectSpanId } from "../model/Ids.ts"
 import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
 import { Attribute } from "../model/Span.ts"
@@ -37,11 +38,14 @@ export type ViewAnswer =
 export class TraceViews {
   readonly modes: DisplayModes
   private readonly store: SpanStore
+  private readonly extending: ExtendParts | undefined
   private readonly known = new Map<bigint, ObjectKey>()
 
-  constructor(store: SpanStore, modes: DisplayModes) {
+  /** Without a way to ask other systems, no mode shows anything of theirs. */
+  constructor(store: SpanStore, modes: DisplayModes, extending?: ExtendParts) {
     this.store = store
     this.modes = modes
+    this.extending = extending
   }
 
   /** The id of a view of an object over a range of time. */
@@ -49,7 +53,31 @@ export class TraceViews {
     return this.idIn(mode, object, windowRange(fromUs, toUs, this.store.windowSeconds))
   }
 
-  /** An object in a mode; undefined when nothing is known of it in the range. */
+  /** An object in a mode, with what its extensions graft in; undefined when nothing is known of it in the range. */
+  open(
+    mode: DisplayMode,
+    object: ObjectKey,
+    fromUs: number,
+    toUs: number,
+    done: (view: TraceView | undefined) => void
+  ): void {
+    this.openIn(mode, object, windowRange(fromUs, toUs, this.store.windowSeconds), done)
+  }
+
+  private openIn(
+    mode: DisplayMode,
+    object: ObjectKey,
+    windows: WindowRange,
+    done: (view: TraceView | undefined) => void
+  ): void {
+    const found = this.found(mode, object, windows)
+    const { extending } = this
+    if (found === undefined || mode.extensions.length === 0 || extending === undefined)
+      return done(found && this.shown(mode, object, windows, found))
+    extend(found.roots, mode.extensions, extending, () => done(this.shown(mode, object, windows, found)))
+  }
+
+  /** The same without extensions; undefined when nothing is known of it in the range. */
   view(mode: DisplayMode, object: ObjectKey, fromUs: number, toUs: number): TraceView | undefined {
     return this.build(mode, object, windowRange(fromUs, toUs, this.store.windowSeconds))?.view
   }
@@ -60,8 +88,9 @@ export class TraceViews {
     const mode = id === undefined ? undefined : this.modes.ofId(id.mode)
     if (id === undefined || mode === undefined) return this.store.objects({ limit: 1 }, () => done({ kind: "unknown" }))
     const answer = (object: ObjectKey): void => {
-      const built = this.build(mode, object, id.range)
-      done(built === undefined ? { kind: "unknown" } : { kind: "found", view: built.view })
+      this.openIn(mode, object, id.range, (view) =>
+        done(view === undefined ? { kind: "unknown" } : { kind: "found", view })
+      )
     }
     const range = rangeUs(id.range, this.store.windowSeconds)
     const known = this.known.get(id.hash)
@@ -114,14 +143,25 @@ export class TraceViews {
   }
 
   private build(mode: DisplayMode, object: ObjectKey, windows: WindowRange) {
+    const forest = this.found(mode, object, windows)
+    return forest === undefined
+      ? undefined
+      : { view: this.shown(mode, object, windows, forest), objects: forest.objects }
+  }
+
+  /** The objects of a view, before the mode's steps. */
+  private found(mode: DisplayMode, object: ObjectKey, windows: WindowRange): Forest | undefined {
     const range = rangeUs(windows, this.store.windowSeconds)
     const forest = followLinks(this.store, object, range, mode.selector)
-    if (forest === undefined) return undefined
+    if (forest !== undefined) this.refer(mode, forest, windows)
+    return forest
+  }
+
+  private shown(mode: DisplayMode, object: ObjectKey, windows: WindowRange, { roots }: Forest): TraceView {
     const traceId = this.idIn(mode, object, windows)
-    this.refer(mode, forest, windows)
-    for (const root of forest.roots) for (const step of mode.steps) step(root)
-    const spans = spansOf(traceId, forest.roots).map((span) => withOwnLinks(span, traceId))
-    return { view: { traceId, mode, object, spans }, objects: forest.objects }
+    for (const root of roots) for (const step of mode.steps) step(root)
+    const spans = spansOf(traceId, roots).map((span) => withOwnLinks(span, traceId))
+    return { traceId, mode, object, spans }
   }
 
   /** Links that lead out of the view become references to views of the other objects, or to spans elsewhere. */

@@ -2,11 +2,13 @@
 // Owns its schema, its reading and the steps' meaning by name; refuses to know how each step works.
 import { Result, Schema } from "effect"
 import { parseDocument } from "yaml"
+import { ExtensionArgs } from "../extension/ExtensionArgs.ts"
 import { LinkSelectorArgs } from "./LinkSelector.ts"
 import { clusterName, objectTags, replaceName, serviceOperationReplace } from "./NameSteps.ts"
 import { collapseNesting, extractNesting, groupByTraceSource, pruneLogFields } from "./NestSteps.ts"
 import { compactDuration, pruneChildless, pruneTags } from "./PruneSteps.ts"
 import { matcherOf, StringFilter } from "./StringFilter.ts"
+import { TransformInvalid } from "./TransformInvalid.ts"
 import type { ViewNode } from "./ViewNode.ts"
 
 /** Reshapes one tree in place. */
@@ -66,28 +68,26 @@ const TransformFile = Schema.Struct({
   modifiers: optional(
     Schema.Record(
       ModeId,
-      Schema.Struct({
-        displayName: Schema.NonEmptyString,
-        modifierName: Schema.Literal("link-selector"),
-        args: LinkSelectorArgs,
-        priority: optional(Schema.Int)
-      })
+      Schema.Union([
+        Schema.Struct({
+          displayName: Schema.NonEmptyString,
+          modifierName: Schema.Literal("link-selector"),
+          args: LinkSelectorArgs,
+          priority: optional(Schema.Int)
+        }),
+        Schema.Struct({
+          displayName: Schema.NonEmptyString,
+          modifierName: Schema.Literal("extension"),
+          args: ExtensionArgs,
+          priority: optional(Schema.Int)
+        })
+      ])
     )
   ),
   defaultConfig: ModeId
 })
 export type TransformFile = typeof TransformFile.Type
 export type Modifier = NonNullable<TransformFile["modifiers"]>[string]
-
-/** The file cannot be used; the message names the field and the rule. */
-export class TransformInvalid extends Schema.TaggedError<TransformInvalid>()("TransformInvalid", {
-  field: Schema.String,
-  rule: Schema.String
-}) {
-  override get message(): string {
-    return `${this.field}: ${this.rule}`
-  }
-}
 
 /** Reads YAML or JSON; throws TransformInvalid. */
 export const parseTransformFile = (text: string): TransformFile => {

@@ -106,6 +106,37 @@ describe("the query API", () => {
     )
   )
 
+  it.live("shows a file of OTLP as traces, refuses what is none, and has no archive", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { url } = yield* serve()
+        const post = (path: string, body: string) =>
+          Effect.promise(async () => {
+            const answer = await fetch(`${url}/api/${path}`, { method: "POST", body })
+            return { status: answer.status, body: (await answer.json()) as Parsed }
+          })
+        const id = traceIdOf(key("deployments", "web"), START_US, WINDOW_SECONDS)
+        const own = (yield* getJson(`${url}/api/traces/${id}`)).body
+        const file = (yield* getJson(`${url}/api/v3/traces/${id}`)).body.result
+        const shown = yield* post("transform", JSON.stringify(file))
+        assert.strictEqual(shown.status, 200)
+        checkLegacyTrace(shown.body.data[0])
+        assert.deepStrictEqual(shown.body.data, own.data)
+        for (const [bad, field] of [
+          ["{", "body"],
+          ["{}", "resourceSpans"],
+          [JSON.stringify(file).replace('"traceId":"', '"traceId":"x'), "traceId"],
+          [JSON.stringify(file).replace(/"startTimeUnixNano":"\d+"/, '"startTimeUnixNano":"soon"'), "startTimeUnixNano"]
+        ]) {
+          const refused = yield* post("transform", bad)
+          assert.strictEqual(refused.status, 400, field)
+          assert.include(refused.body.errors[0].msg, field)
+        }
+        assert.strictEqual((yield* post(`archive/${id}`, "")).status, 501)
+      })
+    )
+  )
+
   it.live("gives one trace by its id, whole, and tells missing ones apart from malformed ones", () =>
     Effect.scoped(
       Effect.gen(function* () {

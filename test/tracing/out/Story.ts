@@ -177,7 +177,7 @@ export const deploymentStory = (): {
 }
 
 /** A clock that stands at a time until it is set. */
-export class Standing implements Pick<Clockwork, "now" | "defer"> {
+export class Standing implements Pick<Clockwork, "now" | "defer" | "after"> {
   nowMs: number
 
   constructor(nowUs: number) {
@@ -186,4 +186,5 @@ export class Standing implements Pick<Clockwork, "now" | "defer"> {
 
   readonly now = (): number => this.nowMs
   readonly defer = (run: () => void): void => machineClockwork.defer(run)
+  readonly after = machineClockwork.after
 }

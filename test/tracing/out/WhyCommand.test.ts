@@ -65,6 +65,9 @@ describe("wharf why", () => {
           assert.match(refused.error, /^error: http:\S+: needs a token: give --token-file\n$/)
           assert.notStrictEqual(misused.code, 0)
           assert.match(misused.out + misused.error, /must be RESOURCE\/NAME/)
+          const alone = yield* wharf("why", "--server", "http://127.0.0.1:1")
+          assert.strictEqual(alone.code, 1)
+          assert.match(alone.error, /^error: http:\/\/127\.0\.0\.1:1: .*start one with wharf serve tracing /)
           const client = yield* connect({ host: "127.0.0.1", port: server.port })
           const codeOf = (metadata: ReadonlyArray<readonly [string, string]>) =>
             Effect.callback<number>((resume) => {

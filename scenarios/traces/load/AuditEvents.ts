@@ -1,34 +1,34 @@
-// A generated audit firehose: batches of 400 writes as controllers make them, RequestResponse, with managed fields, about 3 KiB an event;
-// every event is another request on one of 20,000 pods. Owns the shape of events; refuses to send them.
-import { rfc3339, rfc3339Micro } from "#kube"
+// Generated audit events: status patches of 20,000 pods as kubelets send them, RequestResponse, as kube-apiserver writes them, with managed
+// fields (about 7 KB an event) or under a policy with omitManagedFields (about 2.7 KB). What tells one event from the next has a fixed
+// width, so that a batch is made once and stamped anew each time that it is sent. Owns the shape; refuses to send.
 
-const PODS = 20_000
+/** Pods that are written to. */
+export const PODS = 20_000
 
-export interface FirehoseOptions {
-  readonly batch: number
-  readonly events: number
-  /** Of the first event; each further one is spacingUs later. */
-  readonly startUs: number
-  readonly spacingUs: number
-}
+/** What stands where an event's number, version and times will be; each as wide as what replaces it. */
+export const marks = {
+  number: "NUMBER@@",
+  version: "VERSION@@",
+  received: "RECEIVED@@@@@@@@@@@@@@@@@@@",
+  staged: "STAGED@@@@@@@@@@@@@@@@@@@@@"
+} as const
 
-/** One EventList. */
-export const firehoseBatch = ({ batch, events, spacingUs, startUs }: FirehoseOptions): Buffer => {
-  const items: Array<string> = []
-  for (let at = 0; at < events; at++) items.push(event(batch * events + at, startUs + at * spacingUs))
-  return Buffer.from(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[${items.join(",")}]}`)
-}
+const HEAD = '{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['
+
+/** An EventList of some events' texts. */
+export const eventList = (events: ReadonlyArray<string>): Buffer => Buffer.from(`${HEAD}${events.join(",")}]}`)
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0")
 
-const event = (number: number, atUs: number): string => {
+/** The JSON of one event with its marks; `number` decides the pod. */
+export const markedEvent = (number: number, hasManagedFields: boolean): string => {
   const pod = (number * 7919) % PODS
   const name = `web-${pod % 500}-7d9c6b5f4-${hex(pod, 5)}`
   const namespace = `team-${pod % 40}`
-  const body = podBody(number, pod, name, namespace, atUs)
+  const body = podBody(pod, name, namespace, hasManagedFields)
   return JSON.stringify({
     level: "RequestResponse",
-    auditID: `${hex(number, 8)}-4b2a-4c1d-9e3f-${hex(number * 31, 12)}`,
+    auditID: `${marks.number}-4b2a-4c1d-9e3f-${hex(pod * 31, 12)}`,
     stage: "ResponseComplete",
     requestURI: `/api/v1/namespaces/${namespace}/pods/${name}/status`,
     verb: "patch",
@@ -43,13 +43,15 @@ const event = (number: number, atUs: number): string => {
     responseStatus: { metadata: {}, code: 200 },
     requestObject: { metadata: { uid: body.metadata.uid }, status: { conditions: body.status.conditions } },
     responseObject: body,
-    requestReceivedTimestamp: rfc3339Micro(atUs / 1000),
-    stageTimestamp: rfc3339Micro((atUs + 5123) / 1000),
+    requestReceivedTimestamp: marks.received,
+    stageTimestamp: marks.staged,
     annotations: { "authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": "" }
   })
 }
 
-const podBody = (number: number, pod: number, name: string, namespace: string, atUs: number) => ({
+const CREATED = "2026-11-28T08:00:00Z"
+
+const podBody = (pod: number, name: string, namespace: string, hasManagedFields: boolean) => ({
   kind: "Pod",
   apiVersion: "v1",
   metadata: {
@@ -57,9 +59,9 @@ const podBody = (number: number, pod: number, name: string, namespace: string, a
     generateName: name.slice(0, -5),
     namespace,
     uid: `${hex(pod, 8)}-1111-4222-8333-444455556666`,
-    resourceVersion: String(1_000_000 + number),
+    resourceVersion: marks.version,
     generation: 1,
-    creationTimestamp: "2026-11-28T08:00:00Z",
+    creationTimestamp: CREATED,
     labels: { app: `web-${pod % 500}`, "pod-template-hash": "7d9c6b5f4", team: namespace },
     ownerReferences: [
       {
@@ -71,14 +73,7 @@ const podBody = (number: number, pod: number, name: string, namespace: string, a
         blockOwnerDeletion: true
       }
     ],
-    managedFields: ["kube-controller-manager", "kubelet"].map((manager) => ({
-      manager,
-      operation: "Update",
-      apiVersion: "v1",
-      time: rfc3339(atUs / 1000),
-      fieldsType: "FieldsV1",
-      fieldsV1: managed
-    }))
+    ...(hasManagedFields ? { managedFields: ["kube-controller-manager", "kubelet"].map(managedBy) } : {})
   },
   spec: {
     nodeName: `node-${pod % 1000}`,
@@ -100,16 +95,25 @@ const podBody = (number: number, pod: number, name: string, namespace: string, a
   },
   status: {
     phase: "Running",
-    podIP: `10.2.${pod % 250}.${number % 250}`,
+    podIP: `10.2.${pod % 250}.${(pod * 7) % 250}`,
     startTime: "2026-11-28T08:00:05Z",
     qosClass: "Burstable",
     conditions: ["Initialized", "Ready", "ContainersReady", "PodScheduled"].map((type) => ({
       type,
       status: "True",
       lastProbeTime: null,
-      lastTransitionTime: rfc3339(atUs / 1000)
+      lastTransitionTime: CREATED
     }))
   }
+})
+
+const managedBy = (manager: string) => ({
+  manager,
+  operation: "Update",
+  apiVersion: "v1",
+  time: CREATED,
+  fieldsType: "FieldsV1",
+  fieldsV1: managed
 })
 
 const managed = Object.fromEntries(
