@@ -1,8 +1,9 @@
-// One configuration for all tests: files mirror the rooms. Those that start servers and judges run one at a time, after the
-// others, because two cores are all there is and a judge's own time-outs do not wait. The long suites of real programs wait
-// more than they compute, and run two at a time; etcd's own is not among them, since it gives a server seconds to start.
+// One configuration for all tests: files mirror the rooms, two run at a time, because two cores are all there is. Those that start
+// servers and judges come after the others, the long suites of real programs last; etcd's own suite runs alone, since it gives a
+// server seconds to start.
 import { defineConfig } from "vitest/config"
 
+const alone = ["test/storage/EtcdSuite.test.ts"]
 const suites = [
   "test/storage/ApiserverStorage.test.ts",
   "test/gateway/judges/Tour.test.ts",
@@ -35,7 +36,13 @@ const judged = [
   "test/gateway/serve/*.test.ts",
   "test/package.test.ts"
 ]
-const shared = { testTimeout: 60_000, hookTimeout: 120_000, pool: "forks", setupFiles: ["./test/Seed.ts"] }
+const shared = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: "forks",
+  setupFiles: ["./test/Seed.ts"],
+  maxWorkers: 2
+}
 
 export default defineConfig({
   test: {
@@ -46,9 +53,9 @@ export default defineConfig({
         test: {
           ...shared,
           name: "rooms",
+          isolate: false,
           include: ["test/**/*.test.ts"],
-          exclude: [...judged, ...suites],
-          maxWorkers: 2,
+          exclude: [...judged, ...suites, ...alone],
           sequence: { groupOrder: 0 }
         }
       },
@@ -57,14 +64,12 @@ export default defineConfig({
           ...shared,
           name: "judges",
           include: judged,
-          exclude: suites,
-          maxWorkers: 1,
+          exclude: [...suites, ...alone],
           sequence: { groupOrder: 1 }
         }
       },
-      {
-        test: { ...shared, name: "suites", include: suites, maxWorkers: 2, sequence: { groupOrder: 2 } }
-      }
+      { test: { ...shared, name: "suites", include: suites, sequence: { groupOrder: 2 } } },
+      { test: { ...shared, name: "alone", include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } } }
     ]
   }
 })

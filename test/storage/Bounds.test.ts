@@ -110,20 +110,20 @@ describe("watchers", () => {
     const value = Buffer.alloc(100_000, "v")
     const put = (n: number) => driver.ask("put", { key: Buffer.from(`k${n % 50}`), value })
     // The same load without a watcher first: what it leaves behind is not the watcher's.
-    await inBatches(3000, 20, put)
+    await inBatches(2000, 20, put)
     const watcher = openUnread(server)
     await sleep(300)
     const before = anonymousMiB(server)
-    await inBatches(3000, 20, put)
+    await inBatches(2000, 20, put)
     const after = anonymousMiB(server)
     if (before !== undefined && after !== undefined) {
-      say(`a watcher 300 MB behind: anonymous memory ${Math.round(before)} MiB before, ${Math.round(after)} MiB after`)
+      say(`a watcher 200 MB behind: anonymous memory ${Math.round(before)} MiB before, ${Math.round(after)} MiB after`)
       assert.isBelow(after - before, 150)
     }
-    const revisions = await watcher.read(6001)
+    const revisions = await watcher.read(4001)
     assert.deepStrictEqual(
       revisions,
-      Array.from({ length: 3000 }, (_, n) => n + 3002)
+      Array.from({ length: 2000 }, (_, n) => n + 2002)
     )
   }, 120_000)
 

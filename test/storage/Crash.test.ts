@@ -6,7 +6,7 @@ const seed = runSeed("CRASH_SEED")
 
 describe("killed at random moments under load", () => {
   it("keeps what it acknowledged, whole and in place, and nothing twice", async () => {
-    const report = await crash({ kills: 15, seed, timeLimitMs: 60_000 })
+    const report = await crash({ kills: 10, seed, timeLimitMs: 60_000 })
     const { compacted, kills, problems, revision, writes } = report
     process.stdout.write(
       `${kills} kills, ${writes} writes, revision ${revision}, compacted ${compacted}, seed ${seed}\n`

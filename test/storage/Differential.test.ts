@@ -10,7 +10,7 @@ const seed = runSeed("TRUTH_SEED")
 describe("beside a real etcd", () => {
   it("answers the same random sequences in the same way, on both engines", async () => {
     const etcdPath = await judge("etcd")
-    const verdict = await findDifference({ etcdPath, runs: 5000, seed, timeLimitMs: 60_000 })
+    const verdict = await findDifference({ etcdPath, runs: 5000, seed, timeLimitMs: 40_000 })
     process.stdout.write(`${verdict.sequences} sequences (${verdict.operations} operations) agree, seed ${seed}\n`)
     assert.isUndefined(verdict.failure, verdict.failure)
     assert.isAbove(verdict.sequences, 0)

@@ -209,3 +209,10 @@ export const playAll = async (
   await Promise.all(Array.from({ length: options.together }, worker))
   return results.flat()
 }
+
+/** Differences without a reason; they are printed too, because a second play hides those of the first. */
+export const unexplained = (compared: ReadonlyArray<Compared>): ReadonlyArray<Compared> => {
+  const found = compared.filter(({ accepted: reason, same }) => !same && reason === undefined)
+  for (const { command, ours, real, scene } of found) console.log(`${scene}: ${command}\nours: ${ours}\nreal: ${real}`)
+  return found
+}
