@@ -90,8 +90,15 @@ const serving = async (system: string | undefined) => {
 }
 
 const everything = async () => {
-  const { benchSchedulerCommand, clusterCommand, conformanceCommand, replayScenario, runCommand, scenarioCommand } =
-    await import("#scenarios")
+  const {
+    benchSchedulerCommand,
+    calibrateCommand,
+    clusterCommand,
+    conformanceCommand,
+    replayScenario,
+    runCommand,
+    scenarioCommand
+  } = await import("#scenarios")
   const { compareCommand, lintCommand, reportCommand } = await import("#reports")
   const { assetsCommand } = await import("#kind")
   const { explainPodCommand } = await import("#scheduling")
@@ -107,6 +114,7 @@ const everything = async () => {
     reportCommand,
     lintCommand,
     conformanceCommand,
+    calibrateCommand,
     clusterCommand,
     Command.withSubcommands(explainOf, [explainPlacementCommand, explainPodCommand]),
     whyCommand,

@@ -34,7 +34,8 @@ export {
   PlaneUnusable,
   type RunningPlane
 } from "./process/ControlPlane.ts"
-export { type PlanePart, planeParts } from "./process/PlaneFiles.ts"
+export { kubeconfigText, type PlaneFiles, type PlanePart, planeParts } from "./process/PlaneFiles.ts"
 export { type Child, type ChildCommand, freePort, launch, ServerFailed, stop } from "./process/ChildServer.ts"
+export { answersOk, type Asked, askOnce, type Told } from "./process/HttpsProbe.ts"
 export { guard } from "./process/Reaper.ts"
 export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"

@@ -1,11 +1,30 @@
 // What a report's first screen says of a simulated cluster: how large and fast it was, and how it stands against Kubernetes' SLOs.
 // Owns these sentences; they inform, and change no outcome: the scenario's own targets do that.
+import { calibrationBadge } from "./CalibrationBadge.ts"
 import { type ClusterSummary, callName, judgedCalls, podStartSloUs, speedOf } from "./ClusterSummary.ts"
 import { formatBytes, formatCount, formatPlural, formatTimes, formatUs, formatVirtual } from "./Format.ts"
 import type { Answer } from "./Judge.ts"
 
 /** The answers about a cluster. */
-export const clusterAnswers = (summary: ClusterSummary): ReadonlyArray<Answer> => [sizeOf(summary), slosOf(summary)]
+export const clusterAnswers = (summary: ClusterSummary): ReadonlyArray<Answer> => [
+  sizeOf(summary),
+  slosOf(summary),
+  ...(summary.isSimulated ? [truthOf(summary)] : [])
+]
+
+/** How old and how good the calibration of a simulation is. */
+const truthOf = ({ cluster }: ClusterSummary): Answer => {
+  const { text, tone } = calibrationBadge(cluster)
+  const { calibration } = cluster
+  if (calibration === undefined)
+    return { question: "Calibration", answer: "None", tone, details: [text, "wharf calibrate measures one"] }
+  return {
+    question: "Calibration",
+    answer: `Within ${calibration.medianFactor.toFixed(2)}×`,
+    tone,
+    details: [text]
+  }
+}
 
 const sizeOf = (summary: ClusterSummary): Answer => (summary.isSimulated ? simulatedSize(summary) : realSize(summary))
 

@@ -195,6 +195,20 @@ export const marksTable = ({ cluster, name, time }: ClusterSummary): Table | und
         ])
       }
 
+/** The constants of a simulation, as they were measured. */
+export const constantsTable = ({ cluster, name }: ClusterSummary): Table | undefined => {
+  const { calibration } = cluster
+  if (calibration === undefined) return undefined
+  return {
+    id: `constants-${name}`,
+    caption: `Constants of the simulation, measured ${calibration.measuredAt.slice(0, 10)}`,
+    columns: [...text("What takes the time"), ...numbers("values", "p50", "p99")],
+    rows: calibration.constants.map((one) =>
+      cells(one.name, formatCount(one.count), formatUs(one.p50Ms * 1000), formatUs(one.p99Ms * 1000))
+    )
+  }
+}
+
 /** The curve of cost against nodes. */
 export const costTable = ({ cluster, name }: ClusterSummary): Table | undefined =>
   cluster.curve === undefined || cluster.curve.length === 0

@@ -9,11 +9,11 @@ import type { RecordedHistogram } from "./RecordedLoad.ts"
 import type { RunRecord } from "./RunRecord.ts"
 import { median } from "./Statistics.ts"
 
-/** One indicator on both sides. Latencies are in µs, rates in calls a second, counts in objects. */
+/** One indicator on both sides. Latencies are in µs, rates in calls or revisions a second, counts in objects, sizes in bytes. */
 export interface FidelityRow {
-  readonly group: "API latency" | "pod start" | "watch lag" | "objects" | "rate"
+  readonly group: "API latency" | "pod start" | "watch lag" | "objects" | "rate" | "bytes"
   readonly label: string
-  readonly unit: "us" | "count" | "perSecond"
+  readonly unit: "us" | "count" | "perSecond" | "bytes"
   readonly simulated: number
   readonly real: number
   /** simulated / real; below 1 the simulation is faster, or has less of it. */
@@ -173,6 +173,23 @@ const rates: ReadonlyArray<readonly [label: string, means: (calls: RecordedCalls
   ["reads", ({ verb }) => verb === "get" || verb === "list"]
 ]
 
+const storeRate = ({ storeWrites, virtualMs }: RecordedCluster): ReadonlyArray<number> =>
+  storeWrites === undefined ? [] : [(storeWrites * 1000) / virtualMs]
+
+/** The store's own pace: revisions that everybody's writes made, those of controllers and schedulers too. */
+const storeRows = (simulated: ReadonlyArray<RecordedCluster>, real: ReadonlyArray<RecordedCluster>) => {
+  const [a, b] = [simulated.flatMap(storeRate), real.flatMap(storeRate)]
+  return median(a) > 0 && median(b) > 0 ? [numberRow("rate", "writes at the store", "perSecond", a, b)] : []
+}
+
+const byteRows = (simulated: ReadonlyArray<RecordedCluster>, real: ReadonlyArray<RecordedCluster>) => {
+  const names = new Set([...simulated, ...real].flatMap(({ objectBytes = {} }) => Object.keys(objectBytes)))
+  return [...names].toSorted().flatMap((name) => {
+    const [a, b] = [simulated, real].map((side) => side.flatMap(({ objectBytes = {} }) => objectBytes[name] ?? []))
+    return median(a) > 0 && median(b) > 0 ? [numberRow("bytes", name, "bytes", a, b)] : []
+  })
+}
+
 const factorOf = (rows: ReadonlyArray<FidelityRow>): number =>
   rows.reduce((most, { ratio }) => Math.max(most, ratio, 1 / ratio), 1)
 
@@ -192,7 +209,9 @@ export const fidelityOf = (simulated: ReadonlyArray<RunRecord>, real: ReadonlyAr
       const [before, after] = [left.map(rateOf(means)), right.map(rateOf(means))]
       return median(before) > 0 && median(after) > 0 ? [numberRow("rate", label, "perSecond", before, after)] : []
     }),
-    ...objectRows(left, right, leftOut)
+    ...storeRows(left, right),
+    ...objectRows(left, right, leftOut),
+    ...byteRows(left, right)
   ]
   const medians = rows.filter(({ group, isMedian }) => isMedian && group !== "watch lag")
   return {

@@ -13,6 +13,7 @@ import {
 import { callName, callSloUs, type ClusterSummary, clustersOf, speedOf } from "./ClusterSummary.ts"
 import {
   callsTable,
+  constantsTable,
   costTable,
   informersTable,
   marksTable,
@@ -28,6 +29,7 @@ import { chartHtml } from "./HtmlCharts.ts"
 import { scrubberHtml } from "./HtmlScrubber.ts"
 import { escapeHtml, facts, type Section, tableHtml } from "./HtmlText.ts"
 import { lifeLinks, tracingBody } from "./HtmlTracing.ts"
+import { calibrationBadge } from "./CalibrationBadge.ts"
 import type { RecordedCalls, SlowPod } from "./RecordedCluster.ts"
 import { schedulerTable, waitsTable } from "./SchedulerTables.ts"
 import type { Report } from "./Report.ts"
@@ -74,10 +76,11 @@ const clusterBody = (summary: ClusterSummary): string => {
     ],
     ["Cost", `${formatCount(cluster.events)} events, ${formatBytes(cluster.residentMaxBytes)} of memory at the most`],
     ["Seed and log", `seed ${record.seed}, event log ${cluster.eventLogHash} (${repeated})`],
+    ...(summary.isSimulated ? [["Calibration", calibrationBadge(cluster).text] as const] : []),
     ...(cluster.replay === undefined ? [] : [["Replay it", cluster.replay] as const]),
     ["Model", cluster.model.join(" ")]
   ])
-  return `${scrubberHtml(summary)}${about}${folded(marksTable(summary))}`
+  return `${scrubberHtml(summary)}${about}${folded(marksTable(summary))}${folded(constantsTable(summary))}`
 }
 
 const folded = (table: Table | undefined): string =>

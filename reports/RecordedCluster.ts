@@ -2,6 +2,7 @@
 // pods got going, what watchers heard how late, and the cluster's state over time.
 // Owns the shape. Times in ms count from the beginning of the cluster in virtual time; latencies are in µs of virtual time.
 import { Schema } from "effect"
+import { RecordedCalibration } from "./RecordedCalibration.ts"
 import { Count, RecordedHistogram } from "./RecordedLoad.ts"
 
 const Milliseconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
@@ -173,6 +174,16 @@ export const RecordedCluster = Schema.Struct({
   podsMax: Count,
   model: Schema.Array(Schema.String).annotate({
     description: "The network and disk below the latencies, in sentences"
+  }),
+  calibration: Schema.optionalKey(RecordedCalibration).annotate({
+    description: "Of a simulated run: where its constants come from"
+  }),
+  facts: Schema.optionalKey(Schema.Record(Schema.String, Milliseconds)).annotate({
+    description: "Of a real run: what its programs said of themselves at the end"
+  }),
+  storeWrites: Schema.optionalKey(Count).annotate({ description: "Revisions of the store that the run went through" }),
+  objectBytes: Schema.optionalKey(Schema.Record(Schema.String, Milliseconds)).annotate({
+    description: "Bytes of one object as JSON, on average at the end, by resource"
   }),
   calls: Schema.Array(RecordedCalls),
   podStarts: RecordedPodStarts,

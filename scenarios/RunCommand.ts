@@ -3,14 +3,16 @@
 import { renderTerminal, terminalOptions } from "#reports"
 import { Config, Console, Effect, FileSystem, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { dirname, resolve } from "node:path"
 import { backendKinds } from "./backends/Registry.ts"
+import { calibrationOf, CalibrationUnusable, NO_CALIBRATION } from "./calibration/Calibration.ts"
 import { explain } from "./Explain.ts"
 import { frontKinds } from "./front/backends/FrontBackends.ts"
 import { Progress } from "./Progress.ts"
 import { Count } from "./Quantity.ts"
 import { type RunnerOptions, type RunnerResult, runScenario } from "./Runner.ts"
 import { targets } from "./Scenario.ts"
-import { loadScenario } from "./ScenarioFile.ts"
+import { type LoadedScenario, loadScenario } from "./ScenarioFile.ts"
 import { openRunServer } from "./ui/RunServer.ts"
 
 const flags = {
@@ -46,6 +48,12 @@ const flags = {
   yes: Flag.Boolean("yes").pipe(
     Flag.withDescription("Run also on a cluster that looks like production"),
     Flag.withDefault(false)
+  ),
+  calibration: Flag.String("calibration").pipe(
+    Flag.withDescription(
+      "File of measured constants for simulated clusters (wharf calibrate), or none; default: the one that ships"
+    ),
+    Flag.optional
   ),
   curve: Flag.String("curve").pipe(
     Flag.withDescription("Also measure what clusters of these sizes cost: numbers of nodes, separated by commas"),
@@ -113,6 +121,16 @@ const curveOf = (curve: Option.Option<string>, hasCluster: boolean) => {
   return Effect.succeed(sizes)
 }
 
+/** What a simulated cluster would stumble over is said before anything starts. */
+const checkCalibration = ({ file, scenario: { cluster, target = "sim" } }: LoadedScenario) =>
+  cluster === undefined || target !== "sim"
+    ? Effect.void
+    : Effect.try({
+        try: () => void calibrationOf(cluster.calibration, resolve(dirname(file))),
+        catch: (cause) =>
+          cause instanceof CalibrationUnusable ? cause : new Misplaced({ reason: `--calibration: ${String(cause)}` })
+      })
+
 const quoted = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 const commandLine = (
@@ -140,6 +158,7 @@ type Input = Command.Command.Config.Infer<typeof flags>
 /** What the command line and the file ask for together. */
 const planOf = Effect.fnUntraced(function* ({
   backend,
+  calibration,
   context,
   curve,
   file,
@@ -153,9 +172,11 @@ const planOf = Effect.fnUntraced(function* ({
   target,
   yes
 }: Input) {
-  const sets = overridesOf(set, { seed, target })
+  const named = Option.map(calibration, (name) => (name === NO_CALIBRATION ? name : resolve(name)))
+  const sets = overridesOf(set, { seed, target, "cluster.calibration": named })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
+  yield* checkCalibration(loaded)
   // A real control plane stands on a store, which the backends name as for a load on stores.
   const isReal = scenario.cluster !== undefined && (scenario.target === "process" || scenario.target === "kind")
   const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined || isReal
@@ -166,8 +187,8 @@ const planOf = Effect.fnUntraced(function* ({
     })
   }
   const sizes = yield* curveOf(curve, scenario.cluster !== undefined)
-  const named = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
-  const backends = hasLoad ? named : []
+  const stores = Option.match(backend, { onNone: () => scenario.backends, onSome: backendsOf })
+  const backends = hasLoad ? stores : []
   const repeats = Option.getOrElse(repeat, () => scenario.repeats)
   const planned: RunnerOptions = {
     loaded,

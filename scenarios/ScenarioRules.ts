@@ -169,7 +169,17 @@ const targetProblems = ({ cluster, target }: Scenario): ReadonlyArray<Problem> =
     if (!("side" in fault) || [fault.side, fault.other].some((side) => side.join() === "apiserver")) return []
     return [{ path: ["cluster", "faults", at, "side"], rule: `with target ${target} one side must be apiserver alone` }]
   })
-  return [...existing, ...faults]
+  return [...systemProblems(cluster, target), ...existing, ...faults]
+}
+
+/** One front takes everyone in, and only the process target puts our systems around its control plane. */
+const systemProblems = ({ systems }: NonNullable<Scenario["cluster"]>, target: string): ReadonlyArray<Problem> => {
+  const path = ["cluster", "systems"]
+  const fronts = systems.filter((name) => name !== "tracing" && name !== "scheduler")
+  if (systems.length > 0 && target !== "process")
+    return [{ path, rule: `are not put around a cluster with target ${target}: kind/manifests deploys them` }]
+  if (new Set(systems).size < systems.length) return [{ path, rule: "names one of them twice" }]
+  return fronts.length < 2 ? [] : [{ path, rule: `${fronts.join(" and ")} would stand in the same place: choose one` }]
 }
 
 /** On a cluster of others nothing is made outside the run's own namespaces. */

@@ -2,6 +2,7 @@
 // What runs a scenario, the load generator and the backends stay inside.
 export { clusterCommand } from "./clusters/ClusterCommand.ts"
 export { BackendMissing } from "./backends/Backend.ts"
+export { calibrateCommand } from "./calibration/CalibrateCommand.ts"
 export { conformanceCommand } from "./conformance/ConformanceCommand.ts"
 export { Diagnostic, ScenarioInvalid, ScenarioUnreadable } from "./Diagnostic.ts"
 export { GeneratorFailed } from "./GeneratorProcess.ts"

@@ -1,9 +1,10 @@
 // The Client port across the simulated network: calls take time, get lost with their connection, and watches break.
 // Owns one connection at a time and its calls; refuses retries. A call that may have happened fails like one whose connection was
 // reset; one that certainly did not, like one that was refused.
-import { ApiFailure, type Cancel, type Client, Failures, type WatchListener } from "#kube"
+import { ApiFailure, type Cancel, type Client, type Collection, Failures, type Target, type WatchListener } from "#kube"
 import type { Network } from "./faults/Network.ts"
-import type { SimConnection } from "./faults/SimConnection.ts"
+import type { PacedVerb, ServerPace } from "./faults/ServerPace.ts"
+import type { Lane, SimConnection } from "./faults/SimConnection.ts"
 import type { SimProcess } from "./time/SimProcess.ts"
 
 export interface NetworkClientOptions {
@@ -14,6 +15,8 @@ export interface NetworkClientOptions {
   readonly local: () => Client | undefined
   /** Milliseconds after which a call is given up; default 60 s, as the API server's own. */
   readonly timeoutMs?: number
+  /** How long the server takes; default: no virtual time. */
+  readonly pace?: ServerPace
 }
 
 const TIMEOUT_MS = 60_000
@@ -121,7 +124,7 @@ class NetworkCalls {
     this.deadlines = new Deadlines(options.process)
   }
 
-  call<A>(run: Run<A>, done: (answer: A | ApiFailure) => void): void {
+  call<A>(lane: Lane | undefined, run: Run<A>, done: (answer: A | ApiFailure) => void): void {
     const { local, process, timeoutMs = TIMEOUT_MS } = this.options
     const { clockwork } = process
     const open = this.open()
@@ -130,14 +133,19 @@ class NetworkCalls {
     this.deadlines.add(call)
     open.calls.add(call)
     const { connection } = open
-    connection.send("client", () => {
+    const serve = (): void => {
       const client = local()
       if (client === undefined) return
       run(client, (answer) => connection.send("server", () => call.finish(answer)))
-    })
+    }
+    connection.send("client", serve, lane)
   }
 
-  watch(start: (client: Client, listener: WatchListener) => Cancel, listener: WatchListener): Cancel {
+  watch(
+    lane: Lane | undefined,
+    start: (client: Client, listener: WatchListener) => Cancel,
+    listener: WatchListener
+  ): Cancel {
     const { clockwork } = this.options.process
     const open = this.open()
     let over = false
@@ -158,10 +166,10 @@ class NetworkCalls {
       const client = this.options.local()
       if (client === undefined) return
       const stop = start(client, {
-        event: (event) => open.connection.send("server", () => (over ? undefined : listener.event(event))),
+        event: (event) => open.connection.send("server", () => (over ? undefined : listener.event(event)), lane),
         ended: (failure) => {
           open.served.delete(stop)
-          open.connection.send("server", () => end(failure))
+          open.connection.send("server", () => end(failure), lane)
         }
       })
       stopServing = stop
@@ -200,19 +208,28 @@ class NetworkCalls {
 /** A client in one process of a server in another. */
 export const makeNetworkClient = (options: NetworkClientOptions): Client => {
   const calls = new NetworkCalls(options)
+  const { pace } = options
+  const lane = (verb: PacedVerb, place: Collection | Target) => pace?.call(verb, place)
   return {
-    get: (target, given, done) => calls.call((client, answer) => client.get(target, given, answer), done),
-    list: (collection, given, done) => calls.call((client, answer) => client.list(collection, given, answer), done),
-    watch: (collection, given, listener) =>
-      calls.watch((client, serving) => client.watch(collection, given, serving), listener),
+    get: (target, given, done) =>
+      calls.call(lane("get", target), (client, answer) => client.get(target, given, answer), done),
+    list: (place, given, done) =>
+      calls.call(lane("list", place), (client, answer) => client.list(place, given, answer), done),
+    watch: (place, given, listener) =>
+      calls.watch(pace?.watch(place), (client, serving) => client.watch(place, given, serving), listener),
     create: (target, object, given, done) =>
-      calls.call((client, answer) => client.create(target, object, given, answer), done),
+      calls.call(lane("create", target), (client, answer) => client.create(target, object, given, answer), done),
     update: (target, object, given, done) =>
-      calls.call((client, answer) => client.update(target, object, given, answer), done),
+      calls.call(lane("update", target), (client, answer) => client.update(target, object, given, answer), done),
     patch: (target, patch, given, done) =>
-      calls.call((client, answer) => client.patch(target, patch, given, answer), done),
-    delete: (target, given, done) => calls.call((client, answer) => client.delete(target, given, answer), done),
-    deleteCollection: (collection, given, selection, done) =>
-      calls.call((client, answer) => client.deleteCollection(collection, given, selection, answer), done)
+      calls.call(lane("patch", target), (client, answer) => client.patch(target, patch, given, answer), done),
+    delete: (target, given, done) =>
+      calls.call(lane("delete", target), (client, answer) => client.delete(target, given, answer), done),
+    deleteCollection: (place, given, selection, done) =>
+      calls.call(
+        lane("deletecollection", place),
+        (client, answer) => client.deleteCollection(place, given, selection, answer),
+        done
+      )
   }
 }

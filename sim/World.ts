@@ -8,6 +8,7 @@ import type { ChurnStep } from "./churn/ChurnStep.ts"
 import { FaultInjector, type FaultTargets } from "./faults/FaultInjector.ts"
 import type { FaultPlan } from "./faults/FaultPlan.ts"
 import { Network, type NetworkOptions } from "./faults/Network.ts"
+import { ServerPace, type ServerTimes } from "./faults/ServerPace.ts"
 import type { SimDiskOptions } from "./faults/SimDisk.ts"
 import { makeNetworkClient } from "./NetworkClient.ts"
 import { Population, type PopulationOptions } from "./Population.ts"
@@ -22,6 +23,8 @@ export interface WorldParts extends PopulationOptions {
   readonly seed: number
   readonly network?: NetworkOptions
   readonly disk?: SimDiskOptions
+  /** How long the server takes for what clients ask over the network; default: no virtual time. */
+  readonly serverTimes?: ServerTimes
   readonly compactionMs?: number
   readonly faults?: FaultPlan
   readonly epochMs?: number
@@ -49,12 +52,15 @@ export class World {
   onReady: ((failures: ReadonlyArray<string>) => void) | undefined
   private readonly options: WorldOptions
   private readonly clients = new Map<string, SimProcess>()
+  private readonly pace: ServerPace | undefined
 
   constructor(options: WorldOptions) {
     const { epochMs, seed } = options
     this.options = options
     const kernel = (this.kernel = new Kernel({ seed, ...(epochMs === undefined ? {} : { epochMs }) }))
     this.network = new Network(kernel, options.network)
+    const { serverTimes } = options
+    this.pace = serverTimes && new ServerPace(serverTimes, kernel.random.split("server pace"))
     this.api = new ApiNode({
       kernel,
       server: "server" in options ? options.server : options,
@@ -86,7 +92,13 @@ export class World {
     const plain =
       this.options.network === undefined
         ? directClient(api.local)
-        : makeNetworkClient({ network, process, server: api.process, local: api.local })
+        : makeNetworkClient({
+            network,
+            process,
+            server: api.process,
+            local: api.local,
+            ...(this.pace && { pace: this.pace })
+          })
     return this.options.wrapClient?.(plain, process) ?? plain
   }
 

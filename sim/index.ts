@@ -26,8 +26,9 @@ export {
   type FaultyNodes,
   type FaultyServer
 } from "./faults/FaultInjector.ts"
-export { drawLatency, type Latency } from "./faults/Latency.ts"
+export { drawLatency, type Latency, quantileShares } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
+export { type ServerTimes } from "./faults/ServerPace.ts"
 export { SimConnection } from "./faults/SimConnection.ts"
 export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
 export { StoreRecord, type RecordedEvent } from "./history/StoreRecord.ts"
@@ -59,7 +60,9 @@ export {
   type MakePlacer,
   onePassBinder,
   pacedKubeScheduler,
-  type PodPlacer
+  type PodPlacer,
+  type SchedulerTimes,
+  timedKubeScheduler
 } from "./binder/PodPlacer.ts"
 export { PodBindings, type PodBindingsOptions } from "./binder/PodBindings.ts"
 export { ChurnPlayer } from "./churn/ChurnPlayer.ts"

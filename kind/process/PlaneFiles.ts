@@ -16,6 +16,8 @@ export interface PlaneFiles {
   readonly serviceAccountKeyFile: string
   /** A member of system:masters; for people and for clients of the run. */
   readonly kubeconfig: string
+  /** PEM texts of the same user. */
+  readonly admin: { readonly cert: string; readonly key: string }
   /** By component: the identities that Kubernetes' bootstrap roles know. */
   readonly kubeconfigOf: (component: PlanePart) => string
 }
@@ -28,7 +30,13 @@ const HOSTS = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "lo
 
 const encoded = (text: string): string => Buffer.from(text).toString("base64")
 
-const kubeconfigText = (name: string, url: string, ca: string, user: { readonly cert: string; readonly key: string }) =>
+/** A kubeconfig of one cluster and one user, who shows a certificate. */
+export const kubeconfigText = (
+  name: string,
+  url: string,
+  ca: string,
+  user: { readonly cert: string; readonly key: string }
+): string =>
   `apiVersion: v1
 kind: Config
 current-context: ${name}
@@ -56,6 +64,7 @@ export const writePlaneFiles = async (folder: string, name: string, port: number
   const server = await authority.sign({ subject: "CN=kube-apiserver", usage: "server", hosts: HOSTS })
   const login = async (file: string, subject: string): Promise<string> =>
     write(file, kubeconfigText(name, url, authority.cert, await authority.sign({ subject, usage: "client" })))
+  const admin = await authority.sign({ subject: "O=system:masters, CN=kubernetes-admin", usage: "client" })
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
   const parts = {
     "kube-controller-manager": await login("controller-manager.conf", "CN=system:kube-controller-manager"),
@@ -68,7 +77,8 @@ export const writePlaneFiles = async (folder: string, name: string, port: number
     serverCertFile: write("apiserver.crt", server.cert),
     serverKeyFile: write("apiserver.key", server.key),
     serviceAccountKeyFile: write("sa.key", privateKey.export({ type: "pkcs1", format: "pem" })),
-    kubeconfig: await login("kubeconfig", "O=system:masters, CN=kubernetes-admin"),
+    kubeconfig: write("kubeconfig", kubeconfigText(name, url, authority.cert, admin)),
+    admin,
     kubeconfigOf: (component) => parts[component]
   }
 }

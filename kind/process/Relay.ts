@@ -19,9 +19,16 @@ export interface RelayOptions {
 export interface Relay {
   readonly host: string
   readonly port: number
-  /** Cut: connections end at once, and new ones as soon as they are made. */
+  /** Connections taken since the start, and those open now. */
+  readonly opened: () => number
+  readonly open: () => number
+  /** Ends every connection as a reset network does; new ones are taken. */
+  readonly reset: () => void
+  /** Refused: new connections are reset at once. */
+  readonly setRefused: (refused: boolean) => void
+  /** Cut: both, until it is mended. */
   readonly setCut: (cut: boolean) => void
-  /** Stalled: connections stay, and nothing moves on them in either direction. */
+  /** Stalled: no byte passes either way and no end is told, on open connections and new ones. */
   readonly setStalled: (stalled: boolean) => void
 }
 
@@ -36,48 +43,47 @@ export class RelayFailed extends Schema.TaggedError<RelayFailed>()("RelayFailed"
 }
 
 class Ways {
-  private readonly sockets = new Set<Socket>()
-  private cut = false
+  opened = 0
+  refused = false
+  /** The two sockets of a connection, by the client's. */
+  private readonly pairs = new Map<Socket, Socket>()
   private stalled = false
 
-  /** Joins a client's socket with the server's. */
-  join(client: Socket, server: Socket): void {
-    if (this.cut) {
-      client.destroy()
-      server.destroy()
-      return
-    }
-    for (const [from, to] of [
-      [client, server],
-      [server, client]
-    ] as const) {
-      this.sockets.add(from)
-      from.setNoDelay(true)
-      from.pipe(to)
-      from.once("error", () => to.destroy())
-      from.once("close", () => {
-        this.sockets.delete(from)
-        to.destroy()
-      })
-      if (this.stalled) from.pause()
-    }
+  get open(): number {
+    return this.pairs.size
   }
 
-  setCut(cut: boolean): void {
-    this.cut = cut
-    if (cut) this.end()
+  /** Takes a client's socket and joins it with one of the server's. */
+  take(client: Socket, host: string, port: number): void {
+    this.opened++
+    client.on("error", () => undefined)
+    if (this.refused) return void client.resetAndDestroy()
+    const server = connect({ host, port, allowHalfOpen: true })
+    this.pairs.set(client, server)
+    client.once("close", () => this.pairs.delete(client))
+    this.pass(client, server)
+    this.pass(server, client)
   }
 
   setStalled(stalled: boolean): void {
     this.stalled = stalled
-    for (const socket of this.sockets) {
-      if (stalled) socket.pause()
-      else socket.resume()
-    }
+    this.each((socket) => void (stalled ? socket.pause() : socket.resume()))
   }
 
-  end(): void {
-    for (const socket of this.sockets) socket.destroy()
+  each(act: (socket: Socket) => void): void {
+    for (const pair of this.pairs) for (const socket of pair) act(socket)
+  }
+
+  private pass(from: Socket, onto: Socket): void {
+    from.setNoDelay(true)
+    from.on("data", (chunk) => {
+      if (!onto.write(chunk)) from.pause()
+    })
+    onto.on("drain", () => void (this.stalled || from.resume()))
+    from.on("end", () => onto.end())
+    from.on("error", () => onto.destroy())
+    from.on("close", () => onto.destroy())
+    if (this.stalled) from.pause()
   }
 }
 
@@ -97,18 +103,27 @@ export const openRelay = (options: RelayOptions): Effect.Effect<Relay, RelayFail
   Effect.gen(function* () {
     const { host, listenHost = "127.0.0.1", listenPort = 0, port } = options
     const ways = new Ways()
+    const reset = (): void => ways.each((socket) => void socket.resetAndDestroy())
+    const setRefused = (refused: boolean): void => void (ways.refused = refused)
     const server = yield* Effect.acquireRelease(
-      Effect.sync(() => createServer((client) => ways.join(client, connect({ host, port })))),
-      (opened) =>
+      Effect.sync(() => createServer({ allowHalfOpen: true }, (client) => ways.take(client, host, port))),
+      (listener) =>
         Effect.sync(() => {
-          opened.close()
-          ways.end()
+          listener.close()
+          ways.each((socket) => void socket.destroy())
         })
     )
     return {
       host: listenHost,
       port: yield* listening(server, listenHost, listenPort),
-      setCut: (cut) => ways.setCut(cut),
+      opened: () => ways.opened,
+      open: () => ways.open,
+      reset,
+      setRefused,
+      setCut: (cut) => {
+        setRefused(cut)
+        if (cut) reset()
+      },
       setStalled: (stalled) => ways.setStalled(stalled)
     }
   })

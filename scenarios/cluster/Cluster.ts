@@ -1,7 +1,7 @@
 // The simulated cluster of a scenario as a schema: what it is made of, what happens to it, how long it lives in virtual time.
 // Owns the cluster's own fields and their defaults; its parts have files of their own. Knows nothing of the simulator.
 import { Effect, Schema } from "effect"
-import { Rate, Span } from "../Quantity.ts"
+import { Count, Rate, Span } from "../Quantity.ts"
 import { ClusterFault } from "./ClusterFault.ts"
 import { ClusterAction, ClusterRequest, ClusterWatcher, Churn } from "./ClusterLoad.ts"
 import { machineFields } from "./ClusterNodes.ts"
@@ -21,8 +21,8 @@ const Sigma = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 3 }, {
 
 /** The way between clients and the API server: log-normal latency by its median and the deviation of its logarithm. */
 const NetworkModel = Schema.Struct({
-  median: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0.5ms"))),
-  sigma: Sigma.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.4))),
+  median: Schema.optionalKey(Span).annotate({ description: "Default: the calibration's; without one 0.5ms" }),
+  sigma: Schema.optionalKey(Sigma),
   lossRate: Probability,
   resetRate: Probability,
   breakAfter: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("15s"))).annotate({
@@ -32,15 +32,18 @@ const NetworkModel = Schema.Struct({
 
 /** The disk below the store. */
 const DiskModel = Schema.Struct({
-  flush: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("0.2ms"))).annotate({
-    description: "Median of one flush"
+  flush: Schema.optionalKey(Span).annotate({
+    description: "Median of one flush; default: the calibration's; without one 0.2ms"
   }),
-  sigma: Sigma.pipe(Schema.withDecodingDefaultKey(Effect.succeed(0.2)))
+  sigma: Schema.optionalKey(Sigma)
 })
 
 const ControllerName = Schema.String.check(
   Schema.isPattern(/^-?[a-z][a-z0-9-]{0,62}$/, { expected: "the name of a controller, or -name" })
 )
+
+/** Our systems that may stand around a real control plane. */
+export const clusterSystems = ["gateway", "tenancy", "federation", "tracing", "scheduler"] as const
 
 /** What is checked while the cluster lives. */
 export const clusterCheckers = ["sums", "history"] as const
@@ -66,6 +69,10 @@ export const Cluster = Schema.Struct({
       description: "none: clients call the server in process, without latency and without faults of the way"
     }),
   disk: DiskModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  calibration: Schema.optionalKey(Schema.NonEmptyString).annotate({
+    description:
+      "File of measured constants that a simulation uses (wharf calibrate); default: the one that ships; none: the server's own computing takes no virtual time"
+  }),
   compaction: Schema.optionalKey(Span).annotate({ description: "Between compactions of the store's past" }),
   scheduler: Schema.Literals(["kube-scheduler", "one-pass"])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("kube-scheduler" as const)))
@@ -81,6 +88,13 @@ export const Cluster = Schema.Struct({
   ])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("all" as const)))
     .annotate({ description: "all, none, or the names of those that run; -name leaves one out of all" }),
+  systems: list(Schema.Literals(clusterSystems), clusterSystems.length).annotate({
+    description:
+      "With target process: which of our systems stand in their real places around the control plane. gateway, tenancy or federation take the run's users in, tracing is the audit webhook, scheduler stands in kube-scheduler's place; the store is the backend"
+  }),
+  members: Count(16)
+    .pipe(Schema.withDecodingDefaultKey(Effect.succeed(2)))
+    .annotate({ description: "Control planes of a federation, each with the cluster's nodes" }),
   priorityClasses: list(PriorityClass, 64),
   namespaces: list(Namespaces, 64),
   workloads: list(Workload, 256),

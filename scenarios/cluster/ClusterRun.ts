@@ -84,7 +84,7 @@ export interface RealRecording {
 }
 
 const settingsOf = ({ controllers, network, pods }: Cluster): Readonly<Record<string, string>> => ({
-  network: network === "none" ? "none" : `${network.median} ms`,
+  network: network === "none" ? "none" : network.median === undefined ? "as calibrated" : `${network.median} ms`,
   pods,
   controllers: typeof controllers === "string" ? controllers : controllers.join(",")
 })

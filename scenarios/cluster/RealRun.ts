@@ -20,6 +20,8 @@ const mostMemory = (components: ReadonlyArray<Component>): number => {
   ).reduce((most, sum) => Math.max(most, sum), 0)
 }
 
+const noFinish = { violations: [], facts: {} }
+
 /** Lives through the scenario's cluster once, in real time. */
 export const runReal = (
   loaded: LoadedScenario,
@@ -33,7 +35,7 @@ export const runReal = (
       const opened = yield* target.open(loaded, cluster, directory)
       yield* sampling(opened.samplers)
       const child = yield* openWorld
-      const { context, kubeconfig, run } = opened
+      const { context, finish = Effect.succeed(noFinish), front, kubeconfig, run } = opened
       const answer = yield* askWorld(
         child,
         {
@@ -44,16 +46,19 @@ export const runReal = (
           kubeconfig,
           ...(context === undefined ? {} : { context }),
           ...(run === undefined ? {} : { run }),
+          ...(front === undefined ? {} : { front }),
           binds: opened.binds
         },
         { progress: onProgress, plane: (command) => void Effect.runFork(opened.obey(command)) }
       )
       if (answer.type !== "result") return yield* new WorldFailed({ reason: `it answered ${answer.type}` })
+      const { facts, violations } = yield* finish
       const components = opened.samplers.flatMap((sampler) => sampler.component() ?? [])
       const real: RealRecording = { target: target.kind, backend: opened.backend, components }
       const result: WorldResult = {
         ...answer,
-        cluster: { ...answer.cluster, residentMaxBytes: mostMemory(components) }
+        violations: [...answer.violations, ...violations],
+        cluster: { ...answer.cluster, facts, residentMaxBytes: mostMemory(components) }
       }
       return { result, real }
     })

@@ -1,9 +1,7 @@
 // One child process of a run against a front: an instance of the front, a limiter, an upstream. Lives as long as the scope, can be
-// killed and started again, and says its process id for sampling. Owns that, and asking an HTTPS server whether it is ready.
+// killed and started again, and says its process id for sampling. Owns that; whether it is ready its starter asks.
 import { type ChildCommand, launch, type ServerFailed, stop } from "#kind"
 import { Effect, type Scope } from "effect"
-import { request } from "node:https"
-import { clusterHost, type PemPair } from "./load/FrontEndpoint.ts"
 
 /** What a process is to the run. */
 export type FrontRole = "front" | "limiter" | "upstream"
@@ -39,65 +37,3 @@ export const openFrontProcess = (
       })
     return { name, role, pid: () => current.child.process.pid, forks: command.forks ?? false, restart }
   })
-
-/** What to ask for over HTTPS, and as whom. */
-export interface Asked {
-  readonly port: number
-  readonly path: string
-  readonly ca: string
-  readonly pair?: PemPair
-  readonly token?: string
-  readonly method?: string
-  readonly body?: string
-  readonly contentType?: string
-}
-
-/** An answer read whole; status 0 when there was none. */
-export interface Told {
-  readonly status: number
-  readonly text: string
-}
-
-const timeoutMs = 5000
-
-/** Asks once, under the cluster's host; never fails. */
-export const askOnce = ({ body, ca, contentType, method, pair, path, port, token }: Asked): Effect.Effect<Told> =>
-  Effect.callback((resume) => {
-    const none = () => resume(Effect.succeed({ status: 0, text: "" }))
-    const sent = request(
-      {
-        host: "127.0.0.1",
-        port,
-        path,
-        method: method ?? "GET",
-        servername: clusterHost,
-        ca,
-        ...pair,
-        agent: false,
-        timeout: timeoutMs,
-        headers: {
-          host: clusterHost,
-          accept: "application/json",
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined
-            ? {}
-            : { "content-type": contentType ?? "application/json", "content-length": Buffer.byteLength(body) })
-        }
-      },
-      (response) => {
-        let text = ""
-        response.setEncoding("utf8")
-        response.on("data", (part: string) => (text += part))
-        response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
-        response.on("error", none)
-      }
-    )
-    sent.on("timeout", () => sent.destroy())
-    sent.on("error", none)
-    sent.end(body)
-    return Effect.sync(() => sent.destroy())
-  })
-
-/** Whether an HTTPS server answers 200. */
-export const answersOk = (asked: Asked): Effect.Effect<boolean> =>
-  Effect.map(askOnce(asked), ({ status }) => status === 200)

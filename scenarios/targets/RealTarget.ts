@@ -7,6 +7,7 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import type { ResourceSampler } from "../ResourceSampler.ts"
 import type { LoadedScenario } from "../ScenarioFile.ts"
 import type { PlaneCommand } from "../world/Protocol.ts"
+import type { Finish, RunFront } from "./systems/System.ts"
 
 /** A cluster that answers, for the length of one run. */
 export interface OpenedCluster {
@@ -19,6 +20,10 @@ export interface OpenedCluster {
   readonly binds: boolean
   /** Does to the cluster what a fault asks for; what fails is seen in the run itself. */
   readonly obey: (command: PlaneCommand) => Effect.Effect<void>
+  /** Where clients of the run go instead of the API server itself. */
+  readonly front?: RunFront
+  /** Asked at the end of the cluster's life, while everything still answers. */
+  readonly finish?: Effect.Effect<Finish>
   /** Samples of the cluster's programs, where they are on this machine. */
   readonly samplers: ReadonlyArray<ResourceSampler>
   /** The cluster as the record names it. */

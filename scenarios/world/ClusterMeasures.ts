@@ -3,6 +3,8 @@
 // watcher of pods, which is what "seen by a watcher" means.
 import { gvr, Reflector } from "#kube"
 import type { ClusterMark, RecordedCluster } from "#reports"
+import { epochMs } from "#sim"
+import { calibrationOf, recordedCalibration } from "../calibration/Calibration.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { faultWords } from "../cluster/ClusterFault.ts"
 import { ApiCalls } from "./ApiCalls.ts"
@@ -13,6 +15,8 @@ import { nodesOf } from "./ScenarioCase.ts"
 import { SchedulerMeasure } from "./SchedulerMeasure.ts"
 import type { LivingWorld } from "./LivingWorld.ts"
 import type { WorldHooks } from "./ScenarioWorld.ts"
+import { modelWords, realWords } from "./SimulatedModel.ts"
+import { StoreMeasure } from "./StoreMeasure.ts"
 import { LateClock } from "./VirtualClock.ts"
 import { WatchLag } from "./WatchLag.ts"
 
@@ -56,30 +60,6 @@ export const plannedMarks = ({ actions, faults }: Cluster): ReadonlyArray<Cluste
     }))
   ].toSorted((left, right) => left.atMs - right.atMs)
 
-const modelOf = ({ disk, network, pods: pace, scheduler }: Cluster): ReadonlyArray<string> => [
-  network === "none"
-    ? "Network: none. Clients call the server in process, so that only the disk and waiting take virtual time."
-    : `Network: log-normal with a median of ${network.median} ms each way (deviation of its logarithm ${network.sigma}), ${network.lossRate * 100} % lost and sent again, ${network.resetRate * 100} % of messages take their connection down.`,
-  `Disk: a flush takes ${disk.flush} ms at the median (deviation of its logarithm ${disk.sigma}).`,
-  pace === "kubelet"
-    ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
-    : "Pods start at once, as with kwok's fast stages.",
-  ...(scheduler === "one-pass"
-    ? []
-    : [
-        "The scheduler attempts up to 32 pods every 5 ms; how long its decisions really take is the rate per second of real time."
-      ]),
-  "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
-]
-
-const realModelOf = ({ pods: pace }: Cluster): ReadonlyArray<string> => [
-  "Real time: the API server, the store, the controllers and the scheduler are real programs on this machine; nodes and pods are hollow.",
-  pace === "kubelet"
-    ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
-    : "Pods start at once, as with kwok's fast stages.",
-  "A watch event's lag counts from the moment at which any client of the run first heard of its revision."
-]
-
 /** In the place of an event log's hash where one seed does not give one life. */
 export const NO_LOG = "real time"
 
@@ -91,10 +71,14 @@ export class ClusterMeasures {
   private readonly lag = new WatchLag(this.clock)
   private readonly starts = new PodStarts(this.clock)
   private readonly scheduling = new SchedulerMeasure(this.clock)
+  private readonly store = new StoreMeasure()
   private readonly traces: ObjectTraces | undefined
+  private readonly folder: string
 
-  constructor(cluster: Cluster) {
+  /** Paths that the cluster names begin in the folder. */
+  constructor(cluster: Cluster, folder: string) {
     this.cluster = cluster
+    this.folder = folder
     this.state = new ClusterState(zoneCounts(cluster))
     this.traces = cluster.tracing ? new ObjectTraces() : undefined
   }
@@ -106,7 +90,11 @@ export class ClusterMeasures {
     },
     controllerMade: (controller) => this.state.watchQueue(controller),
     serverStarted: (cluster) => {
-      cluster.onRevision((revision) => this.lag.committed(revision))
+      cluster.onRevision((revision) => {
+        this.lag.committed(revision)
+        this.store.committed(revision)
+      })
+      this.store.follow(cluster)
       cluster.view("", "pods").onChange((before, after) => {
         this.starts.changed(before, after)
         this.scheduling.changed(before, after)
@@ -148,6 +136,7 @@ export class ClusterMeasures {
       durationMs: null
     }))
     const podStarts = this.starts.recorded()
+    const calibration = isSimulated ? calibrationOf(this.cluster.calibration, this.folder) : undefined
     const tracing = this.traces?.recorded(podStarts.slowest, kernel.nowMs)
     return {
       eventLogHash: isSimulated ? kernel.log.hash() : NO_LOG,
@@ -157,7 +146,9 @@ export class ClusterMeasures {
       residentMaxBytes: cost.residentMaxBytes,
       nodes: population.nodes.count > 0 ? nodesOf(this.cluster) : this.state.nodesSeen,
       podsMax: this.state.podsMax,
-      model: isSimulated ? modelOf(this.cluster) : realModelOf(this.cluster),
+      model: isSimulated ? modelWords(this.cluster, calibration) : realWords(this.cluster),
+      ...(calibration && { calibration: recordedCalibration(calibration, epochMs()) }),
+      ...this.store.recorded(),
       calls: this.calls.recorded(),
       podStarts,
       scheduling: this.scheduling.recorded(population.bindings.stats),

@@ -25,6 +25,8 @@ export type WorldCommand =
       readonly context?: string
       /** On an existing cluster: the id of the run, whose namespaces are its own. */
       readonly run?: string
+      /** Where everyone, or users, watchers and readers, go instead of the API server. */
+      readonly front?: { readonly kubeconfig: string; readonly clients: "all" | "users" }
       /** Whether pods are bound by a scheduler of the world's process, not by one of the control plane. */
       readonly binds: boolean
     }

@@ -6,6 +6,7 @@ import { openRelay, type Relay, type RelayFailed } from "#kind"
 import type { KubeAccess } from "#kube"
 import type { FaultPlan, FaultyNetwork } from "#sim"
 import { Effect, type Scope } from "effect"
+import { isIP } from "node:net"
 
 const SERVER = "apiserver"
 
@@ -28,22 +29,31 @@ export interface RelayedWays {
 
 const EVERYONE = "*"
 
-/** Opens a relay for each client that the plan cuts off. */
-export const openWays = (plan: FaultPlan, access: KubeAccess): Effect.Effect<RelayedWays, RelayFailed, Scope.Scope> =>
+/** The same access by a relay; the server keeps its name, for its certificate and for fronts that go by it. */
+const relayed = (access: KubeAccess, { host, port }: Relay): KubeAccess => {
+  const url = new URL(access.cluster.server)
+  const named = isIP(url.hostname) === 0 ? { tlsServerName: access.cluster.tlsServerName ?? url.hostname } : {}
+  url.hostname = host
+  url.port = `${port}`
+  return { ...access, cluster: { ...access.cluster, ...named, server: url.href } }
+}
+
+/** Opens a relay for each client that the plan cuts off; `reach` says how each would reach the server without. */
+export const openWays = (
+  plan: FaultPlan,
+  reach: (name: string) => KubeAccess
+): Effect.Effect<RelayedWays, RelayFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const server = new URL(access.cluster.server)
     const relays = new Map<string, Relay>()
-    for (const name of cutClients(plan))
+    for (const name of cutClients(plan)) {
+      const server = new URL(reach(name).cluster.server)
       relays.set(name, yield* openRelay({ host: server.hostname, port: Number(server.port || "443") }))
+    }
     const relayOf = (name: string): Relay | undefined => relays.get(name) ?? relays.get(EVERYONE)
     return {
       accessOf: (name) => {
         const relay = relayOf(name)
-        if (relay === undefined) return access
-        const url = new URL(server)
-        url.hostname = relay.host
-        url.port = `${relay.port}`
-        return { ...access, cluster: { ...access.cluster, server: url.href } }
+        return relay === undefined ? reach(name) : relayed(reach(name), relay)
       },
       network: {
         setBlocked: (from, to, blocked) => {

@@ -8,8 +8,6 @@ import {
   type FaultPlan,
   type Kernel,
   type NamedController,
-  onePassBinder,
-  pacedKubeScheduler,
   type Population,
   SimulatedCluster,
   type SimProcess,
@@ -18,10 +16,12 @@ import {
   wallMs
 } from "#sim"
 import type { Cluster } from "../cluster/Cluster.ts"
+import { calibrationOf } from "../calibration/Calibration.ts"
 import { controllersOf } from "../cluster/ControllerNames.ts"
 import { type ClusterView, serverView } from "./ClusterView.ts"
 import { beginLife, groupsOf, stagesOf } from "./Life.ts"
 import type { LivingWorld } from "./LivingWorld.ts"
+import { modelOf } from "./SimulatedModel.ts"
 import type { NodeUpgrade } from "./NodeUpgrade.ts"
 import type { OperatorStep, ScenarioStep } from "./ScenarioCase.ts"
 import { LateClock } from "./VirtualClock.ts"
@@ -51,16 +51,6 @@ const gatesOf: Readonly<Record<string, string>> = {
 const openGates = (named: ReadonlyArray<NamedController>): ReadonlyArray<string> =>
   Object.entries(gatesOf).flatMap(([controller, gate]) => (named.some(({ name }) => name === controller) ? [] : [gate]))
 
-const networkOf = ({ network }: Cluster) => {
-  if (network === "none") return undefined
-  const { breakAfter, lossRate, median, resetRate, sigma } = network
-  const latency = { kind: "log-normal" as const, medianMs: median, sigma }
-  return { profile: { latency, lossRate, resetRate }, breakAfterMs: breakAfter }
-}
-
-const flushOf = ({ disk: { flush, sigma } }: Cluster) =>
-  sigma === 0 ? { kind: "constant" as const, ms: flush } : { kind: "log-normal" as const, medianMs: flush, sigma }
-
 const SLICE_EVENTS = 2048
 const SLICE_MS = 50
 
@@ -83,18 +73,16 @@ export class ScenarioWorld implements LivingWorld {
     this.sums = cluster.checkers.includes("sums") ? new ClusterChecker(this.violations) : undefined
     this.clients = record && this.checkedClients(record)
     const named = controllersOf(cluster.controllers)
-    const network = networkOf(cluster)
+    const calibration = calibrationOf(cluster.calibration, folder)
     this.world = new SimulatedCluster({
       seed,
       nodeGroups: groupsOf(cluster),
       ...stagesOf(cluster, folder),
       registerOverMs: cluster.registerOver,
-      placer: cluster.scheduler === "one-pass" ? onePassBinder(cluster.bindingsPerSecond) : pacedKubeScheduler,
       controllers: named.length === 0 ? [] : [controllerManager({ controllers: heardOf(named, hooks) })],
       disableAdmission: openGates(named),
-      disk: { flush: flushOf(cluster) },
+      ...modelOf(cluster, calibration),
       faults: plan,
-      ...(network && { network }),
       ...(cluster.compaction === undefined ? {} : { compactionMs: cluster.compaction }),
       wrapClient: (client, process) => {
         const heard = hooks.wrapClient?.(client, process) ?? client

@@ -1,6 +1,7 @@
 // One life of a scenario's cluster: from the start to the end of its virtual time, measured, reported on while it runs, judged at the end.
 // Owns the pace of samples and reports and the result; refuses to know who hears the reports.
 import { memoryBytes, wallMs } from "#sim"
+import { NO_CALIBRATION } from "../calibration/Calibration.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { clusterSteps } from "../cluster/ClusterSteps.ts"
 import { faultPlan } from "../cluster/ClusterFault.ts"
@@ -36,10 +37,10 @@ export class WorldRun {
   private residentMaxBytes = 0
 
   constructor(command: RunCommand, say: (progress: WorldProgress) => void, makeWorld: MakeWorld) {
-    const { cluster } = command
+    const { cluster, folder } = command
     this.command = command
     this.say = say
-    this.measures = new ClusterMeasures(cluster)
+    this.measures = new ClusterMeasures(cluster, folder)
     this.world = makeWorld(command, this.measures)
   }
 
@@ -176,5 +177,6 @@ export const costCluster = (cluster: Cluster, nodes: number, durationMs: number)
   watchers: [],
   faults: [],
   checkers: [],
-  controllers: "none"
+  controllers: "none",
+  calibration: NO_CALIBRATION
 })

@@ -15,21 +15,29 @@ const say = (report: WorldReport): void => {
   process.send?.(report)
 }
 
+/** Who knows the cluster itself, where users know one of their own or a federation. */
+const BEHIND: ReadonlySet<string> = new Set(["kubelets", "observer", "operators", "scheduler"])
+
 /** A cluster on the control plane of a kubeconfig. */
 const realWorldOf = async ({
   binds,
   cluster,
   context,
   folder,
+  front,
   kubeconfig,
   run,
   seed
 }: RealCommand): Promise<MakeWorld> => {
   const access = await Effect.runPromise(loadAccess({ kubeconfig, ...(context === undefined ? {} : { context }) }))
+  const before = front === undefined ? access : await Effect.runPromise(loadAccess({ kubeconfig: front.kubeconfig }))
+  const isBehind = (name: string): boolean => front?.clients === "users" && BEHIND.has(name)
   const plan = faultPlan(cluster.faults, cluster.watchers)
   // The process ends with its run, and the relays with it.
   const ways = await Effect.runPromise(
-    openWays(plan, access).pipe(Effect.provideService(Scope.Scope, Scope.makeUnsafe()))
+    openWays(plan, (name) => (isBehind(name) ? access : before)).pipe(
+      Effect.provideService(Scope.Scope, Scope.makeUnsafe())
+    )
   )
   return (_command, { clock, hooks }) =>
     new RealWorld({

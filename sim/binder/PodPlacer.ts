@@ -38,6 +38,29 @@ export const kubeScheduler: MakePlacer = (process, client) => placerOf(client, p
 export const pacedKubeScheduler: MakePlacer = (process, client) =>
   placerOf(client, { ...process.clockwork, defer: (turn) => void process.clockwork.after(TURN_MS, turn) })
 
+/** How long a measured scheduler takes: from hearing of a pod to its attempt, and for each attempt. */
+export interface SchedulerTimes {
+  readonly turnMs: number
+  readonly attemptMs: number
+}
+
+/** The same at a measured pace: a turn waits until the attempts of the one before are paid for. */
+export const timedKubeScheduler =
+  ({ attemptMs, turnMs }: SchedulerTimes): MakePlacer =>
+  (process, client) => {
+    const { clockwork } = process
+    let [paid, busyUntilMs] = [0, 0]
+    const defer = (turn: () => void): void => {
+      const nowMs = clockwork.monotonic()
+      const { attempts } = placer.stats
+      busyUntilMs = Math.max(busyUntilMs, nowMs) + (attempts - paid) * attemptMs
+      paid = attempts
+      clockwork.after(Math.max(turnMs, busyUntilMs - nowMs), turn)
+    }
+    const placer = placerOf(client, { ...clockwork, defer })
+    return placer
+  }
+
 const placerOf = (client: Client, clockwork: Clockwork): PodPlacer => {
   const scheduler = new Scheduler({ client, clockwork, instance: "default-scheduler" })
   return {

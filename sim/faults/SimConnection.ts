@@ -8,13 +8,23 @@ import type { Network } from "./Network.ts"
 /** Which end of a connection. */
 export type Side = "client" | "server"
 
+/** What a message needs besides the way: `arrivalMs` is told when it would be there, and says when it counts. */
+export interface Lane {
+  readonly arrivalMs: (wayMs: number) => number
+}
+
 /** Messages that wait in one direction while it is cut; beyond, the connection breaks, as full buffers make it do. */
 const WAITING_MAX = 100_000
+
+interface Message {
+  readonly deliver: () => void
+  readonly lane: Lane | undefined
+}
 
 interface Direction {
   readonly from: SimProcess
   readonly to: SimProcess
-  readonly waiting: Array<() => void>
+  readonly waiting: Array<Message>
   lastArrivalMs: number
 }
 
@@ -43,22 +53,22 @@ export class SimConnection {
     }
   }
 
-  /** Sends from one side; `deliver` runs in the other process, after all that was sent before. */
-  send(side: Side, deliver: () => void): void {
+  /** Sends from one side; `deliver` runs in the other process, after all that was sent before, and when its lane lets it. */
+  send(side: Side, deliver: () => void, lane?: Lane): void {
     if (this.broken) return
     const direction = this.directions[side]
     const { from, to, waiting } = direction
     if (waiting.length > 0 || this.network.isBlocked(from, to)) {
       if (waiting.length >= WAITING_MAX) return this.break()
-      waiting.push(deliver)
+      waiting.push({ deliver, lane })
       return
     }
     if (this.network.resets(from, to)) {
       // The message may have been on its way when the connection went down.
-      if (this.network.resets(to, from)) this.deliver(direction, deliver)
+      if (this.network.resets(to, from)) this.deliver(direction, deliver, lane)
       return this.break()
     }
-    this.deliver(direction, deliver)
+    this.deliver(direction, deliver, lane)
   }
 
   /** The network changed: what waited goes out, or the time until the connection is given up begins. */
@@ -67,7 +77,7 @@ export class SimConnection {
     const cut = this.network.isBlocked(client.from, client.to) || this.network.isBlocked(server.from, server.to)
     for (const direction of [client, server]) {
       if (this.network.isBlocked(direction.from, direction.to)) continue
-      for (const deliver of direction.waiting.splice(0)) this.deliver(direction, deliver)
+      for (const { deliver, lane } of direction.waiting.splice(0)) this.deliver(direction, deliver, lane)
     }
     const { kernel } = this.network
     if (cut && this.giveUp === undefined) {
@@ -94,10 +104,10 @@ export class SimConnection {
     }
   }
 
-  private deliver(direction: Direction, deliver: () => void): void {
+  private deliver(direction: Direction, deliver: () => void, lane: Lane | undefined): void {
     const { kernel } = this.network
     const { from, to } = direction
     direction.lastArrivalMs = Math.max(direction.lastArrivalMs, kernel.nowMs + this.network.delay(from, to))
-    kernel.closureAt(direction.lastArrivalMs, to, deliver)
+    kernel.closureAt(lane?.arrivalMs(direction.lastArrivalMs) ?? direction.lastArrivalMs, to, deliver)
   }
 }

@@ -25,7 +25,7 @@ ${cluster}slo: [{ metric: scheduler.waiting, atMost: 0 }]
   const { scenario } = Result.getOrThrow(parseScenario("small.yaml", text))
   const own = scenario.cluster
   if (own === undefined) throw new Error("no cluster")
-  const measures = new ClusterMeasures(own)
+  const measures = new ClusterMeasures(own, ".")
   const { clock, hooks } = measures
   const run = new ScenarioWorld({ cluster: own, seed: 1, folder: ".", plan: [], clock, hooks })
   measures.attach(run)

@@ -1,11 +1,12 @@
 // Our gateway as a front: `wharf serve gateway` over a folder with the run's UpstreamCluster, as many as the scenario says, and
 // `wharf serve ratelimiter` beside them where a limit is global. Owns command lines and the folder; the manifest is GatewayManifest.ts's.
-import { freePort, ServerFailed } from "#kind"
+import { answersOk, askOnce, freePort, ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { packageVersion } from "../../PackageRoot.ts"
-import { answersOk, askOnce, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { clusterHost } from "../load/FrontEndpoint.ts"
 import { adminPair, writeRunFiles } from "../upstream/RunFiles.ts"
 import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"
 import { gatewayManifest, isGlobal } from "./GatewayManifest.ts"
@@ -31,7 +32,7 @@ const openInstance = (settings: FrontSettings, configDir: string, flags: Readonl
       ].flat(),
       directory: settings.directory,
       // Through to the upstream: its version, as the administrator.
-      ready: answersOk({ port, path: "/version", ca: certificates.ca, pair })
+      ready: answersOk({ port, path: "/version", ca: certificates.ca, pair, host: clusterHost })
     })
     const instance: Instance = { port, process }
     return instance
@@ -43,7 +44,7 @@ const openLimiter = (settings: FrontSettings, configDir: string) =>
     const { certificates, directory, front } = settings
     const files = writeRunFiles(front, certificates, join(directory, "limiter"))
     const port = yield* freePort
-    const asked = { port, path: "/readyz", ca: certificates.ca, pair: certificates.front }
+    const asked = { port, path: "/readyz", ca: certificates.ca, pair: certificates.front, host: clusterHost }
     const process = yield* openFrontProcess("limiter", "limiter", {
       backend: "gateway",
       command: wharfProgram,

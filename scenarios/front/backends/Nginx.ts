@@ -1,11 +1,12 @@
 // nginx as a front: one worker per instance, a reload as its change of configuration.
 // Owns the processes; the configuration is NginxConfig.ts's. It is optional: without it a run goes on without it and says so.
-import { assetVersion, findAsset, freePort } from "#kind"
+import { answersOk, assetVersion, findAsset, freePort } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { BackendMissing } from "../../backends/Backend.ts"
-import { answersOk, type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { type FrontProcess, openFrontProcess } from "../FrontProcess.ts"
+import { clusterHost } from "../load/FrontEndpoint.ts"
 import { adminPair, writeRunFiles } from "../upstream/RunFiles.ts"
 import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"
 import { nginxConfig } from "./NginxConfig.ts"
@@ -41,7 +42,7 @@ const openInstance = (settings: FrontSettings, path: string, index: number) =>
         })
       )
     write(0)
-    const asked = { port, path: "/readyz", ca: certificates.ca, pair: adminPair(certificates) }
+    const asked = { port, path: "/readyz", ca: certificates.ca, pair: adminPair(certificates), host: clusterHost }
     const child = yield* openFrontProcess(front.instances === 1 ? "nginx" : `nginx ${index + 1}`, "front", {
       backend: "nginx",
       command: path,

@@ -1,18 +1,19 @@
 // Our tenancy as a front: `wharf serve tenancy` before the upstream, with as many tenants as the scenario says, each with a kubeconfig
 // that the server gives out. Owns the command line, the tenants' making and the reading of their kubeconfigs; limits per tenant are
 // set out of the way, since they are not what is measured.
-import { freePort, ServerFailed } from "#kind"
+import { answersOk, type Asked, askOnce, freePort, ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
 import { packageVersion } from "../../PackageRoot.ts"
-import { type Asked, askOnce, answersOk, openFrontProcess } from "../FrontProcess.ts"
+import { openFrontProcess } from "../FrontProcess.ts"
 import { clusterHost, type PemPair, type TenantCredentials, tenantId } from "../load/FrontEndpoint.ts"
 import type { FrontKind, FrontSettings, RunningFront } from "./FrontBackend.ts"
 import { hasServer, wharfProgram } from "./OwnServer.ts"
 
-const tenantsPath = "/apis/tenant.kubezoo.io/v1alpha1/tenants"
+/** Where tenants are made. */
+export const tenantsPath = "/apis/tenant.kubezoo.io/v1alpha1/tenants"
 const unlimited = "1000000"
 const atOnce = 8
 const askEveryMs = 200
@@ -82,8 +83,12 @@ const insist = (asked: Asked, codes: ReadonlyArray<number>): Effect.Effect<strin
     return yield* failed(`${asked.method ?? "GET"} ${asked.path} was answered ${last}`)
   })
 
-/** Makes one tenant and waits until its default namespace can be read by its own credentials. */
-const makeTenant = (port: number, operator: Credentials, id: string): Effect.Effect<TenantCredentials, ServerFailed> =>
+/** Makes one tenant and waits until its default namespace can be read by its own kubeconfig, which it answers. */
+export const tenantKubeconfig = (
+  port: number,
+  operator: Credentials,
+  id: string
+): Effect.Effect<string, ServerFailed> =>
   Effect.gen(function* () {
     const asOperator = { port, ...operator, method: "POST" }
     const tenant = JSON.stringify({
@@ -97,7 +102,15 @@ const makeTenant = (port: number, operator: Credentials, id: string): Effect.Eff
     const own = credentialsIn(text)
     if (own === undefined) return yield* failed(`the kubeconfig of tenant ${id} holds no certificate`)
     yield* insist({ port, ...own, path: "/api/v1/namespaces/default" }, [200])
-    return own
+    return text
+  })
+
+const makeTenant = (port: number, operator: Credentials, id: string): Effect.Effect<TenantCredentials, ServerFailed> =>
+  Effect.flatMap(tenantKubeconfig(port, operator, id), (text) => {
+    const own = credentialsIn(text)
+    return own === undefined
+      ? failed(`the kubeconfig of tenant ${id} holds no certificate`)
+      : Effect.succeed<TenantCredentials>(own)
   })
 
 const open = (settings: FrontSettings) =>

@@ -1,12 +1,12 @@
 // Our own API server, in memory, as what stands behind a front: `wharf serve apiserver` in a process of its own.
 // Owns its command line; it makes its own serving certificate, which the run's clients are told to trust.
-import { freePort, ServerFailed } from "#kind"
+import { answersOk, freePort, ServerFailed } from "#kind"
 import { Effect, type Scope } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { parse } from "yaml"
 import { packageRoot, packageVersion } from "../../PackageRoot.ts"
-import { answersOk, openFrontProcess } from "../FrontProcess.ts"
+import { openFrontProcess } from "../FrontProcess.ts"
 import { clusterHost } from "../load/FrontEndpoint.ts"
 import { connectionsTo, realCounts } from "./RealCounts.ts"
 import { adminPair, letLoadIn, writeRunFiles } from "./RunFiles.ts"
@@ -58,7 +58,9 @@ export const openApiServer = ({
       directory,
       ready: Effect.suspend(() => {
         const ca = authorityIn(kubeconfig)
-        return ca === undefined ? Effect.succeed(false) : answersOk({ port, path: "/readyz", ca, pair })
+        return ca === undefined
+          ? Effect.succeed(false)
+          : answersOk({ port, path: "/readyz", ca, pair, host: clusterHost })
       })
     })
     const ca = authorityIn(kubeconfig)

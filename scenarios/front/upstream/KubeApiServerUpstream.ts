@@ -1,13 +1,14 @@
 // A real kube-apiserver on a real etcd, as wharf assets finds them, as what stands behind a front.
 // Owns their command lines. The store is not what is measured, so it does not wait for the disk.
-import { assetVersion, findAsset, freePort, type ServerFailed } from "#kind"
+import { answersOk, assetVersion, findAsset, freePort, type ServerFailed } from "#kind"
 import { Effect, type Scope } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { BackendMissing } from "../../backends/Backend.ts"
 import { healthy } from "../../backends/ServerProcess.ts"
-import { answersOk, openFrontProcess } from "../FrontProcess.ts"
+import { openFrontProcess } from "../FrontProcess.ts"
+import { clusterHost } from "../load/FrontEndpoint.ts"
 import { connectionsTo, realCounts } from "./RealCounts.ts"
 import { adminPair, letLoadIn, type RunFiles, writeRunFiles } from "./RunFiles.ts"
 import type { RunningUpstream, UpstreamServices, UpstreamSettings } from "./Upstream.ts"
@@ -78,7 +79,7 @@ export const openKubeApiServer = ({
       command: programs.server.path,
       args: flagsOf(etcd.client, port, folder, files),
       directory,
-      ready: answersOk({ port, path: "/readyz", ca, pair })
+      ready: answersOk({ port, path: "/readyz", ca, pair, host: clusterHost })
     })
     yield* letLoadIn(port, ca, certificates)
     return {

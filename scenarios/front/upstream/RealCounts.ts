@@ -1,8 +1,9 @@
 // What an API server of any make counted: its requests from /metrics, its connections from the kernel's table of sockets.
 // Owns reading both; who asks says which port and as whom.
+import { type Asked, askOnce } from "#kind"
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { type Asked, askOnce } from "../FrontProcess.ts"
+import { clusterHost } from "../load/FrontEndpoint.ts"
 import type { UpstreamCounts } from "./Upstream.ts"
 
 const established = "01"
@@ -38,7 +39,7 @@ export const countsOf = (page: string): Pick<UpstreamCounts, "requests" | "revie
 
 /** Asks for what was counted. */
 export const realCounts = (asked: Omit<Asked, "path">): Effect.Effect<UpstreamCounts> =>
-  Effect.map(askOnce({ ...asked, path: "/metrics" }), ({ status, text }) => ({
+  Effect.map(askOnce({ ...asked, path: "/metrics", host: clusterHost }), ({ status, text }) => ({
     ...(status === 200 ? countsOf(text) : { requests: null, reviews: null }),
     connections: connectionsTo(asked.port)
   }))

@@ -1,12 +1,11 @@
 // The files that servers of a run read: certificates, keys, tokens; and the right of the run's users to do everything.
 // Owns their names and contents. They lie in the run's directory, which is removed after it, readable by nobody else.
-import { ServerFailed } from "#kind"
+import { askOnce, ServerFailed } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { askOnce } from "../FrontProcess.ts"
 import type { Front } from "../Front.ts"
-import { adminUser, tokenOf, userName } from "../load/FrontEndpoint.ts"
+import { adminUser, clusterHost, tokenOf, userName } from "../load/FrontEndpoint.ts"
 import { type FrontCertificates, loadGroup, usersOf } from "./FrontCertificates.ts"
 
 const secretMode = 0o600
@@ -63,7 +62,7 @@ export const letLoadIn = (
     const path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
     let last = ""
     for (let attempt = 0; attempt < attempts; attempt++) {
-      const asked = { port, path, ca, pair: adminPair(certificates), method: "POST", body: binding }
+      const asked = { port, path, ca, pair: adminPair(certificates), host: clusterHost, method: "POST", body: binding }
       const { status, text } = yield* askOnce(asked)
       if (status === 201 || status === 409) return
       last = `${status} ${text.slice(0, 200)}`

@@ -1,5 +1,5 @@
-// A scenario's cluster on real programs: the same file lives in virtual time and on a real control plane over our store, its API server
-// killed in between; then on an existing cluster, in namespaces of its own. Nothing stays behind, also when the runner is killed.
+// A scenario's cluster on real programs: the same file lives in virtual time and on a real control plane over our store, with our gateway
+// before it, our tracing behind its audit and our scheduler in kube-scheduler's place, its API server killed in between; then on an existing cluster, in namespaces of its own. Nothing stays behind, also when the runner is killed.
 import { execFile, execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -21,12 +21,13 @@ writeFileSync(
 kind: Scenario
 name: one
 description: One small cluster, wherever it lives
-params: { crashAt: 9s }
+params: { crashAt: 8s }
 cluster:
-  duration: 18s
+  duration: 14s
   nodeGroups: [{ name: node, count: 4 }]
   registerOver: 1s
-  settle: 4s
+  settle: 3s
+  systems: [gateway, tracing, scheduler]
   workloads: [{ name: web, replicas: 6, at: 3s }]
   watchers: [{ name: proxy, resource: endpointslices.discovery.k8s.io, count: 3 }]
   faults:
@@ -54,7 +55,7 @@ const record = async (...words: ReadonlyArray<string>): Promise<RunRecord> => {
 const programsIn = (text: string): ReadonlyArray<string> =>
   execFileSync("ps", ["-eo", "args"], { encoding: "utf8" })
     .split("\n")
-    .filter((line) => line.includes(text) && /kube-|storage/.test(line))
+    .filter((line) => line.includes(text) && /kube-|serve/.test(line))
 
 const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 100))
@@ -76,7 +77,11 @@ describeWith(
     )
     assert.deepStrictEqual(real.violations, [])
     const names = real.components.map(({ name }) => name)
-    assert.deepStrictEqual(names, ["store", "kube-apiserver", "kube-controller-manager", "kube-scheduler"])
+    const systems = ["tracing", "gateway", "scheduler"]
+    assert.deepStrictEqual(names, ["store", "kube-apiserver", "kube-controller-manager", ...systems])
+    const { facts = {} } = real.cluster ?? {}
+    for (const fact of ["gateway: requests", "tracing: objects judged at the end", "tracing: audit events"])
+      assert.isAbove(facts[fact] ?? 0, 0, fact)
     assert.isAbove(real.cluster?.podStarts.whole.count ?? 0, 5)
     const simulated = await record()
     const resources = ({ cluster }: RunRecord) =>
@@ -97,7 +102,7 @@ describeWith(
     const child = spawn(process.execPath, [wharf, "run", file, "--target", "process", "--out", out], {
       stdio: "ignore"
     })
-    await until(() => programsIn(out).some((line) => line.includes("kube-scheduler")))
+    await until(() => programsIn(out).some((line) => line.includes("scheduler.conf")))
     child.kill("SIGKILL")
     await until(() => programsIn(out).length === 0)
     await until(() =>
@@ -139,6 +144,8 @@ users: [{ name: it, user: { token: ${server.token} } }]
           join(folder, "there"),
           "--set",
           "cluster.faults=[]",
+          "--set",
+          "cluster.systems=[]",
           "--set",
           "cluster.duration=60s"
         ],

@@ -1,0 +1,151 @@
+// From the record of a real run to the constants of a simulation: each time as it was measured, less what the simulator adds by itself.
+// Owns that arithmetic and its correction by a simulated run of the same file; refuses to run anything.
+import { type Fidelity, Latency, type RecordedCluster, type RecordedHistogram } from "#reports"
+import { quantileShares } from "#sim"
+import type { Constants, MeasuredTime } from "./Calibration.ts"
+
+/** Fewer values say nothing of a distribution; such a kind takes the times of its verb over all resources. */
+const FEWEST = 20
+/** No server answers sooner. */
+const LEAST_MS = 0.02
+const SIGMA_LEAST = 0.05
+/** A machine that was busy when it was asked says more of itself than of the way. */
+const SIGMA_MOST = 1
+/** The standard normal's quantile at 0.9: what the spread from p50 to p90 says of a log-normal. */
+const Z90 = 1.2816
+
+const measured = (parts: ReadonlyArray<RecordedHistogram>, lessMs: number): MeasuredTime => {
+  const latency = Latency.merge(parts)
+  const ms = quantileShares.map((share) =>
+    rounded(Math.max(LEAST_MS, (latency.percentile(share * 100) ?? 0) / 1000 - lessMs))
+  )
+  return { count: latency.count, ms }
+}
+
+const rounded = (ms: number): number => Number(ms.toPrecision(4))
+
+const grouped = <Item>(
+  items: ReadonlyArray<Item>,
+  nameOf: (item: Item) => string
+): ReadonlyMap<string, Array<Item>> => {
+  const groups = new Map<string, Array<Item>>()
+  for (const item of items) groups.set(nameOf(item), [...(groups.get(nameOf(item)) ?? []), item])
+  return groups
+}
+
+/** What the programs of a control plane say of themselves, and the way to them, in µs. */
+export const factNames = {
+  wayP50: "way to the server, p50 us",
+  wayP90: "way to the server, p90 us",
+  commitP50: "store write, p50 us",
+  commitP90: "store write, p90 us"
+} as const
+
+const spread = (facts: Readonly<Record<string, number>>, p50: string, p90: string, unknownMs: number) => {
+  const [middle, late] = [facts[p50], facts[p90]]
+  if (middle === undefined || late === undefined || middle <= 0) return { medianMs: unknownMs, sigma: SIGMA_LEAST }
+  const sigma = Math.min(SIGMA_MOST, Math.max(SIGMA_LEAST, Math.log(late / middle) / Z90))
+  return { medianMs: rounded(middle / 1000), sigma: Number(sigma.toFixed(3)) }
+}
+
+type Calls = RecordedCluster["calls"][number]
+
+const kindOf = ({ resource, scope, verb }: Calls): string =>
+  scope === "object" ? `${verb} ${resource}` : `${verb} ${resource} (${scope})`
+
+const callTimes = ({ calls }: RecordedCluster, wayMs: number, commitMs: number): Constants["calls"] => {
+  const times = (groups: ReadonlyMap<string, Array<Calls>>) =>
+    [...groups].flatMap(([name, group]) => {
+      const [{ verb }] = group
+      const isRead = verb === "get" || verb === "list"
+      const time = measured(
+        group.map(({ latency }) => latency),
+        2 * wayMs + (isRead ? 0 : commitMs)
+      )
+      return time.count < FEWEST ? [] : [[name, time] as const]
+    })
+  return Object.fromEntries([...times(grouped(calls, kindOf)), ...times(grouped(calls, ({ verb }) => `${verb} *`))])
+}
+
+const eventTimes = ({ informers }: RecordedCluster, wayMs: number): Constants["events"] => {
+  const times = [...grouped(informers, ({ resource }) => resource), ["*", [...informers]] as const].flatMap(
+    ([name, group]) => {
+      const time = measured(
+        group.map(({ lag }) => lag),
+        wayMs
+      )
+      return time.count < FEWEST ? [] : [[name, time] as const]
+    }
+  )
+  return Object.fromEntries(times)
+}
+
+/** Before anything is known of them. */
+const WAY_MS = 0.05
+const COMMIT_MS = 1
+const TURN_MS = 1
+
+/** The constants that a real run shows; the scheduler's are a beginning, which `corrected` mends. */
+export const constantsOf = (cluster: RecordedCluster): Constants => {
+  const { facts = {}, scheduling } = cluster
+  const network = spread(facts, factNames.wayP50, factNames.wayP90, WAY_MS)
+  const commit = spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS)
+  const most = scheduling?.mostInSecond ?? 0
+  return {
+    network,
+    commit,
+    calls: callTimes(cluster, network.medianMs, commit.medianMs),
+    events: eventTimes(cluster, network.medianMs),
+    scheduler: { turnMs: TURN_MS, attemptMs: most === 0 ? 0 : rounded(1000 / most) }
+  }
+}
+
+const MEDIAN = " p50"
+const SCHEDULED = "created → scheduled"
+const AT_MEDIAN = quantileShares.indexOf(0.5)
+const isWrite = (kind: string): boolean => /^(create|update|patch|delete)/.test(kind)
+
+/** By how many ms the simulation's median was too short, by group and name. */
+const missing = ({ rows }: Fidelity): ReadonlyMap<string, number> =>
+  new Map(
+    rows
+      .filter(({ isMedian }) => isMedian)
+      .map(({ group, label, real, simulated }) => [
+        `${group} ${label.slice(0, -MEDIAN.length)}`,
+        (real - simulated) / 1000
+      ])
+  )
+
+/**
+ * Writers of a busy store wait for the commit under way as well, which the API server's own figure holds already. Where most kinds of
+ * writes are too slow though the server takes nothing, the commit is what is too long.
+ */
+const commitOf = ({ calls, commit }: Constants, offMs: ReadonlyMap<string, number>): Constants["commit"] => {
+  const writes = Object.entries(calls).filter(([name]) => isWrite(name) && offMs.has(`API latency ${name}`))
+  const late = writes.filter(
+    ([name, { ms }]) => ms[AT_MEDIAN] <= LEAST_MS && (offMs.get(`API latency ${name}`) ?? 0) < 0
+  )
+  return late.length * 2 < writes.length || late.length === 0
+    ? commit
+    : { ...commit, medianMs: rounded(commit.medianMs * SHORTER) }
+}
+
+const SHORTER = 2 / 3
+
+/** The constants after a simulation with them was set beside the run: each is moved by what its median was off. */
+export const corrected = (constants: Constants, fidelity: Fidelity): Constants => {
+  const offMs = missing(fidelity)
+  const moved = (time: MeasuredTime, byMs: number): MeasuredTime => ({
+    ...time,
+    ms: time.ms.map((ms) => rounded(Math.max(LEAST_MS, ms + byMs)))
+  })
+  const calls = Object.fromEntries(
+    Object.entries(constants.calls).map(([name, time]) => [name, moved(time, offMs.get(`API latency ${name}`) ?? 0)])
+  )
+  const { attemptMs, turnMs } = constants.scheduler
+  const late = offMs.get(`pod start ${SCHEDULED}`) ?? 0
+  // What no shorter turn can mend comes from attempts that were paid for too dearly.
+  const dear = turnMs + late < 0 ? attemptMs * SHORTER : attemptMs
+  const scheduler = { turnMs: rounded(Math.max(0, turnMs + late)), attemptMs: rounded(dear) }
+  return { ...constants, commit: commitOf(constants, offMs), calls, scheduler }
+}

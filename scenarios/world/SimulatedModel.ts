@@ -1,0 +1,105 @@
+// What takes virtual time in a simulated cluster: the way to the server, the server, its disk, its scheduler. What the scenario says
+// goes first, then what was measured (its calibration), then constants of the model.
+// Owns this choice and its words on reports; refuses to draw times, which the simulator does.
+import { onePassBinder, pacedKubeScheduler, timedKubeScheduler, type WorldParts } from "#sim"
+import { type Calibration, latenciesOf } from "../calibration/Calibration.ts"
+import type { Cluster } from "../cluster/Cluster.ts"
+
+/** Without a calibration: a network between machines, a fast disk. */
+const MODEL = { network: { medianMs: 0.5, sigma: 0.4 }, commit: { medianMs: 0.2, sigma: 0.2 } }
+
+interface LogNormal {
+  readonly medianMs: number
+  readonly sigma: number
+}
+
+/** The way, in one direction; undefined where clients call the server in process. */
+export const wayOf = ({ network }: Cluster, calibration: Calibration | undefined): LogNormal | undefined => {
+  if (network === "none") return undefined
+  const { medianMs, sigma } = calibration?.constants.network ?? MODEL.network
+  return { medianMs: network.median ?? medianMs, sigma: network.sigma ?? sigma }
+}
+
+/** One flush of the disk. */
+export const flushOf = ({ disk }: Cluster, calibration: Calibration | undefined): LogNormal => {
+  const { medianMs, sigma } = calibration?.constants.commit ?? MODEL.commit
+  return { medianMs: disk.flush ?? medianMs, sigma: disk.sigma ?? sigma }
+}
+
+const placerOf = ({ bindingsPerSecond, scheduler }: Cluster, calibration: Calibration | undefined) => {
+  if (scheduler === "one-pass") return onePassBinder(bindingsPerSecond)
+  return calibration === undefined ? pacedKubeScheduler : timedKubeScheduler(calibration.constants.scheduler)
+}
+
+type Model = Pick<WorldParts, "network" | "disk" | "serverTimes" | "placer">
+
+/** The parts of a simulated world that take time. */
+export const modelOf = (cluster: Cluster, calibration: Calibration | undefined): Model => {
+  const { medianMs, sigma } = flushOf(cluster, calibration)
+  const disk = {
+    flush: sigma === 0 ? { kind: "constant" as const, ms: medianMs } : { kind: "log-normal" as const, medianMs, sigma }
+  }
+  const placer = placerOf(cluster, calibration)
+  const way = wayOf(cluster, calibration)
+  if (way === undefined || cluster.network === "none") return { disk, placer }
+  const { breakAfter, lossRate, resetRate } = cluster.network
+  return {
+    disk,
+    placer,
+    network: { profile: { latency: { kind: "log-normal", ...way }, lossRate, resetRate }, breakAfterMs: breakAfter },
+    ...(calibration && {
+      serverTimes: {
+        calls: latenciesOf(calibration.constants.calls),
+        events: latenciesOf(calibration.constants.events)
+      }
+    })
+  }
+}
+
+const startWords = ({ pods }: Cluster): string =>
+  pods === "kubelet"
+    ? "Pods start within 0.8 to 3 s of being seen by their node, as on a kubelet whose images are there."
+    : "Pods start at once, as with kwok's fast stages."
+
+const networkWords = (cluster: Cluster, calibration: Calibration | undefined): string => {
+  const way = wayOf(cluster, calibration)
+  if (way === undefined || cluster.network === "none")
+    return "Network: none. Clients call the server in process, so that only the disk and waiting take virtual time."
+  const { lossRate, resetRate } = cluster.network
+  return `Network: log-normal with a median of ${way.medianMs} ms each way (deviation of its logarithm ${way.sigma}), ${lossRate * 100} % lost and sent again, ${resetRate * 100} % of messages take their connection down.`
+}
+
+const schedulerWords = ({ scheduler }: Cluster, calibration: Calibration | undefined): ReadonlyArray<string> => {
+  if (scheduler === "one-pass") return []
+  if (calibration === undefined)
+    return [
+      "The scheduler attempts up to 32 pods every 5 ms; how long its decisions really take is the rate per second of real time."
+    ]
+  const { attemptMs, turnMs } = calibration.constants.scheduler
+  return [`The scheduler turns to a pod after ${turnMs} ms and spends ${attemptMs} ms on each attempt, as measured.`]
+}
+
+/** The model in sentences. */
+export const modelWords = (cluster: Cluster, calibration: Calibration | undefined): ReadonlyArray<string> => {
+  const { medianMs, sigma } = flushOf(cluster, calibration)
+  const isTimed = calibration !== undefined && cluster.network !== "none"
+  return [
+    networkWords(cluster, calibration),
+    `Disk: a flush takes ${medianMs} ms at the median (deviation of its logarithm ${sigma}).`,
+    startWords(cluster),
+    ...schedulerWords(cluster, calibration),
+    ...(cluster.systems.length === 0
+      ? []
+      : [`Around a real control plane stand ${cluster.systems.join(", ")} as well; a simulated one does without.`]),
+    isTimed
+      ? "The server takes as long as a real one took for calls of the same verb and resource, drawn one by one: a crowd of calls does not slow it down."
+      : "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
+  ]
+}
+
+/** The same of a cluster on real programs. */
+export const realWords = (cluster: Cluster): ReadonlyArray<string> => [
+  "Real time: the API server, the store, the controllers and the scheduler are real programs on this machine; nodes and pods are hollow.",
+  startWords(cluster),
+  "A watch event's lag counts from the moment at which any client of the run first heard of its revision."
+]
