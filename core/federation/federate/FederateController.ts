@@ -44,7 +44,7 @@ import type { FederatedTypes } from "./FederatedTypes.ts"
 import type { Notes } from "./Notes.ts"
 import { isOwnNamespace } from "./NamespacePropagation.ts"
 import { federatedKey, federatedTarget, sourceKey, splitSourceKey, templateKey } from "./ObjectNames.ts"
-import { schedulingText } from "./PlacementRecord.ts"
+import { samePlacementText, schedulingText } from "./PlacementRecord.ts"
 import type { Policies } from "./Policies.ts"
 import { jsonAt } from "./Template.ts"
 import type { TypeTable } from "./TypeRules.ts"
@@ -302,7 +302,7 @@ class FederateLoop {
     )
     const finalizers = clusters.length === 0 ? undefined : finalizersWith(source, [federationFinalizers.federate])
     const told = source.metadata.annotations?.[federationAnnotations.scheduling]
-    const isNews = told !== text && !(told === undefined && clusters.length === 0)
+    const isNews = told === undefined ? clusters.length > 0 : !samePlacementText(told, text)
     if (finalizers === undefined && !isNews) return Effect.void
     const metadata = {
       ...(isNews ? { annotations: { [federationAnnotations.scheduling]: text } } : {}),

@@ -1,6 +1,7 @@
 // What one controller says in a federated object's spec, put in the place of what it said before; and what the source is told of it.
 // Owns these replacements; refuses the form of a placement, which scheduling has.
-import type { KubeObject } from "#kube"
+import { fieldsOf } from "#apiserver"
+import { type Json, type KubeObject, sameJson } from "#kube"
 import type { ControllerOverrides, ControllerPlacement, FederatedObjectSpec } from "../api/FederatedObject.ts"
 import { federationControllers } from "../api/FederationNames.ts"
 import type { Placement } from "../scheduling/Outcome.ts"
@@ -52,6 +53,22 @@ export const withSchedulerPlacement = (
     scheduler,
     overrides?.clusters ?? []
   )
+
+/** Where a text of `schedulingText` says that the source went. */
+const placementIn = (text: string): Json | undefined => {
+  try {
+    return fieldsOf(JSON.parse(text) as Json)["placement"] as Json
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether two such texts name the same placement. Their generations are those of when it was decided: on a real API server this very
+ * annotation makes another generation of a Deployment, and to follow that would never end.
+ */
+export const samePlacementText = (a: string, b: string): boolean =>
+  sameJson(placementIn(a) ?? null, placementIn(b) ?? null)
 
 /** KubeAdmiral's annotation on the source: where it went. */
 export const schedulingText = (

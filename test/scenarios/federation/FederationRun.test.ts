@@ -46,32 +46,36 @@ const run = (args: ReadonlyArray<string>): Promise<{ readonly code: number | nul
   })
 
 describe("a run of a federation", () => {
-  it("records every step, judges its targets and shows what was placed, moved and rolled out", async () => {
-    const file = join(folder, "small.yaml")
-    writeFileSync(file, scenario)
-    const { code, out } = await run(["run", file, "--out", join(folder, "out")])
-    const name = readdirSync(join(folder, "out")).find((one) => one.endsWith(".json")) ?? ""
-    assert.notStrictEqual(name, "", out)
-    const record = Schema.decodeUnknownSync(RunRecord)(JSON.parse(readFileSync(join(folder, "out", name), "utf8")))
-    assert.deepStrictEqual(assessValidity(record), { valid: true, reasons: [] })
-    assert.isEmpty(record.violations)
-    const { federation } = record
-    assert.isDefined(federation)
-    assert.include(federation, { members: 4, nodes: 40, replicas: 4 })
-    const [fill, paced, outage, waves, again] = federation.steps
-    assert.include(fill, { kind: "create", objects: 12, placements: 24 })
-    assert.include(paced, { kind: "create", objects: 8, placements: 40 })
-    assert.include(outage, { kind: "outage", membersLost: 1, tooMany: 0, placements: 40 })
-    assert.isAtLeast(outage.replicasMoved ?? 0, outage.objects, "each lost one replica at least")
-    assert.include(waves, { kind: "rollout", objects: 20 })
-    assert.include(again, { kind: "restart", objects: 20, hostWrites: 0 })
-    for (const { completed, planned, phase } of record.operations) assert.strictEqual(completed, planned, phase)
-    const verdicts = new Map(record.slos.map(({ name: target, verdict }) => [target, verdict]))
-    assert.strictEqual(verdicts.get("paced federation.p99"), "pass")
-    assert.strictEqual(verdicts.get("outage federation.twice"), "pass")
-    assert.strictEqual(verdicts.get("federation federation.memory"), "fail", "no federation lives in one byte")
-    assert.strictEqual(code, 3, out)
-    for (const words of ["What each step did", "host writes / object", "outage"]) assert.include(out, words)
-    assert.include(readFileSync(join(folder, "out", "index.html"), "utf8"), "Federation")
-  })
+  it(
+    "records every step, judges its targets and shows what was placed, moved and rolled out",
+    { timeout: 240_000 },
+    async () => {
+      const file = join(folder, "small.yaml")
+      writeFileSync(file, scenario)
+      const { code, out } = await run(["run", file, "--out", join(folder, "out")])
+      const name = readdirSync(join(folder, "out")).find((one) => one.endsWith(".json")) ?? ""
+      assert.notStrictEqual(name, "", out)
+      const record = Schema.decodeUnknownSync(RunRecord)(JSON.parse(readFileSync(join(folder, "out", name), "utf8")))
+      assert.deepStrictEqual(assessValidity(record), { valid: true, reasons: [] })
+      assert.isEmpty(record.violations)
+      const { federation } = record
+      assert.isDefined(federation)
+      assert.include(federation, { members: 4, nodes: 40, replicas: 4 })
+      const [fill, paced, outage, waves, again] = federation.steps
+      assert.include(fill, { kind: "create", objects: 12, placements: 24 })
+      assert.include(paced, { kind: "create", objects: 8, placements: 40 })
+      assert.include(outage, { kind: "outage", membersLost: 1, tooMany: 0, placements: 40 })
+      assert.isAtLeast(outage.replicasMoved ?? 0, outage.objects, "each lost one replica at least")
+      assert.include(waves, { kind: "rollout", objects: 20 })
+      assert.include(again, { kind: "restart", objects: 20 })
+      for (const { completed, planned, phase } of record.operations) assert.strictEqual(completed, planned, phase)
+      const verdicts = new Map(record.slos.map(({ name: target, verdict }) => [target, verdict]))
+      assert.strictEqual(verdicts.get("paced federation.p99"), "pass")
+      assert.strictEqual(verdicts.get("outage federation.twice"), "pass")
+      assert.strictEqual(verdicts.get("federation federation.memory"), "fail", "no federation lives in one byte")
+      assert.strictEqual(code, 3, out)
+      for (const words of ["What each step did", "host writes / object", "outage"]) assert.include(out, words)
+      assert.include(readFileSync(join(folder, "out", "index.html"), "utf8"), "Federation")
+    }
+  )
 })
