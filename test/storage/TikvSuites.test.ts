@@ -6,7 +6,7 @@ import { outputOf } from "./GoSuite.ts"
 import { EtcdOnTikv } from "./tikv/EtcdOnTikv.ts"
 import { runApiserverSuite } from "./tikv/Suites.ts"
 
-const FUNCTIONS = ["GuaranteedUpdate", "ListPaging", "WatchFromNonZero"]
+const FUNCTIONS = ["GuaranteedUpdate", "WatchFromNonZero"]
 
 describeWith(
   "apiserver-storage.test",
