@@ -25,6 +25,9 @@ export const callKind = (verb: PacedVerb, place: Collection | Target): string =>
   return `${verb} ${name} (${namespace === "" ? "cluster" : "namespace"})`
 }
 
+/** Events of one watch this close to one another are late together: what holds one of them up holds all. */
+const TOGETHER_MS = 10
+
 export class ServerPace {
   private readonly times: ServerTimes
   private readonly random: RandomStream
@@ -54,7 +57,14 @@ export class ServerPace {
   watch({ resource }: Collection): Lane | undefined {
     const latency = this.times.events[groupResource(resource)] ?? this.times.events["*"]
     if (latency === undefined) return undefined
-    let lastMs = 0
-    return { arrivalMs: (wayMs) => (lastMs = Math.max(lastMs, wayMs + drawLatency(latency, this.random))) }
+    let [drawnAtMs, delayMs, lastMs] = [Number.NEGATIVE_INFINITY, 0, 0]
+    const arrivalMs = (wayMs: number): number => {
+      if (wayMs - drawnAtMs > TOGETHER_MS) {
+        drawnAtMs = wayMs
+        delayMs = drawLatency(latency, this.random)
+      }
+      return (lastMs = Math.max(lastMs, wayMs + delayMs))
+    }
+    return { arrivalMs }
   }
 }

@@ -16,13 +16,20 @@ const clusters = { resource: gvr(GROUP, "v1alpha1", "federatedclusters"), namesp
 const policies = { resource: gvr(GROUP, "v1alpha1", "clusterpropagationpolicies"), namespace: "" }
 const deployments = { resource: gvr("apps", "v1", "deployments"), namespace: "" }
 
-/** Every Deployment that no label gives to another policy, divided over all members. */
-const SPREAD: KubeObject = {
+/**
+ * Every Deployment that no label gives to another policy, divided evenly over all members; what room they have is known too late, since
+ * the first one's machines come with the run.
+ */
+const spreadOver = (members: ReadonlyArray<Member>): KubeObject => ({
   apiVersion: `${GROUP}/v1alpha1`,
   kind: "ClusterPropagationPolicy",
   metadata: { name: "spread" },
-  spec: { schedulingMode: "Divide", resourceSelectors: [{ apiVersion: "apps/v1", kind: "Deployment" }] }
-}
+  spec: {
+    schedulingMode: "Divide",
+    resourceSelectors: [{ apiVersion: "apps/v1", kind: "Deployment" }],
+    placement: members.map(({ name }) => ({ cluster: name, preferences: { weight: 1 } }))
+  }
+})
 
 const LOOK_MS = 500
 const JOINED_WITHIN_MS = 120_000
@@ -149,7 +156,7 @@ export const openFederation = (folder: string, members: ReadonlyArray<Member>) =
       Effect.orElseSucceed(() => false)
     )
     if (!(yield* comes(JOINED_WITHIN_MS, ready))) return yield* failed("its members were not ready in time")
-    yield* host.create(policies, SPREAD).pipe(Effect.mapError(({ message }) => failed(message)))
+    yield* host.create(policies, spreadOver(members)).pipe(Effect.mapError(({ message }) => failed(message)))
     const below = yield* Effect.forEach(members, (member) => clientOf(member.kubeconfig))
     const opened: OpenedSystem = {
       processes: [process],
