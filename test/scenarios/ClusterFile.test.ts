@@ -78,7 +78,8 @@ describe("a cluster in a scenario", () => {
     assert.strictEqual(cluster.nodeGroups[0].count, 7)
     assert.deepStrictEqual(cluster.checkers, ["sums"])
     assert.strictEqual(cluster.controllers, "all")
-    assert.include(cluster.network, { median: 0.5, lossRate: 0 })
+    assert.include(cluster.network, { lossRate: 0 })
+    assert.notProperty(cluster.network, "median", "which is the calibration's until a file says one")
     assert.deepStrictEqual(capacityOf(cluster, cluster.nodeGroups[1]), {
       cpu: "16",
       memory: "64Gi",
@@ -90,7 +91,7 @@ describe("a cluster in a scenario", () => {
   it("stands beside a load on stores, or alone, but not for nothing", () => {
     assert.match(
       only("apiVersion: wharf/v1\nkind: Scenario\nname: x\ndescription: y\n").rule,
-      /or a cluster or a front instead/
+      /or a cluster, a federation, a front or tracing instead/
     )
   })
 

@@ -48,7 +48,11 @@ export const openOnDisk = async (
       },
       clockwork: machineClockwork,
       compress: options.compress ?? true
-    }).pipe(Scope.provide(scope))
+    }).pipe(
+      Scope.provide(scope),
+      // What it held before it failed is given back at once: other tests live in the same process.
+      Effect.onError(() => Scope.close(scope, Exit.void))
+    )
   )
   const close = async (): Promise<void> => {
     await Effect.runPromise(Scope.close(scope, Exit.void))

@@ -57,7 +57,7 @@ export const withSchedulerPlacement = (
 /** Where a text of `schedulingText` says that the source went. */
 const placementIn = (text: string): Json | undefined => {
   try {
-    return fieldsOf(JSON.parse(text) as Json)["placement"] as Json
+    return fieldsOf(JSON.parse(text) as Json)["placement"]
   } catch {
     return undefined
   }
