@@ -89,7 +89,7 @@ it("finds the same traces in the same order", async () => {
     }),
     { numRuns: 200 }
   )
-  expect(hits).toBeGreaterThan(100)
+  expect(hits).toBeGreaterThan(30)
 })
 
 const objects = (store: SpanStore, asked: ObjectQuery): Promise<ReadonlyArray<ObjectKey>> =>
