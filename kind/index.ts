@@ -37,5 +37,5 @@ export {
 export { kubeconfigText, type PlaneFiles, type PlanePart, planeParts } from "./process/PlaneFiles.ts"
 export { type Child, type ChildCommand, freePort, launch, ServerFailed, stop } from "./process/ChildServer.ts"
 export { answersOk, type Asked, askOnce, type Told } from "./process/HttpsProbe.ts"
-export { guard } from "./process/Reaper.ts"
+export { openReaper, type Reaper } from "./process/Reaper.ts"
 export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"

@@ -3,7 +3,7 @@
 import { Effect, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createServer } from "node:net"
-import { guard } from "./Reaper.ts"
+import { openReaper } from "./Reaper.ts"
 
 /** A server did not start, did not become ready, or ended by itself; carries the end of what it wrote. */
 export class ServerFailed extends Schema.TaggedError<ServerFailed>()("ServerFailed", {
@@ -74,16 +74,17 @@ const alive = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode === 
 /** Starts the process and waits until it is ready; the caller stops it. */
 export const launch = (command: ChildCommand): Effect.Effect<Child, ServerFailed> =>
   Effect.gen(function* () {
+    const { dismiss, guards } = openReaper(command.directory)
     const startedAt = performance.now()
     const child = spawn(command.command, command.args, {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       ...(command.env === undefined ? {} : { env: { ...process.env, ...command.env } })
     })
+    if (child.pid !== undefined) guards(child.pid)
     const log = tail(child)
     let spawnError: string | undefined
     child.on("error", (cause) => (spawnError = cause.message))
-    const dismiss = child.pid === undefined ? () => {} : guard(child.pid, command.directory)
     const failed = (reason: string) => new ServerFailed({ backend: command.backend, reason, log: log() })
     const wait = Effect.gen(function* () {
       while (performance.now() - startedAt < readyWithinMs) {

@@ -1,6 +1,6 @@
 // The cluster that is judged when no kubeconfig names one: `wharf serve cluster` as a process of its own, in a folder of its own.
 // Owns that process from start to end; refuses to know what is asked of it.
-import { guard } from "#kind"
+import { openReaper } from "#kind"
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
 import { Effect, Schema } from "effect"
@@ -59,11 +59,12 @@ export const openCluster = Effect.fn("conformance.cluster")(function* (directory
   const flags = ["--nodes", `${nodes}`, "--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig]
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
+      const { dismiss, guards } = openReaper(join(directory, "cluster"))
       const started = spawn(join(packageRoot, "bin", "wharf"), ["serve", "cluster", ...flags], {
         detached: true,
         stdio: ["ignore", "pipe", "pipe"]
       })
-      const dismiss = started.pid === undefined ? () => {} : guard(started.pid, join(directory, "cluster"))
+      if (started.pid !== undefined) guards(started.pid)
       return { process: started, dismiss }
     }),
     (opened) => Effect.andThen(stop(opened.process), Effect.sync(opened.dismiss))
