@@ -38,11 +38,17 @@ describeWith(
   })
   afterAll(() => cluster?.destroy())
 
-  it("are shown to etcdctl, one of them as the leader", async () => {
-    const members = await etcdctl("member", "list")
-    for (const { name } of nodes().nodes) assert.include(members, name)
-    const leaders = (await statuses()).filter(({ Status }) => Status.leader === Status.header.member_id)
-    assert.lengthOf(leaders, 1)
+  it("are shown to etcdctl, one of them as the leader", { timeout: 60_000 }, async () => {
+    // A node hears of the others, and of who leads, with its first look.
+    const missing = async (): Promise<ReadonlyArray<string>> => {
+      const members = await etcdctl("member", "list")
+      return nodes().nodes.flatMap(({ name }) => (members.includes(name) ? [] : [name]))
+    }
+    while ((await missing()).length > 0) await sleep(50)
+    const leaders = async (): Promise<number> =>
+      (await statuses()).filter(({ Status }) => Status.leader === Status.header.member_id).length
+    while ((await leaders()) === 0) await sleep(50)
+    assert.strictEqual(await leaders(), 1)
     await etcdctl("endpoint", "health")
   })
 
