@@ -172,6 +172,8 @@ const outage = async ({ stage, step, tally }: Of<"outage">): Promise<StepEnd> =>
     ledger.find(member)
     stage.member(member).up = true
   }
+  // What they still run is only taken away once the federation sees them again.
+  await stage.allReady(step.limit)
   const atRest = () => {
     const all = [...wanted]
     for (const [object, want] of all) if (ledger.sum(object) > want) tooMany.add(object)
@@ -191,10 +193,12 @@ const wave = async ({ stage, step, tally }: Of<"rollout">, names: ReadonlyArray<
   for (const [name, member] of stage.members)
     for (const { metadata } of member.objects("deployments.apps")) missing.get(metadata.name ?? "")?.add(name)
   const flight = new Flight(tally)
-  stage.hear = (member, _verb, object) => {
+  stage.hear = (member, verb, object) => {
     const { name = "" } = object.metadata
     const left = missing.get(name)
-    if (object.kind !== "Deployment" || left === undefined || imageOf(object) !== image) return
+    if (object.kind !== "Deployment" || left === undefined) return
+    // A copy that goes needs no new image.
+    if (verb !== "delete" && imageOf(object) !== image) return
     if (left.delete(member) && left.size === 0) flight.arrived(name)
   }
   let next = 0

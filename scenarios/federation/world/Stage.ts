@@ -116,6 +116,13 @@ export class Stage {
     })
     this.#running = running
     running.start()
+    await this.allReady(limitMs)
+  }
+
+  /** Waits until the federation has read its state and holds all members for ready. */
+  async allReady(limitMs: number): Promise<void> {
+    const running = this.#running
+    if (running === undefined) throw new Error("the federation is stopped")
     await until(() => {
       const { fleet } = running.members
       const ready = fleet.clusters.filter((cluster) => cluster.ready).length
