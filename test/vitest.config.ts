@@ -2,19 +2,28 @@
 // servers and judges come after the others, the long suites of real programs last; etcd's own suite runs alone, since it gives a
 // server seconds to start.
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 const alone = ["test/storage/EtcdSuite.test.ts"]
+/** The longest first, so that none of them is left alone at the end. */
 const suites = [
   "test/storage/ApiserverStorage.test.ts",
-  "test/gateway/judges/Tour.test.ts",
-  "test/tenancy/judges/Tour.test.ts",
+  "test/storage/Kubernetes.test.ts",
   "test/apiserver/kubectl/Tour.test.ts",
-  "test/kind/Manifests.test.ts",
-  "test/scenarios/clusters/*.test.ts",
+  "test/gateway/judges/Tour.test.ts",
   "test/scenarios/targets/ProcessTarget.test.ts",
+  "test/tenancy/judges/Tour.test.ts",
+  "test/scenarios/clusters/ClusterCommand.test.ts",
   "test/sim/controllers/RealUpkeep.test.ts",
-  "test/storage/Kubernetes.test.ts"
+  "test/kind/Manifests.test.ts"
 ]
+
+class SuitesAsListed extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const rank = ({ moduleId }: TestSpecification): number => suites.findIndex((path) => moduleId.endsWith(path))
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
 const judged = [
   "test/gateway/path/RealCluster.test.ts",
   "test/storage/*.test.ts",
@@ -49,6 +58,7 @@ const shared = {
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
+    sequence: { sequencer: SuitesAsListed },
     reporters: process.env.CI ? ["default", "./test/CiReporter.ts"] : ["default"],
     projects: [
       {
