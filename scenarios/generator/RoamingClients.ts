@@ -14,6 +14,7 @@ import {
 } from "#net"
 import { Deferred, Effect, type Scope } from "effect"
 import { windowBytes } from "./Clients.ts"
+import { noStream } from "./NoStream.ts"
 import type { Endpoint } from "./Protocol.ts"
 
 /** Between attempts to connect, in milliseconds. */
@@ -22,14 +23,6 @@ const connectTimeoutMs = 1000
 
 const away = (): GrpcStatus => GrpcStatus.of(GrpcCode.Unavailable, "no server is connected")
 const nothing = new Uint8Array(0)
-const noStream: ClientStream = {
-  send: () => true,
-  halfClose: () => undefined,
-  cancel: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-  bufferedBytes: 0
-}
 
 /** One of several connections that stand in for each other. */
 class RoamingClient implements GrpcClient {

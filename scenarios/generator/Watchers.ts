@@ -8,17 +8,8 @@ import { Cursor, subMessage, varintField } from "./Answer.ts"
 import { errorName } from "./Call.ts"
 import { WatchAccount } from "./Delivery.ts"
 import { methods, prefixEnd, watchRequest } from "./KubeRequests.ts"
+import { noStream } from "./NoStream.ts"
 import type { RunContext } from "./RunContext.ts"
-
-/** Before a stream is opened. */
-const noCall: ClientStream = {
-  send: () => true,
-  halfClose: () => undefined,
-  cancel: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-  bufferedBytes: 0
-}
 
 const requireLeader = [["hasleader", "true"]] as const
 
@@ -94,7 +85,7 @@ export class Watchers {
       const client = clients[this.#streams.length % clients.length]
       const count = Math.min(perStream, watchers - first) + 1
       const stream = {
-        call: noCall,
+        call: noStream,
         client,
         first,
         last: new Float64Array(count),

@@ -170,9 +170,9 @@ export interface Sent {
   readonly body: string
 }
 
-/** One request on its way in; what is answered matters only by its code. */
-class MemoryExchange implements HttpExchange {
-  readonly protocol = "HTTP/1.1"
+/** One request on its way in, from memory; of what is answered it keeps the code. */
+export class MemoryExchange implements HttpExchange {
+  readonly protocol: HttpExchange["protocol"] = "HTTP/1.1"
   readonly peer = "10.0.0.1:1"
   readonly secure = true
   readonly peerCertificate = undefined
@@ -221,11 +221,11 @@ class MemoryExchange implements HttpExchange {
 
   resumeBody(): void {}
 
-  respond(status: number): void {
+  respond(status: number, _fields?: HttpFields, _body?: string | Uint8Array): void {
     this.code = status
   }
 
-  start(status: number): HttpBody {
+  start(status: number, _fields?: HttpFields): HttpBody {
     this.code = status
     return sink
   }

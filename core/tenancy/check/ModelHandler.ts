@@ -1,13 +1,14 @@
 // The server's handler before a ModelCluster, and tenants that list and watch through it: what each was told, line by line.
 // Owns the requests and what came of them; refuses sockets and processes.
 import { type ApiFailure, Failures } from "#kube"
-import type { HttpBody, HttpExchange, HttpFields } from "#net"
+import type { HttpBody, HttpFields } from "#net"
 import type { TenantCaller } from "../identity/Caller.ts"
 import { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import { type Tenant, Tenants } from "../lifecycle/Tenants.ts"
 import type { Rewriting } from "../rewrite/Contract.ts"
 import { Rewriter } from "../rewrite/Rewriter.ts"
 import { makeTenancy, type Tenancy } from "../serve/Tenancy.ts"
+import { MemoryExchange } from "./Handler.ts"
 import { ModelCluster } from "./ModelCluster.ts"
 import { SteppedClockwork } from "./SteppedClockwork.ts"
 
@@ -57,65 +58,25 @@ const told = (line: string): Told => {
 const decoder = new TextDecoder()
 
 /** One request of a tenant, and what it was answered. */
-export class ModelExchange implements HttpExchange {
-  readonly protocol = "HTTP/2.0"
-  readonly method = "GET"
-  readonly peer = "10.0.0.1:1"
-  readonly secure = true
-  readonly peerCertificate = undefined
-  readonly peerCertificateProblem = undefined
-  readonly serverName = undefined
-  readonly tlsIdentity = undefined
-  readonly bodyless = true
-  memo: unknown
-  connectionMemo: unknown
-  onClose: (() => void) | undefined
-  onGoAway: (() => void) | undefined
-  readonly path: string
-  private readonly accept: string
+export class ModelExchange extends MemoryExchange {
+  override readonly protocol = "HTTP/2.0"
   /** What came of the body so far. */
   text = ""
-  code = 0
   over = false
   answered: HttpFields = []
 
   constructor(path: string, accept: string) {
-    this.path = path
-    this.accept = accept
+    super({ method: "GET", path, fields: [["accept", accept]], body: "" })
   }
 
-  header(name: string): string | undefined {
-    return name === "accept" ? this.accept : undefined
-  }
-
-  fields(): HttpFields {
-    return [["accept", this.accept]]
-  }
-
-  readBody(_maxBytes: number, done: (body: Uint8Array | undefined) => void): void {
-    done(new Uint8Array(0))
-  }
-
-  onBody(_chunk: (bytes: Uint8Array) => boolean, end: () => void): void {
-    end()
-  }
-
-  resumeBody(): void {}
-
-  hangUp(): void {}
-
-  upgrade(): undefined {
-    return undefined
-  }
-
-  respond(status: number, fields: HttpFields, body: string | Uint8Array): void {
+  override respond(status: number, fields: HttpFields, body: string | Uint8Array): void {
     this.code = status
     this.answered = fields
     this.text = typeof body === "string" ? body : decoder.decode(body)
     this.over = true
   }
 
-  start(status: number, fields: HttpFields): HttpBody {
+  override start(status: number, fields: HttpFields): HttpBody {
     this.code = status
     this.answered = fields
     return {
