@@ -122,9 +122,11 @@ const curveOf = (curve: Option.Option<string>, hasCluster: boolean) => {
 }
 
 /** What a simulated cluster would stumble over is said before anything starts. */
-const checkCalibration = ({ file, scenario: { cluster, target = "sim" } }: LoadedScenario) =>
+const checkCalibration = ({ file, scenario: { cluster, target = "sim" } }: LoadedScenario, typed: boolean) =>
   cluster === undefined || target !== "sim"
-    ? Effect.void
+    ? typed
+      ? new Misplaced({ reason: "--calibration gives simulated clusters their constants, and this run has none" })
+      : Effect.void
     : Effect.try({
         try: () => void calibrationOf(cluster.calibration, resolve(dirname(file))),
         catch: (cause) =>
@@ -176,7 +178,7 @@ const planOf = Effect.fnUntraced(function* ({
   const sets = overridesOf(set, { seed, target, "cluster.calibration": named })
   const loaded = yield* loadScenario(file, sets)
   const { scenario } = loaded
-  yield* checkCalibration(loaded)
+  yield* checkCalibration(loaded, Option.isSome(calibration))
   // A real control plane stands on a store, which the backends name as for a load on stores.
   const isReal = scenario.cluster !== undefined && (scenario.target === "process" || scenario.target === "kind")
   const hasLoad = scenario.phases.length > 0 || scenario.front !== undefined || isReal

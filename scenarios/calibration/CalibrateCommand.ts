@@ -1,7 +1,7 @@
-// `wharf calibrate`: lives a scenario on a real control plane, takes the constants of a simulation from what was measured, simulates the
-// same file with them, mends them by what was off, and writes them to a file with how near the best of these simulations came.
+// `wharf calibrate`: lives a calm scenario and a crowd on a real control plane, takes the constants of a simulation from what was measured,
+// simulates the same files with them, mends them by what was off, and writes them to a file with how near the simulations came.
 // Owns flags and that sequence; runs are Runner.ts's, the arithmetic Constants.ts's.
-import { fidelityOf, readRecord, type RunRecord } from "#reports"
+import { type Fidelity, fidelityOf, readRecord, type RunRecord } from "#reports"
 import { Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { join } from "node:path"
@@ -11,7 +11,7 @@ import { Progress } from "../Progress.ts"
 import { runScenario } from "../Runner.ts"
 import { loadScenario } from "../ScenarioFile.ts"
 import { type Calibration, CalibrationUnusable, type Constants } from "./Calibration.ts"
-import { constantsOf, corrected } from "./Constants.ts"
+import { atOnceOf, constantsOf, corrected, schedulerOf } from "./Constants.ts"
 
 /** Simulations that mend the constants at most; the best of them is kept. */
 const ROUNDS = 8
@@ -38,6 +38,16 @@ const flags = {
     Flag.withDescription("The record of a real run of this file, instead of living it anew"),
     Flag.optional
   ),
+  crowd: Flag.String("crowd").pipe(
+    Flag.withDescription(
+      "A scenario in which pods come in a crowd, which shows how many calls the server works on at once; none measures none; default: scenarios/calibrate-crowd.yaml"
+    ),
+    Flag.withDefault(join(packageRoot, "scenarios", "calibrate-crowd.yaml"))
+  ),
+  crowdRecord: Flag.String("crowd-record").pipe(
+    Flag.withDescription("The record of a real run of the crowd, instead of living it anew"),
+    Flag.optional
+  ),
   out: Flag.String("out").pipe(
     Flag.withDescription("The file of constants to write"),
     Flag.withDefault("calibration.json")
@@ -54,12 +64,19 @@ interface Places {
   /** Folder of records. */
   readonly records: string
   readonly command: string
-  readonly sets: ReadonlyArray<string>
 }
 
-const lived = (given: Given, places: Places, folder: string, sets: ReadonlyArray<string>) =>
+/** One of the two scenarios: its file, and the settings of the command line that are meant for it. */
+interface Part {
+  readonly name: "calm" | "crowd"
+  readonly file: string
+  readonly sets: ReadonlyArray<string>
+  readonly record: Option.Option<string>
+}
+
+const lived = (given: Given, places: Places, part: Part, folder: string, sets: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const loaded = yield* loadScenario(given.file, [...places.sets, ...sets])
+    const loaded = yield* loadScenario(part.file, [...part.sets, ...sets])
     const isReal = loaded.scenario.target !== "sim"
     const { records } = yield* runScenario({
       loaded,
@@ -68,21 +85,21 @@ const lived = (given: Given, places: Places, folder: string, sets: ReadonlyArray
       repeats: 1,
       curve: [],
       existing: undefined,
-      out: join(places.records, folder),
+      out: join(places.records, `${part.name}-${folder}`),
       junit: undefined,
       command: places.command,
       progress: new Progress(process.stderr, false)
     })
     const record = records.find(({ cluster }) => cluster !== undefined)
     return record?.cluster === undefined
-      ? yield* new CalibrationUnusable({ file: given.file, reason: "the scenario has no cluster to measure" })
+      ? yield* new CalibrationUnusable({ file: part.file, reason: "the scenario has no cluster to measure" })
       : { record, cluster: record.cluster }
   })
 
 /** A real run that was lived before, of the same file. */
-const recordedRun = (given: Given, places: Places, file: string) =>
+const recordedRun = (part: Part, file: string) =>
   Effect.gen(function* () {
-    const { hash } = yield* loadScenario(given.file, places.sets)
+    const { hash } = yield* loadScenario(part.file, part.sets)
     const record = yield* readRecord(file)
     const { cluster, scenario, target } = record
     if (cluster === undefined || target === "sim")
@@ -90,6 +107,12 @@ const recordedRun = (given: Given, places: Places, file: string) =>
     if (scenario.hash !== hash)
       return yield* new CalibrationUnusable({ file, reason: `is a record of another scenario, ${scenario.name}` })
     return { record, cluster }
+  })
+
+const measured = (given: Given, places: Places, part: Part) =>
+  Option.match(part.record, {
+    onNone: () => lived(given, places, part, "real", [`target=${given.target}`]),
+    onSome: (file) => recordedRun(part, file)
   })
 
 const written = (real: RunRecord, command: string, constants: Constants, quality: Calibration["quality"]): string => {
@@ -116,29 +139,88 @@ const written = (real: RunRecord, command: string, constants: Constants, quality
 
 const UNKNOWN = { medianFactor: 0, factor: 0 }
 
-/** Simulates with constants, mends them and simulates again; answers the best of all rounds. */
-const fitted = (given: Given, places: Places, real: RunRecord, first: Constants) =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const file = join(places.records, "candidate.json")
-    yield* files.makeDirectory(places.records, { recursive: true })
-    let [constants, best] = [first, { constants: first, quality: { medianFactor: Infinity, factor: Infinity } }]
-    for (let round = 1; round <= ROUNDS; round++) {
+/** One of the scenarios with its real run, and how a simulation of it with some constants compares. */
+const simulations = Effect.fnUntraced(function* (given: Given, places: Places, part: Part, real: RunRecord) {
+  const files = yield* FileSystem.FileSystem
+  const file = join(places.records, "candidate.json")
+  yield* files.makeDirectory(places.records, { recursive: true })
+  let round = 0
+  return (constants: Constants) =>
+    Effect.gen(function* () {
+      round++
       yield* files.writeFileString(file, written(real, places.command, constants, UNKNOWN))
-      const { record } = yield* lived(given, places, `simulated-${round}`, [
+      const { record } = yield* lived(given, places, part, `simulated-${round}`, [
         "target=sim",
         `cluster.calibration=${file}`
       ])
       const fidelity = fidelityOf([record], [real])
       const { factor, medianFactor } = fidelity
+      const { atOnce } = constants
       yield* Console.error(
-        `round ${round}: medians within ${medianFactor.toFixed(2)}×, all within ${factor.toFixed(1)}×`
+        `${part.name}, round ${round}: medians within ${medianFactor.toFixed(2)}×, all within ${factor.toFixed(1)}×${atOnce === undefined ? "" : ` with ${atOnce} calls at once`}`
       )
+      return fidelity
+    })
+})
+
+interface Fit {
+  readonly constants: Constants
+  readonly quality: Calibration["quality"]
+}
+
+/** Simulates with constants, mends them and simulates again; answers the best of all rounds. */
+const fitted = <E, R>(
+  first: Constants,
+  simulate: (constants: Constants) => Effect.Effect<Fidelity, E, R>,
+  mend: (constants: Constants, fidelity: Fidelity) => Constants
+): Effect.Effect<Fit, E, R> =>
+  Effect.gen(function* () {
+    let [constants, best]: [Constants, Fit] = [
+      first,
+      { constants: first, quality: { medianFactor: Infinity, factor: Infinity } }
+    ]
+    for (let round = 1; round <= ROUNDS; round++) {
+      const fidelity = yield* simulate(constants)
+      const { factor, medianFactor } = fidelity
       if (medianFactor < best.quality.medianFactor) best = { constants, quality: { medianFactor, factor } }
-      constants = corrected(constants, fidelity)
+      constants = mend(constants, fidelity)
     }
     return best
   })
+
+/** What the crowd shows: how many calls at once, and how fast the scheduler is when pods wait for it. */
+const crowdFitted = Effect.fnUntraced(function* (given: Given, places: Places, part: Part, calm: Fit, real: RunRecord) {
+  const simulate = yield* simulations(given, places, part, real)
+  const atOnce = yield* atOnceOf(calm.constants, simulate)
+  const bounded = { ...calm.constants, ...(atOnce !== undefined && { atOnce }) }
+  const { constants, quality } = yield* fitted(bounded, simulate, (last, fidelity) => ({
+    ...last,
+    scheduler: schedulerOf(last, fidelity)
+  }))
+  const worse = (of: keyof Fit["quality"]): number => Math.max(calm.quality[of], quality[of])
+  return { constants, quality: { medianFactor: worse("medianFactor"), factor: worse("factor") } }
+})
+
+const NO_CROWD = "none"
+
+const partsOf = ({ crowd, crowdRecord, file, record, seed, set }: Given): { calm: Part; crowd: Part | undefined } => {
+  const seeds = Option.match(seed, { onNone: () => [], onSome: (value) => [`seed=${value}`] })
+  return {
+    calm: { name: "calm", file, sets: [...set, ...seeds], record },
+    crowd: crowd === NO_CROWD ? undefined : { name: "crowd", file: crowd, sets: seeds, record: crowdRecord }
+  }
+}
+
+const said = (out: string, { constants, quality }: Fit): string => {
+  const { atOnce, calls, commit, events, network, scheduler } = constants
+  const { factor, medianFactor } = quality
+  return [
+    `${out}: ${Object.keys(calls).length} kinds of calls, ${atOnce ?? "any number"} at once, ${Object.keys(events).length} kinds of watches`,
+    `the way ${network.medianMs} ms, a commit ${commit.medianMs} ms, the scheduler ${scheduler.turnMs} ms and ${scheduler.attemptMs} ms an attempt`,
+    `medians of API latency and pod start are met within ${medianFactor.toFixed(2)}×, every indicator within ${factor.toFixed(1)}×`,
+    `use it: wharf run FILE --calibration ${out}`
+  ].join("\n")
+}
 
 const calibrate = Effect.fn("wharf.calibrate")(
   function* (given: Given) {
@@ -148,26 +230,17 @@ const calibrate = Effect.fn("wharf.calibrate")(
       onNone: () => files.makeTempDirectoryScoped({ prefix: "wharf-calibrate-" }),
       onSome: (folder) => Effect.succeed(paths.resolve(folder))
     })
-    const seed = Option.match(given.seed, { onNone: () => [], onSome: (value) => [`seed=${value}`] })
-    const sets = [...given.set, ...seed]
-    const words = sets.flatMap((set) => ["--set", set])
+    const { calm, crowd } = partsOf(given)
+    const words = calm.sets.flatMap((set) => ["--set", set])
     const command = ["wharf", "calibrate", paths.relative(".", given.file), "--target", given.target, ...words]
-    const places = { records: own, command: [...command, "--backend", given.backend].join(" "), sets }
-    const { cluster, record } = yield* Option.match(given.record, {
-      onNone: () => lived(given, places, "real", [`target=${given.target}`]),
-      onSome: (file) => recordedRun(given, places, file)
-    })
-    const { constants, quality } = yield* fitted(given, places, record, constantsOf(cluster))
-    yield* files.writeFileString(given.out, written(record, places.command, constants, quality))
-    const { calls, commit, events, network, scheduler } = constants
-    yield* Console.log(
-      [
-        `${given.out}: ${Object.keys(calls).length} kinds of calls, ${Object.keys(events).length} of watches`,
-        `the way ${network.medianMs} ms, a commit ${commit.medianMs} ms, the scheduler ${scheduler.turnMs} ms and ${scheduler.attemptMs} ms an attempt`,
-        `medians of API latency and pod start of that run are met within ${quality.medianFactor.toFixed(2)}×, every indicator within ${quality.factor.toFixed(1)}×`,
-        `use it: wharf run FILE --calibration ${given.out}`
-      ].join("\n")
-    )
+    const places = { records: own, command: [...command, "--backend", given.backend].join(" ") }
+    const real = yield* measured(given, places, calm)
+    const crowded = crowd && { part: crowd, real: yield* measured(given, places, crowd) }
+    const simulate = yield* simulations(given, places, calm, real.record)
+    const best = yield* fitted(constantsOf(real.cluster, crowded?.real.cluster), simulate, corrected)
+    const fit = crowded ? yield* crowdFitted(given, places, crowded.part, best, crowded.real.record) : best
+    yield* files.writeFileString(given.out, written(real.record, places.command, fit.constants, fit.quality))
+    yield* Console.log(said(given.out, fit))
   },
   Effect.scoped,
   Effect.catch(explain)

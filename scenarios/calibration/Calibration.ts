@@ -26,6 +26,8 @@ export const Constants = Schema.Struct({
   commit: Schema.Struct({ medianMs: Amount, sigma: Amount }),
   calls: Times,
   events: Times,
+  /** Calls that the server works on at once; absent where no crowd was measured. */
+  atOnce: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }))),
   scheduler: Schema.Struct({ turnMs: Amount, attemptMs: Amount })
 })
 export type Constants = typeof Constants.Type

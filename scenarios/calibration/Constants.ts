@@ -1,7 +1,8 @@
 // From the record of a real run to the constants of a simulation: each time as it was measured, less what the simulator adds by itself.
-// Owns that arithmetic and its correction by a simulated run of the same file; refuses to run anything.
+// Owns that arithmetic and its correction by simulated runs of the same file; refuses to run anything itself.
 import { type Fidelity, Latency, type RecordedCluster, type RecordedHistogram } from "#reports"
 import { quantileShares } from "#sim"
+import { Effect } from "effect"
 import type { Constants, MeasuredTime } from "./Calibration.ts"
 
 /** Fewer values say nothing of a distribution; such a kind takes the times of its verb over all resources. */
@@ -85,12 +86,15 @@ const WAY_MS = 0.05
 const COMMIT_MS = 1
 const TURN_MS = 1
 
-/** The constants that a real run shows; the scheduler's are a beginning, which `corrected` mends. */
-export const constantsOf = (cluster: RecordedCluster): Constants => {
-  const { facts = {}, scheduling } = cluster
+/**
+ * The constants that a real run shows; the scheduler's are a beginning, which `corrected` mends: a crowd, where one was measured, shows
+ * how fast it is.
+ */
+export const constantsOf = (cluster: RecordedCluster, crowd = cluster): Constants => {
+  const { facts = {} } = cluster
   const network = spread(facts, factNames.wayP50, factNames.wayP90, WAY_MS)
   const commit = spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS)
-  const most = scheduling?.mostInSecond ?? 0
+  const most = crowd.scheduling?.mostInSecond ?? 0
   return {
     network,
     commit,
@@ -142,10 +146,45 @@ export const corrected = (constants: Constants, fidelity: Fidelity): Constants =
   const calls = Object.fromEntries(
     Object.entries(constants.calls).map(([name, time]) => [name, moved(time, offMs.get(`API latency ${name}`) ?? 0)])
   )
-  const { attemptMs, turnMs } = constants.scheduler
-  const late = offMs.get(`pod start ${SCHEDULED}`) ?? 0
+  return { ...constants, commit: commitOf(constants, offMs), calls, scheduler: schedulerOf(constants, fidelity) }
+}
+
+/** The scheduler's constants alone, moved by what the median of its stage was off. */
+export const schedulerOf = ({ scheduler }: Constants, fidelity: Fidelity): Constants["scheduler"] => {
+  const { attemptMs, turnMs } = scheduler
+  const late = missing(fidelity).get(`pod start ${SCHEDULED}`) ?? 0
   // What no shorter turn can mend comes from attempts that were paid for too dearly.
   const dear = turnMs + late < 0 ? attemptMs * SHORTER : attemptMs
-  const scheduler = { turnMs: rounded(Math.max(0, turnMs + late)), attemptMs: rounded(dear) }
-  return { ...constants, commit: commitOf(constants, offMs), calls, scheduler }
+  return { turnMs: rounded(Math.max(0, turnMs + late)), attemptMs: rounded(dear) }
 }
+
+/** How many calls a server may work on at once, from one core to more than any has. */
+const CROWDS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+
+/** By which factor the median of what the crowd asked for most is too long in a simulation. */
+const crowdFactor = ({ rows }: Fidelity): number => {
+  const creation = rows.find(({ group, label }) => group === "API latency" && label === `create pods${MEDIAN}`)
+  return creation === undefined || creation.real === 0 ? 1 : creation.simulated / creation.real
+}
+
+/** Finds, by simulations of a crowd, how many calls at once make its median as long as it was; undefined: no bound is needed. */
+export const atOnceOf = <E, R>(
+  constants: Constants,
+  simulate: (constants: Constants) => Effect.Effect<Fidelity, E, R>
+): Effect.Effect<number | undefined, E, R> =>
+  Effect.gen(function* () {
+    const factorOf = (atOnce: number) => Effect.map(simulate({ ...constants, atOnce }), crowdFactor)
+    // The more at once, the shorter the wait: the first that is short enough lies between `few` and `many`.
+    let [few, many] = [-1, CROWDS.length]
+    const factors = new Map<number, number>()
+    while (many - few > 1) {
+      const middle = (few + many) >> 1
+      const factor = yield* factorOf(CROWDS[middle])
+      factors.set(middle, factor)
+      if (factor > 1) few = middle
+      else many = middle
+    }
+    if (many === CROWDS.length) return undefined
+    const off = (at: number): number => Math.abs(Math.log(factors.get(at) ?? Infinity))
+    return CROWDS[few >= 0 && off(few) < off(many) ? few : many]
+  })

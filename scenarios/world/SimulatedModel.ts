@@ -50,11 +50,17 @@ export const modelOf = (cluster: Cluster, calibration: Calibration | undefined):
     ...(calibration && {
       serverTimes: {
         calls: latenciesOf(calibration.constants.calls),
-        events: latenciesOf(calibration.constants.events)
+        events: latenciesOf(calibration.constants.events),
+        ...(calibration.constants.atOnce && { atOnce: calibration.constants.atOnce })
       }
     })
   }
 }
+
+const crowdWords = (calibration: Calibration | undefined): string =>
+  calibration?.constants.atOnce === undefined
+    ? ": a crowd of calls does not slow it down"
+    : `, and works on ${calibration.constants.atOnce} at once`
 
 const startWords = ({ pods }: Cluster): string =>
   pods === "kubelet"
@@ -92,7 +98,7 @@ export const modelWords = (cluster: Cluster, calibration: Calibration | undefine
       ? []
       : [`Around a real control plane stand ${cluster.systems.join(", ")} as well; a simulated one does without.`]),
     isTimed
-      ? "The server takes as long as a real one took for calls of the same verb and resource, drawn one by one: a crowd of calls does not slow it down."
+      ? `The server takes as long as a real one took for calls of the same verb and resource, drawn one by one${crowdWords(calibration)}.`
       : "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
   ]
 }

@@ -1,6 +1,7 @@
 // How long a server takes for what it is asked, and how late it tells watchers, as it was measured on a real one: by verb, resource and
 // scope. Without it a simulated server's own computing takes no virtual time.
-// Owns drawing these times; refuses to know where they were measured. Calls overtake one another, the events of one watch never do.
+// Owns drawing these times and the queue before a server that works on so many calls at once; refuses to know where they were measured.
+// Calls overtake one another, the events of one watch never do.
 import { type Collection, groupResource, type GroupVersionResource, type Target } from "#kube"
 import type { RandomStream } from "../time/RandomStream.ts"
 import { drawLatency, type Latency } from "./Latency.ts"
@@ -13,6 +14,8 @@ export interface ServerTimes {
   readonly calls: Readonly<Record<string, Latency>>
   /** By resource: "pods"; "*" stands for what is not named. */
   readonly events: Readonly<Record<string, Latency>>
+  /** Calls that the server works on at once; more wait for a place, in the order in which they come. Default: without bound. */
+  readonly atOnce?: number
 }
 
 /** The name of a kind of calls, as reports and calibrations have it. */
@@ -31,12 +34,15 @@ const TOGETHER_MS = 10
 export class ServerPace {
   private readonly times: ServerTimes
   private readonly random: RandomStream
+  /** When each of the server's places is free again; none where it has no bound. */
+  private readonly freeAtMs: Float64Array
   /** By the resource's object, which clients keep as a constant; undefined once looked up in vain. */
   private readonly lanes = new Map<GroupVersionResource, Map<string, Lane | undefined>>()
 
   constructor(times: ServerTimes, random: RandomStream) {
     this.times = times
     this.random = random
+    this.freeAtMs = new Float64Array(times.atOnce ?? 0)
   }
 
   /** The lane of a call's way to the server: it is done once the server's time has passed. */
@@ -48,9 +54,18 @@ export class ServerPace {
     if (ofResource.has(key)) return ofResource.get(key)
     const latency = this.times.calls[callKind(verb, place)] ?? this.times.calls[`${verb} *`]
     const { random } = this
-    const lane = latency && { arrivalMs: (wayMs: number) => wayMs + drawLatency(latency, random) }
+    const lane = latency && { arrivalMs: (wayMs: number) => this.endOf(wayMs, drawLatency(latency, random)) }
     ofResource.set(key, lane)
     return lane
+  }
+
+  /** When a call that comes then and takes so long is done: it waits for the place that is free first. */
+  private endOf(comesMs: number, takesMs: number): number {
+    const { freeAtMs } = this
+    if (freeAtMs.length === 0) return comesMs + takesMs
+    let first = 0
+    for (let place = 1; place < freeAtMs.length; place++) if (freeAtMs[place] < freeAtMs[first]) first = place
+    return (freeAtMs[first] = Math.max(comesMs, freeAtMs[first]) + takesMs)
   }
 
   /** A lane of its own for one watch, in whose order its events stay. */

@@ -7,6 +7,7 @@ import type { AdmissionRequest } from "../Access.ts"
 import { kubernetesCel } from "../crd/CelLibrary.ts"
 import type { Definition } from "../Definition.ts"
 import { inVersion, requestFields } from "./AdmissionReview.ts"
+import { withoutStructs } from "./CelStructs.ts"
 
 /** What expressions may name. */
 const NAMES = ["object", "oldObject", "request", "params", "variables", "namespaceObject", "authorizer"] as const
@@ -35,10 +36,35 @@ export const admissionFault = (expression: string): string | undefined => {
 /** An expression, ready to be evaluated; throws what `admissionFault` tells. */
 export const admissionExpression = (expression: string): ((scope: AdmissionScope) => unknown) => {
   const program: ParseResult = env().parse(expression)
-  return (scope) => program({ ...NOTHING, ...scope }) as unknown
+  return (scope) => program(scope) as unknown
 }
 
-const NOTHING: AdmissionScope = Object.fromEntries(NAMES.map((name) => [name, null]))
+/** What every scope falls back to: a name that was not given is null. */
+const NOTHING: AdmissionScope = Object.freeze(Object.fromEntries(NAMES.map((name) => [name, null])))
+
+/** A value that is made when it is first read, and kept. */
+export const defineLazily = (target: object, name: string, make: () => unknown): void => {
+  Object.defineProperty(target, name, {
+    configurable: true,
+    enumerable: true,
+    get: () => {
+      const value = make()
+      Object.defineProperty(target, name, { value, enumerable: true })
+      return value
+    }
+  })
+}
+
+/** A scope that has these values, made when they are first read, and all of another one. */
+export const scopeWithin = (
+  outer: AdmissionScope,
+  values: Readonly<Partial<Record<keyof AdmissionScope, () => unknown>>>
+): AdmissionScope => {
+  // SAFETY: a scope's values are read by name only, which its prototype answers as well.
+  const scope = Object.create(outer) as AdmissionScope
+  for (const [name, make] of Object.entries(values)) defineLazily(scope, name, make)
+  return scope
+}
 
 /** A JSON value as CEL sees it: whole numbers are int. */
 export const celOf = (value: Json | undefined): unknown => {
@@ -65,27 +91,36 @@ export const jsonOf = (value: unknown): Json => {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
+/** One request meets many expressions, and is made ready for them once. */
+const scopes = new WeakMap<AdmissionRequest, Map<Definition, AdmissionScope>>()
+
 /** What expressions see of a request, its objects in the version of a definition. */
 export const requestScope = (admission: AdmissionRequest, matched: Definition): AdmissionScope => {
+  let ofRequest = scopes.get(admission)
+  if (ofRequest === undefined) scopes.set(admission, (ofRequest = new Map()))
+  const known = ofRequest.get(matched)
+  if (known !== undefined) return known
   const { definition, object, oldObject } = admission
   // SAFETY: objects are JSON; KubeObject leaves the types of their other fields open.
-  const seen = (one: typeof object): unknown => celOf(inVersion(one, definition, matched) as unknown as Json)
-  return {
+  const seen = (one: typeof object) => (): unknown => celOf(inVersion(one, definition, matched) as unknown as Json)
+  const scope = scopeWithin(NOTHING, {
     object: seen(object),
     oldObject: seen(oldObject),
-    request: celOf(requestFields(admission, matched))
-  }
+    request: () => celOf(requestFields(admission, matched))
+  })
+  ofRequest.set(matched, scope)
+  return scope
 }
 
 /** Expressions by their text: when there are so many, all are forgotten. */
 const COMPILED_MAX = 1024
 const compiled = new Map<string, ReturnType<typeof admissionExpression>>()
 
-/** An expression that was perhaps compiled before. */
+/** An expression that was perhaps compiled before; literals of types in it are maps. */
 export const compiledExpression = (expression: string): ReturnType<typeof admissionExpression> => {
   const known = compiled.get(expression)
   if (known !== undefined) return known
-  const made = admissionExpression(expression)
+  const made = admissionExpression(withoutStructs(expression))
   if (compiled.size >= COMPILED_MAX) compiled.clear()
   compiled.set(expression, made)
   return made

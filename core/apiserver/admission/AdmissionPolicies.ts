@@ -14,9 +14,16 @@ import {
 import type { AdmissionPlugin, AdmissionRequest } from "../Access.ts"
 import type { Api } from "../Api.ts"
 import { fieldsOf, itemsOf, textOf, textsOf } from "../resources/Fields.ts"
-import { type AdmissionScope, celOf, compiledExpression, jsonOf, requestScope } from "./AdmissionCel.ts"
+import {
+  type AdmissionScope,
+  celOf,
+  compiledExpression,
+  defineLazily,
+  jsonOf,
+  requestScope,
+  scopeWithin
+} from "./AdmissionCel.ts"
 import { inVersion } from "./AdmissionReview.ts"
-import { withoutStructs } from "./CelStructs.ts"
 import { type Fields, refusal } from "./Plugin.ts"
 import { type Met, PolicyMatch } from "./PolicyMatch.ts"
 
@@ -27,7 +34,7 @@ class Unevaluable extends Error {
 
 const evaluate = (expression: string, scope: AdmissionScope): unknown => {
   try {
-    return compiledExpression(withoutStructs(expression))(scope)
+    return compiledExpression(expression)(scope)
   } catch (error) {
     const [why] = (error instanceof Error ? error.message : String(error)).split("\n")
     throw new Unevaluable(`expression '${expression}' resulted in error: ${why}`)
@@ -42,22 +49,13 @@ const holds = (expression: string, scope: AdmissionScope): boolean => {
 }
 
 /** Variables by name; each is evaluated when it is first read, and may read those before it. */
-const withVariables = (variables: ReadonlyArray<Fields>, scope: AdmissionScope): AdmissionScope => {
-  const values: Record<string, unknown> = {}
-  const all: AdmissionScope = { ...scope, variables: values }
-  for (const one of variables) {
-    const name = textOf(one["name"])
-    Object.defineProperty(values, name, {
-      configurable: true,
-      enumerable: true,
-      get: () => {
-        const value = evaluate(textOf(one["expression"]), all)
-        Object.defineProperty(values, name, { value, enumerable: true })
-        return value
-      }
-    })
-  }
-  return all
+const withVariables = (variables: ReadonlyArray<Fields>, outer: AdmissionScope): AdmissionScope => {
+  if (variables.length === 0) return outer
+  const values = {}
+  const scope = scopeWithin(outer, { variables: () => values })
+  for (const one of variables)
+    defineLazily(values, textOf(one["name"]), () => evaluate(textOf(one["expression"]), scope))
+  return scope
 }
 
 /** What the expressions of a policy see; undefined when a condition says that the request is none of its business. */
@@ -68,12 +66,11 @@ const scopeOf = (
   namespace: KubeObject | undefined
 ): AdmissionScope | undefined => {
   const spec = fieldsOf(policy.spec)
-  const asJson = (object: KubeObject | undefined): unknown => celOf(object as unknown as Json | undefined)
-  const scope = withVariables(itemsOf(spec["variables"]), {
-    ...requestScope(admission, definition),
-    params: asJson(params),
-    namespaceObject: asJson(namespace)
-  })
+  const asJson = (object: KubeObject | undefined) => (): unknown => celOf(object as unknown as Json | undefined)
+  const scope = withVariables(
+    itemsOf(spec["variables"]),
+    scopeWithin(requestScope(admission, definition), { params: asJson(params), namespaceObject: asJson(namespace) })
+  )
   const wanted = itemsOf(spec["matchConditions"]).every(({ expression }) => holds(textOf(expression), scope))
   return wanted ? scope : undefined
 }

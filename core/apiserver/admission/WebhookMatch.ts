@@ -33,14 +33,22 @@ export interface Wanted {
   readonly definition: Definition
 }
 
+const ALL = new LabelSelector([])
+
+/** By the selector as it is written: an object that is served stays as it is. */
+const selectors = new WeakMap<Fields, LabelSelector>()
+
 /** The selector of a configuration; none selects all. */
 export const selectorOf = (value: unknown): LabelSelector => {
   const fields = fieldsIn(value)
-  const none = new LabelSelector([])
-  if (fields === undefined || Object.keys(fields).length === 0) return none
-  const read = labelSelectorOf(fields)
-  // Validation refuses other selectors at the door.
-  return read instanceof LabelSelector ? read : none
+  if (fields === undefined) return ALL
+  let selector = selectors.get(fields)
+  if (selector === undefined) {
+    const read = Object.keys(fields).length === 0 ? ALL : labelSelectorOf(fields)
+    // Validation refuses other selectors at the door.
+    selectors.set(fields, (selector = read instanceof LabelSelector ? read : ALL))
+  }
+  return selector
 }
 
 const hookOf = (configuration: KubeObject, hook: Fields): Hook => ({

@@ -1,17 +1,20 @@
 // Whose request goes to the cluster next, so that a tenant that asks for everything at once takes turns with those that ask modestly.
-// Owns the places at the cluster and the lines before them, one line a tenant, served in turn; refuses to know what a request is about
-// and how long a line may be, which TenantLoad.ts bounds by the requests that a tenant may have under way.
+// Owns the places at the cluster and the lines before them, one line a tenant, served in turn; refuses to know what a request is about,
+// how many lists this process can take (ListPace.ts) and how long a line may be, which TenantLoad.ts bounds by the requests that a
+// tenant may have under way.
+import type { Clockwork } from "#kube"
+import { defaultListPlaces, ListPace, type ListPlaces } from "./ListPace.ts"
 
 /** What a request costs the cluster: lists are read, sent and rewritten whole, and get few places; everything else gets many. */
 export type TurnKind = "list" | "other"
 
 /** Places at the cluster, for all tenants together. */
 export interface TurnPlaces {
-  readonly list: number
+  readonly list: ListPlaces
   readonly other: number
 }
 
-export const defaultTurnPlaces: TurnPlaces = { list: 16, other: 256 }
+export const defaultTurnPlaces: TurnPlaces = { list: defaultListPlaces, other: 256 }
 
 interface Ticket {
   readonly run: () => void
@@ -26,6 +29,12 @@ class Places {
 
   constructor(places: number) {
     this.free = places
+  }
+
+  /** There are more or fewer places from now on; who is in stays in. */
+  changed(by: number): void {
+    this.free += by
+    this.serve()
   }
 
   take(tenant: string, run: () => void): () => void {
@@ -83,14 +92,23 @@ class Places {
 
 export class TenantTurns {
   private readonly places: Readonly<Record<TurnKind, Places>>
+  private readonly pace: ListPace
 
-  constructor(places: TurnPlaces = defaultTurnPlaces) {
-    this.places = { list: new Places(places.list), other: new Places(places.other) }
+  constructor(clockwork: Clockwork, places: TurnPlaces = defaultTurnPlaces) {
+    const list = new Places(places.list.start)
+    this.places = { list, other: new Places(places.other) }
+    this.pace = new ListPace(clockwork, places.list, (by) => list.changed(by))
   }
 
   /** Runs a tenant's request when it is its turn, at once where there is a place. The answer gives up the place, or the wait for it. */
   take(kind: TurnKind, tenant: string, run: () => void): () => void {
-    return this.places[kind].take(tenant, run)
+    if (kind === "other") return this.places.other.take(tenant, run)
+    const over = this.pace.began()
+    const leave = this.places.list.take(tenant, run)
+    return () => {
+      over()
+      leave()
+    }
   }
 
   /** Requests that wait for their turn. */

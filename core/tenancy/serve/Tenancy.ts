@@ -98,7 +98,7 @@ class Server {
   private draining = false
   /** Watches and streams that are open, by tenant. */
   private readonly longRunning = new Map<string, Set<TenantCall>>()
-  private readonly turns = new TenantTurns()
+  private readonly turns: TenantTurns
   private readonly cancelRefresh: Cancel
   private requests = 0
   private refused = 0
@@ -106,6 +106,7 @@ class Server {
   constructor(options: TenancyOptions) {
     const { client, clockwork, limits, namespaces, rewriting, secret, tenants, upstream } = options
     this.options = options
+    this.turns = new TenantTurns(clockwork)
     this.catalog = new Catalog(upstream)
     this.grants = new Grants(client, clockwork)
     this.shared = new SharedWatches({

@@ -67,6 +67,8 @@ const answers = (port: number): Effect.Effect<boolean> =>
 const openStore = (folder: string, port: number) =>
   Effect.gen(function* () {
     const library = buildSlowDisk(folder)
+    if (library === undefined)
+      yield* Effect.logWarning("no slow disk among the faults: it needs a C compiler (cc), as of Debian's gcc")
     const slowFile = join(folder, "slow-ms")
     const url = `http://127.0.0.1:${port}`
     const start = launch({

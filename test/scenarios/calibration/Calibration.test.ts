@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Result } from "effect"
+import { Effect, Result } from "effect"
 import { afterAll, assert, describe, it } from "vitest"
 import { fidelityOf, type RunRecord } from "#reports"
 import {
@@ -13,7 +13,7 @@ import {
   type Constants,
   shippedCalibration
 } from "../../../scenarios/calibration/Calibration.ts"
-import { constantsOf, corrected } from "../../../scenarios/calibration/Constants.ts"
+import { atOnceOf, constantsOf, corrected } from "../../../scenarios/calibration/Constants.ts"
 import { parseScenario } from "../../../scenarios/ScenarioFile.ts"
 import { quantileOfBuckets } from "../../../scenarios/targets/PlaneFacts.ts"
 import { simulatedWorld, WorldRun } from "../../../scenarios/world/WorldRun.ts"
@@ -39,7 +39,10 @@ cluster:
   watchers: [{ name: informer, resource: pods, count: 3 }]
 slo: [{ metric: pods.running, atLeast: 100 }]
 `
-const { cluster } = Result.getOrThrow(parseScenario("circle.yaml", text)).scenario
+const clusterOf = (yaml: string) => Result.getOrThrow(parseScenario("circle.yaml", yaml)).scenario.cluster
+const cluster = clusterOf(text)
+/** The same pods ten times as fast: more than a server of few places carries. */
+const crowd = clusterOf(text.replace("perSecond: 8 }", "perSecond: 80 }"))
 
 const shipped = (): Calibration => {
   const found = calibrationOf(undefined, ".")
@@ -48,14 +51,14 @@ const shipped = (): Calibration => {
 }
 
 /** A run with these constants, as far as a fidelity comparison reads it. */
-const live = async (constants: Constants): Promise<RunRecord> => {
-  if (cluster === undefined) throw new Error("no cluster")
+const live = async (constants: Constants, lived = cluster): Promise<RunRecord> => {
+  if (lived === undefined) throw new Error("no cluster")
   const file = join(folder, "constants.json")
   writeFileSync(file, JSON.stringify({ ...shipped(), constants }))
   const command = {
     type: "run" as const,
     seed: 1,
-    cluster: { ...cluster, calibration: file },
+    cluster: { ...lived, calibration: file },
     folder: ".",
     shrinkMs: 0
   }
@@ -95,6 +98,23 @@ describe("a calibration", () => {
     assert.isAtMost(Math.min(...factors), 1.3, factors.join(", "))
     const uncalibrated = fidelityOf([await live({ ...known, calls: {}, events: {} })], [real])
     assert.isAbove(uncalibrated.medianFactor, 2)
+  })
+
+  it("finds how many calls a server works on at once from a crowd that waits for it", async () => {
+    for (const atOnce of [4, undefined]) {
+      const real = await live({ ...known, ...(atOnce !== undefined && { atOnce }) }, crowd)
+      const found = await Effect.runPromise(
+        atOnceOf(known, (constants) =>
+          Effect.map(
+            Effect.promise(() => live(constants, crowd)),
+            (simulated) => fidelityOf([simulated], [real])
+          )
+        )
+      )
+      // So many that nobody waits are as good as no bound.
+      if (atOnce === undefined) assert.isAtLeast(found ?? Infinity, 8)
+      else assert.strictEqual(found, atOnce)
+    }
   })
 
   it("ships, and every simulated run says where its constants come from", async () => {

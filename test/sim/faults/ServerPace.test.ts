@@ -51,6 +51,27 @@ describe("a server's pace", () => {
     )
   })
 
+  it("works on so many calls at once and never rests while one waits", () => {
+    const gaps = fc.array(fc.double({ min: 0, max: 20, noNaN: true }), { minLength: 1, maxLength: 60 })
+    fc.assert(
+      fc.property(gaps, fc.integer({ min: 1, max: 5 }), (gapsMs, atOnce) => {
+        const ms = 7
+        const pace = new ServerPace(
+          { calls: { "get *": { kind: "constant", ms } }, events: {}, atOnce },
+          new RandomStream(1)
+        )
+        let comesMs = 0
+        const ends: Array<number> = []
+        for (const [at, gapMs] of gapsMs.entries()) {
+          const end = pace.call("get", pods)?.arrivalMs((comesMs += gapMs)) ?? Number.NaN
+          // In the order in which they come, the one so many before it is the one whose place it takes.
+          assert.closeTo(end, Math.max(comesMs, ends[at - atOnce] ?? 0) + ms, 1e-9)
+          ends.push(end)
+        }
+      })
+    )
+  })
+
   it("takes a kind's own time, its verb's where the kind is not named, and none where neither is", () => {
     const times = {
       calls: { "list pods (cluster)": { kind: "constant", ms: 40 }, "get *": { kind: "constant", ms: 3 } },

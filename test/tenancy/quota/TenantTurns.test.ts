@@ -2,7 +2,42 @@
 // tenant served next however long another's line is.
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import type { Clockwork } from "#kube"
+import { SteppedClockwork } from "../../../core/tenancy/check/SteppedClockwork.ts"
 import { TenantTurns } from "../../../core/tenancy/quota/TenantTurns.ts"
+
+/** So many places for lists, however late the process is. */
+const fixed = (places: number): { readonly min: number; readonly start: number; readonly max: number } => ({
+  min: places,
+  start: places,
+  max: places
+})
+
+/** A clock whose timers ring as late as they are told to. */
+const lateClock = () => {
+  let nowMs = 0
+  let due: { readonly atMs: number; readonly run: () => void } | undefined
+  const clockwork: Clockwork = {
+    now: () => nowMs,
+    monotonic: () => nowMs,
+    random: () => 0,
+    defer: () => assert.fail("nothing is deferred"),
+    every: () => assert.fail("nothing is repeated"),
+    after: (delayMs, run) => {
+      due = { atMs: nowMs + delayMs, run }
+      return () => (due = undefined)
+    }
+  }
+  const ring = (lateMs: number): boolean => {
+    const timer = due
+    if (timer === undefined) return false
+    due = undefined
+    nowMs = timer.atMs + lateMs
+    timer.run()
+    return true
+  }
+  return { clockwork, ring }
+}
 
 const steps = fc.array(
   fc.oneof(
@@ -22,7 +57,7 @@ describe("turns", () => {
   it("let in as many as there are places, and everybody in the end, each tenant's in order", () => {
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 4 }), (script, places) => {
-        const turns = new TenantTurns({ list: places, other: 1 })
+        const turns = new TenantTurns(new SteppedClockwork(), { list: fixed(places), other: 1 })
         const inside = new Set<Request>()
         const outside: Array<Request> = []
         const served: Array<Request> = []
@@ -76,7 +111,7 @@ describe("turns", () => {
   })
 
   it("serve a modest tenant next, however long another's line is, and each kind by places of its own", () => {
-    const turns = new TenantTurns({ list: 1, other: 1 })
+    const turns = new TenantTurns(new SteppedClockwork(), { list: fixed(1), other: 1 })
     const served: Array<string> = []
     const leaves = Array.from({ length: 5 }, (_, at) => turns.take("list", "noisy", () => served.push(`noisy ${at}`)))
     turns.take("other", "modest", () => served.push("modest get"))
@@ -87,5 +122,34 @@ describe("turns", () => {
     assert.deepStrictEqual(served.slice(3), ["modest list"])
     leaves[5]()
     assert.deepStrictEqual(served.slice(4), ["noisy 2"])
+  })
+
+  it("let in fewer lists the later the process is, more when it is in time, and measure only while there are lists", () => {
+    const { clockwork, ring } = lateClock()
+    const turns = new TenantTurns(clockwork, { list: { min: 2, start: 4, max: 6 }, other: 1 })
+    assert.isFalse(ring(0))
+    const inside: Array<() => void> = []
+    const leaves: Array<() => void> = []
+    const come = (): void => {
+      const leave = turns.take("list", "a", () => inside.push(() => leave()))
+      leaves.push(leave)
+    }
+    const ringOften = (lateMs: number): void => {
+      for (let times = 0; times < 50; times++) assert.isTrue(ring(lateMs))
+    }
+    for (let lists = 0; lists < 10; lists++) come()
+    assert.strictEqual(inside.length, 4)
+    ringOften(20)
+    inside[0]?.()
+    inside[1]?.()
+    assert.strictEqual(inside.length, 4, "two left, and nobody came in their places")
+    inside[2]?.()
+    assert.strictEqual(inside.length, 5)
+    ringOften(0)
+    assert.strictEqual(inside.length, 9, "six at once, and three that have left")
+    for (const leave of leaves) leave()
+    assert.strictEqual(turns.waiting, 0)
+    assert.isTrue(ring(0))
+    assert.isFalse(ring(0))
   })
 })
