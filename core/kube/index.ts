@@ -53,6 +53,7 @@ export {
 } from "./FieldSelector.ts"
 export { connectOptions, ConnectionPool } from "./http/ConnectionPoolAdapter.ts"
 export { type Credential, CredentialsAdapter } from "./http/CredentialsAdapter.ts"
+export { impersonateExtraField } from "./http/ExtraField.ts"
 export { httpClient, type HttpClientOptions, type HttpKubeApi } from "./http/HttpClientAdapter.ts"
 export {
   type AccessChoice,

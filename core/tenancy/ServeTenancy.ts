@@ -19,6 +19,7 @@ import { makeTenancy, type Tenancy } from "./serve/Tenancy.ts"
 import type { TenantLimits } from "./quota/TenantLoad.ts"
 import { openUpstream } from "./upstream/UpstreamAdapter.ts"
 import { installWalls } from "./walls/Install.ts"
+import { installPodAccess } from "./walls/PodAccess.ts"
 import { shieldSubjects } from "./walls/SubjectShield.ts"
 
 export interface ServeTenancyOptions {
@@ -31,6 +32,8 @@ export interface ServeTenancyOptions {
   readonly hosts: ReadonlyArray<string>
   /** What tenants' kubeconfigs name; by default the address that is listened on. */
   readonly publicUrl: string | undefined
+  /** Where tenants' pods reach this server; undefined: their environment leads to the cluster behind, as it made it. */
+  readonly podsServer: { readonly host: string; readonly port: number } | undefined
   /** PEM of further authorities of operators' certificates. */
   readonly clientCa: string
   readonly limits: TenantLimits
@@ -50,8 +53,14 @@ const DRAIN_MS = 5000
 
 const caller = { caller: "tenancy/ServeTenancy.ts" }
 
-const certificatesOf = Effect.fnUntraced(function* ({ dataDir, host, hosts }: ServeTenancyOptions) {
-  const names = ["localhost", "127.0.0.1", ...(host === "0.0.0.0" || host === "::" ? [hostname()] : [host]), ...hosts]
+const certificatesOf = Effect.fnUntraced(function* ({ dataDir, host, hosts, podsServer }: ServeTenancyOptions) {
+  const names = [
+    "localhost",
+    "127.0.0.1",
+    ...(host === "0.0.0.0" || host === "::" ? [hostname()] : [host]),
+    ...hosts,
+    ...(podsServer === undefined ? [] : [podsServer.host])
+  ]
   const directory = (name: string) => (dataDir === undefined ? undefined : join(dataDir, name))
   const platform = yield* clusterCertificates({ directory: directory("pki"), hosts: [...new Set(names)] })
   // An authority of its own: nobody of a tenant can ever be taken for an operator.
@@ -112,7 +121,9 @@ export const serveTenancy = Effect.fn("tenancy.serve")(function* (options: Serve
   const log = yield* logs
   const client = yield* httpClient({ access: options.access, userAgent: "kubewharf-tenancy" })
   const upstream = yield* openUpstream(options.access)
+  const podServer = options.podsServer && { ...options.podsServer, ca: platform.ca }
   yield* installWalls(effectClient(client))
+  yield* installPodAccess(effectClient(client), podServer)
   const { definitions, namespaces, tenants } = yield* openKnowledge(client)
   const state = { url: "" }
   const tenancy = makeTenancy({
@@ -155,6 +166,7 @@ export const serveTenancy = Effect.fn("tenancy.serve")(function* (options: Serve
       tenants,
       namespaces,
       catalog: tenancy.catalog,
+      podServer,
       onFailure: (tenant, failure) => log.warning(`tenant ${tenant} is tried again: ${failure.message}`)
     })
   )

@@ -28,6 +28,10 @@ const flags = {
   dataDir: text("data-dir", "Folder that keeps certificates; without it kubeconfigs end with the process"),
   kubeconfig: text("kubeconfig", "Where to write an operator's kubeconfig, which manages tenants"),
   publicUrl: text("public-url", "URL under which tenants reach this server, for their kubeconfigs"),
+  podsServer: text(
+    "pods-server",
+    "https://HOST:PORT under which tenants' pods reach this server: their environment and service accounts then lead here"
+  ),
   hosts: text("tls-san", "Further names and addresses of the serving certificate, separated by commas"),
   clientCaFile: text("client-ca-file", "PEM file of further authorities of operators' certificates"),
   kubeconfigSeconds: count("kubeconfig-seconds", "How long a tenant's kubeconfig is good for, in seconds", 86_400),
@@ -54,6 +58,7 @@ interface Given {
   readonly dataDir: string | undefined
   readonly kubeconfig: string | undefined
   readonly publicUrl: string | undefined
+  readonly podsServer: string | undefined
   readonly hosts: string | undefined
   readonly clientCaFile: string | undefined
   readonly kubeconfigSeconds: number
@@ -85,6 +90,20 @@ const writeFile = (path: string, content: string) =>
       misused(`--kubeconfig ${path}: cannot be written (${error instanceof Error ? error.message : "unknown"})`)
   })
 
+const HTTPS_PORT = 443
+
+/** Host and port of a URL that says nothing else. */
+const podsServerOf = (given: string | undefined) => {
+  if (given === undefined) return Effect.succeed(undefined)
+  const url = URL.parse(given)
+  return url === null || url.protocol !== "https:" || url.pathname !== "/" || url.search !== "" || url.username !== ""
+    ? misused(`--pods-server ${given}: must be https://HOST:PORT`)
+    : Effect.succeed({
+        host: url.hostname.replace(/^\[|\]$/g, ""),
+        port: url.port === "" ? HTTPS_PORT : Number(url.port)
+      })
+}
+
 const optionsOf = Effect.fnUntraced(function* (given: Given) {
   const address = yield* listenAddress(given.listen)
   const positive = ["kubeconfigSeconds", "kubeconfigMaxSeconds", "requestsPerSecond", "burst", "inFlight", "watches"]
@@ -104,6 +123,7 @@ const optionsOf = Effect.fnUntraced(function* (given: Given) {
     dataDir: given.dataDir,
     hosts: given.hosts === undefined ? [] : given.hosts.split(",").filter((host) => host !== ""),
     publicUrl: given.publicUrl,
+    podsServer: yield* podsServerOf(given.podsServer),
     clientCa: given.clientCaFile === undefined ? "" : yield* readFile("client-ca-file", given.clientCaFile),
     limits: {
       requestsPerSecond: given.requestsPerSecond,

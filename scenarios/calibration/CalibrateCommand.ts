@@ -11,7 +11,7 @@ import { Progress } from "../Progress.ts"
 import { runScenario } from "../Runner.ts"
 import { loadScenario } from "../ScenarioFile.ts"
 import { type Calibration, CalibrationUnusable, type Constants } from "./Calibration.ts"
-import { atOnceOf, constantsOf, corrected, schedulerOf } from "./Constants.ts"
+import { atOnceOf, constantsOf, corrected, pacedScheduler } from "./Constants.ts"
 
 /** Simulations that mend the constants at most; the best of them is kept. */
 const ROUNDS = 8
@@ -163,6 +163,8 @@ const simulations = Effect.fnUntraced(function* (given: Given, places: Places, p
     })
 })
 
+type Simulate<E, R> = (constants: Constants) => Effect.Effect<Fidelity, E, R>
+
 interface Fit {
   readonly constants: Constants
   readonly quality: Calibration["quality"]
@@ -171,7 +173,7 @@ interface Fit {
 /** Simulates with constants, mends them and simulates again; answers the best of all rounds. */
 const fitted = <E, R>(
   first: Constants,
-  simulate: (constants: Constants) => Effect.Effect<Fidelity, E, R>,
+  simulate: Simulate<E, R>,
   mend: (constants: Constants, fidelity: Fidelity) => Constants
 ): Effect.Effect<Fit, E, R> =>
   Effect.gen(function* () {
@@ -188,18 +190,19 @@ const fitted = <E, R>(
     return best
   })
 
-/** What the crowd shows: how many calls at once, and how fast the scheduler is when pods wait for it. */
-const crowdFitted = Effect.fnUntraced(function* (given: Given, places: Places, part: Part, calm: Fit, real: RunRecord) {
-  const simulate = yield* simulations(given, places, part, real)
-  const atOnce = yield* atOnceOf(calm.constants, simulate)
-  const bounded = { ...calm.constants, ...(atOnce !== undefined && { atOnce }) }
-  const { constants, quality } = yield* fitted(bounded, simulate, (last, fidelity) => ({
-    ...last,
-    scheduler: schedulerOf(last, fidelity)
-  }))
-  const worse = (of: keyof Fit["quality"]): number => Math.max(calm.quality[of], quality[of])
-  return { constants, quality: { medianFactor: worse("medianFactor"), factor: worse("factor") } }
-})
+/** What the crowd shows: how many calls at once, and how fast the scheduler is when pods wait for it. Both parts are then met anew. */
+const crowdFitted = <E, R>(calm: Constants, simulateCalm: Simulate<E, R>, simulateCrowd: Simulate<E, R>) =>
+  Effect.gen(function* () {
+    const atOnce = yield* atOnceOf(calm, simulateCrowd)
+    const bounded = { ...calm, ...(atOnce !== undefined && { atOnce }) }
+    const { constants, quality } = yield* fitted(bounded, simulateCrowd, (last, fidelity) => ({
+      ...last,
+      scheduler: pacedScheduler(last, fidelity)
+    }))
+    const again = yield* simulateCalm(constants)
+    const worse = (of: keyof Fit["quality"]): number => Math.max(again[of], quality[of])
+    return { constants, quality: { medianFactor: worse("medianFactor"), factor: worse("factor") } }
+  })
 
 const NO_CROWD = "none"
 
@@ -238,7 +241,13 @@ const calibrate = Effect.fn("wharf.calibrate")(
     const crowded = crowd && { part: crowd, real: yield* measured(given, places, crowd) }
     const simulate = yield* simulations(given, places, calm, real.record)
     const best = yield* fitted(constantsOf(real.cluster, crowded?.real.cluster), simulate, corrected)
-    const fit = crowded ? yield* crowdFitted(given, places, crowded.part, best, crowded.real.record) : best
+    const fit = crowded
+      ? yield* crowdFitted(
+          best.constants,
+          simulate,
+          yield* simulations(given, places, crowded.part, crowded.real.record)
+        )
+      : best
     yield* files.writeFileString(given.out, written(real.record, places.command, fit.constants, fit.quality))
     yield* Console.log(said(given.out, fit))
   },

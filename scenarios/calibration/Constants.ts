@@ -149,8 +149,20 @@ export const corrected = (constants: Constants, fidelity: Fidelity): Constants =
   return { ...constants, commit: commitOf(constants, offMs), calls, scheduler: schedulerOf(constants, fidelity) }
 }
 
-/** The scheduler's constants alone, moved by what the median of its stage was off. */
-export const schedulerOf = ({ scheduler }: Constants, fidelity: Fidelity): Constants["scheduler"] => {
+/** By how much an attempt's cost may change from one simulation to the next: what waits for it changes by far more. */
+const PACE_STEP = 1.5
+const ATTEMPT_LEAST_MS = 0.05
+
+/** The scheduler's pace, when a simulated crowd waited longer for it, or shorter, than the real one. */
+export const pacedScheduler = ({ scheduler }: Constants, { rows }: Fidelity): Constants["scheduler"] => {
+  const stage = rows.find(({ group, label }) => group === "pod start" && label === `${SCHEDULED}${MEDIAN}`)
+  if (stage === undefined || stage.simulated === 0 || stage.real === 0) return scheduler
+  const step = Math.min(PACE_STEP, Math.max(1 / PACE_STEP, stage.real / stage.simulated))
+  return { ...scheduler, attemptMs: rounded(Math.max(ATTEMPT_LEAST_MS, scheduler.attemptMs * step)) }
+}
+
+/** The scheduler's constants, moved by what the median of its stage was off where nothing waits for it. */
+const schedulerOf = ({ scheduler }: Constants, fidelity: Fidelity): Constants["scheduler"] => {
   const { attemptMs, turnMs } = scheduler
   const late = missing(fidelity).get(`pod start ${SCHEDULED}`) ?? 0
   // What no shorter turn can mend comes from attempts that were paid for too dearly.

@@ -3,10 +3,9 @@
 // refuses to decide who may be passed on.
 // Source: k8s.io/client-go, transport/round_trippers.go; k8s.io/apiserver, pkg/endpoints/filters/impersonation.
 import type { UserInfo } from "#apiserver"
+import { impersonateExtraField } from "#kube"
 import type { HttpFields } from "#net"
 
-/** What stands in a field name as it is; upper case is escaped because field names have no case. */
-const plain = /^[!#$&'*+\-.^_`|~0-9a-z]$/
 /** Control characters would end the field, and spaces at the ends are lost on the way: another user would arrive. */
 // oxlint-disable-next-line no-control-regex -- these are the octets that a field value cannot carry
 const lossy = /[\0-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/
@@ -14,14 +13,6 @@ const ascii = /^[\x20-\x7e\t]*$/
 
 /** The octets of a text in UTF-8, one character each, as field values are written. */
 const octets = (text: string): string => (ascii.test(text) ? text : Buffer.from(text, "utf8").toString("latin1"))
-
-const escapedKey = (key: string): string =>
-  [...Buffer.from(key, "utf8")]
-    .map((byte) => {
-      const character = String.fromCharCode(byte)
-      return plain.test(character) ? character : `%${byte.toString(16).padStart(2, "0")}`
-    })
-    .join("")
 
 /** Which part of a user no field can carry, or undefined. */
 export const userProblem = ({ extra = {}, groups, name, uid }: UserInfo): string | undefined => {
@@ -46,7 +37,7 @@ export const userFields = ({ extra = {}, groups, name, uid }: UserInfo): HttpFie
   for (const group of groups) fields.push(["impersonate-group", octets(group)])
   if (uid !== undefined && uid !== "") fields.push(["impersonate-uid", octets(uid)])
   for (const [key, values] of Object.entries(extra)) {
-    for (const value of values) fields.push([`impersonate-extra-${escapedKey(key)}`, octets(value)])
+    for (const value of values) fields.push([impersonateExtraField(key), octets(value)])
   }
   return fields
 }

@@ -11,6 +11,7 @@ import { listOf, objectOf } from "./Answers.ts"
 import { deleteBody, pathOf, patchTypes, Queries } from "./ApiPath.ts"
 import { ConnectionPool } from "./ConnectionPoolAdapter.ts"
 import { CredentialsAdapter } from "./CredentialsAdapter.ts"
+import { impersonateExtraField } from "./ExtraField.ts"
 import type { Impersonation, KubeAccess } from "./Kubeconfig.ts"
 import { askOnce, type Decode, type HttpCall, type HttpCalls } from "./UnaryCallAdapter.ts"
 import { watchOnce } from "./WatchCallAdapter.ts"
@@ -39,7 +40,7 @@ const impersonationFields = ({ extra, groups, uid, user }: Impersonation): HttpF
   ...(uid === undefined ? [] : [["impersonate-uid", uid] as const]),
   ...groups.map((group) => ["impersonate-group", group] as const),
   ...Object.entries(extra).flatMap(([name, values]) =>
-    values.map((value) => [`impersonate-extra-${encodeURIComponent(name.toLowerCase())}`, value] as const)
+    values.map((value) => [impersonateExtraField(name), value] as const)
   )
 ]
 

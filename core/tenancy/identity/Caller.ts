@@ -1,5 +1,6 @@
 // Who sends a request, once that is known: somebody of a tenant, or somebody of the platform.
 // Owns these shapes and the names under which the cluster behind us meets tenants; refuses to find anything out.
+import { impersonateExtraField } from "#kube"
 import type { HttpFields } from "#net"
 import type { UserInfo } from "#apiserver"
 import type { Tenant } from "../lifecycle/Tenants.ts"
@@ -61,6 +62,6 @@ export const impersonationOf = ({ extra = {}, groups, name }: UserInfo): HttpFie
   ["impersonate-user", name],
   ...groups.map((group) => ["impersonate-group", group] as const),
   ...Object.entries(extra).flatMap(([key, values]) =>
-    toldExtra.test(key) ? values.map((value) => [`impersonate-extra-${encodeURIComponent(key)}`, value] as const) : []
+    toldExtra.test(key) ? values.map((value) => [impersonateExtraField(key), value] as const) : []
   )
 ]

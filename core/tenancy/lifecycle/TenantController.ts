@@ -19,6 +19,7 @@ import {
 import type { Catalog } from "../discovery/Catalog.ts"
 import { prefixIn } from "../names/TenantId.ts"
 import { shareQuota } from "../quota/QuotaKeeping.ts"
+import { ensureAuthority, type PodServer } from "../walls/PodAccess.ts"
 import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
 import { QUOTAS } from "../quota/QuotaShares.ts"
 import { markNamespaces, namespaceMarks } from "./NamespaceMarks.ts"
@@ -40,6 +41,8 @@ export interface TenantControllerOptions {
   readonly tenants: Tenants
   readonly namespaces: TenantNamespaces
   readonly catalog: Catalog
+  /** Where tenants' pods find this server; undefined: they are told nothing. */
+  readonly podServer: PodServer | undefined
   readonly onFailure: (tenant: string, failure: ApiFailure) => void
 }
 
@@ -158,6 +161,9 @@ class Reconciler {
       const groups = new Set(definitions.store.byIndex("tenant", id).map(({ spec }) => groupOf(spec)))
       const namespaces = options.namespaces.of(id)
       yield* setUp(client, id, { namespaces, groups: [...groups].sort() })
+      const { podServer } = options
+      if (podServer !== undefined)
+        for (const namespace of options.namespaces.of(id)) yield* ensureAuthority(client, namespace, podServer)
       const access = isJsonObject(tenant.spec) ? tenant.spec["access"] : undefined
       const suspended = access === "ReadOnly" || access === "Frozen"
       yield* markNamespaces(client, namespaceMarks(tenant.spec), options.namespaces.objectsOf(id))

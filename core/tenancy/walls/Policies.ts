@@ -319,6 +319,19 @@ const walls: ReadonlyArray<Wall> = [
     ]
   },
   {
+    name: "kept-config",
+    scope: "Namespaced",
+    on: [{ apiGroups: [""], resources: ["configmaps"], operations: changes }],
+    holds: "tenants",
+    variables: { name },
+    rules: [
+      {
+        expression: `!variables.name.startsWith('${suffix}')`,
+        message: `names that begin with ${suffix} are the platform's`
+      }
+    ]
+  },
+  {
     name: "suspended",
     scope: "Namespaced",
     on: [{ apiGroups: ["*"], resources: ["*/*"], operations: changes }],

@@ -134,6 +134,7 @@ export const startZoo = async (
     dataDir: undefined,
     hosts: [],
     publicUrl: undefined,
+    podsServer: undefined,
     clientCa: "",
     limits: { ...defaultTenantLimits, requestsPerSecond: 10_000, burst: 10_000 },
     kubeconfigSeconds: 3600,
