@@ -555,12 +555,19 @@ describe("credentials", () => {
           assert.strictEqual(headers.authorization, `Basic ${Buffer.from("me:pass").toString("base64")}`)
           assert.strictEqual(headers["impersonate-user"], "jane")
           assert.strictEqual(headers["impersonate-extra-scopes"], "view")
+          // HTTP/2 refuses a field in whose name the escape is upper case.
+          assert.strictEqual(headers["impersonate-extra-example.org%2fteam"], "web")
         }),
       {
         user: {
           ...anonymous,
           basic: { username: "me", password: "pass" },
-          impersonate: { user: "jane", uid: undefined, groups: ["a"], extra: { Scopes: ["view"] } }
+          impersonate: {
+            user: "jane",
+            uid: undefined,
+            groups: ["a"],
+            extra: { Scopes: ["view"], "example.org/team": ["web"] }
+          }
         }
       }
     ))

@@ -40,7 +40,7 @@ const impersonationFields = ({ extra, groups, uid, user }: Impersonation): HttpF
   ...(uid === undefined ? [] : [["impersonate-uid", uid] as const]),
   ...groups.map((group) => ["impersonate-group", group] as const),
   ...Object.entries(extra).flatMap(([name, values]) =>
-    values.map((value) => [impersonateExtraField(name), value] as const)
+    values.map((value) => [impersonateExtraField(name.toLowerCase()), value] as const)
   )
 ]
 
