@@ -22,18 +22,23 @@ interface Ticket {
 }
 
 class Places {
-  private free: number
+  private places: number
+  /** Beyond the places, and up to so many, a tenant that has none gets one: it need not wait for what others ask. */
+  private readonly most: number
+  private taken = 0
   private isServing = false
   /** In the order of turns: the first tenant is served next, and goes to the end when it has more. */
   private readonly lines = new Map<string, Array<Ticket>>()
+  private readonly held = new Map<string, number>()
 
-  constructor(places: number) {
-    this.free = places
+  constructor(places: number, most: number) {
+    this.places = places
+    this.most = most
   }
 
   /** There are more or fewer places from now on; who is in stays in. */
   changed(by: number): void {
-    this.free += by
+    this.places += by
     this.serve()
   }
 
@@ -47,7 +52,7 @@ class Places {
       const { state } = ticket
       ticket.state = "gone"
       if (state !== "in") return
-      this.free++
+      this.hold(tenant, -1)
       this.serve()
     }
   }
@@ -59,16 +64,21 @@ class Places {
     return sum
   }
 
+  private hold(tenant: string, by: number): void {
+    this.taken += by
+    const has = (this.held.get(tenant) ?? 0) + by
+    if (has === 0) this.held.delete(tenant)
+    else this.held.set(tenant, has)
+  }
+
   /** Lets in who is next while there are places; one that is over at once makes room within this very loop. */
   private serve(): void {
     if (this.isServing) return
     this.isServing = true
     try {
-      while (this.free > 0) {
+      while (this.taken < this.most) {
         const next = this.next()
         if (next === undefined) return
-        this.free--
-        next.state = "in"
         next.run()
       }
     } finally {
@@ -76,15 +86,20 @@ class Places {
     }
   }
 
-  /** The first of the next tenant's line who is still there. */
+  /** The first of the next tenant's line who is still there, who has its place from now on. */
   private next(): Ticket | undefined {
+    const isFull = this.taken >= this.places
     for (const [tenant, line] of this.lines) {
-      this.lines.delete(tenant)
       const at = line.findIndex(({ state }) => state === "waiting")
+      if (at >= 0 && isFull && this.held.has(tenant)) continue
+      this.lines.delete(tenant)
       if (at < 0) continue
       const rest = line.slice(at + 1)
       if (rest.length > 0) this.lines.set(tenant, rest)
-      return line[at]
+      const ticket = line[at]
+      ticket.state = "in"
+      this.hold(tenant, 1)
+      return ticket
     }
     return undefined
   }
@@ -95,8 +110,8 @@ export class TenantTurns {
   private readonly pace: ListPace
 
   constructor(clockwork: Clockwork, places: TurnPlaces = defaultTurnPlaces) {
-    const list = new Places(places.list.start)
-    this.places = { list, other: new Places(places.other) }
+    const list = new Places(places.list.start, places.list.max)
+    this.places = { list, other: new Places(places.other, places.other) }
     this.pace = new ListPace(clockwork, places.list, (by) => list.changed(by))
   }
 

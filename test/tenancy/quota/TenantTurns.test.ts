@@ -152,4 +152,19 @@ describe("turns", () => {
     assert.isTrue(ring(0))
     assert.isFalse(ring(0))
   })
+
+  it("never let a tenant that asks for one list wait for another's many", () => {
+    const turns = new TenantTurns(new SteppedClockwork(), { list: { min: 2, start: 2, max: 4 }, other: 1 })
+    const served: Array<string> = []
+    const take = (tenant: string): (() => void) => turns.take("list", tenant, () => served.push(tenant))
+    const noisy = [take("noisy"), take("noisy"), take("noisy"), take("noisy")]
+    take("modest")
+    take("second")
+    take("modest")
+    take("third")
+    assert.deepStrictEqual(served, ["noisy", "noisy", "modest", "second"])
+    assert.strictEqual(turns.waiting, 4)
+    noisy[0]?.()
+    assert.deepStrictEqual(served.slice(4), ["third"])
+  })
 })
