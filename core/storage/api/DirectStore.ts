@@ -78,7 +78,6 @@ export interface DirectWrite {
   readonly value: StoredText | undefined
   /** The revision that the key must be at; 0: it must be absent. */
   readonly expected: number
-  readonly lease: LeaseId
   /** Handed to watchers of this process with the event. */
   readonly origin: unknown
 }
@@ -153,10 +152,10 @@ export class DirectStore {
   }
 
   /** Writes one key if it is at the expected revision; answers the revision when that is durable and watchers know of it. */
-  write(write: DirectWrite, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
+  write(write: DirectWrite, lease: LeaseId, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
     const { value } = write
     const { rows } = this.store
-    if (rows !== undefined && value !== undefined) return this.put(rows, write, value, answer)
+    if (rows !== undefined && value !== undefined) return this.put(rows, write, value, lease, answer)
     let written = 0
     let conflict: DirectConflict | undefined
     this.store.write<undefined>(
@@ -169,7 +168,7 @@ export class DirectStore {
           return undefined
         }
         if (write.value === undefined) txn.deleteText(write.key, write.origin)
-        else txn.putText(write.key, write.value, write.lease, write.origin)
+        else txn.putText(write.key, write.value, lease, write.origin)
         written = txn.revision
         return undefined
       },
@@ -180,8 +179,9 @@ export class DirectStore {
   /** The same on rows that need no bytes, without a snapshot. */
   private put(
     rows: RowWrites,
-    { expected, key, lease, origin }: DirectWrite,
+    { expected, key, origin }: DirectWrite,
     value: StoredText,
+    lease: LeaseId,
     answer: (outcome: number | DirectConflict | EtcdFailure) => void
   ): void {
     const { store } = this
@@ -193,7 +193,7 @@ export class DirectStore {
       revision === expected
         ? store.putRow(rows, key, value, lease, origin, before)
         : new DirectConflict(before && valueAt(key, valueBytes(before)))
-    committer.whenDurable((failure) => answer(failure ?? outcome))
+    committer.whenDurable(answer, outcome)
   }
 
   /** Follows the keys of [start, end) from a revision on; the returned function stops it. */
