@@ -3,7 +3,7 @@
 // Refuses to hold a text twice: what is kept beside the store's own bytes is bounded for the whole process.
 import type { KubeObject } from "#kube"
 import type { HeldObject } from "../Request.ts"
-import type { StoredText } from "#storage"
+import type { KeyPlace, StoredText } from "#storage"
 import { hasLayout, served, storedText, type TextLayout } from "../store/StoredJson.ts"
 
 /** Served texts that are kept: enough for the watchers of recent events and the readers of one page. */
@@ -15,7 +15,7 @@ const KEPT_TEXT_BYTES_MAX = 64 * 1024
 const UNSTORED_BYTES = 1024
 
 /** Where an object is: its keys, the same texts for all of its versions, and the version that its cache has now. */
-export class Place {
+export class Place implements KeyPlace {
   /** In the cache: "namespace/name", or the name alone. */
   readonly key: string
   readonly storeKey: string
@@ -23,12 +23,15 @@ export class Place {
   held: Held | undefined
   /** The objects among which it stands; undefined while it is not, or no longer, one of a cache's. */
   among: object | undefined
+  /** Of the store alone. */
+  cell: KeyPlace["cell"]
 
   constructor(key: string, storeKey: string) {
     this.key = key
     this.storeKey = storeKey
     this.held = undefined
     this.among = undefined
+    this.cell = undefined
   }
 }
 

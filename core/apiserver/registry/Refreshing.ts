@@ -34,7 +34,7 @@ export const refreshObject = (
   const object = { ...old, metadata, spec: body.spec } as unknown as KubeObject
   const held = new Held(object, 0, resource.cache.layout, undefined, place)
   const ttlSeconds = resource.storage.ttlSeconds ?? 0
-  const write = { key: place.storeKey, value: held, expected: found.revision, ttlSeconds, origin: held }
+  const write = { key: place.storeKey, value: held, expected: found.revision, ttlSeconds, origin: held, place }
   keyValue.write(write, (outcome) => {
     if (outcome instanceof WriteConflict) return whole()
     if (outcome instanceof KeyValueFailure) return done(storeFailure(outcome))

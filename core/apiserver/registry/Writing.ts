@@ -147,7 +147,8 @@ export const writeObject = (
     value: held,
     expected: found?.revision ?? 0,
     ttlSeconds: storage.ttlSeconds ?? 0,
-    origin: held
+    origin: held,
+    place
   }
   registry.keyValue.write(write, (outcome) => {
     if (typeof outcome !== "number") {

@@ -8,7 +8,7 @@ import { EventKind } from "../mvcc/Layout.ts"
 import { contentOf, headOf, type StoredText } from "../mvcc/LazyRows.ts"
 import { readRecord } from "../mvcc/Record.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
-import type { RowWrites } from "../mvcc/RowWrites.ts"
+import type { KeyPlace, RowWrites } from "../mvcc/RowWrites.ts"
 import type { Store } from "../mvcc/Store.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -80,6 +80,8 @@ export interface DirectWrite {
   readonly expected: number
   /** Handed to watchers of this process with the event. */
   readonly origin: unknown
+  /** Where the writer keeps the key's place, if it writes the key again and again. */
+  readonly place?: KeyPlace | undefined
 }
 
 /** The key was not at the expected revision: what is there instead. */
@@ -179,7 +181,7 @@ export class DirectStore {
   /** The same on rows that need no bytes, without a snapshot. */
   private put(
     rows: RowWrites,
-    { expected, key, origin }: DirectWrite,
+    { expected, key, origin, place }: DirectWrite,
     value: StoredText,
     lease: LeaseId,
     answer: (outcome: number | DirectConflict | EtcdFailure) => void
@@ -187,11 +189,11 @@ export class DirectStore {
     const { store } = this
     const { committer } = store
     if (committer.isFull) return answer(Failure.tooManyRequests)
-    const before = rows.newest(key)
+    const before = place === undefined ? rows.newest(key) : rows.newestAt(key, place)
     const revision = before === undefined ? 0 : headOf(before).modRevision
     const outcome =
       revision === expected
-        ? store.putRow(rows, key, value, lease, origin, before)
+        ? store.putRow(rows, key, value, lease, origin, before, place?.cell)
         : new DirectConflict(before && valueAt(key, valueBytes(before)))
     committer.whenDurable(answer, outcome)
   }
