@@ -1,6 +1,6 @@
 // What a person sees while a scenario runs. In a terminal one line that is rewritten every second; elsewhere (CI, a
-// pipe) one line per finished run and nothing else. Everything goes to standard error, so that standard output stays
-// for results.
+// pipe) a line every ten seconds and one per finished run, unless quiet is asked for. Everything goes to standard error, so that
+// standard output stays for results.
 import type { RunRecord } from "#reports"
 import { clusterLine } from "./cluster/ClusterProgress.ts"
 import type { Second } from "./generator/Protocol.ts"
@@ -68,21 +68,27 @@ export type ProgressEvent =
   | { readonly type: "step" | "line"; readonly text: string }
   | { readonly type: "cluster"; readonly text: string; readonly now: WorldProgress }
 
-/** Writes progress; quiet outside a terminal. */
+/** Seconds between two lines outside a terminal. */
+const LOGGED_SECONDS = 10
+
+/** Writes progress. */
 export class Progress {
   readonly #sink: ProgressSink
   readonly #live: boolean
+  readonly #logged: boolean
   /** Hears everything, whether it is written or not. */
   listener: ((event: ProgressEvent) => void) | undefined
   #seconds = 0
+  #loggedMs = 0
   #shown = false
 
   constructor(sink: ProgressSink, quiet: boolean) {
     this.#sink = sink
     this.#live = sink.isTTY === true && !quiet
+    this.#logged = sink.isTTY !== true && !quiet
   }
 
-  /** A step that takes a while, shown only live. */
+  /** A step that takes a while, shown only in a terminal. */
   step(text: string): void {
     this.#seconds = 0
     this.listener?.({ type: "step", text })
@@ -94,6 +100,11 @@ export class Progress {
     const text = clusterLine(run, now)
     this.listener?.({ type: "cluster", text, now })
     this.#rewrite(text)
+    // Another run begins its own time.
+    if (now.wallMs < this.#loggedMs) this.#loggedMs = 0
+    if (!now.shrinking && now.wallMs - this.#loggedMs < LOGGED_SECONDS * 1000) return
+    this.#loggedMs = now.wallMs
+    this.#log(text)
   }
 
   phase(run: RunLabel, phase: Phase): void {
@@ -104,6 +115,7 @@ export class Progress {
     const text = progressLine(run, phase, ++this.#seconds, second)
     this.listener?.({ type: "step", text })
     this.#rewrite(text)
+    if (this.#seconds % LOGGED_SECONDS === 0) this.#log(text)
   }
 
   /** A line that stays. */
@@ -117,6 +129,10 @@ export class Progress {
   clear(): void {
     if (this.#shown) this.#sink.write("\r\u001b[K")
     this.#shown = false
+  }
+
+  #log(text: string): void {
+    if (this.#logged) this.#sink.write(`${text}\n`)
   }
 
   #rewrite(text: string): void {

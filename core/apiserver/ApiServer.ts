@@ -107,12 +107,14 @@ const findDefinition = (definitions: Definitions, { resource }: ApiRequest): Def
 const route = (api: Api, registry: Registry, request: ApiRequest, done: Answer): void => {
   const definition = findDefinition(api.definitions, request)
   if (definition === undefined) return done(unknown())
-  const { admission, clockwork } = registry
-  const context = { api, clockwork }
   if (request.subresource === "") {
     if (!definition.verbs.includes(request.verb)) return done(unsupported(definition, request.verb))
     const resource = registry.resource(definition)
     if (resource !== undefined) return onObject(registry, resource, request, done)
+  }
+  const { admission, clockwork } = registry
+  const context = { api, clockwork }
+  if (request.subresource === "") {
     const { action } = definition
     return action === undefined ? done(unknown()) : act({ definition, action, admission, context }, request, done)
   }

@@ -156,6 +156,7 @@ export {
   unknownFields
 } from "./schema/Prune.ts"
 export type { BuiltInResource } from "./schema/SchemaTablesAdapter.ts"
+export { isTidy } from "./schema/Tidy.ts"
 export { schemaProblems } from "./schema/Validate.ts"
 export {
   ApiFailure,

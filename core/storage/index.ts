@@ -24,6 +24,7 @@ export {
   type DirectWatchListener,
   type DirectWrite
 } from "./api/DirectStore.ts"
+export type { KeyPlace } from "./mvcc/RowWrites.ts"
 export type { Dial } from "./nodes/LeaderLink.ts"
 export { StorageNode, type StorageNodeOptions } from "./nodes/StorageNode.ts"
 export { TermRecord } from "./nodes/TermRecord.ts"

@@ -111,7 +111,7 @@ export const Cluster = Schema.Struct({
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed(["sums" as const])))
     .annotate({
       description:
-        "sums: replicas counted and quotas kept; history: every list, watch and acknowledged write against the store's log (to 1,000 nodes)"
+        "sums: replicas counted and quotas kept; history: every list, watch and acknowledged write against the store's log, of every object on up to 1,000 nodes, of as many among more"
     }),
   settle: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("1m"))).annotate({
     description: "Quiet virtual time after the end before sums are checked"

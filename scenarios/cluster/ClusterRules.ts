@@ -13,8 +13,6 @@ import { placementProblems, priorityClassProblems } from "./PlacementRules.ts"
 import { servedResources } from "./ServedResources.ts"
 import type { Workload } from "./Workload.ts"
 
-const historyNodesMax = 1000
-
 const spanText = (ms: number): string => {
   if (ms % 3_600_000 === 0) return `${ms / 3_600_000}h`
   if (ms % 60_000 === 0) return `${ms / 60_000}m`
@@ -271,9 +269,5 @@ export const clusterProblems = (cluster: Cluster): ReadonlyArray<Problem> => {
     problems.push({ path: ["cluster", "bindingsPerSecond"], rule })
   }
   if (nodes > 100_000) problems.push({ path: ["cluster", "nodeGroups"], rule: "have more than 100,000 nodes together" })
-  if (cluster.checkers.includes("history") && nodes > historyNodesMax) {
-    const rule = `history keeps every event and is for at most ${historyNodesMax} nodes, not ${nodes}`
-    problems.push({ path: ["cluster", "checkers", cluster.checkers.indexOf("history")], rule })
-  }
   return problems
 }

@@ -9,9 +9,9 @@ import {
   type Kernel,
   type NamedController,
   type Population,
+  SampledRecord,
   SimulatedCluster,
   type SimProcess,
-  StoreRecord,
   Violations,
   wallMs
 } from "#sim"
@@ -23,7 +23,7 @@ import { beginLife, groupsOf, stagesOf } from "./Life.ts"
 import type { LivingWorld } from "./LivingWorld.ts"
 import { modelOf } from "./SimulatedModel.ts"
 import type { NodeUpgrade } from "./NodeUpgrade.ts"
-import type { OperatorStep, ScenarioStep } from "./ScenarioCase.ts"
+import { nodesOf, type OperatorStep, type ScenarioStep } from "./ScenarioCase.ts"
 import { LateClock } from "./VirtualClock.ts"
 
 /** Who listens to a world while it lives. */
@@ -51,6 +51,8 @@ const gatesOf: Readonly<Record<string, string>> = {
 const openGates = (named: ReadonlyArray<NamedController>): ReadonlyArray<string> =>
   Object.entries(gatesOf).flatMap(([controller, gate]) => (named.some(({ name }) => name === controller) ? [] : [gate]))
 
+/** Of a cluster with so many nodes the history of every object is kept; of a larger one that of so many objects fewer. */
+const HISTORY_NODES = 1000
 const SLICE_EVENTS = 2048
 const SLICE_MS = 50
 
@@ -67,8 +69,9 @@ export class ScenarioWorld implements LivingWorld {
     const { cluster, clock = new LateClock(), folder, hooks = {}, plan, seed } = options
     this.options = options
     this.violations = new Violations(() => clock.nowMs)
+    const share = Math.min(1, HISTORY_NODES / nodesOf(cluster))
     const record = cluster.checkers.includes("history")
-      ? new StoreRecord(() => clock.nowMs, this.violations)
+      ? new SampledRecord(() => clock.nowMs, this.violations, share)
       : undefined
     this.sums = cluster.checkers.includes("sums") ? new ClusterChecker(this.violations) : undefined
     this.clients = record && this.checkedClients(record)
@@ -159,7 +162,7 @@ export class ScenarioWorld implements LivingWorld {
     return found && { group: found.group, version: found.version, resource: found.resource }
   }
 
-  private checkedClients(record: StoreRecord): CheckedClients {
+  private checkedClients(record: SampledRecord): CheckedClients {
     return new CheckedClients({
       record,
       violations: this.violations,

@@ -1,8 +1,8 @@
 // The guarantees of an API server's watch, checked on each event as it arrives, against the record of the store below the server.
 // Owns one watch's place in the record; refuses to judge lists and writes, which CheckedClient.ts does. A watch with a selector sees a
-// part of the record, so of it only order, truth and bookmarks are checked.
+// part of the record, so of it only order, truth and bookmarks are checked; of keys that the record does not keep, only order.
 import { INITIAL_EVENTS_END, type KubeObject, type WatchEvent } from "#kube"
-import type { RecordedEvent, StoreRecord } from "../history/StoreRecord.ts"
+import type { EventRecord, KnownEvent } from "../history/EventRecord.ts"
 import type { Guarantee, Violations } from "./Violations.ts"
 
 export interface ApiWatchSubject {
@@ -23,7 +23,7 @@ export const storeKey = (resourcePrefix: string, { metadata: { name = "", namesp
   `${resourcePrefix}${namespace === "" ? "" : `${namespace}/`}${name}`
 
 export class ApiWatchChecker {
-  private readonly record: StoreRecord
+  private readonly record: EventRecord
   private readonly violations: Violations
   private readonly subject: ApiWatchSubject
   private initial: Map<string, number> | undefined
@@ -33,13 +33,13 @@ export class ApiWatchChecker {
   private lastBookmark = 0
   private first = true
 
-  constructor(record: StoreRecord, violations: Violations, subject: ApiWatchSubject) {
+  constructor(record: EventRecord, violations: Violations, subject: ApiWatchSubject) {
     this.record = record
     this.violations = violations
     this.subject = subject
     if (subject.initialEvents) this.initial = new Map()
     else if (subject.startRevision > 0) {
-      this.cursor = record.indexAfter(subject.startRevision)
+      this.cursor = record.placeAfter(subject.startRevision)
       this.last = subject.startRevision
     }
   }
@@ -79,6 +79,7 @@ export class ApiWatchChecker {
   ): void {
     if (type !== "BOOKMARK") {
       const key = storeKey(this.subject.resourcePrefix, object)
+      if (!this.record.keeps(key)) return
       if (type === "DELETED") initial.delete(key)
       else initial.set(key, revision)
       return
@@ -86,8 +87,8 @@ export class ApiWatchChecker {
     if (object.metadata.annotations?.[INITIAL_EVENTS_END] !== "true") return
     this.initial = undefined
     this.last = this.lastBookmark = revision
-    this.cursor = this.record.indexAfter(revision)
-    if (this.subject.selects) return
+    this.cursor = this.record.placeAfter(revision)
+    if (this.subject.selects || !this.record.tells(revision)) return
     const problem = stateProblem(this.record, this.subject.prefix, revision, initial)
     if (problem !== undefined) this.report("initial list is complete", problem)
   }
@@ -102,7 +103,8 @@ export class ApiWatchChecker {
   }
 
   private match(key: string, type: WatchEvent["type"], revision: number, name: string): void {
-    const recorded = this.record.ofRevision(revision).find((event) => event.key === key)
+    if (!this.record.keeps(key)) return
+    const recorded = this.record.eventOf(key, revision)
     if (recorded === undefined) return this.report("watch is reliable", `told of ${name}, which never happened`)
     if (this.subject.selects) return
     for (let due = this.nextDue(); due !== undefined && due.revision < revision; due = this.nextDue()) {
@@ -111,15 +113,18 @@ export class ApiWatchChecker {
       this.cursor = (this.cursor ?? 0) + 1
     }
     this.cursor = (this.cursor ?? 0) + 1
-    const really = recorded.value === undefined ? "DELETED" : recorded.previous === undefined ? "ADDED" : "MODIFIED"
+    const really = !recorded.isPut ? "DELETED" : recorded.isCreate ? "ADDED" : "MODIFIED"
     if (type !== really) this.report("watch marks creations", `told of ${name}, which was ${really}`)
   }
 
-  private nextDue(): RecordedEvent | undefined {
+  private nextDue(): KnownEvent | undefined {
     if (this.cursor === undefined || this.subject.selects) return undefined
-    const { events } = this.record
-    while (this.cursor < events.length && !events[this.cursor].key.startsWith(this.subject.prefix)) this.cursor++
-    return events[this.cursor]
+    for (let next = this.record.from(this.cursor); next !== undefined; next = this.record.from(this.cursor)) {
+      this.cursor = next.place
+      if (next.event.key.startsWith(this.subject.prefix)) return next.event
+      this.cursor++
+    }
+    return undefined
   }
 
   private report(guarantee: Guarantee, message: string): void {
@@ -129,18 +134,18 @@ export class ApiWatchChecker {
 
 /** How a state that was shown (revisions by key) differs from what the record has under a prefix at a revision. */
 export const stateProblem = (
-  record: StoreRecord,
+  record: EventRecord,
   prefix: string,
   revision: number,
   shown: ReadonlyMap<string, number>
 ): string | undefined => {
   for (const [key, version] of shown) {
-    const really = record.at(key, revision)?.revision
+    const really = record.versionAt(key, revision)
     if (really !== version) return `${key} was shown of ${version} at ${revision}, where it was ${really ?? "absent"}`
   }
   for (const key of record.keys()) {
-    const really = key.startsWith(prefix) ? record.at(key, revision) : undefined
-    if (really !== undefined && !shown.has(key)) return `${key} of ${really.revision} was not shown at ${revision}`
+    const really = key.startsWith(prefix) ? record.versionAt(key, revision) : undefined
+    if (really !== undefined && !shown.has(key)) return `${key} of ${really} was not shown at ${revision}`
   }
   return undefined
 }

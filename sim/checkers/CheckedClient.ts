@@ -1,5 +1,5 @@
 // A Client that is watched over: every list, watch and acknowledged write that goes through it is held against the store's record.
-// Owns what is checked of each call; refuses to change any of it. For worlds small enough to keep a record of everything.
+// Owns what is checked of each call; refuses to change any of it. Objects whose events the record does not keep are passed over.
 import {
   ApiFailure,
   type Client,
@@ -9,13 +9,13 @@ import {
   type KubeObject,
   type WatchListener
 } from "#kube"
-import type { StoreRecord } from "../history/StoreRecord.ts"
+import type { EventRecord } from "../history/EventRecord.ts"
 import type { SimProcess } from "../time/SimProcess.ts"
 import { ApiWatchChecker, stateProblem, storeKey } from "./ApiWatchChecker.ts"
 import type { Violations } from "./Violations.ts"
 
 export interface ClientChecks {
-  readonly record: StoreRecord
+  readonly record: EventRecord
   readonly violations: Violations
   /** Where the objects of a collection's resource are in the store; undefined for what is not stored. */
   readonly prefixOf: (collection: Collection) => string | undefined
@@ -108,19 +108,19 @@ export class CheckedClients {
     const shown = token === undefined ? new Map<string, number>() : this.paged.get(pageOf(token))
     if (shown === undefined) return
     if (token !== undefined) this.paged.delete(pageOf(token))
-    for (const item of list.items) shown.set(storeKey(resourcePrefix, item), Number(item.metadata.resourceVersion))
+    const { record } = this.checks
+    for (const item of list.items) {
+      const key = storeKey(resourcePrefix, item)
+      if (record.keeps(key)) shown.set(key, Number(item.metadata.resourceVersion))
+    }
     const { continue: next, resourceVersion } = list.metadata
     if (next !== undefined && next !== "") {
       if (this.paged.size < PAGED_MAX) this.paged.set(pageOf(next), shown)
       return
     }
+    if (!record.tells(Number(resourceVersion))) return
     this.stats.lists++
-    const problem = stateProblem(
-      this.checks.record,
-      prefixOf(resourcePrefix, collection),
-      Number(resourceVersion),
-      shown
-    )
+    const problem = stateProblem(record, prefixOf(resourcePrefix, collection), Number(resourceVersion), shown)
     if (problem !== undefined)
       this.checks.violations.report(
         "reads show one revision",
@@ -133,9 +133,11 @@ export class CheckedClients {
     if (answer instanceof ApiFailure || answer.kind === "Status" || resourcePrefix === undefined) return
     const revision = Number(answer.metadata.resourceVersion ?? 0)
     if (revision === 0) return
-    this.stats.writes++
+    const { record } = this.checks
     const key = storeKey(resourcePrefix, answer)
-    if (this.checks.record.ofRevision(revision).every((event) => event.key !== key))
+    if (!record.keeps(key) || !record.tells(revision)) return
+    this.stats.writes++
+    if (record.eventOf(key, revision) === undefined)
       this.checks.violations.report(
         "no lost acknowledged write",
         `${process.name}'s write of ${key} was acknowledged at ${revision} and is not there`

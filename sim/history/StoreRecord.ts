@@ -3,10 +3,9 @@
 // The record follows the store's log through a watch of its own on the hub, not through any client.
 import { Event, type Storage } from "#storage"
 import type { Violations } from "../checkers/Violations.ts"
+import type { EventRecord, KnownEvent } from "./EventRecord.ts"
 
-export interface RecordedEvent {
-  readonly revision: number
-  readonly key: string
+export interface RecordedEvent extends KnownEvent {
   /** Undefined for a deletion. */
   readonly value: string | undefined
   readonly createRevision: number
@@ -20,7 +19,7 @@ export interface RecordedEvent {
 const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("latin1")
 const EVERYTHING = { start: Buffer.from([0]), end: undefined, single: false } as const
 
-export class StoreRecord {
+export class StoreRecord implements EventRecord {
   readonly events: Array<RecordedEvent> = []
   /** Called for each event, in order. */
   onEvent: ((event: RecordedEvent) => void) | undefined
@@ -40,8 +39,22 @@ export class StoreRecord {
     return this.events.at(-1)?.revision ?? 1
   }
 
-  keys(): Iterable<string> {
-    return this.byKey.keys()
+  readonly keeps = (): boolean => true
+
+  readonly tells = (): boolean => true
+
+  readonly keys = (): Iterable<string> => this.byKey.keys()
+
+  readonly versionAt = (key: string, revision: number): number | undefined => this.at(key, revision)?.revision
+
+  readonly eventOf = (key: string, revision: number): RecordedEvent | undefined =>
+    this.ofRevision(revision).find((event) => event.key === key)
+
+  readonly placeAfter = (revision: number): number => this.indexAfter(revision)
+
+  readonly from = (place: number): { readonly event: RecordedEvent; readonly place: number } | undefined => {
+    const event = this.events[place]
+    return event === undefined ? undefined : { event, place }
   }
 
   /** Follows a store that has just started. */
@@ -116,6 +129,8 @@ export class StoreRecord {
     const event: RecordedEvent = {
       revision,
       key,
+      isPut: type === 0,
+      isCreate: before?.value === undefined,
       value: type === 0 ? text(kv?.value) : undefined,
       createRevision: Number(kv?.createRevision),
       version: Number(kv?.version),

@@ -344,12 +344,6 @@ describe("what a cluster cannot be is said where it stands", () => {
       web("perNode: 111").replace("replicas: 5, perNamespace: 2, ", ""),
       "111",
       /666 pods cannot fit/
-    ],
-    [
-      "history of a large cluster",
-      change("  duration: 10m", "  checkers: [history]\n  duration: 10m").replace("count: 4", "count: 4000"),
-      "history",
-      /at most 1000 nodes, not 4002/
     ]
   ]
   for (const [what, text, at, rule, hint] of refused) {

@@ -274,17 +274,43 @@ describe("progress", () => {
     assert.deepStrictEqual(terminal.written.slice(2), ["\r\u001b[K", "done\n"])
   })
 
-  it("writes only lines that stay elsewhere, and in a terminal that asked for quiet", () => {
-    for (const [isTTY, quiet] of [
-      [false, false],
-      [true, true]
-    ]) {
+  it("writes a line every ten seconds elsewhere, and none in between where quiet is asked for", () => {
+    for (const [isTTY, quiet, lines] of [
+      [false, false, 2],
+      [false, true, 0],
+      [true, true, 0]
+    ] as const) {
       const pipe = sink(isTTY)
       const progress = new Progress(pipe, quiet)
       progress.phase(run, phase)
-      progress.second(run, phase, second(0, { create: 1 }))
+      for (let at = 0; at < 25; at++) progress.second(run, phase, second(at, { create: 1 }))
       progress.line("done")
-      assert.deepStrictEqual(pipe.written, ["done\n"])
+      assert.strictEqual(pipe.written.length, lines + 1)
+      assert.strictEqual(pipe.written.at(-1), "done\n")
+      for (const text of pipe.written.slice(0, -1)) assert.match(text, /^\[2\/4\] lmdb {2}fill [12]0 s .*\n$/)
     }
+  })
+
+  it("tells of a cluster by its own run's time", () => {
+    const pipe = sink(false)
+    const progress = new Progress(pipe, false)
+    const now = {
+      type: "progress",
+      virtualMs: 0,
+      durationMs: 60_000,
+      wallMs: 0,
+      speed: 10,
+      zones: [{ name: "a", nodes: 4, ready: 3 }],
+      pods: { Running: 7 },
+      residentBytes: 2 ** 20,
+      violations: 0,
+      marks: [],
+      shrinking: false
+    } as const
+    // Twenty seconds of one run, then the next one's first eleven.
+    for (let wallMs = 0; wallMs <= 20_000; wallMs += 400) progress.cluster(run, { ...now, wallMs, virtualMs: wallMs })
+    for (let wallMs = 0; wallMs <= 11_000; wallMs += 400) progress.cluster(run, { ...now, wallMs, virtualMs: wallMs })
+    assert.strictEqual(pipe.written.length, 3)
+    for (const text of pipe.written) assert.match(text, /3\/4 nodes ready {2}7 pods running.*\n$/)
   })
 })

@@ -3,7 +3,7 @@
 // Refuses to hold a text twice: what is kept beside the store's own bytes is bounded for the whole process.
 import type { KubeObject } from "#kube"
 import type { HeldObject } from "../Request.ts"
-import type { StoredText } from "#storage"
+import type { KeyPlace, StoredText } from "#storage"
 import { hasLayout, served, storedText, type TextLayout } from "../store/StoredJson.ts"
 
 /** Served texts that are kept: enough for the watchers of recent events and the readers of one page. */
@@ -14,17 +14,31 @@ const KEPT_TEXT_BYTES_MAX = 64 * 1024
 /** What an object takes of which no bytes are held: its parts that it shares with nobody. */
 const UNSTORED_BYTES = 1024
 
-/** The keys of an object, the same texts for all of its versions: who looks it up by them need not read them. */
-export interface Place {
+/** Where an object is: its keys, the same texts for all of its versions, and the version that its cache has now. */
+export class Place implements KeyPlace {
   /** In the cache: "namespace/name", or the name alone. */
   readonly key: string
   readonly storeKey: string
+  /** Of its cache alone: the newest version that it knows. */
+  held: Held | undefined
+  /** The objects among which it stands; undefined while it is not, or no longer, one of a cache's. */
+  among: object | undefined
+  /** Of the store alone. */
+  cell: KeyPlace["cell"]
+
+  constructor(key: string, storeKey: string) {
+    this.key = key
+    this.storeKey = storeKey
+    this.held = undefined
+    this.among = undefined
+    this.cell = undefined
+  }
 }
 
 export class Held implements HeldObject, StoredText {
   readonly object: KubeObject
-  /** Undefined where nobody looks for it any more. */
-  readonly place: Place | undefined
+  /** Undefined where nobody looks for it any more; the cache sets it right when it takes the object in. */
+  place: Place | undefined
   private readonly layout: TextLayout | undefined
   revision: number
   private stored: Uint8Array | undefined

@@ -2,14 +2,16 @@
 // Owns that reckoning for pages of lists; refuses revisions that the ring no longer reaches, which the store answers.
 import type { SortedMap } from "#storage"
 import type { CacheEvent } from "./EventRing.ts"
-import type { Held } from "./Held.ts"
+import type { Held, Place } from "./Held.ts"
 
 /** Visits objects of [start, end) in key order until the visitor answers false. */
 export type Scan = (start: string, end: string | undefined, visit: (key: string, held: Held) => boolean) => void
 
 /** The scan of a past state; `since` are the changes after it, oldest first. */
-export const scanOf = (objects: SortedMap<Held>, since: ReadonlyArray<CacheEvent>): Scan => {
-  if (since.length === 0) return (start, end, visit) => objects.scan(start, end, visit)
+export const scanOf = (objects: SortedMap<Place>, since: ReadonlyArray<CacheEvent>): Scan => {
+  const present: Scan = (start, end, visit) =>
+    objects.scan(start, end, (key, { held }) => held === undefined || visit(key, held))
+  if (since.length === 0) return present
   const was = new Map<string, Held | undefined>()
   for (const { before, key } of since) if (!was.has(key)) was.set(key, before)
   const changed = [...was.keys()].sort()
@@ -26,7 +28,7 @@ export const scanOf = (objects: SortedMap<Held>, since: ReadonlyArray<CacheEvent
       }
       return true
     }
-    objects.scan(start, end, (key, held) => {
+    present(start, end, (key, held) => {
       if (!catchUp(key)) return false
       // A changed key is visited as it was, or not at all when it was not there yet.
       if (at < changed.length && changed[at] === key) return true

@@ -8,7 +8,7 @@ import { decodeStored, hasLayout, type TextLayout } from "../store/StoredJson.ts
 import { Donors } from "./Donors.ts"
 import { CacheEvent, EventRing, type RingBounds } from "./EventRing.ts"
 import { FieldLists } from "./FieldLists.ts"
-import { Held, type Place } from "./Held.ts"
+import { Held, Place } from "./Held.ts"
 import { type Scan, scanOf } from "./PastState.ts"
 import type { WatchClock } from "./WatchClock.ts"
 import { type IndexedWatcher, WatcherIndex } from "./WatcherIndex.ts"
@@ -39,7 +39,9 @@ export class ResourceCache {
   readonly fields = new FieldLists()
   readonly ring: EventRing
   private readonly options: CacheOptions
-  private objects = new SortedMap<Held>()
+  private objects = new SortedMap<Place>()
+  /** The same by namespace and name, once they are asked for so. */
+  private names: Map<string, Map<string, Place>> | undefined
   private readonly watchers = new WatcherIndex()
   private readonly followers = new Set<Follower>()
   private watch: KeyWatch | undefined
@@ -76,7 +78,34 @@ export class ResourceCache {
   }
 
   get(key: string): Held | undefined {
-    return this.objects.get(key)
+    return this.objects.get(key)?.held
+  }
+
+  /** The same without its key being made, for resources whose objects are looked up again and again. */
+  find(namespace: string, name: string): Held | undefined {
+    this.names ??= this.nameAll()
+    return this.names.get(namespace)?.get(name)?.held
+  }
+
+  private nameAll(): Map<string, Map<string, Place>> {
+    const names = (this.names = new Map<string, Map<string, Place>>())
+    this.objects.scan("", undefined, (_key, place) => {
+      this.named(place, true)
+      return true
+    })
+    return names
+  }
+
+  /** Takes a place into the names, or out of them. */
+  private named(place: Place, isThere: boolean): void {
+    const { names } = this
+    if (names === undefined) return
+    const slash = place.key.indexOf("/")
+    const [namespace, name] = [place.key.slice(0, Math.max(0, slash)), place.key.slice(slash + 1)]
+    const own = names.get(namespace)
+    if (!isThere) own?.delete(name)
+    else if (own === undefined) names.set(namespace, new Map([[name, place]]))
+    else own.set(name, place)
   }
 
   /** The scan of the present, or of the state at a revision; undefined when that is too long ago. */
@@ -88,7 +117,7 @@ export class ResourceCache {
   /** Objects of one value of a field, unordered; undefined when they must be looked for. */
   byField(field: string, of: (object: KubeObject) => string, value: string): ReadonlyMap<string, Held> | undefined {
     return this.fields.find(field, of, value, (visit) =>
-      this.objects.scan("", undefined, (key, held) => {
+      this.scan()?.("", undefined, (key, held) => {
         visit(key, held)
         return true
       })
@@ -104,15 +133,16 @@ export class ResourceCache {
 
   private fill(): void {
     this.state = "filling"
-    const objects = new SortedMap<Held>()
+    const objects = new SortedMap<Place>()
     const page = (start: string, revision: number): void =>
       this.options.keyValue.page(this.prefix, start, PAGE, revision, (found) => {
         if (this.state === "stopped") return
         if (found instanceof KeyValueFailure) return void this.options.after(RESTART_MS, () => this.fill())
         for (const entry of found.entries) {
           const place = this.placeOf(entry.key)
-          const held = this.decode(entry, undefined, place)
-          if (held !== undefined) objects.set(place.key, held)
+          place.held = this.decode(entry, undefined, place)
+          place.among = objects
+          if (place.held !== undefined) objects.set(place.key, place)
         }
         const last = found.entries.at(-1)
         if (found.more && last !== undefined) return page(`${last.key}\0`, found.revision)
@@ -121,9 +151,10 @@ export class ResourceCache {
     page(this.prefix, 0)
   }
 
-  private filled(objects: SortedMap<Held>, revision: number): void {
+  private filled(objects: SortedMap<Place>, revision: number): void {
     const before = this.objects
     this.objects = objects
+    this.names = undefined
     this.fields.clear()
     this.applied = revision
     this.ring.reset(revision)
@@ -145,20 +176,38 @@ export class ResourceCache {
     this.fill()
   }
 
-  private tellDifference(before: SortedMap<Held>): void {
-    before.scan("", undefined, (key, held) => {
-      if (this.objects.get(key) === undefined) this.tellFollowers(held, undefined)
+  private tellDifference(before: SortedMap<Place>): void {
+    before.scan("", undefined, (key, { held }) => {
+      if (this.get(key) === undefined) this.tellFollowers(held, undefined)
       return true
     })
-    this.objects.scan("", undefined, (key, held) => {
-      const old = before.get(key)
-      if (old?.revision !== held.revision) this.tellFollowers(old, held)
+    this.objects.scan("", undefined, (key, { held }) => {
+      const old = before.get(key)?.held
+      if (old?.revision !== held?.revision) this.tellFollowers(old, held)
       return true
     })
   }
 
   private placeOf(storeKey: string): Place {
-    return { key: storeKey.slice(this.prefix.length), storeKey }
+    return new Place(storeKey.slice(this.prefix.length), storeKey)
+  }
+
+  /** Where an event's object is: the place that it came with when that is one of ours, so that nothing is looked up. */
+  private placeAt({ key, origin }: KeyEvent): Place {
+    const brought = origin instanceof Held ? origin.place : undefined
+    if (brought?.among === this.objects) return brought
+    return this.objects.get(brought?.key ?? key.slice(this.prefix.length)) ?? brought ?? this.placeOf(key)
+  }
+
+  /** Puts what is now in a place of the objects, or takes the place out of them. */
+  private put(place: Place, after: Held | undefined): void {
+    const { objects } = this
+    if (after === undefined) objects.delete(place.key)
+    else if (place.among !== objects) objects.set(place.key, place)
+    if ((after === undefined) !== (place.held === undefined)) this.named(place, after !== undefined)
+    place.held = after
+    place.among = after === undefined ? undefined : objects
+    if (after !== undefined) after.place = place
   }
 
   private decode(
@@ -189,14 +238,11 @@ export class ResourceCache {
     // All of it is applied before anyone is told, so that whoever asks back sees a whole state.
     const changes: Array<CacheEvent> = []
     for (const event of events) {
-      const { origin } = event
-      const place = (origin instanceof Held ? origin.place : undefined) ?? this.placeOf(event.key)
-      const { key } = place
-      const before = this.objects.get(key)
+      const place = this.placeAt(event)
+      const { held: before, key } = place
       const after = this.heldOf(event, before, place)
       if (before === undefined && after === undefined) continue
-      if (after === undefined) this.objects.delete(key)
-      else this.objects.set(key, after)
+      this.put(place, after)
       this.fields.changed(key, before, after)
       const change = new CacheEvent(key, event.revision, before, after)
       this.ring.push(change)
@@ -262,6 +308,7 @@ export class ResourceCache {
     for (const watcher of this.watchers.all()) watcher.lost()
     this.followers.clear()
     this.objects.clear()
+    this.names = undefined
     this.ring.reset(this.applied)
   }
 }

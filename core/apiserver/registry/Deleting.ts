@@ -128,7 +128,8 @@ export const deleteNow = (
     value: undefined,
     expected: found.revision,
     ttlSeconds: 0,
-    origin: undefined
+    origin: undefined,
+    place: undefined
   }
   registry.keyValue.write(write, (outcome) => {
     if (outcome instanceof KeyValueFailure) return done(storeFailure(outcome))

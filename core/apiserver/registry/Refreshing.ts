@@ -2,14 +2,14 @@
 // Owns which updates may go this way: those of an object that came from here and goes back with its metadata untouched, which the kind
 // says need no rule, which no admission plugin asks for, and of which no manager is written down. Refuses all others, which go the
 // whole way; so does one that others overtook. What is stored, answered and told to watchers is the same either way.
-import { ApiFailure, type KubeObject } from "#kube"
-import type { Held } from "../cache/Held.ts"
+import type { KubeObject } from "#kube"
+import { Held } from "../cache/Held.ts"
 import type { ApiRequest, RequestOptions } from "../Request.ts"
-import { WriteConflict } from "../store/KeyValue.ts"
+import { KeyValueFailure, WriteConflict } from "../store/KeyValue.ts"
 import { objectAnswer } from "./Reading.ts"
-import type { Registry } from "./Registry.ts"
+import { type Registry, storeFailure } from "./Registry.ts"
 import type { ServedResource } from "./StoredResource.ts"
-import { type Answer, writeObject } from "./Writing.ts"
+import type { Answer } from "./Writing.ts"
 
 /** Writes a mere refresh at once; false leaves the update as it is, `whole` is called when somebody else was faster. */
 export const refreshObject = (
@@ -25,14 +25,21 @@ export const refreshObject = (
   const found = newest(registry, resource, request)
   if (found === undefined) return false
   const old = found.object
-  if (!isSame(body, old) || !refreshes(body, old)) return false
+  const { place } = found
+  if (place === undefined || !isSame(body, old) || !refreshes(body, old)) return false
   const { definition } = resource
-  if (registry.admission.asks({ operation: "UPDATE", request, definition, object: body, oldObject: old })) return false
+  const { admission, keyValue } = registry
+  if (admission.asks({ operation: "UPDATE", request, definition, object: body, oldObject: old })) return false
   const metadata = { ...old.metadata, resourceVersion: undefined }
   const object = { ...old, metadata, spec: body.spec } as unknown as KubeObject
-  writeObject({ registry, resource }, object, found, (written) => {
-    if (written instanceof WriteConflict) return whole()
-    done(written instanceof ApiFailure ? written : objectAnswer(written))
+  const held = new Held(object, 0, resource.cache.layout, undefined, place)
+  const ttlSeconds = resource.storage.ttlSeconds ?? 0
+  const write = { key: place.storeKey, value: held, expected: found.revision, ttlSeconds, origin: held, place }
+  keyValue.write(write, (outcome) => {
+    if (outcome instanceof WriteConflict) return whole()
+    if (outcome instanceof KeyValueFailure) return done(storeFailure(outcome))
+    held.settle(outcome, undefined)
+    done(objectAnswer(held))
   })
   return true
 }
@@ -40,7 +47,7 @@ export const refreshObject = (
 /** What the cache has, where it is never behind the store and objects are served as they are stored. */
 const newest = ({ keyValue }: Registry, resource: ServedResource, { name, namespace }: ApiRequest): Held | undefined =>
   keyValue.coherent && resource.isStoredVersion && resource.cache.isReady
-    ? resource.cache.get(resource.key(namespace, name))
+    ? resource.cache.find(namespace, name)
     : undefined
 
 /** Whether the options say nothing: no dry run, no manager. What unknown fields would mean is no matter, for there are none. */

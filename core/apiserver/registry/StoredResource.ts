@@ -1,7 +1,7 @@
 // A stored resource and the versions in which it is served: one cache for all of them, keys, and the way between versions.
 // Owns which cache belongs to which definition; refuses verbs. Versions that differ only in apiVersion share bytes with the store.
 import { apiVersionOf, type FailureTarget, fillDefaults, hasOwnDefaults, type JsonObject, type KubeObject } from "#kube"
-import { Held, type Place } from "../cache/Held.ts"
+import { Held, Place } from "../cache/Held.ts"
 import { ResourceCache } from "../cache/ResourceCache.ts"
 import type { Definition } from "../Definition.ts"
 import { ordered, textLayout, type TextLayout } from "../store/StoredJson.ts"
@@ -47,7 +47,7 @@ export class ServedResource {
   placeOf({ metadata: { name = "", namespace = "" } }: KubeObject, before: Held | undefined): Place {
     if (before?.place !== undefined) return before.place
     const key = this.key(namespace, name)
-    return { key, storeKey: this.storage.prefix + key }
+    return new Place(key, this.storage.prefix + key)
   }
 
   about(name: string): FailureTarget {

@@ -129,7 +129,7 @@ export type Written = Held | WriteConflict | ApiFailure
 
 /** Writes an object of the served version in the place of the version that was found (undefined: absent); answers it as it is served. */
 export const writeObject = (
-  { registry, resource }: Pick<Writing, "registry" | "resource">,
+  { registry, resource }: Writing,
   object: KubeObject,
   found: Held | undefined,
   done: (written: Written) => void
@@ -147,7 +147,8 @@ export const writeObject = (
     value: held,
     expected: found?.revision ?? 0,
     ttlSeconds: storage.ttlSeconds ?? 0,
-    origin: held
+    origin: held,
+    place
   }
   registry.keyValue.write(write, (outcome) => {
     if (typeof outcome !== "number") {

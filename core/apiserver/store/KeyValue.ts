@@ -2,7 +2,7 @@
 // Owns the port; StorageKeyValue.ts fills it in this process, EtcdKeyValueAdapter.ts over gRPC with any etcd.
 // Refuses to know objects: values are JSON texts, keys are paths like "/registry/pods/default/web-0".
 import type { Cancel } from "#kube"
-import type { StoredText } from "#storage"
+import type { KeyPlace, StoredText } from "#storage"
 
 /** A version of a key. */
 export interface Entry {
@@ -54,6 +54,8 @@ export interface Write {
   readonly ttlSeconds: number
   /** Handed to watches of this process with the event, as far as it is still known then. */
   readonly origin: unknown
+  /** Where a store of this process may note its place of the key. */
+  readonly place: KeyPlace | undefined
 }
 
 /** The revision of the write once it is durable, or why nothing was written. */

@@ -30,8 +30,8 @@ export const storageKeyValue = (storage: DirectStorage, clockwork: Clockwork): K
       if (page instanceof EtcdFailure) return done(failureOf(page))
       done({ entries: page.values, more: page.more, count: page.count, revision: page.revision })
     },
-    write: ({ expected, key, origin, ttlSeconds, value }, done) =>
-      direct.write({ key, value, expected, origin, lease: leaseFor(ttlSeconds) }, (outcome) =>
+    write: (write, done) =>
+      direct.write(write, leaseFor(write.ttlSeconds), (outcome) =>
         done(
           outcome instanceof DirectConflict
             ? new WriteConflict(outcome.current)

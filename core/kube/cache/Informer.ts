@@ -135,17 +135,18 @@ export class Informer {
   }
 
   #put(received: KubeObject): void {
-    const known = this.store.get(objectKey(received))
+    const key = objectKey(received)
+    const known = this.store.get(key)
     if (known !== undefined && isSame(known, received)) return
     const object = this.#stored(received)
     if (known !== undefined && known.metadata.uid !== object.metadata.uid) {
-      this.store.delete(objectKey(known))
+      this.store.delete(key)
       this.#tellDeleted(known)
       this.store.set(object)
       this.#tellAdded(object)
       return
     }
-    this.store.set(object)
+    this.store.replace(key, known, object)
     if (known === undefined) this.#tellAdded(object)
     else for (const { handler, live } of this.#listeners) if (live) handler.updated?.(known, object)
   }

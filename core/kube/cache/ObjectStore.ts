@@ -69,9 +69,14 @@ export class ObjectStore {
   set(object: KubeObject): KubeObject | undefined {
     const key = objectKey(object)
     const before = this.#objects.get(key)
-    this.#objects.set(key, object)
-    for (const index of this.#indexes.values()) reindex(index, key, before, object)
+    this.replace(key, before, object)
     return before
+  }
+
+  /** The same for who has looked: `before` is what is there under the object's key. */
+  replace(key: string, before: KubeObject | undefined, object: KubeObject): void {
+    this.#objects.set(key, object)
+    if (this.#indexes.size > 0) for (const index of this.#indexes.values()) reindex(index, key, before, object)
   }
 
   /** Answers what was there before. */

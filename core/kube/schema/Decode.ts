@@ -104,6 +104,10 @@ const wrongScalar = (schema: Schema, value: Json, place: Place | undefined): str
   }
 }
 
+/** Whether a value that is no object and no list can be read. */
+export const isReadableScalar = (schema: Schema, value: Json): boolean =>
+  wrongScalar(schema, value, undefined) === undefined
+
 const wrongItems = (schema: Schema, items: JsonArray, place: Place | undefined): string | undefined => {
   if (schema.items === undefined) return undefined
   for (const item of items) {

@@ -36,7 +36,7 @@ const AMOUNTS_MAX = 4096
 const amounts = new Map<Json, Json>()
 
 /** Amounts are kept as Kubernetes writes them: "1.5" is "1500m". */
-const canonicalAmount = (value: Json): Json => {
+export const canonicalAmount = (value: Json): Json => {
   const known = amounts.get(value)
   if (known !== undefined) return known
   if (typeof value !== "string" && typeof value !== "number") return value

@@ -8,7 +8,7 @@ import { EventKind } from "../mvcc/Layout.ts"
 import { contentOf, headOf, type StoredText } from "../mvcc/LazyRows.ts"
 import { readRecord } from "../mvcc/Record.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
-import type { RowWrites } from "../mvcc/RowWrites.ts"
+import type { KeyPlace, RowWrites } from "../mvcc/RowWrites.ts"
 import type { Store } from "../mvcc/Store.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
@@ -78,9 +78,10 @@ export interface DirectWrite {
   readonly value: StoredText | undefined
   /** The revision that the key must be at; 0: it must be absent. */
   readonly expected: number
-  readonly lease: LeaseId
   /** Handed to watchers of this process with the event. */
   readonly origin: unknown
+  /** Where the writer keeps the key's place, if it writes the key again and again. */
+  readonly place?: KeyPlace | undefined
 }
 
 /** The key was not at the expected revision: what is there instead. */
@@ -153,10 +154,10 @@ export class DirectStore {
   }
 
   /** Writes one key if it is at the expected revision; answers the revision when that is durable and watchers know of it. */
-  write(write: DirectWrite, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
+  write(write: DirectWrite, lease: LeaseId, answer: (outcome: number | DirectConflict | EtcdFailure) => void): void {
     const { value } = write
     const { rows } = this.store
-    if (rows !== undefined && value !== undefined) return this.put(rows, write, value, answer)
+    if (rows !== undefined && value !== undefined) return this.put(rows, write, value, lease, answer)
     let written = 0
     let conflict: DirectConflict | undefined
     this.store.write<undefined>(
@@ -169,7 +170,7 @@ export class DirectStore {
           return undefined
         }
         if (write.value === undefined) txn.deleteText(write.key, write.origin)
-        else txn.putText(write.key, write.value, write.lease, write.origin)
+        else txn.putText(write.key, write.value, lease, write.origin)
         written = txn.revision
         return undefined
       },
@@ -180,20 +181,21 @@ export class DirectStore {
   /** The same on rows that need no bytes, without a snapshot. */
   private put(
     rows: RowWrites,
-    { expected, key, lease, origin }: DirectWrite,
+    { expected, key, origin, place }: DirectWrite,
     value: StoredText,
+    lease: LeaseId,
     answer: (outcome: number | DirectConflict | EtcdFailure) => void
   ): void {
     const { store } = this
     const { committer } = store
     if (committer.isFull) return answer(Failure.tooManyRequests)
-    const before = rows.newest(key)
+    const before = place === undefined ? rows.newest(key) : rows.newestAt(key, place)
     const revision = before === undefined ? 0 : headOf(before).modRevision
     const outcome =
       revision === expected
-        ? store.putRow(rows, key, value, lease, origin, before)
+        ? store.putRow(rows, key, value, lease, origin, before, place?.cell)
         : new DirectConflict(before && valueAt(key, valueBytes(before)))
-    committer.whenDurable((failure) => answer(failure ?? outcome))
+    committer.whenDurable(answer, outcome)
   }
 
   /** Follows the keys of [start, end) from a revision on; the returned function stops it. */

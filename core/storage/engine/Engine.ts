@@ -31,6 +31,12 @@ export interface LazyValue {
 /** A row's value as it was put. */
 export type RowValue = Uint8Array | LazyValue
 
+/** The place of a row in an engine in memory: who keeps it needs no key to find the row again. */
+export interface RowCell {
+  /** Undefined once the row is gone, for good: a row put later has another place. */
+  value: RowValue | undefined
+}
+
 /** The bytes of a value as it was put. */
 export const valueBytes = (value: RowValue): Uint8Array => (value instanceof Uint8Array ? value : value.bytes())
 
@@ -72,6 +78,8 @@ export class WriteBatch {
   readonly texts: Array<string> = []
   readonly textTables: Array<Table> = []
   readonly textValues: Array<LazyValue | undefined> = []
+  /** Where a row is, if its writer knows. */
+  readonly textCells: Array<RowCell | undefined> = []
   sizeBytes = 0
 
   get isEmpty(): boolean {
@@ -79,10 +87,11 @@ export class WriteBatch {
   }
 
   /** Puts a row into an engine that has `rows`. */
-  putText(table: Table, key: string, value: LazyValue): void {
+  putText(table: Table, key: string, value: LazyValue, cell?: RowCell): void {
     this.textTables.push(table)
     this.texts.push(key)
     this.textValues.push(value)
+    this.textCells.push(cell)
     this.sizeBytes += key.length + value.sizeBytes
   }
 
@@ -91,6 +100,7 @@ export class WriteBatch {
     this.textTables.push(table)
     this.texts.push(key)
     this.textValues.push(undefined)
+    this.textCells.push(undefined)
     this.sizeBytes += key.length
   }
 
@@ -121,6 +131,8 @@ export class WriteBatch {
 /** Rows as they were put, by the latin1 texts of their keys. */
 export interface RowStore {
   readonly get: (table: Table, key: string) => RowValue | undefined
+  /** The place of a row of the Key table. */
+  readonly cell: (key: string) => RowCell | undefined
   /** Visits [start, end) in key order until the visitor returns false. */
   readonly scan: (
     table: Table,

@@ -8,6 +8,7 @@ import {
   type CommitOutcome,
   type Engine,
   type LazyValue,
+  type RowCell,
   type RowValue,
   type Table,
   valueBytes,
@@ -51,12 +52,12 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     if (value !== undefined) usedBytes += value.length + key.length
     tables.write(table, key, value)
   }
-  const writeText = (table: Table, key: string, value: LazyValue | undefined): void => {
+  const writeText = (table: Table, key: string, value: LazyValue | undefined, cell: RowCell | undefined): void => {
     if (value !== undefined) {
       putRows++
       putBytes += value.sizeBytes + key.length
     }
-    textRows += tables.write(table, key, value)
+    textRows += tables.write(table, key, value, cell)
   }
   const size = (): number => usedBytes + (putRows === 0 ? 0 : Math.round((Math.max(0, textRows) * putBytes) / putRows))
   const apply = (batch: WriteBatch): CommitOutcome => {
@@ -68,7 +69,7 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     for (let row = 0; row < batch.keys.length; row++)
       write(batch.tables[row], keyText(batch.keys[row]), batch.values[row])
     for (let row = 0; row < batch.texts.length; row++)
-      writeText(batch.textTables[row], batch.texts[row], batch.textValues[row])
+      writeText(batch.textTables[row], batch.texts[row], batch.textValues[row], batch.textCells[row])
     return { kind: "committed" }
   }
   return {
@@ -77,6 +78,7 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     read: (_needs, use) => use(view),
     rows: {
       get: (table, key) => tables.get(table, key),
+      cell: (key) => tables.cell(key),
       scan: (table, start, end, visit) => tables.ordered(table).scan(start, end, visit)
     },
     commit: (batch, done) => defer(() => done(apply(batch))),

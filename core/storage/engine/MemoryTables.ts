@@ -2,7 +2,8 @@
 // Owns which row is where; refuses to know what rows mean. A row of the log may carry a companion in the history, which comes and
 // goes with it and is put into order only when somebody reads the history: most worlds never do.
 import { AppendedMap } from "./AppendedMap.ts"
-import { type LazyValue, type RowValue, Table, tableNames } from "./Engine.ts"
+import { CellTable } from "./CellTable.ts"
+import { type LazyValue, type RowCell, type RowValue, Table, tableNames } from "./Engine.ts"
 import { SortedMap } from "./SortedMap.ts"
 
 /** What the history has beside the rows that were put into it. */
@@ -22,8 +23,9 @@ const hasCompanion = (value: RowValue | undefined): value is CompanionedValue =>
 type Rows = Pick<SortedMap<RowValue>, "get" | "set" | "delete" | "scan" | "count" | "clear"> & { readonly size: number }
 
 export class MemoryTables {
+  private readonly keys = new CellTable()
   private readonly tables: ReadonlyArray<Rows> = tableNames.map((_, table) =>
-    table === Table.Log ? new AppendedMap<RowValue>() : new SortedMap<RowValue>()
+    table === Table.Key ? this.keys : table === Table.Log ? new AppendedMap<RowValue>() : new SortedMap<RowValue>()
   )
   /** The history with all companions, while somebody reads it. */
   private history: SortedMap<RowValue> | undefined
@@ -33,13 +35,22 @@ export class MemoryTables {
     return table === Table.History ? this.wholeHistory().get(key) : this.tables[table].get(key)
   }
 
+  /** The place of a row of the Key table. */
+  cell(key: string): RowCell | undefined {
+    return this.keys.cell(key)
+  }
+
   /** A table's rows in order. */
   ordered(table: Table): Rows {
     return table === Table.History ? this.wholeHistory() : this.tables[table]
   }
 
-  /** Puts or removes a row and answers by how much the table has grown. */
-  write(table: Table, key: string, value: RowValue | undefined): number {
+  /** Puts or removes a row and answers by how much the table has grown; only what is put has a known place. */
+  write(table: Table, key: string, value: RowValue | undefined, cell?: RowCell): number {
+    if (cell?.value !== undefined) {
+      cell.value = value
+      return 0
+    }
     const rows = this.tables[table]
     const before = rows.size
     if (this.history !== undefined && (table === Table.Log || table === Table.History)) this.follow(table, key, value)

@@ -9,15 +9,17 @@ import { MetaKey, readRevision, revisionRow } from "./Layout.ts"
 import { Histogram } from "./Histogram.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
 
-/** Called once: with nothing when the batch is durable and visible, with the failure when nothing of it is there. */
-export type Answer = (failure: EtcdFailure | undefined) => void
+/** Called once: with what its writer decided (by default nothing) when the batch is durable and visible, with the failure when nothing of it is there. */
+export type Answer<A = undefined> = (outcome: A | EtcdFailure) => void
 
 /** Bytes that may wait for a commit; beyond, requests are answered `too many requests`, as etcd does when it falls behind. */
 export const PENDING_MAX_BYTES = 256 * 2 ** 20
 
 interface OpenBatch {
   readonly writes: WriteBatch
-  readonly answers: Array<Answer>
+  readonly answers: Array<(outcome: never) => void>
+  /** What each answer is told when the batch is durable. */
+  readonly results: Array<unknown>
   readonly events: Array<StoredEvent>
   revision: number
   /** Whether it is committed even if it is empty: a sign of life. */
@@ -29,6 +31,7 @@ interface OpenBatch {
 const emptyBatch = (): OpenBatch => ({
   writes: new WriteBatch(),
   answers: [],
+  results: [],
   events: [],
   revision: 0,
   beats: false,
@@ -90,9 +93,10 @@ export class Committer {
   }
 
   /** Answers when all that was applied so far is durable; at once when nothing is pending. */
-  whenDurable(answer: Answer): void {
-    if (this.isIdle) return answer(undefined)
-    this.enqueue(answer)
+  whenDurable<A = undefined>(answer: Answer<A>, result?: A): void {
+    // SAFETY: only who is told nothing leaves the result out.
+    if (this.isIdle) return answer(result as A)
+    this.enqueue(answer, result)
   }
 
   /** Commits a batch, an empty one if need be, and answers when it is there: the writer's sign of life. */
@@ -102,8 +106,9 @@ export class Committer {
   }
 
   /** Queues an answer for the open batch and sees to it that the batch is committed. */
-  enqueue(answer: Answer): void {
+  enqueue<A = undefined>(answer: Answer<A>, result?: A): void {
     this.open.answers.push(answer)
+    this.open.results.push(result)
     if (this.scheduled || this.underWay !== undefined) return
     this.scheduled = true
     this.hooks.defer(() => {
@@ -137,7 +142,7 @@ export class Committer {
   abandon(failure: EtcdFailure): void {
     const { answers } = this.open
     this.open = emptyBatch()
-    for (const answer of answers) answer(failure)
+    for (const answer of answers) (answer as Answer)(failure)
   }
 
   private settle(batch: OpenBatch, outcome: CommitOutcome): void {
@@ -145,7 +150,9 @@ export class Committer {
     this.underWay = undefined
     if (outcome.kind === "committed") {
       this.hooks.committed(batch.revision, batch.events)
-      for (const answer of batch.answers) answer(undefined)
+      const { answers, results } = batch
+      // SAFETY: a result was queued with the answer that takes it.
+      for (let at = 0; at < answers.length; at++) answers[at](results[at] as never)
     } else this.fail(batch, outcome, this.failureOf(outcome))
     this.flush()
   }
@@ -160,8 +167,8 @@ export class Committer {
     this.open = emptyBatch()
     this.stats.failures++
     this.hooks.failed(outcome)
-    for (const answer of batch.answers) answer(failure)
-    for (const answer of doomed) answer(this.hooks.fence === undefined ? failure : Failure.notLeader)
+    for (const answer of batch.answers) (answer as Answer)(failure)
+    for (const answer of doomed) (answer as Answer)(this.hooks.fence === undefined ? failure : Failure.notLeader)
   }
 
   private failureOf(outcome: CommitOutcome & { readonly kind: "failed" | "conflict" }): EtcdFailure {

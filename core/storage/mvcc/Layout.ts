@@ -3,18 +3,20 @@
 // Format version 1: Key[key] = record; History[escaped key, modRevision] = end revision + record, for versions that were
 // superseded at `end`; Log[revision, sub] = kind + previous modRevision + key, one row an event.
 
+import { textKey } from "../engine/Engine.ts"
+
 export const FORMAT_VERSION = 1
 
 /** Rows of the Meta table. */
 export const MetaKey = {
-  format: Buffer.from("format"),
-  revision: Buffer.from("revision"),
+  format: textKey("format"),
+  revision: textKey("revision"),
   /** How many batches without a revision were committed: tells whether one whose commit was uncertain is there. */
-  rowBatches: Buffer.from("row-batches"),
-  compacted: Buffer.from("compacted"),
+  rowBatches: textKey("row-batches"),
+  compacted: textKey("compacted"),
   /** Who may write, on an engine that several processes share. */
   term: Buffer.from("term"),
-  compactionCursor: Buffer.from("compaction-cursor"),
+  compactionCursor: textKey("compaction-cursor"),
   identity: Buffer.from("identity"),
   alarms: Buffer.from("alarms"),
   members: Buffer.from("members"),
@@ -36,7 +38,7 @@ export const readRevision = (bytes: Uint8Array, at: number): number =>
 
 /** An integer as a row of its own. */
 export const revisionRow = (revision: number): Buffer => {
-  const row = Buffer.alloc(8)
+  const row = Buffer.allocUnsafe(8)
   writeRevision(row, 0, revision)
   return row
 }

@@ -123,6 +123,7 @@ export interface RecordHead {
   readonly createRevision: number
   readonly modRevision: number
   readonly version: number
+  readonly lease: Int64
 }
 
 /** The head of a version; of bytes in an object that the next call overwrites. */

@@ -1,7 +1,7 @@
 // The store: revisions over an engine. Reads see what is committed; writes are decided one after the other and answered
 // when they are durable.
 // Owns the current and the compacted revision and the order of transactions; refuses wire formats beyond answer bodies.
-import type { CommitOutcome, Engine, Need, RowValue, View } from "../engine/Engine.ts"
+import type { CommitOutcome, Engine, Need, RowCell, RowValue, View } from "../engine/Engine.ts"
 import { Table } from "../engine/Engine.ts"
 import { Lessor } from "../lease/Lessor.ts"
 import { Failure, EtcdFailure } from "../rpc/EtcdFailure.ts"
@@ -240,9 +240,10 @@ export class Store {
     value: StoredText,
     lease: LeaseId,
     origin: unknown,
-    before: RowValue | undefined
+    before: RowValue | undefined,
+    cell: RowCell | undefined
   ): number {
-    rows.put(key, value, lease, origin, before, this.head + 1, 0)
+    rows.put(key, value, lease, origin, before, this.head + 1, 0, cell)
     return ++this.head
   }
 
