@@ -50,8 +50,9 @@ const QUEUE_MAX = 1000
 const KNOWN_MAX = 4096
 const IN_FLIGHT_MAX = 8
 const MESSAGE_MAX = 1024
-/** What goes on is told again no sooner. */
+/** What goes on in a member is told again no sooner; and what goes on here. */
 const AGAIN_MS = 60_000
+const AGAIN_HERE_MS = 600_000
 const EVENTS = gvr("", "v1", "events")
 
 interface Known {
@@ -171,8 +172,9 @@ export class HostEvents {
     }
     const known = this.#known.get(name)
     const now = this.#clockwork.monotonic()
-    const isOld = known !== undefined && (now - known.atMs < AGAIN_MS || (happening.count ?? Infinity) <= known.count)
-    if (isOld) return
+    const { count = Infinity } = happening
+    const againMs = count === Infinity ? AGAIN_HERE_MS : AGAIN_MS
+    if (known !== undefined && (now - known.atMs < againMs || count <= known.count)) return
     if (this.#queue.size >= QUEUE_MAX || this.#source(happening).take(now) > 0) {
       this.stats.dropped++
       return

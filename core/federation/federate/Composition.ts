@@ -239,6 +239,8 @@ class Composing {
         if (this.evictAtMs !== Infinity) return this.#keep()
       }
       this.outcome = outcome
+      // A cluster that comes or goes and moves nothing is not worth a write of each object: it is thought of again instead.
+      if (!outcome.changed && reasons.length > 0 && reasons.every(isOfClusters)) this.#keepSnapshot()
       if (outcome.changed) this.takes = { request: unit.request, clusters: takenBy(unit, previous, outcome.placement) }
       const stored = storedPlacement(outcome.placement, this.#path())
       this.spec = withSchedulerPlacement(this.spec, stored)
@@ -248,6 +250,12 @@ class Composing {
       else if (this.#reason() !== outcome.reason)
         this.annotations[federationAnnotations.schedulingExplanation] = explanationText(outcome.explain())
     })
+  }
+
+  #keepSnapshot(): void {
+    const { annotations = {} } = this.sources.federated?.metadata ?? {}
+    for (const key of [federationAnnotations.schedulingTriggers, federationAnnotations.schedulingDeferredReasons])
+      this.annotations[key] = annotations[key]
   }
 
   /** Whether an outcome takes the object from a cluster that is lost. */

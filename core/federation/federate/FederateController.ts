@@ -46,6 +46,7 @@ import type { Notes } from "./Notes.ts"
 import { isOwnNamespace } from "./NamespacePropagation.ts"
 import { federatedKey, federatedTarget, sourceKey, splitSourceKey, templateKey } from "./ObjectNames.ts"
 import { samePlacementText, schedulingText } from "./PlacementRecord.ts"
+import { OwnWrites } from "../sync/OwnWrites.ts"
 import type { Policies } from "./Policies.ts"
 import { isUnseen, jsonAt, ofGeneration } from "./Template.ts"
 import type { TypeTable } from "./TypeRules.ts"
@@ -88,6 +89,7 @@ const FLEET_SETTLES_MS = 250
 /** How often it is looked whether an object finds room, or whether what replaces a cluster is ready, without news. */
 const WAITING_AGAIN_MS = 30_000
 const LEAVING_AGAIN_MS = 5000
+const OBJECTS = "federated"
 const POLICY_INDEX = "federation/policy"
 
 /** The policies that an object names, as index values. */
@@ -103,10 +105,13 @@ const policyNames = ({ metadata: { labels = {}, namespace = "" } }: KubeObject):
 
 class FederateLoop {
   readonly #options: FederateOptions
+  /** What was written and not seen yet: a source is often looked at again before its federated object has come back. */
+  readonly #writes: OwnWrites
   #evictions: EvictionBudget
 
   constructor(options: FederateOptions) {
     this.#options = options
+    this.#writes = new OwnWrites(options.clockwork)
     this.#evictions = fullBudget(options.clockwork.now(), options.evictions ?? defaultEvictionOptions)
     for (const { store } of options.objects) store.addIndex(POLICY_INDEX, policyNames)
   }
@@ -156,11 +161,11 @@ class FederateLoop {
     })
 
   #federated(key: string): KubeObject | undefined {
-    for (const { store } of this.#options.objects) {
-      const found = store.get(key)
-      if (found !== undefined) return found
-    }
-    return undefined
+    let seen: KubeObject | undefined
+    for (const { store } of this.#options.objects) seen ??= store.get(key)
+    const newest = this.#writes.newest(OBJECTS, key, seen)
+    if (newest === seen) this.#writes.deleted(OBJECTS, key)
+    return newest
   }
 
   /** Whether a source is one that goes anywhere at all. */
@@ -189,6 +194,7 @@ class FederateLoop {
     if (federated.metadata.deletionTimestamp !== undefined) return Effect.void
     const { uid } = federated.metadata
     this.#options.members.release(objectKey(federated))
+    this.#writes.deleted(OBJECTS, objectKey(federated))
     return Effect.asVoid(
       unlessAbsent(
         this.#options.host.delete(
@@ -303,8 +309,12 @@ class FederateLoop {
   #write(key: string, before: KubeObject | undefined, after: KubeObject): Effect.Effect<KubeObject, ApiFailure> {
     const { host } = this.#options
     const target = federatedTarget(key)
-    if (before === undefined) return host.create(target, after, MANAGER)
-    return isSameFederated(before, after) ? Effect.succeed(before) : host.update(target, after, MANAGER)
+    if (before !== undefined && isSameFederated(before, after)) return Effect.succeed(before)
+    return (before === undefined ? host.create(target, after, MANAGER) : host.update(target, after, MANAGER)).pipe(
+      Effect.tap((written) => Effect.sync(() => this.#writes.note(OBJECTS, key, written))),
+      // Whatever stands in the way, it is what the host says.
+      Effect.tapError(() => Effect.sync(() => this.#writes.deleted(OBJECTS, key)))
+    )
   }
 
   #note(key: string, { outcome, overrideProblem }: Composed, about: KubeObject): void {

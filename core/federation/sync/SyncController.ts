@@ -55,7 +55,7 @@ export interface SyncOptions {
   readonly owns?: (federatedKey: string) => boolean
   /** How long a deletion waits for a member that is not heard of, in milliseconds. Default 120,000. */
   readonly deletionWaitMs?: number
-  /** How long reports are gathered while some clusters are still missing, in milliseconds. Default 500. */
+  /** How long reports are gathered while some clusters are still missing, in milliseconds. Default 1,000. */
   readonly gatherMs?: number
   readonly onFailure?: (controller: string, key: string, failure: ApiFailure) => void
   /** Hears of what keeps a copy from being as it should be. */
@@ -65,7 +65,7 @@ export interface SyncOptions {
 }
 
 const DELETION_WAIT_MS = 120_000
-const GATHER_MS = 500
+const GATHER_MS = 1000
 const WORKERS = 64
 /** Federated objects by the clusters that they may be in. */
 const VISITED_INDEX = "federation/visited"
