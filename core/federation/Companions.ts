@@ -55,6 +55,8 @@ export interface Companions {
   readonly copyChanged: (federatedKey: string) => void
   /** A member was lost or is heard of again. */
   readonly clusterChanged: (cluster: string) => void
+  /** A source has a generation that concerns no member. */
+  readonly sourceCounted: (federatedKey: string) => void
   readonly stop: () => void
 }
 
@@ -206,6 +208,7 @@ export const startCompanions = (options: CompanionOptions): Companions => {
       autoscaling?.clusterChanged()
       services?.clusterChanged(cluster)
     },
+    sourceCounted: status.memberChanged,
     stop: () => {
       services?.stop()
       autoscaling?.stop()

@@ -10,6 +10,7 @@ import {
   effectClient,
   type GroupVersionResource,
   type Informer,
+  type LabelSelector,
   InformerFactory,
   makeClockworkRuntime,
   onAllSynced,
@@ -21,9 +22,12 @@ import type { MemberBounds } from "./clusters/MemberClient.ts"
 import type { ConnectMember } from "./clusters/MemberConnection.ts"
 import { Members } from "./clusters/Members.ts"
 import type { EvictionOptions } from "./failover/EvictionBudget.ts"
+import { HostEvents, named } from "./events/HostEvents.ts"
+import { MemberEvents, type MirroredEvents } from "./events/MemberEvents.ts"
 import { type FederateController, makeFederateController } from "./federate/FederateController.ts"
 import { FederatedTypes } from "./federate/FederatedTypes.ts"
 import { Notes } from "./federate/Notes.ts"
+import { templateKey } from "./federate/ObjectNames.ts"
 import { pluginDecisions } from "./federate/PluginDecisions.ts"
 import { Policies } from "./federate/Policies.ts"
 import type { Plugins } from "./scheduling/PluginCalls.ts"
@@ -31,6 +35,7 @@ import { nativeSemantics, type SemanticsTable } from "./semantics/SemanticsTable
 import { ownership, type Shard, wholeShard } from "./shards/HashRing.ts"
 import { type Companions, startCompanions } from "./Companions.ts"
 import { makeCascade } from "./sync/Cascade.ts"
+import type { CopyProblem } from "./sync/MemberSync.ts"
 import { SyncController } from "./sync/SyncController.ts"
 import { Tombstones } from "./sync/Tombstones.ts"
 
@@ -45,6 +50,12 @@ export interface FederationOptions {
   readonly bounds?: MemberBounds
   readonly shard?: Shard
   readonly deletionWaitMs?: number
+  /** Namespaces that go nowhere by themselves from now on, by their names. */
+  readonly excludedNamespaces?: RegExp
+  /** Which events of members are told of sources on the host. Default: warnings. */
+  readonly mirroredEvents?: MirroredEvents
+  /** Labels of nodes that give no room. */
+  readonly excludedNodes?: ReadonlyArray<LabelSelector>
   /** How fast objects may be moved from lost clusters, all together. */
   readonly evictions?: EvictionOptions
   /** Milliseconds between two writes of one object's status. */
@@ -63,6 +74,8 @@ export interface FederationStats {
   readonly objects: number
   readonly clusters: number
   readonly unclaimed: number
+  /** Events about sources. */
+  readonly events: { readonly written: number; readonly dropped: number; readonly failed: number }
 }
 
 export interface Federation {
@@ -91,6 +104,8 @@ class Parts {
   readonly members: Members
   readonly policies: Policies
   readonly notes = new Notes()
+  readonly events: HostEvents
+  readonly memberEvents: MemberEvents | undefined
   readonly federate: FederateController
   readonly sync: SyncController
   readonly tombstones: Tombstones
@@ -110,6 +125,7 @@ class Parts {
       client: host,
       onFailure: (failure) => onFailure?.("informers", "", failure)
     })
+    this.events = new HostEvents(host, clockwork)
     this.objects = [this.#informer(resources.objects), this.#informer(resources.clusterObjects)]
     this.policies = new Policies({
       propagation: this.#informer(resources.propagationPolicies),
@@ -120,21 +136,26 @@ class Parts {
     })
     const shared = this.#shared()
     const late = { members: () => this.members, types: () => this.types }
-    this.tombstones = new Tombstones({ ...shared, ...late, ...named("tombstones", options) })
+    this.tombstones = new Tombstones({ ...shared, ...late, ...hearing("tombstones", options) })
     this.sync = new SyncController({
       ...shared,
       ...late,
       tombstones: this.tombstones,
       ...(options.deletionWaitMs === undefined ? {} : { deletionWaitMs: options.deletionWaitMs }),
       ...(onFailure === undefined ? {} : { onFailure }),
+      tell: this.#tellOfCopy,
       onUnclaimed: (cluster, type, key) => this.#unclaimed(cluster, type, key)
     })
+    this.memberEvents = this.#makeMemberEvents()
     this.members = new Members({
       clockwork,
       clusters: shared.clusters,
       connect: options.connect,
       listener: this.sync.listener,
-      onMember: this.sync.memberChanged,
+      onMember: (name, member) => {
+        this.sync.memberChanged(name, member)
+        this.memberEvents?.memberChanged(name, member)
+      },
       ...(options.bounds === undefined ? {} : { bounds: options.bounds }),
       onFailure: (cluster, failure) => onFailure?.(`members/${cluster}`, "", failure)
     })
@@ -153,7 +174,12 @@ class Parts {
       members: this.members,
       decisions: pluginDecisions(this.#informer(resources.pluginWebhooks), options.transport),
       ...(options.evictions === undefined ? {} : { evictions: options.evictions }),
-      ...named("federate", options)
+      ...(options.excludedNamespaces && {
+        excludesNamespace: (name) => options.excludedNamespaces?.test(name) === true
+      }),
+      tell: (happening) => this.events.tell(happening),
+      onCounted: (key) => this.#companions?.sourceCounted(key),
+      ...hearing("federate", options)
     })
     this.controllers = this.#makeControllers()
     this.#cancels.push(this.members.onFleetChange(() => this.#fleetChanged()))
@@ -179,6 +205,34 @@ class Parts {
     }
   }
 
+  #makeMemberEvents(): MemberEvents | undefined {
+    const { clockwork, mirroredEvents = "warnings", onFailure, shard } = this.options
+    if (mirroredEvents === "none") return undefined
+    const owns = ownership(shard ?? wholeShard)
+    return new MemberEvents({
+      clockwork,
+      members: () => this.members,
+      types: () => this.types,
+      events: this.events,
+      mirrored: mirroredEvents,
+      ...(owns && { owns }),
+      onFailure: (cluster, failure) => onFailure?.(`events/${cluster}`, "", failure)
+    })
+  }
+
+  #tellOfCopy = ({ cluster, federated, message, status, type }: CopyProblem): void => {
+    const source = this.types.informer(type.name)?.store.get(templateKey(federated))
+    if (source === undefined) return
+    this.events.tell({
+      about: named(source, type),
+      type: "Warning",
+      reason: status,
+      message: `cluster ${cluster}: ${message}`,
+      component: "kubeadmiral-sync",
+      cluster
+    })
+  }
+
   #makeControllers(): ReadonlyArray<Controller> {
     const { options } = this
     const shared = { ...this.#shared(), members: this.members }
@@ -187,10 +241,11 @@ class Parts {
       ...shared,
       types: () => this.types.all(),
       writes: leads,
+      ...(options.excludedNodes && { excludedNodes: options.excludedNodes }),
       ...(options.times === undefined ? {} : { times: options.times }),
-      ...named("clusters", options)
+      ...hearing("clusters", options)
     })
-    const cascade = (): Controller => makeCascade({ ...shared, types: this.types, ...named("cascade", options) })
+    const cascade = (): Controller => makeCascade({ ...shared, types: this.types, ...hearing("cascade", options) })
     return [clusters, this.federate, ...(leads ? [cascade(), this.tombstones.controller] : [])]
   }
 
@@ -207,6 +262,8 @@ class Parts {
     this.#companions?.stop()
     for (const controller of this.controllers) controller.stop()
     this.sync.stop()
+    this.memberEvents?.stop()
+    this.events.stop()
     this.types.stop()
     this.policies.stop()
     this.members.stop()
@@ -222,7 +279,8 @@ class Parts {
       openCircuits: this.members.connected().filter(({ client }) => client.circuit.isOpen).length,
       objects: this.objects.reduce((sum, { store }) => sum + store.size, 0),
       clusters: this.members.fleet.size,
-      unclaimed: this.unclaimed.size
+      unclaimed: this.unclaimed.size,
+      events: this.events.stats
     }
   }
 
@@ -296,7 +354,7 @@ class Parts {
   }
 }
 
-const named = (controller: string, { onFailure }: FederationOptions) =>
+const hearing = (controller: string, { onFailure }: FederationOptions) =>
   onFailure === undefined
     ? {}
     : { onFailure: (key: string, failure: ApiFailure) => onFailure(controller, key, failure) }

@@ -30,6 +30,8 @@ export {
   type SchedulingProfile,
   schedulingProfileOf
 } from "./api/SchedulingProfile.ts"
+export { type EventPace, type Happening, HostEvents, usualEventPace } from "./events/HostEvents.ts"
+export { MemberEvents, type MemberEventsOptions, type MirroredEvents } from "./events/MemberEvents.ts"
 export { federationCrds } from "./api/schema/FederationCrds.ts"
 export { type ClusterTaint, type Toleration } from "./api/Taints.ts"
 export { type TypeConfig, typeConfigOf } from "./api/TypeConfig.ts"
@@ -73,6 +75,7 @@ export {
   startCentralizedAutoscaling
 } from "./autoscaling/CentralizedAutoscaling.ts"
 export { fleetClient, type FleetClientOptions, scaledNamespaces } from "./autoscaling/FleetClient.ts"
+export { FleetMetrics, type FleetMetricsOptions } from "./autoscaling/FleetMetrics.ts"
 export { FleetPods } from "./autoscaling/FleetPods.ts"
 export {
   type FollowerOptions,
@@ -119,6 +122,7 @@ export {
 } from "./status/StatusController.ts"
 export { schedule, scheduleSteps } from "./scheduling/Schedule.ts"
 export { type PluginTransport, type Plugins, scheduleAsking } from "./scheduling/PluginCalls.ts"
+export { nextStep, type RollingCluster, type RolloutLimits, type RolloutStep } from "./rollout/RolloutPlan.ts"
 export { pluginTransport } from "./scheduling/PluginTransportAdapter.ts"
 export { PolicyIndex, type PolicySubject } from "./scheduling/PolicyIndex.ts"
 export { samePlacement } from "./scheduling/Departures.ts"
@@ -136,6 +140,8 @@ export { type ClusterTimes, usualClusterTimes } from "./clusters/ClusterControll
 export { Circuit, usualCircuit } from "./clusters/Circuit.ts"
 export { type MemberBounds, MemberClient, usualBounds } from "./clusters/MemberClient.ts"
 export type { ConnectMember, MemberConnection, ServedType } from "./clusters/MemberConnection.ts"
+export { clusterRoom } from "./clusters/ClusterRoom.ts"
+export { Reservations, type Taken, takenBy } from "./clusters/Reservations.ts"
 export { connectMember } from "./clusters/MemberConnectionAdapter.ts"
 export { type Federation, type FederationOptions, type FederationStats, makeFederation } from "./Federation.ts"
 export { federatedName } from "./federate/ObjectNames.ts"

@@ -42,6 +42,8 @@ export interface FederatedObjectSpec {
 export type PropagationStatus =
   | "OK"
   | "WaitingForRemoval"
+  /** Ours: other clusters get the new template first. */
+  | "WaitingForRollout"
   | "WaitingForCascadingDeletion"
   | "PendingCreate"
   | "ClusterNotReady"

@@ -102,6 +102,8 @@ export const federationAnnotations = {
   internalConflictResolution: `${INTERNAL}conflict-resolution`,
   internalClustersToAdopt: `${INTERNAL}clusters-to-adopt`,
   internalOrphan: `${INTERNAL}orphan`,
+  /** Ours: how far the policy lets a new template go at a time. */
+  rollout: `${INTERNAL}rollout`,
   noFederatedResource: `${PREFIX}no-federated-resource`,
   observedAnnotations: `${FEDERATE}observed-annotations`,
   observedLabels: `${FEDERATE}observed-labels`,
@@ -111,6 +113,8 @@ export const federationAnnotations = {
   propagatedLabelKeys: `${PREFIX}propagated-label-keys`,
   propagatedAnnotationKeys: `${PREFIX}propagated-annotation-keys`,
   adopted: `${PREFIX}adopted`,
+  /** Ours, of objects that roll out in steps: a digest of the pod template that the copy was brought to. */
+  podTemplateDigest: `${INTERNAL}pod-template-digest`,
   fedHpaNotWorkReason: `${PREFIX}fed-hpa-not-work-reason`,
   /** On FederatedTypeConfigs of kinds that scale others. */
   scaleTargetRefPath: `${PREFIX}scale-target-ref-path`,

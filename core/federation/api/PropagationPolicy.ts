@@ -1,6 +1,6 @@
 // A PropagationPolicy or ClusterPropagationPolicy as code reads it, compiled once per object with KubeAdmiral's defaults.
 // Owns reading and the defaults; refuses to choose among policies, and to place anything.
-import { type KubeObject, LabelSelector, labelSelectorOf, parseDurationMs, SelectorInvalid } from "#kube"
+import { type Json, type KubeObject, LabelSelector, labelSelectorOf, parseDurationMs, SelectorInvalid } from "#kube"
 import {
   type Fields,
   fieldsIn,
@@ -52,6 +52,13 @@ export interface SpreadConstraint {
   readonly required: boolean
 }
 
+/** How far a new template goes at a time; texts are percentages. */
+export interface RolloutPolicy {
+  readonly maxClusters?: number | string
+  readonly maxUnavailable?: number | string
+  readonly paused?: boolean
+}
+
 /** What schedules an object: the policy, or what an object's annotations make of it. */
 export interface Requirements {
   readonly mode: "Duplicate" | "Divide"
@@ -90,6 +97,8 @@ export interface PropagationPolicy extends Requirements {
   /** Empty: the usual plugins. */
   readonly profile: string
   readonly followers: boolean
+  /** undefined: a new template goes everywhere at once. */
+  readonly rollout: RolloutPolicy | undefined
   /** What annotations of objects may do. */
   readonly objectOverrides: "Narrow" | "Replace" | "Ignore"
   readonly reschedule: {
@@ -225,6 +234,26 @@ const requirementsOf = (spec: Fields, problems: Problems): Requirements => {
   }
 }
 
+const amountIn = (value: unknown, field: string, problems: Problems): number | string | undefined => {
+  if (value === undefined) return undefined
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value
+  if (typeof value === "string" && /^\d{1,3}%$/.test(value)) return value
+  problems.push(invalid(field, value as Json, "must be a whole number that is not negative, or a percentage like 25%"))
+  return undefined
+}
+
+const rolloutOf = (value: unknown, problems: Problems): RolloutPolicy | undefined => {
+  const fields = fieldsIn(value)
+  if (fields === undefined) return undefined
+  const maxClusters = amountIn(fields["maxClusters"], "spec.rollout.maxClusters", problems)
+  const maxUnavailable = amountIn(fields["maxUnavailable"], "spec.rollout.maxUnavailable", problems)
+  return {
+    ...(maxClusters === undefined ? {} : { maxClusters }),
+    ...(maxUnavailable === undefined ? {} : { maxUnavailable }),
+    ...(fields["paused"] === true ? { paused: true } : {})
+  }
+}
+
 const readPolicy = (object: KubeObject): PropagationPolicy => {
   const spec = fieldsOf(object.spec)
   const problems: Problems = []
@@ -238,6 +267,7 @@ const readPolicy = (object: KubeObject): PropagationPolicy => {
     generation: generation ?? 0,
     profile: textOf(spec["schedulingProfile"]),
     followers: spec["disableFollowerScheduling"] !== true,
+    rollout: rolloutOf(spec["rollout"], problems),
     // SAFETY: the schema's enum.
     objectOverrides: (textOf(spec["objectOverrides"]) || "Narrow") as PropagationPolicy["objectOverrides"],
     reschedule: rescheduleOf(fieldsOf(fieldsOf(spec["reschedulePolicy"])["rescheduleWhen"])),

@@ -1,42 +1,28 @@
 // The fleet as an autoscaler sees it: one cluster. Pods and their metrics are those of all members, everything else is the host's.
 // Owns this view as a Client, so that any HPA controller works over it unchanged; refuses writes to members, which the host's
-// workloads reach by being scheduled. Metrics of a member that does not answer are missing, its pods are not: the controller's own
-// rules for pods without metrics then keep it from scaling down on doubt.
+// workloads reach by being scheduled. Metrics of a lost member's pods are missing, its pods are not: the controller's own rules for
+// pods without metrics then keep it from scaling down on doubt.
 import { Effect, Exit } from "effect"
-import { fieldsOf, textOf } from "#apiserver"
 import {
-  ApiFailure,
+  type ApiFailure,
   type Cancel,
   type Client,
   type ClockworkRuntime,
   type Collection,
-  effectClient,
   Failures,
   type KubeList,
   type KubeObject,
-  type ListOptions,
   objectKey,
   SelectorInvalid
 } from "#kube"
 import { federationLabels } from "../api/FederationNames.ts"
-import { fleetName, type FleetPods } from "./FleetPods.ts"
+import { FleetMetrics, type FleetMetricsOptions, isMetrics } from "./FleetMetrics.ts"
+import type { FleetPods } from "./FleetPods.ts"
 
-export interface FleetClientOptions {
-  readonly host: Client
+export interface FleetClientOptions extends FleetMetricsOptions {
   readonly pods: FleetPods
-  readonly clusters: () => ReadonlyArray<string>
-  readonly client: (cluster: string) => Client | undefined
   readonly runtime: ClockworkRuntime
-  /** Members asked for metrics at once. Default 16. */
-  readonly concurrency?: number
-  /** How long a member may take to answer for its metrics. Default 5,000. */
-  readonly timeoutMs?: number
 }
-
-const CONCURRENCY = 16
-const TIMEOUT_MS = 5000
-
-const METRIC_GROUPS = new Set(["metrics.k8s.io", "custom.metrics.k8s.io"])
 
 const isPods = ({ resource }: Collection): boolean => resource.group === "" && resource.resource === "pods"
 
@@ -51,49 +37,10 @@ const centralized = <A extends { readonly labelSelector?: string }>(options: A):
   labelSelector: joined(options.labelSelector, `${federationLabels.centralizedHpaEnabled}=true`)
 })
 
-/** A member's metric under its fleet name: of the pod that it measures, or that it describes. */
-const renamed = (cluster: string, item: KubeObject): KubeObject => {
-  const described = fieldsOf(item["describedObject"])
-  const name = textOf(described["name"])
-  if (name !== "") return { ...item, describedObject: { ...described, name: fleetName(cluster, name) } }
-  return { ...item, metadata: { ...item.metadata, name: fleetName(cluster, item.metadata.name ?? "") } }
-}
-
-/** Asks every member that can be reached; one that fails says nothing, all failing is the first one's failure. */
-const metricsOfAll = (
-  { client, clusters, concurrency = CONCURRENCY, timeoutMs = TIMEOUT_MS }: FleetClientOptions,
-  collection: Collection,
-  options: ListOptions
-): Effect.Effect<KubeList, ApiFailure> =>
-  Effect.gen(function* () {
-    const reached = clusters().flatMap((cluster) => {
-      const member = client(cluster)
-      return member === undefined ? [] : [[cluster, effectClient(member)] as const]
-    })
-    const answers = yield* Effect.forEach(
-      reached,
-      ([cluster, member]) =>
-        member.list(collection, options).pipe(
-          Effect.timeoutOrElse({
-            duration: timeoutMs,
-            orElse: () => Effect.fail(Failures.generic(504, "Timeout", `cluster ${cluster} did not answer in time`))
-          }),
-          Effect.map((list) => list.items.map((item) => renamed(cluster, item))),
-          Effect.catch((failure) => Effect.succeed(failure))
-        ),
-      { concurrency }
-    )
-    const items = answers.flatMap((answer) => (answer instanceof ApiFailure ? [] : answer))
-    const failure = answers.find((answer) => answer instanceof ApiFailure)
-    if (failure !== undefined && answers.every((answer) => answer instanceof ApiFailure)) {
-      return yield* Effect.fail(failure)
-    }
-    return { apiVersion: "v1", kind: "List", metadata: { resourceVersion: "" }, items }
-  })
-
 /** The view. Give it to an HPA controller as its Client. */
 export const fleetClient = (options: FleetClientOptions): Client => {
   const { host, pods, runtime } = options
+  const metrics = new FleetMetrics(options)
   const refuse = (done: (answer: ApiFailure) => void): void =>
     void runtime.run(Effect.void, () =>
       done(Failures.generic(405, "MethodNotAllowed", "pods of the fleet are changed in their own clusters"))
@@ -108,8 +55,8 @@ export const fleetClient = (options: FleetClientOptions): Client => {
     },
     list: (collection, how, done) => {
       if (isAutoscalers(collection)) return host.list(collection, centralized(how), done)
-      if (METRIC_GROUPS.has(collection.resource.group)) {
-        runtime.run(metricsOfAll(options, collection, how), (exit) => done(answerOf(exit)))
+      if (isMetrics(collection)) {
+        runtime.run(metrics.list(collection, how), (exit) => done(answerOf(exit)))
         return
       }
       if (!isPods(collection)) return host.list(collection, how, done)

@@ -13,6 +13,7 @@ import {
   type Informer,
   type JsonObject,
   type KubeObject,
+  type LabelSelector,
   makeController,
   objectKey,
   parseRfc3339,
@@ -78,6 +79,8 @@ export interface ClusterControllerOptions {
   /** False only keeps the ways to members open: of several processes one writes. Default true. */
   readonly writes?: boolean
   readonly times?: ClusterTimes
+  /** Labels of nodes that give no room, wherever nodes are added up. */
+  readonly excludedNodes?: ReadonlyArray<LabelSelector>
   /** Members looked at at the same time. Default 64. */
   readonly workers?: number
   readonly onFailure?: (cluster: string, failure: ApiFailure) => void
@@ -243,7 +246,7 @@ class ClusterLoop {
       const now = this.#options.clockwork.monotonic()
       const facts: { resources?: JsonObject; apiResourceTypes?: ReadonlyArray<JsonObject> } = {}
       if (now - memory.roomMs >= this.#times.roomMs) {
-        const room = yield* Effect.result(roomOf(member))
+        const room = yield* Effect.result(roomOf(member, this.#options.excludedNodes))
         if (Result.isSuccess(room)) {
           facts.resources = room.success
           memory.roomMs = now
@@ -360,9 +363,12 @@ const probed = (member: Member): Effect.Effect<Probe> =>
     })
   )
 
-const roomOf = ({ connection, effects }: Member): Effect.Effect<JsonObject, ApiFailure> => {
+const roomOf = (
+  { connection, effects }: Member,
+  excluded: ReadonlyArray<LabelSelector> = []
+): Effect.Effect<JsonObject, ApiFailure> => {
   const { room } = connection
-  if (room === undefined) return clusterRoom(effects)
+  if (room === undefined) return clusterRoom(effects, excluded)
   return Effect.callback<JsonObject, ApiFailure>((resume) =>
     room((answer) => resume(answer instanceof ApiFailure ? Effect.fail(answer) : Effect.succeed(answer)))
   )

@@ -8,6 +8,7 @@ import {
   gvr,
   type JsonObject,
   type KubeObject,
+  type LabelSelector,
   milliQuantity,
   Quantity,
   quantityOf
@@ -58,14 +59,17 @@ const texts = (sums: Sums): JsonObject =>
       .map(([name, milli]) => [name, milli % 1000n === 0n ? String(milli / 1000n) : `${milli}m`])
   )
 
-/** FederatedCluster's status.resources. */
-export const clusterRoom = (client: EffectClient): Effect.Effect<JsonObject, ApiFailure> =>
+/** FederatedCluster's status.resources, without the nodes that any of the selectors matches. */
+export const clusterRoom = (
+  client: EffectClient,
+  excluded: ReadonlyArray<LabelSelector> = []
+): Effect.Effect<JsonObject, ApiFailure> =>
   Effect.gen(function* () {
     const allocatable: Sums = new Map()
     const available: Sums = new Map()
     const schedulable = new Set<string>()
     yield* everyOf(client, nodes, (node) => {
-      if (!isSchedulable(node)) return
+      if (!isSchedulable(node) || excluded.some((selector) => selector.matches(node.metadata.labels))) return
       schedulable.add(node.metadata.name ?? "")
       const amounts = fieldsOf(fieldsOf(node.status)["allocatable"])
       for (const name in amounts) {

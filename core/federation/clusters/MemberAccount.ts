@@ -36,13 +36,17 @@ const clusterWide = (resource: ReturnType<typeof gvr>, name: string) => ({ resou
 const READS = ["get", "list", "watch"]
 const WRITES = [...READS, "create", "update", "patch", "delete"]
 
-/** What is read of a member beside what is federated: its room, its pods, what its autoscalers measure, endpoints of its services. */
+/**
+ * What is read of a member beside what is federated: its room, its pods, what its autoscalers measure, endpoints of its services, and what
+ * its controllers tell of our copies.
+ */
 const READ: ReadonlyArray<readonly [group: string, ...resources: ReadonlyArray<string>]> = [
-  ["", "nodes", "pods"],
+  ["", "events", "nodes", "pods"],
   ["apps", "replicasets"],
   ["discovery.k8s.io", "endpointslices"],
   ["metrics.k8s.io", "*"],
-  ["custom.metrics.k8s.io", "*"]
+  ["custom.metrics.k8s.io", "*"],
+  ["external.metrics.k8s.io", "*"]
 ]
 
 /** Who writes these must be allowed to give rights that it has not itself. */

@@ -7,14 +7,17 @@ import {
   type Clockwork,
   type GroupVersionResource,
   type Informer,
-  type KubeObject
+  type Json,
+  type KubeObject,
+  sameJson
 } from "#kube"
 import { fieldsOf, textOf } from "#apiserver"
-import { type MemberCluster, memberClusterOf } from "../api/FederatedCluster.ts"
+import { type Amounts, type MemberCluster, memberClusterOf } from "../api/FederatedCluster.ts"
 import { Fleet } from "../scheduling/Fleet.ts"
 import { Member, type MemberListener } from "./Member.ts"
 import type { MemberBounds } from "./MemberClient.ts"
 import type { ConnectMember } from "./MemberConnection.ts"
+import { Reservations, type Taken } from "./Reservations.ts"
 
 export interface MembersOptions {
   readonly clockwork: Clockwork
@@ -34,8 +37,20 @@ interface Connected {
   readonly made: string
 }
 
-const listenTo = (informer: Informer, changed: (object: KubeObject) => void): Cancel =>
-  informer.addHandler({ added: changed, updated: (_before, after) => changed(after), deleted: changed })
+/** Parts of a cluster's room that are shown at once, and after a while; and how long a while is, at least and at most. */
+const LARGE_PART = 0.1
+const SMALL_PART = 0.01
+const YOUNG_MS = 50
+const OLD_MS = 5000
+
+const listenTo = (informer: Informer, changed: (object: KubeObject, before?: KubeObject) => void): Cancel =>
+  informer.addHandler({
+    added: (object) => changed(object),
+    updated: (before, after) => changed(after, before),
+    deleted: (object) => changed(object)
+  })
+
+const roomOf = (cluster: KubeObject | undefined): Json | undefined => fieldsOf(cluster?.status)["resources"]
 
 export class Members {
   readonly #options: MembersOptions
@@ -43,12 +58,20 @@ export class Members {
   readonly #read = new WeakMap<KubeObject, MemberCluster>()
   readonly #stopListening: Cancel
   readonly #fleetListeners = new Set<() => void>()
+  readonly #reservations = new Reservations()
   #fleet: Fleet | undefined
+  /** The fleet less what is reserved, as it was when this was worth working out last. */
+  #free: { readonly fleet: Fleet; readonly atMs: number } | undefined
+  /** What part of each cluster's room was taken or given back since then, and the largest of these. */
+  readonly #unseen = new Map<string, number>()
+  #unseenMost = 0
 
   constructor(options: MembersOptions) {
     this.#options = options
-    this.#stopListening = listenTo(options.clusters, () => {
-      this.#fleet = undefined
+    this.#stopListening = listenTo(options.clusters, (cluster, before) => {
+      const { name = "" } = cluster.metadata
+      if (this.#reservations.has(name) && !sameJson(roomOf(before), roomOf(cluster))) this.#reservations.settle(name)
+      this.#fleet = this.#free = undefined
       for (const listener of this.#fleetListeners) listener()
     })
   }
@@ -59,10 +82,54 @@ export class Members {
     return () => void this.#fleetListeners.delete(listener)
   }
 
-  /** The joined clusters as scheduling sees them; the same object as long as no cluster changes. */
+  /** The joined clusters as scheduling sees them, less the room that is reserved; the same object as long as little changes. */
   get fleet(): Fleet {
     this.#fleet ??= Fleet.of([...this.#options.clusters.store.all()].map((object) => this.#clusterOf(object)))
-    return this.#fleet
+    if (this.#reservations.size === 0 && this.#unseenMost === 0) return this.#fleet
+    const now = this.#options.clockwork.monotonic()
+    if (this.#free === undefined || this.#isWorthAnother(now - this.#free.atMs, now)) {
+      this.#free = { fleet: this.#fleet.withRoom((cluster) => this.#roomLeft(cluster)), atMs: now }
+      this.#unseen.clear()
+      this.#unseenMost = 0
+    }
+    return this.#free.fleet
+  }
+
+  /** Reserves the room that an object's new placement takes, until members show it; gives back what it no longer takes. */
+  reserve(key: string, request: Amounts, taken: ReadonlyArray<Taken>, isThere: (one: Taken) => boolean): void {
+    for (const one of taken) {
+      const cluster = this.cluster(one.cluster)
+      if (cluster === undefined) continue
+      if (one.more > 0) {
+        const atMs = this.#options.clockwork.monotonic()
+        this.#reservations.hold(key, one.cluster, { request, replicas: one.more, atMs, isThere: () => isThere(one) })
+      } else this.#reservations.release(key, one.cluster)
+      let part = this.#unseen.get(one.cluster) ?? 0
+      for (const [name, amount] of request)
+        part += (amount * Math.abs(one.more)) / Math.max(1, cluster.available.get(name) ?? 0)
+      this.#unseen.set(one.cluster, part)
+      this.#unseenMost = Math.max(this.#unseenMost, part)
+    }
+  }
+
+  /** Gives all room back that is reserved for an object. */
+  release(key: string): void {
+    this.#reservations.forget(key)
+  }
+
+  /** Another fleet makes everything that was worked out for the last one anew. */
+  #isWorthAnother(ageMs: number, nowMs: number): boolean {
+    if (this.#unseenMost >= LARGE_PART) return true
+    if (this.#unseenMost >= SMALL_PART && ageMs >= YOUNG_MS) return true
+    return ageMs >= OLD_MS && (this.#reservations.expire(nowMs) || this.#unseenMost > 0)
+  }
+
+  #roomLeft({ available, name }: MemberCluster): Amounts {
+    const taken = this.#reservations.taken(name)
+    if (taken === undefined) return available
+    return new Map(
+      Array.from(available, ([resource, amount]) => [resource, Math.max(0, amount - (taken.get(resource) ?? 0))])
+    )
   }
 
   /** A cluster as the host has it, joined or not. */

@@ -12,7 +12,9 @@ import {
   federationControllers,
   federationFinalizers
 } from "../api/FederationNames.ts"
+import type { Amounts } from "../api/FederatedCluster.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { type Taken, takenBy } from "../clusters/Reservations.ts"
 import { settleLeaving } from "../failover/Replacement.ts"
 import type { Fleet } from "../scheduling/Fleet.ts"
 import { nowhere, type Outcome, type Placement, type PolicyChoice } from "../scheduling/Outcome.ts"
@@ -25,7 +27,7 @@ import { federatedName } from "./ObjectNames.ts"
 import { pendingOf, pendingText, takeTurns, type Pending } from "./PendingControllers.ts"
 import { placedBy, withOverrides, withSchedulerPlacement } from "./PlacementRecord.ts"
 import type { Policies } from "./Policies.ts"
-import { jsonAt, type Parts, partsOf } from "./Template.ts"
+import { isSameTemplate, jsonAt, type Parts, partsOf } from "./Template.ts"
 import type { TypeRules } from "./TypeRules.ts"
 
 /** Clusters that had the object by an earlier placement and may still have it. */
@@ -46,6 +48,8 @@ export interface Surroundings {
   readonly nowMs: number
   /** Ready replicas of an object by cluster, or 1 where it has none and is there and well; absent: not known. */
   readonly ready: (federated: KubeObject) => ReadonlyMap<string, number>
+  /** Whether a namespace goes nowhere by itself from now on. */
+  readonly excludesNamespace?: (name: string) => boolean
   /** Takes one of the moves away from lost clusters that all objects share; answers when there may be one, where there is none now. */
   readonly evict: () => number | undefined
 }
@@ -54,6 +58,8 @@ export interface Surroundings {
 export interface Composed {
   readonly federated: KubeObject
   readonly outcome: Outcome | undefined
+  /** What its new placement takes of clusters' room, by what one replica asks for. */
+  readonly takes: { readonly request: Amounts; readonly clusters: ReadonlyArray<Taken> } | undefined
   /** What keeps overrides from being applied; empty: nothing does. */
   readonly overrideProblem: string
   /** When an object that waits for its turn to leave a lost cluster may go, in milliseconds; Infinity: it does not wait. */
@@ -91,6 +97,7 @@ const COMPOSED: ReadonlySet<string> = new Set([
   federationAnnotations.schedulingExplanation,
   federationAnnotations.enableFollowerScheduling,
   federationAnnotations.podUnschedulableThreshold,
+  federationAnnotations.rollout,
   federationAnnotations.internalConflictResolution,
   federationAnnotations.internalClustersToAdopt,
   federationAnnotations.internalOrphan
@@ -130,6 +137,7 @@ const policyAnnotations = (policy: PolicyChoice): Record<string, string | undefi
     ? {}
     : {
         [federationAnnotations.enableFollowerScheduling]: String(policy.followers),
+        [federationAnnotations.rollout]: policy.rollout === undefined ? undefined : JSON.stringify(policy.rollout),
         [federationAnnotations.podUnschedulableThreshold]:
           policy.autoMigration === undefined ? undefined : `${policy.autoMigration.podUnschedulableForMs}ms`
       }
@@ -140,6 +148,7 @@ class Composing {
   readonly parts: Parts
   spec: FederatedObjectSpec
   outcome: Outcome | undefined
+  takes: Composed["takes"]
   problem = ""
   evictAtMs = Infinity
   /** Annotations of the composition. */
@@ -148,8 +157,10 @@ class Composing {
   constructor(sources: Sources, around: Surroundings) {
     this.sources = sources
     this.around = around
-    this.parts = partsOf(sources.source, sources.type, sources.rules)
+    const parts = partsOf(sources.source, sources.type, sources.rules)
     const before = sources.federated === undefined ? undefined : federatedSpecOf(sources.federated)
+    const stays = before !== undefined && isSameTemplate(before.template, parts.template)
+    this.parts = stays ? { ...parts, template: before.template } : parts
     this.spec = { ...before, template: this.parts.template }
   }
 
@@ -171,8 +182,8 @@ class Composing {
       const behind = pending.length === 0 ? this.#behind(all) : turns.left
       const left = held ? [[overridePolicy], ...behind] : behind
       this.annotations[federationAnnotations.pendingControllers] = pendingText(left)
-      const { evictAtMs, outcome, problem: overrideProblem } = this
-      return { federated: this.#made(), outcome, overrideProblem, evictAtMs }
+      const { evictAtMs, outcome, problem: overrideProblem, takes } = this
+      return { federated: this.#made(), outcome, takes, overrideProblem, evictAtMs }
     })
 
   /** Who must act again because of us: everyone behind the first of our groups, if the object changed. */
@@ -195,7 +206,10 @@ class Composing {
 
   #everywhere(): void {
     const { source, type } = this.sources
-    const everywhere = type.type.kind === "Namespace" && type.type.group === "" && propagatesByItself(source)
+    const isNamespace = type.type.kind === "Namespace" && type.type.group === ""
+    // How a process was started is no reason to take a namespace from anywhere: where one is, it stays.
+    if (isNamespace && this.around.excludesNamespace?.(source.metadata.name ?? "") === true) return
+    const everywhere = isNamespace && propagatesByItself(source)
     const clusters = everywhere ? this.around.fleet.clusters.filter(({ terminating }) => !terminating) : []
     this.spec = placedBy(
       this.spec,
@@ -225,6 +239,9 @@ class Composing {
         if (this.evictAtMs !== Infinity) return this.#keep()
       }
       this.outcome = outcome
+      // A cluster that comes or goes and moves nothing is not worth a write of each object: it is thought of again instead.
+      if (!outcome.changed && reasons.length > 0 && reasons.every(isOfClusters)) this.#keepSnapshot()
+      if (outcome.changed) this.takes = { request: unit.request, clusters: takenBy(unit, previous, outcome.placement) }
       const stored = storedPlacement(outcome.placement, this.#path())
       this.spec = withSchedulerPlacement(this.spec, stored)
       this.annotations[federationAnnotations.leavingClusters] = stored.leaving
@@ -233,6 +250,12 @@ class Composing {
       else if (this.#reason() !== outcome.reason)
         this.annotations[federationAnnotations.schedulingExplanation] = explanationText(outcome.explain())
     })
+  }
+
+  #keepSnapshot(): void {
+    const { annotations = {} } = this.sources.federated?.metadata ?? {}
+    for (const key of [federationAnnotations.schedulingTriggers, federationAnnotations.schedulingDeferredReasons])
+      this.annotations[key] = annotations[key]
   }
 
   /** Whether an outcome takes the object from a cluster that is lost. */

@@ -37,6 +37,7 @@ import {
   fullBudget,
   takeEviction
 } from "../failover/EvictionBudget.ts"
+import { type Happening, named } from "../events/HostEvents.ts"
 import { find, finalizersWith, MANAGER, patchRead, unlessAbsent } from "../HostCalls.ts"
 import { type Composed, composeFederated, isSameFederated, replicasPath } from "./Composition.ts"
 import type { Decisions } from "./Decisions.ts"
@@ -45,8 +46,9 @@ import type { Notes } from "./Notes.ts"
 import { isOwnNamespace } from "./NamespacePropagation.ts"
 import { federatedKey, federatedTarget, sourceKey, splitSourceKey, templateKey } from "./ObjectNames.ts"
 import { samePlacementText, schedulingText } from "./PlacementRecord.ts"
+import { OwnWrites } from "../sync/OwnWrites.ts"
 import type { Policies } from "./Policies.ts"
-import { jsonAt } from "./Template.ts"
+import { isUnseen, jsonAt, ofGeneration } from "./Template.ts"
 import type { TypeTable } from "./TypeRules.ts"
 
 export interface FederateOptions {
@@ -63,10 +65,16 @@ export interface FederateOptions {
   readonly notes: Notes
   /** Whether this process handles an object, by its federated object's key. Default: all. */
   readonly owns?: (federatedKey: string) => boolean
+  /** Whether a namespace goes nowhere by itself from now on. */
+  readonly excludesNamespace?: (name: string) => boolean
   /** How fast objects may be moved from lost clusters, all together. */
   readonly evictions?: EvictionOptions
   /** Sources worked on at the same time. Default 32. */
   readonly workers?: number
+  /** Hears of what keeps a source from going where it should. */
+  readonly tell?: (happening: Happening) => void
+  /** A source has another generation that changes nothing for members: only its status has to say that it is seen. */
+  readonly onCounted?: (federatedKey: string) => void
   readonly onFailure?: (key: string, failure: ApiFailure) => void
 }
 
@@ -81,6 +89,7 @@ const FLEET_SETTLES_MS = 250
 /** How often it is looked whether an object finds room, or whether what replaces a cluster is ready, without news. */
 const WAITING_AGAIN_MS = 30_000
 const LEAVING_AGAIN_MS = 5000
+const OBJECTS = "federated"
 const POLICY_INDEX = "federation/policy"
 
 /** The policies that an object names, as index values. */
@@ -96,10 +105,13 @@ const policyNames = ({ metadata: { labels = {}, namespace = "" } }: KubeObject):
 
 class FederateLoop {
   readonly #options: FederateOptions
+  /** What was written and not seen yet: a source is often looked at again before its federated object has come back. */
+  readonly #writes: OwnWrites
   #evictions: EvictionBudget
 
   constructor(options: FederateOptions) {
     this.#options = options
+    this.#writes = new OwnWrites(options.clockwork)
     this.#evictions = fullBudget(options.clockwork.now(), options.evictions ?? defaultEvictionOptions)
     for (const { store } of options.objects) store.addIndex(POLICY_INDEX, policyNames)
   }
@@ -149,11 +161,11 @@ class FederateLoop {
     })
 
   #federated(key: string): KubeObject | undefined {
-    for (const { store } of this.#options.objects) {
-      const found = store.get(key)
-      if (found !== undefined) return found
-    }
-    return undefined
+    let seen: KubeObject | undefined
+    for (const { store } of this.#options.objects) seen ??= store.get(key)
+    const newest = this.#writes.newest(OBJECTS, key, seen)
+    if (newest === seen) this.#writes.deleted(OBJECTS, key)
+    return newest
   }
 
   /** Whether a source is one that goes anywhere at all. */
@@ -181,6 +193,8 @@ class FederateLoop {
   #remove(federated: KubeObject): Effect.Effect<void, ApiFailure> {
     if (federated.metadata.deletionTimestamp !== undefined) return Effect.void
     const { uid } = federated.metadata
+    this.#options.members.release(objectKey(federated))
+    this.#writes.deleted(OBJECTS, objectKey(federated))
     return Effect.asVoid(
       unlessAbsent(
         this.#options.host.delete(
@@ -212,7 +226,7 @@ class FederateLoop {
     key: string,
     federated: KubeObject | undefined
   ): Effect.Effect<Reconciled, ApiFailure> {
-    const { clockwork, decisions, members, notes, policies, rules } = this.#options
+    const { clockwork, decisions, excludesNamespace, members, notes, policies, rules } = this.#options
     return Effect.gen({ self: this }, function* () {
       if (federated !== undefined && controllerOf(federated)?.uid !== source.metadata.uid) {
         // Of a source of the same name that is gone, or of another one whose name comes to the same: it goes first.
@@ -227,11 +241,18 @@ class FederateLoop {
         fleet: members.fleet,
         nowMs: clockwork.now(),
         ready: (object) => this.#ready(type, object),
-        evict: this.#evict
+        evict: this.#evict,
+        ...(excludesNamespace && { excludesNamespace })
       })
-      const written = yield* this.#write(key, federated, composed.federated)
-      this.#note(key, composed)
-      yield* this.#mark(type, source, written)
+      // A mark may count as a generation of the source: what is made after it is made of that one.
+      const marked = federated === undefined ? yield* this.#mark(type, source, composed.federated) : source
+      if (marked === undefined) return undefined
+      const made = federated === undefined ? ofGeneration(composed.federated, marked) : composed.federated
+      const written = yield* this.#write(key, federated, made)
+      this.#reserve(key, type, composed)
+      this.#note(key, composed, named(source, type))
+      if (federated !== undefined) yield* this.#mark(type, source, written)
+      if (isUnseen(source, written)) this.#options.onCounted?.(key)
       const { wakeAtMs = Infinity, waiting = false } = composed.outcome ?? {}
       const leaves = composed.federated.metadata.annotations?.[federationAnnotations.leavingClusters] !== undefined
       const againMs = Math.min(
@@ -240,6 +261,21 @@ class FederateLoop {
       )
       return againMs === Infinity ? undefined : { requeueAfterMs: Math.max(1, againMs) }
     }).pipe(Effect.onError(() => Effect.sync(() => notes.forget(key))))
+  }
+
+  /** What was placed takes room from now on, long before its members show it. */
+  #reserve(key: string, config: TypeConfig, { federated, takes }: Composed): void {
+    if (takes === undefined || takes.clusters.length === 0) return
+    const { members, rules } = this.#options
+    const { paths, type } = config
+    const copy = templateKey(federated)
+    const path =
+      paths.replicasStatus === "" ? rules.of(type.group, type.kind).replicas?.status : paths.replicasStatus.split(".")
+    members.reserve(key, takes.request, takes.clusters, ({ cluster, total }) => {
+      const object = members.object(cluster, type, copy)
+      // SAFETY: objects are JSON values.
+      return path !== undefined && numberOf(jsonAt(object as unknown as JsonObject, path)) >= total
+    })
   }
 
   #evict = (): number | undefined => {
@@ -273,25 +309,39 @@ class FederateLoop {
   #write(key: string, before: KubeObject | undefined, after: KubeObject): Effect.Effect<KubeObject, ApiFailure> {
     const { host } = this.#options
     const target = federatedTarget(key)
-    if (before === undefined) return host.create(target, after, MANAGER)
-    return isSameFederated(before, after) ? Effect.succeed(before) : host.update(target, after, MANAGER)
+    if (before !== undefined && isSameFederated(before, after)) return Effect.succeed(before)
+    return (before === undefined ? host.create(target, after, MANAGER) : host.update(target, after, MANAGER)).pipe(
+      Effect.tap((written) => Effect.sync(() => this.#writes.note(OBJECTS, key, written))),
+      // Whatever stands in the way, it is what the host says.
+      Effect.tapError(() => Effect.sync(() => this.#writes.deleted(OBJECTS, key)))
+    )
   }
 
-  #note(key: string, { outcome, overrideProblem }: Composed): void {
-    const { notes } = this.#options
+  #note(key: string, { outcome, overrideProblem }: Composed, about: KubeObject): void {
+    const { notes, tell } = this.#options
+    const warn = (component: string, reason: string, message: string): void =>
+      tell?.({ about, type: "Warning", reason, message, component })
     if (outcome !== undefined) {
       const { message, reason, scheduled } = outcome
-      if (reason !== "NoPolicy" && reason !== "NotAsked")
+      if (reason !== "NoPolicy" && reason !== "NotAsked") {
         notes.note(key, { type: "Scheduled", status: scheduled ? "True" : "False", reason, message })
+        if (!scheduled) warn("kubeadmiral-scheduler", reason, message)
+      }
     }
-    if (overrideProblem !== "")
-      notes.note(key, { type: "Overridden", status: "False", reason: "OverrideFailed", message: overrideProblem })
-    else if (notes.has(key, "Overridden"))
+    if (overrideProblem !== "") {
+      const reason = "OverrideFailed"
+      notes.note(key, { type: "Overridden", status: "False", reason, message: overrideProblem })
+      warn("kubeadmiral-overridepolicy", reason, overrideProblem)
+    } else if (notes.has(key, "Overridden"))
       notes.note(key, { type: "Overridden", status: "True", reason: "Overridden", message: "" })
   }
 
-  /** What users see of it on the source: where it went; and it stays until its copies are gone. */
-  #mark(type: TypeConfig, source: KubeObject, federated: KubeObject): Effect.Effect<void, ApiFailure> {
+  /** What users see of it on the source: where it went; and it stays until its copies are gone. Answers the source as it is then. */
+  #mark(
+    type: TypeConfig,
+    source: KubeObject,
+    federated: KubeObject
+  ): Effect.Effect<KubeObject | undefined, ApiFailure> {
     const clusters = placedClusters(federatedSpecOf(federated))
     const path = replicasPath(type, this.#options.rules.of(type.type.group, type.type.kind))
     const text = schedulingText(
@@ -303,12 +353,12 @@ class FederateLoop {
     const finalizers = clusters.length === 0 ? undefined : finalizersWith(source, [federationFinalizers.federate])
     const told = source.metadata.annotations?.[federationAnnotations.scheduling]
     const isNews = told === undefined ? clusters.length > 0 : !samePlacementText(told, text)
-    if (finalizers === undefined && !isNews) return Effect.void
+    if (finalizers === undefined && !isNews) return Effect.succeed(source)
     const metadata = {
       ...(isNews ? { annotations: { [federationAnnotations.scheduling]: text } } : {}),
       ...(finalizers === undefined ? {} : { finalizers })
     }
-    return Effect.asVoid(unlessAbsent(patchRead(this.#options.host, targetOf(type, source), source, { metadata })))
+    return unlessAbsent(patchRead(this.#options.host, targetOf(type, source), source, { metadata }))
   }
 }
 

@@ -1,6 +1,7 @@
 // What a source becomes in its federated object: the template that goes to members, and labels and annotations that only steer.
 // Owns which field goes where, as KubeAdmiral has it; refuses what kinds have of their own, which their rules remove.
-import type { Json, JsonObject, KubeObject } from "#kube"
+import { fieldsOf, numberOf } from "#apiserver"
+import { type Json, type JsonObject, type KubeObject, sameJson } from "#kube"
 import {
   controlAnnotations,
   federationAnnotations,
@@ -8,6 +9,7 @@ import {
   federationLabels,
   schedulingAnnotations
 } from "../api/FederationNames.ts"
+import { federatedSpecOf } from "../api/FederatedObject.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
 import type { TypeRules } from "./TypeRules.ts"
 
@@ -63,7 +65,7 @@ const without = (texts: Texts, drop: (key: string) => boolean): Texts =>
   Object.fromEntries(Object.entries(texts).filter(([key]) => !drop(key)))
 
 /** Takes a source apart. */
-export const partsOf = (source: KubeObject, type: TypeConfig, rules: TypeRules): Parts => {
+export const partsOf = (source: KubeObject, type: TypeConfig, rules: Pick<TypeRules, "prepare">): Parts => {
   const { annotations = {}, generation, labels = {}, name, namespace } = source.metadata
   const byLabel = split(labels, (key) => POLICY_LABELS.has(key))
   const byAnnotation = split(without(annotations, isBookkeeping), (key) => STEERING.has(key))
@@ -92,6 +94,40 @@ export const partsOf = (source: KubeObject, type: TypeConfig, rules: TypeRules):
     }
   }
 }
+
+const uncounted = (template: JsonObject): JsonObject => ({
+  ...template,
+  metadata: { ...fieldsOf(template["metadata"]), generation: undefined }
+})
+
+/** Whether two templates say the same to members: how often the source was counted meanwhile is the host's business. */
+export const isSameTemplate = (a: JsonObject, b: JsonObject): boolean => sameJson(uncounted(a), uncounted(b))
+
+/** The generation of the source that a template was made from. */
+export const templateGeneration = (template: JsonObject): number =>
+  numberOf(fieldsOf(template["metadata"])["generation"])
+
+/** Whether a template is what the source comes to now, though the source may count further: its own annotations raise generations. */
+export const isTemplateOf = (
+  template: JsonObject,
+  source: KubeObject,
+  { rules, type }: { readonly type: TypeConfig; readonly rules: Pick<TypeRules, "prepare"> }
+): boolean =>
+  templateGeneration(template) === source.metadata.generation ||
+  isSameTemplate(template, partsOf(source, type, rules).template)
+
+/** A federated object whose template is of this generation of its source. */
+export const ofGeneration = (federated: KubeObject, { metadata: { generation } }: KubeObject): KubeObject => {
+  const spec = federatedSpecOf(federated)
+  if (generation === undefined || templateGeneration(spec.template) === generation) return federated
+  const metadata = { ...fieldsOf(spec.template["metadata"]), generation } as JsonObject
+  return { ...federated, spec: { ...spec, template: { ...spec.template, metadata } } as unknown as JsonObject }
+}
+
+/** Whether the source counts further than what was made of it, and its status does not say yet that this is seen. */
+export const isUnseen = ({ metadata: { generation = 0 }, status }: KubeObject, federated: KubeObject): boolean =>
+  templateGeneration(federatedSpecOf(federated).template) < generation &&
+  numberOf(fieldsOf(status)["observedGeneration"]) < generation
 
 /** A value deep in JSON. */
 export const jsonAt = (value: Json | undefined, path: ReadonlyArray<string>): Json | undefined => {

@@ -6,7 +6,11 @@ import type { JsonObject, KubeObject } from "#kube"
 export interface TypeRules {
   /** Present: the kind stays where it is. */
   readonly local?: string
-  readonly replicas?: { readonly spec: ReadonlyArray<string>; readonly ready?: ReadonlyArray<string> }
+  readonly replicas?: {
+    readonly spec: ReadonlyArray<string>
+    readonly status?: ReadonlyArray<string>
+    readonly ready?: ReadonlyArray<string>
+  }
   /** Where the pod template stands. */
   readonly podTemplate?: ReadonlyArray<string>
   readonly health: (object: JsonObject) => { readonly state: "Healthy" | "Progressing" | "Degraded" | "Unknown" }

@@ -2,11 +2,12 @@
 // Owns one step each of Filter, Score, Select and Replicas, and how webhooks' answers count: what a plugin does not answer takes
 // nothing away. Refuses the order of steps.
 import type { PropagationPolicy, Requirements } from "../api/PropagationPolicy.ts"
+import type { FreePlan } from "../planner/FreePlanner.ts"
 import type { ProfilePlugin, SchedulingProfile } from "../api/SchedulingProfile.ts"
 import { PluginFailed } from "../FederationError.ts"
 import { classView, type ClassView } from "./ClassView.ts"
 import { samePlacement, withDepartures } from "./Departures.ts"
-import { divide, type Division } from "./Division.ts"
+import { divide, divideFreely, type Division, type DivisionRequest } from "./Division.ts"
 import { explainAttempt, type Told } from "./Explain.ts"
 import { type Wished, wishedOf } from "./ObjectWishes.ts"
 import type { Outcome, Placement, PluginAnswer, PluginQuestion, ScheduleReason, ScheduleRequest } from "./Outcome.ts"
@@ -16,6 +17,9 @@ import { ruledOutBy, Standing } from "./Standing.ts"
 /** Steps that may ask plugins. */
 export type Steps<A> = Generator<PluginQuestion, A, PluginAnswer | PluginFailed>
 type Positions = ReadonlyArray<number> | Int32Array
+
+/** Replicas that there are; used again by every attempt. */
+let held = new Float64Array(64)
 
 /** An attempt that has got as far as looking at clusters. */
 export class Attempt {
@@ -156,24 +160,37 @@ export class Attempt {
     return failure
   }
 
-  /** Replicas that there are. */
-  #replicas(total: number): ReadonlyMap<number, number> {
+  /** Replicas that there are, in the order of the clusters where the object is; until the next call. */
+  #replicas(total: number): Float64Array {
     const { fleet, previous } = this.request
-    return new Map(this.standing.current.map((at) => [at, previous.clusters.get(fleet.clusters[at].name) ?? total]))
+    const { current } = this.standing
+    if (held.length < current.length) held = new Float64Array(2 ** Math.ceil(Math.log2(current.length)))
+    for (let at = 0; at < current.length; at++)
+      held[at] = previous.clusters.get(fleet.clusters[current[at]].name) ?? total
+    return held
   }
 
-  #divide(total: number, isKept: boolean): Division {
+  #asked(total: number): DivisionRequest {
     const { fleet, unit } = this.request
     // Who is asked in what order matters only where clusters are filled.
     const fills = this.requirements.strategy === "Binpack"
     const chosen = this.chosen === this.view.ranked && !fills ? this.view.feasible : this.chosen
-    return divide({ unit, view: this.view, fleet, chosen, total, current: this.#replicas(total) }, isKept)
+    return {
+      unit,
+      view: this.view,
+      fleet,
+      chosen,
+      total,
+      current: this.standing.current,
+      replicas: this.#replicas(total)
+    }
   }
 
   /** The division, for those who tell of it. */
   get division(): Division | undefined {
     const { total } = this
-    return total === undefined || this.chosen.length === 0 ? undefined : (this.#division ??= this.#divide(total, true))
+    if (total === undefined || this.chosen.length === 0) return undefined
+    return (this.#division ??= divide(this.#asked(total), true))
   }
 
   /** Whether so many clusters that keep their replicas are all there are: then the placement stays as it is. */
@@ -184,22 +201,25 @@ export class Attempt {
     return true
   }
 
-  /** Replicas by position, where the object goes; undefined: just as it is. */
-  #wanted(): ReadonlyMap<number, number | undefined> | undefined {
+  /** Replicas by position, where the object goes; or the placement itself, where it is clear already. */
+  #wanted(): ReadonlyMap<number, number | undefined> | Placement {
     const { total } = this
     const wanted = new Map<number, number | undefined>()
     if (total === undefined) {
       this.chosen.forEach((at: number) => wanted.set(at, undefined))
       return wanted
     }
-    const { chosen, current, overflow, planned, unassigned } = this.#divide(total, false)
+    const request = this.#asked(total)
+    const free = divideFreely(request)
+    if (free !== undefined) return this.#spread(free, request)
+    const { chosen, current, overflow, planned, unassigned } = divide(request)
     this.#unassigned = unassigned
     let same = 0
     for (let place = 0; place < chosen.length; place++) {
       const replicas = planned[place] + overflow[place]
       if (replicas > 0) same = replicas === current[place] && same >= 0 ? same + 1 : -1
     }
-    if (this.#isUnchanged(same)) return undefined
+    if (this.#isUnchanged(same)) return this.request.previous
     for (let place = 0; place < chosen.length; place++) {
       const replicas = planned[place] + overflow[place]
       if (replicas > 0) wanted.set(chosen[place], replicas)
@@ -207,11 +227,26 @@ export class Attempt {
     return wanted
   }
 
+  /** The same of a plan that names only those which get something. */
+  #spread({ amounts, count, isSame, kept, places }: FreePlan, { chosen }: DivisionRequest) {
+    const { fleet, previous } = this.request
+    if (isSame && this.#isUnchanged(count)) return previous
+    if (kept === previous.clusters.size && previous.leaving.size === 0) {
+      // Nothing is left: there is nothing to be thought over.
+      const clusters = new Map<string, number | undefined>()
+      for (let at = 0; at < count; at++) clusters.set(fleet.clusters[chosen[places[at]]].name, amounts[at])
+      return { clusters, leaving: previous.leaving }
+    }
+    const wanted = new Map<number, number | undefined>()
+    for (let at = 0; at < count; at++) wanted.set(chosen[places[at]], amounts[at])
+    return wanted
+  }
+
   /** What was chosen as a placement, with what is left later. */
   conclude(): Outcome {
     const { fleet, nowMs, previous, unit } = this.request
     const wanted = this.#wanted()
-    if (wanted === undefined) return this.#placed(previous, previous.clusters.size)
+    if ("clusters" in wanted) return this.#placed(wanted, wanted.clusters.size)
     if (wanted.size === 0) return this.#atZero("Unschedulable", "no cluster may take any replica")
     const placement = withDepartures({
       fleet,

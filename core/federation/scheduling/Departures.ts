@@ -67,8 +67,19 @@ const inOrder = (positions: Iterable<number>): ReadonlyArray<number> => {
 
 /** The wanted placement with those that are left later. */
 export const withDepartures = (request: DepartureRequest): Placement => {
-  const { capOf, fleet, previous, total, wanted } = request
+  const { fleet, wanted } = request
   const leaving = departing(request)
+  const all = leaving.size === 0 ? wanted : withLeaving(request, leaving)
+  const clusters = new Map<string, number | undefined>()
+  for (const at of inOrder(all.keys())) clusters.set(fleet.clusters[at].name, all.get(at))
+  return { clusters, leaving: leaving.size === 0 ? noLeaving : leaving }
+}
+
+/** What is wanted with what is left later; what need not be kept is taken from the leaving. */
+const withLeaving = (
+  { capOf, fleet, previous, total, wanted }: DepartureRequest,
+  leaving: Map<string, Leaving>
+): ReadonlyMap<number, number | undefined> => {
   const all = new Map(wanted)
   for (const name of leaving.keys()) {
     const at = fleet.indexOf(name)
@@ -77,9 +88,7 @@ export const withDepartures = (request: DepartureRequest): Placement => {
     if (replicas === 0 || at === undefined) leaving.delete(name)
     else all.set(at, replicas)
   }
-  const clusters = new Map<string, number | undefined>()
-  for (const at of inOrder(all.keys())) clusters.set(fleet.clusters[at].name, all.get(at))
-  return { clusters, leaving: leaving.size === 0 ? noLeaving : leaving }
+  return all
 }
 
 const sameLeaving = (a: Placement["leaving"], b: Placement["leaving"]): boolean => {

@@ -1,6 +1,6 @@
 // The member clusters at one moment, in the order of their names, with what every decision about them has in common.
 // Owns that order and the memory of what was worked out for these clusters alone; refuses to change: news make another fleet.
-import type { MemberCluster } from "../api/FederatedCluster.ts"
+import type { Amounts, MemberCluster } from "../api/FederatedCluster.ts"
 import { textHash } from "../planner/StableHash.ts"
 
 /** Things that are remembered; all are forgotten when there are more. */
@@ -9,22 +9,35 @@ const MEMORY_MAX = 8192
 /** All joined clusters. */
 export class Fleet {
   readonly clusters: ReadonlyArray<MemberCluster>
-  readonly #at = new Map<string, number>()
+  readonly #at: ReadonlyMap<string, number>
   /** A number for each cluster that its name alone decides: what ties are broken by. */
   readonly hashes: Int32Array
-  readonly #memory = new Map<unknown, Map<unknown, unknown>>()
+  readonly #memory: Map<unknown, Map<unknown, unknown>>
   #remembered = 0
 
-  private constructor(clusters: ReadonlyArray<MemberCluster>) {
+  private constructor(clusters: ReadonlyArray<MemberCluster>, same?: Fleet) {
     this.clusters = clusters
-    this.hashes = Int32Array.from(clusters, ({ name }) => textHash(name))
-    clusters.forEach(({ name }, at) => this.#at.set(name, at))
+    this.hashes = same?.hashes ?? Int32Array.from(clusters, ({ name }) => textHash(name))
+    this.#at = same === undefined ? new Map(clusters.map(({ name }, at) => [name, at])) : same.#at
+    // What was worked out for a word and not for an object of policies has nothing to do with room.
+    this.#memory = new Map(same === undefined ? [] : Array.from(same.#memory).filter(([subject]) => isWord(subject)))
   }
 
   /** The clusters that have joined; the others do not count. */
   static of(members: Iterable<MemberCluster>): Fleet {
     const joined = Array.from(members).filter(({ joined }) => joined)
     return new Fleet(joined.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)))
+  }
+
+  /** The same clusters with other room. */
+  withRoom(available: (cluster: MemberCluster) => Amounts): Fleet {
+    return new Fleet(
+      this.clusters.map((cluster) => {
+        const room = available(cluster)
+        return room === cluster.available ? cluster : { ...cluster, available: room }
+      }),
+      this
+    )
   }
 
   get size(): number {
@@ -57,6 +70,8 @@ export class Fleet {
     return made
   }
 }
+
+const isWord = (subject: unknown): boolean => typeof subject === "string" || typeof subject === "symbol"
 
 /** Whether two fleets are the same for every decision but those about room, which alone moves nothing. */
 export const isSameFleet = (a: Fleet, b: Fleet): boolean =>

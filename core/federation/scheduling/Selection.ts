@@ -57,29 +57,56 @@ export const chooseGroup = ({ fleet, isCurrent, ranked, requirements }: Candidat
 
 const CLUSTER = "cluster"
 
-/** The group of a topology that each cluster is in, by position; undefined: in none. */
-const topologyOf = (fleet: Fleet, key: string): ReadonlyArray<string | undefined> =>
-  fleet.remember("topology", key, () =>
-    fleet.clusters.map(({ labels, name }) => (key === CLUSTER ? name : labels[key]))
-  )
+/** A topology's groups as numbers. */
+interface Topology {
+  /** By position; NO_GROUP: in none. */
+  readonly groupOf: Int32Array
+  readonly count: number
+  /** Whether every cluster is in a group. */
+  readonly isComplete: boolean
+}
+
+const NO_GROUP = -1
+
+const topologyOf = (fleet: Fleet, key: string): Topology =>
+  fleet.remember("topology", key, () => {
+    const numbers = new Map<string, number>()
+    const groupOf = Int32Array.from(fleet.clusters, ({ labels, name }) => {
+      const group = key === CLUSTER ? name : labels[key]
+      if (group === undefined) return NO_GROUP
+      const number = numbers.get(group) ?? numbers.size
+      numbers.set(group, number)
+      return number
+    })
+    return { groupOf, count: numbers.size, isComplete: !groupOf.includes(NO_GROUP) }
+  })
+
+/** Marks by position; zeros between calls. */
+let marks = new Uint8Array(1024)
+
+/** Those of some positions that are among others. */
+const among = (some: ReadonlyArray<number>, others: Positions, size: number): ReadonlyArray<number> => {
+  if (some.length === 0) return some
+  if (marks.length < size) marks = new Uint8Array(2 ** Math.ceil(Math.log2(size)))
+  for (let at = 0; at < others.length; at++) marks[others[at]] = 1
+  const found = some.filter((at) => marks[at] === 1)
+  for (let at = 0; at < others.length; at++) marks[others[at]] = 0
+  return found
+}
 
 /** Leaves out groups beyond `maxGroups`: the ones kept are those where the object is, then those with the best cluster. */
 const withinGroups = ({ current, fleet, ranked, requirements }: Candidates): Positions => {
   let left: Positions = ranked
   for (const { maxGroups, topologyKey } of requirements.spread) {
-    const groupOf = topologyOf(fleet, topologyKey)
-    const kept = new Set<string>()
+    const { count, groupOf, isComplete } = topologyOf(fleet, topologyKey)
+    if (isComplete && maxGroups >= count) continue
+    const kept = new Set<number>()
     const keep = (at: number): void => {
-      const group = groupOf[at]
-      if (group !== undefined && kept.size < maxGroups) kept.add(group)
+      if (groupOf[at] !== NO_GROUP && kept.size < maxGroups) kept.add(groupOf[at])
     }
-    const within = new Set(current.length === 0 ? [] : left)
-    for (const at of current) if (within.has(at)) keep(at)
+    among(current, left, fleet.size).forEach(keep)
     for (const at of left) keep(at)
-    const stays = (at: number): boolean => {
-      const group = groupOf[at]
-      return group !== undefined && kept.has(group)
-    }
+    const stays = (at: number): boolean => kept.has(groupOf[at])
     if (!left.every(stays)) left = positionsOf(left).filter(stays)
   }
   return left
@@ -89,17 +116,16 @@ const withinGroups = ({ current, fleet, ranked, requirements }: Candidates): Pos
 const covering = (candidates: Candidates, ranked: Positions, limit: number): ReadonlyArray<number> => {
   const { fleet, isCurrent, keys, requirements } = candidates
   const better = (a: number, b: number): number => keys[b] - keys[a] || a - b
-  const within = new Set(candidates.current.length === 0 ? [] : ranked)
-  const first = candidates.current.filter((at) => within.has(at)).sort(better)
+  const first = among(candidates.current, ranked, fleet.size).toSorted(better)
   const wanted = requirements.spread.map(({ minGroups, topologyKey }) => ({
     minGroups,
-    groupOf: topologyOf(fleet, topologyKey),
-    groups: new Set<string>()
+    groupOf: topologyOf(fleet, topologyKey).groupOf,
+    groups: new Set<number>()
   }))
   const taken = new Set<number>()
   const take = (at: number): void => {
     taken.add(at)
-    for (const { groupOf, groups } of wanted) groups.add(groupOf[at] ?? "")
+    for (const { groupOf, groups } of wanted) groups.add(groupOf[at])
   }
   /** Walks current clusters, then the others, until it is told to stop. */
   const walk = (visit: (at: number) => boolean): void => {
@@ -110,7 +136,7 @@ const covering = (candidates: Candidates, ranked: Positions, limit: number): Rea
     walk((at) => {
       if (groups.size >= minGroups || taken.size >= limit) return false
       const group = groupOf[at]
-      if (!taken.has(at) && group !== undefined && !groups.has(group)) take(at)
+      if (!taken.has(at) && !groups.has(group)) take(at)
       return true
     })
   }
@@ -129,7 +155,7 @@ export const chooseSpread = (candidates: Candidates): Selected => {
   const chosen = covering(candidates, within, requirements.maxClusters)
   const notes: Array<string> = []
   for (const { minGroups, required, topologyKey } of requirements.spread) {
-    const groupOf = topologyOf(candidates.fleet, topologyKey)
+    const { groupOf } = topologyOf(candidates.fleet, topologyKey)
     const groups = new Set(chosen.map((at) => groupOf[at]))
     if (groups.size >= minGroups) continue
     const why = `only ${groups.size} of ${minGroups} groups by ${topologyKey} can be used`

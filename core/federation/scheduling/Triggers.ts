@@ -61,7 +61,8 @@ const objectDigest = (unit: SchedulingUnit, migrates: boolean): string => {
   return textDigest(JSON.stringify([parts, unit.replicas ?? null, request, learned]))
 }
 
-const sortedJson = (value: Json | undefined): string =>
+/** JSON in which the order of fields does not matter. */
+export const sortedJson = (value: Json | undefined): string =>
   JSON.stringify(value, (_, one: Json) =>
     typeof one === "object" && one !== null && !Array.isArray(one)
       ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))

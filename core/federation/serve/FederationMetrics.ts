@@ -22,6 +22,11 @@ export const federationMetrics = (stats: FederationStats): string => {
     gauge("federation_unclaimed_objects", "Managed objects in members that no federated object stands for.", [
       ["", stats.unclaimed]
     ]),
+    counter(
+      "federation_events_total",
+      "Events about sources, by what became of them.",
+      Object.entries(stats.events).map(([end, count]) => [`{end="${end}"}`, count] as const)
+    ),
     gauge("federation_member_queue_length", "Objects that wait for a member.", waiting),
     gauge(
       "federation_queue_length",

@@ -13,6 +13,7 @@ import {
   electLeader,
   httpClient,
   type KubeAccess,
+  type LabelSelector,
   machineClockwork
 } from "#kube"
 import { type HttpHandler, listen, textResponse } from "#net"
@@ -20,6 +21,7 @@ import { federationDefinitions } from "../api/FederationDefinitions.ts"
 import { SYSTEM_NAMESPACE } from "../api/FederationNames.ts"
 import type { ClusterTimes } from "../clusters/ClusterController.ts"
 import { connectMember } from "../clusters/MemberConnectionAdapter.ts"
+import type { MirroredEvents } from "../events/MemberEvents.ts"
 import type { EvictionOptions } from "../failover/EvictionBudget.ts"
 import { type Federation, makeFederation } from "../Federation.ts"
 import { pluginTransport } from "../scheduling/PluginTransportAdapter.ts"
@@ -45,6 +47,9 @@ export interface ServeFederationOptions {
   readonly shard: Shard
   readonly deletionWaitMs: number
   readonly evictions: EvictionOptions
+  readonly mirroredEvents: MirroredEvents
+  readonly excludedNamespaces?: RegExp
+  readonly excludedNodes: ReadonlyArray<LabelSelector>
   readonly semantics: SemanticsTable
   /** Starts an HPA controller over the fleet as one cluster. */
   readonly autoscaler?: StartAutoscaler
@@ -197,6 +202,9 @@ export const serveFederation = Effect.fn("federation.serve")(function* (options:
       shard: options.shard,
       deletionWaitMs: options.deletionWaitMs,
       evictions: options.evictions,
+      mirroredEvents: options.mirroredEvents,
+      excludedNodes: options.excludedNodes,
+      ...(options.excludedNamespaces === undefined ? {} : { excludedNamespaces: options.excludedNamespaces }),
       onFailure
     })
   )

@@ -3,7 +3,7 @@
 import { Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { apiServerFlags, apiServerOptions, listenAddress } from "#apiserver"
-import { loadAccess, parseDurationMs } from "#kube"
+import { loadAccess, parseDurationMs, parseLabelSelector, SelectorInvalid } from "#kube"
 import { stopAtSecondInterrupt } from "#storage"
 import { usualClusterTimes } from "../clusters/ClusterController.ts"
 import { defaultEvictionOptions } from "../failover/EvictionBudget.ts"
@@ -47,6 +47,18 @@ const flags = {
     Flag.withDescription("Objects that are moved at once before that rate counts"),
     Flag.withDefault(defaultEvictionOptions.burst)
   ),
+  excludedNamespaces: text(
+    "ns-autoprop-exclude-regexp",
+    "Namespaces whose names this matches go nowhere by themselves; where one is already, it stays"
+  ),
+  excludedNodes: Flag.String("resource-aggregation-node-filter").pipe(
+    Flag.withDescription("Label selector of nodes that give a member no room; may be given several times"),
+    Flag.atLeast(0)
+  ),
+  mirroredEvents: Flag.Literals("mirror-events", ["none", "warnings", "all"]).pipe(
+    Flag.withDescription("Events of members about copies that are told of their sources on the host"),
+    Flag.withDefault("warnings" as const)
+  ),
   shard: Flag.String("shard").pipe(
     Flag.withDescription("INDEX/COUNT: handle this share of the objects; each share elects its own leader"),
     Flag.withDefault("0/1")
@@ -72,6 +84,23 @@ const evictionsOf = Effect.fnUntraced(function* ({ evictionBurst: burst, evictio
   if (burst < 1) return yield* misused(`--cluster-eviction-burst ${burst}: must be at least 1`)
   return { perSecond, burst }
 })
+
+const namespacesOf = Effect.fnUntraced(function* (given: string | undefined) {
+  if (given === undefined || given === "") return undefined
+  try {
+    return new RegExp(given)
+  } catch {
+    return yield* misused(`--ns-autoprop-exclude-regexp ${given}: must be a regular expression`)
+  }
+})
+
+const nodesOf = (given: ReadonlyArray<string>) =>
+  Effect.forEach(given, (one) => {
+    const selector = parseLabelSelector(one)
+    return selector instanceof SelectorInvalid
+      ? misused(`--resource-aggregation-node-filter ${one}: ${selector.message}`)
+      : Effect.succeed(selector)
+  })
 
 const shardOf = Effect.fnUntraced(function* (given: string) {
   const [, index, count] = /^(\d{1,4})\/(\d{1,4})$/.exec(given) ?? []
@@ -106,6 +135,8 @@ const run = (controllers: HostControllers, autoscaler: StartAutoscaler | undefin
     }
     const deletionWaitMs = yield* timeOf("deletion-wait", given.deletionWait)
     const evictions = yield* evictionsOf(given)
+    const excludedNamespaces = yield* namespacesOf(given.excludedNamespaces)
+    const excludedNodes = yield* nodesOf(given.excludedNodes)
     const shard = yield* shardOf(given.shard)
     const host = yield* hostOf(given, controllers)
     const semantics = new SemanticsTable(given.semantics === undefined ? [] : yield* typesFile(given.semantics))
@@ -115,6 +146,9 @@ const run = (controllers: HostControllers, autoscaler: StartAutoscaler | undefin
       shard,
       deletionWaitMs,
       evictions,
+      mirroredEvents: given.mirroredEvents,
+      ...(excludedNamespaces === undefined ? {} : { excludedNamespaces }),
+      excludedNodes,
       semantics,
       ...(autoscaler === undefined ? {} : { autoscaler })
     })

@@ -72,17 +72,25 @@ const generationIn = (fields: JsonObject): number | undefined => {
   return Number.isNaN(generation) ? undefined : generation
 }
 
+/** A generation of the source that says the same to members as a later one. */
+export interface SameGenerations {
+  readonly from: number
+  readonly to: number
+}
+
 /** The members as aggregation takes them: one for each cluster, with or without a record. */
 export const memberStates = (
   clusters: ReadonlyArray<string>,
-  records: ReadonlyArray<CollectedFields>
+  records: ReadonlyArray<CollectedFields>,
+  same?: SameGenerations
 ): ReadonlyArray<MemberState> => {
   const known = new Map(records.map((record) => [record.cluster, record]))
   return clusters.map((cluster): MemberState => {
     const record = known.get(cluster)
     const object = record?.collectedFields
     if (record === undefined || object === undefined) return { cluster }
-    const sourceGeneration = generationIn(object)
+    const made = generationIn(object)
+    const sourceGeneration = made !== undefined && same !== undefined && made >= same.from ? same.to : made
     return {
       cluster,
       object,

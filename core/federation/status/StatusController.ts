@@ -2,7 +2,7 @@
 // Owns when to look, how often to write and what was written last; the decisions are Collection.ts's and Aggregation.ts's. An object
 // is written at most once each `minIntervalMs`, with what is true then; whatever happens between two writes is in the second.
 import { Effect } from "effect"
-import { textOf } from "#apiserver"
+import { fieldsOf, textOf } from "#apiserver"
 import {
   type ApiFailure,
   type Client,
@@ -27,11 +27,20 @@ import { type CollectedFields, type CollectedStatus, collectedStatusOf } from ".
 import { federatedSpecOf, federatedStatusOf, placedClusters } from "../api/FederatedObject.ts"
 import { FEDERATION_API_VERSION, federationResources } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
+import { isTemplateOf, templateGeneration } from "../federate/Template.ts"
 import { fieldPath } from "../semantics/FieldPaths.ts"
 import type { SemanticsTable } from "../semantics/SemanticsTable.ts"
 import type { TypeSemantics } from "../semantics/TypeSemantics.ts"
 import { aggregatedStatus } from "./Aggregation.ts"
-import { collectAll, collectedPaths, type Copy, memberStates, missingFields, sameCollection } from "./Collection.ts"
+import {
+  collectAll,
+  collectedPaths,
+  type Copy,
+  memberStates,
+  missingFields,
+  sameCollection,
+  type SameGenerations
+} from "./Collection.ts"
 import type { MemberReads } from "./MemberReads.ts"
 
 export interface StatusOptions {
@@ -63,6 +72,8 @@ export interface StatusController extends Controller {
 }
 
 const INTERVAL_MS = 500
+/** How long the first statuses of new copies are waited for, so that what they say is one write and not one after the other. */
+const FIRST_STATUS_MS = 3000
 
 /** What was last written for an object, and what the server made of it. */
 interface Written {
@@ -89,6 +100,9 @@ class StatusLoop {
   /** Records of types whose collection is switched off: aggregation needs them while a member is lost. The same bound. */
   readonly #memory = new Map<string, ReadonlyArray<CollectedFields>>()
 
+  /** Since when first statuses are waited for, on the monotonic clock. The same bound. */
+  readonly #awaited = new Map<string, number>()
+
   constructor(options: StatusOptions) {
     this.#options = options
     this.#interval = options.minIntervalMs ?? INTERVAL_MS
@@ -110,6 +124,7 @@ class StatusLoop {
   #forget(key: string): Effect.Effect<Reconciled, ApiFailure> {
     this.#written.delete(key)
     this.#memory.delete(key)
+    this.#awaited.delete(key)
     const record = stored(this.#options.collected, key)
     return record === undefined ? Effect.void : Effect.asVoid(ignoringAbsence(this.#host.delete(recordTarget(key))))
   }
@@ -144,6 +159,8 @@ class StatusLoop {
     const asked = (type.collectedFields ?? []).map(fieldPath)
     const paths = collectedPaths(asked, aggregates ? rule.collected : [])
     const stored = this.#before(key, type)
+    const awaited = aggregates && stored.length === 0 ? this.#firstMs(key, copies) : 0
+    if (awaited > 0) return Effect.succeed({ requeueAfterMs: awaited })
     const records = collectAll(copies, paths, { clusters: stored })
     const told = records.map((record) => withMissing(record, type.collectedFields ?? []))
     const lost = new Set(copies.filter(({ current }) => !current).map(({ cluster }) => cluster))
@@ -155,12 +172,22 @@ class StatusLoop {
       if (!sources.hasSynced) return { requeueAfterMs: this.#interval }
       const source = sources.store.get(sourceKey(federated))
       if (source === undefined || source.metadata.deletionTimestamp !== undefined) return undefined
-      const members = memberStates(clusters, records)
+      const members = memberStates(clusters, records, sameGenerations(federated, source, { type, rules: rule }))
       const now = rfc3339(this.#options.clockwork.now())
       const status = aggregatedStatus(rule, { source, members, lost, now })
       if (status !== undefined) yield* this.#writeStatus(key, source, status, type.type)
       return undefined
     })
+  }
+
+  /** How much longer the first statuses are waited for: until each copy has one, and no longer than a moment. */
+  #firstMs(key: string, copies: ReadonlyArray<Copy>): number {
+    const isTold = copies.every(({ current, object }) => !current || !isEmpty(fieldsOf(object?.status)))
+    if (isTold) return 0
+    const now = this.#options.clockwork.monotonic()
+    const since = this.#awaited.get(key) ?? now
+    this.#awaited.set(key, since)
+    return since + FIRST_STATUS_MS - now
   }
 
   #copy(cluster: string, type: GroupVersionResource, key: string): Copy {
@@ -225,7 +252,24 @@ class StatusLoop {
   }
 }
 
+const isEmpty = (fields: object): boolean => {
+  for (const _ in fields) return false
+  return true
+}
+
 const MANAGER = { fieldManager: "kubeadmiral-status" }
+
+/** The generations of a source since the template was made, where nothing of them concerns members. */
+const sameGenerations = (
+  federated: KubeObject,
+  source: KubeObject,
+  kind: Parameters<typeof isTemplateOf>[2]
+): SameGenerations | undefined => {
+  const { template } = federatedSpecOf(federated)
+  const { generation = 0 } = source.metadata
+  const from = templateGeneration(template)
+  return from < generation && isTemplateOf(template, source, kind) ? { from, to: generation } : undefined
+}
 
 const stored = (informers: ReadonlyArray<Informer>, key: string): KubeObject | undefined => {
   for (const { store } of informers) {

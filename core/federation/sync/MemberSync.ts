@@ -32,6 +32,9 @@ import { templateKey } from "../federate/ObjectNames.ts"
 import { pendingOf } from "../federate/PendingControllers.ts"
 import type { TypeTable, TypeRules } from "../federate/TypeRules.ts"
 import { isConflict, isNotFound, isThere, MANAGER, unlessAbsent } from "../HostCalls.ts"
+import { digestOf, isStepwise, rolloutStep, withDigest, withOldTemplate } from "../rollout/ObjectRollout.ts"
+import type { MemberReads } from "../status/MemberReads.ts"
+import { textDigest } from "../planner/StableHash.ts"
 import { desiredFor, hasMarks, retained, versionOf } from "./DesiredObject.ts"
 import { isOrphaned, mayAdopt, possessionOf } from "./Possession.ts"
 import type { Reports } from "./Reports.ts"
@@ -49,12 +52,36 @@ export interface MemberSyncOptions {
   readonly types: (group: string, kind: string) => TypeConfig | undefined
   readonly rules: TypeTable
   readonly reports: Reports
+  /** Copies in other members, for objects whose templates go from cluster to cluster. */
+  readonly reads: Pick<MemberReads, "isCurrent" | "object">
   /** There is news of an object here. */
   readonly reported: (federatedKey: string) => void
+  /** Hears of what keeps a copy from being as it should be. */
+  readonly tell?: (problem: CopyProblem) => void
   /** Objects worked on at the same time. Default 32. */
   readonly workers?: number
   readonly onFailure?: (key: string, failure: ApiFailure) => void
 }
+
+/** Why a copy is not as it should be, where somebody should look. */
+export interface CopyProblem {
+  readonly federated: KubeObject
+  readonly type: TypeConfig
+  readonly cluster: string
+  readonly status: PropagationStatus
+  readonly message: string
+}
+
+/** What does not pass by itself. */
+const TOLD: ReadonlySet<PropagationStatus> = new Set([
+  "AlreadyExists",
+  "ApplyOverridesFailed",
+  "CreationFailed",
+  "DeletionFailed",
+  "LabelRemovalFailed",
+  "ManagedLabelFalse",
+  "UpdateFailed"
+])
 
 const WORKERS = 32
 const NOT_READY_AGAIN_MS = 1000
@@ -67,6 +94,8 @@ interface Work {
   readonly rules: TypeRules
   /** "namespace/name" of the copy. */
   readonly object: string
+  /** Why the copy keeps its old pod template for now; absent: it does not. */
+  readonly waits?: string
 }
 
 type Step = Effect.Effect<Reconciled, ApiFailure>
@@ -149,17 +178,51 @@ class MemberLoop {
       return Effect.void
     }
     const current = this.#current(work)
-    if (current === undefined) return this.#create(work, desired.object, desired.hash)
+    const object = this.#digested(work, desired.object)
+    if (current === undefined) return this.#create(work, object, desired.hash)
     // It is on its way out by somebody's hand; once gone, it is made anew.
     if (current.metadata.deletionTimestamp !== undefined) {
       this.#say(work, "WaitingForRemoval", "the copy is being deleted")
       return Effect.void
     }
-    if (this.#isUpToDate(work, desired.hash, current) && hasMarks(desired.object, current)) {
-      this.#done(work, current, desired.hash)
-      return Effect.void
+    const held = this.#held(work, object, current)
+    if (held === undefined) return this.#match(work, object, current, desired.hash)
+    const hash = textDigest(`${desired.hash} with ${digestOf(current) ?? ""}`)
+    return this.#match({ ...work, waits: held.why }, held.object, current, hash)
+  }
+
+  /** The copy is this after it, and is left alone where it is already. */
+  #match(work: Work, desired: KubeObject, current: KubeObject, hash: string): Step {
+    if (!this.#isUpToDate(work, hash, current) || !hasMarks(desired, current))
+      return this.#apply(work, desired, current, hash)
+    this.#done(work, current, hash)
+    return Effect.void
+  }
+
+  /** A desired copy that tells which pod template it has, where templates go step by step. */
+  #digested({ federated, rules }: Work, desired: KubeObject): KubeObject {
+    const { podTemplate } = rules
+    return podTemplate !== undefined && isStepwise(federated, rules) ? withDigest(desired, podTemplate) : desired
+  }
+
+  /** What the copy is to be for now, where it is not this cluster's turn to get a new pod template; undefined: it is. */
+  #held(
+    work: Work,
+    desired: KubeObject,
+    current: KubeObject
+  ): { readonly object: KubeObject; readonly why: string } | undefined {
+    const { member, reads } = this.#options
+    const { federated, rules, type } = work
+    const { podTemplate } = rules
+    const there = digestOf(current)
+    if (podTemplate === undefined || there === undefined || !isStepwise(federated, rules)) return undefined
+    if (there === digestOf(desired)) return undefined
+    const wanted = (cluster: string): string | undefined => {
+      const made = cluster === member.name ? { object: desired } : desiredFor(federated, type, cluster)
+      return "problem" in made ? undefined : digestOf(this.#digested(work, made.object))
     }
-    return this.#apply(work, desired.object, current, desired.hash)
+    const { go, why } = rolloutStep({ federated, type, rules, reads, wanted })
+    return go.has(member.name) ? undefined : { object: withOldTemplate(desired, current, podTemplate), why }
   }
 
   #isUpToDate({ federated, key }: Work, hash: string, current: KubeObject): boolean {
@@ -327,7 +390,8 @@ class MemberLoop {
     const { generation } = object.metadata
     this.#report(work, {
       cluster: this.#options.member.name,
-      status: "OK",
+      status: work.waits === undefined ? "OK" : "WaitingForRollout",
+      ...(work.waits === undefined ? {} : { message: work.waits }),
       ...(generation === undefined ? {} : { lastObservedGeneration: generation }),
       version: versionOf(object),
       hash
@@ -340,7 +404,9 @@ class MemberLoop {
 
   /** What stands in the way; what was written last stays known. */
   #say(work: Work, status: PropagationStatus, message: string): void {
-    const { member, reports } = this.#options
+    const { member, reports, tell } = this.#options
+    const { federated, type } = work
+    if (TOLD.has(status)) tell?.({ federated, type, cluster: member.name, status, message })
     const news = reports.get(work.key, member.name)?.entry
     const before =
       news === undefined || news === "gone"

@@ -24,7 +24,7 @@ import {
 } from "#kube"
 import { textOf } from "#apiserver"
 import { federatedSpecOf, federatedStatusOf } from "../api/FederatedObject.ts"
-import { federationControllers, federationFinalizers } from "../api/FederationNames.ts"
+import { federationAnnotations, federationControllers, federationFinalizers } from "../api/FederationNames.ts"
 import type { TypeConfig } from "../api/TypeConfig.ts"
 import type { Member, MemberListener } from "../clusters/Member.ts"
 import type { Members } from "../clusters/Members.ts"
@@ -34,7 +34,7 @@ import { federatedKey, federatedTarget } from "../federate/ObjectNames.ts"
 import { pendingOf } from "../federate/PendingControllers.ts"
 import type { TypeTable } from "../federate/TypeRules.ts"
 import { finalizersWith, MANAGER, patchRead, unlessAbsent } from "../HostCalls.ts"
-import { makeMemberSync } from "./MemberSync.ts"
+import { type CopyProblem, makeMemberSync } from "./MemberSync.ts"
 import { OwnWrites } from "./OwnWrites.ts"
 import { Reports, sameStatus, visitedClusters } from "./Reports.ts"
 import type { Tombstones } from "./Tombstones.ts"
@@ -55,15 +55,17 @@ export interface SyncOptions {
   readonly owns?: (federatedKey: string) => boolean
   /** How long a deletion waits for a member that is not heard of, in milliseconds. Default 120,000. */
   readonly deletionWaitMs?: number
-  /** How long reports are gathered while some clusters are still missing, in milliseconds. Default 500. */
+  /** How long reports are gathered while some clusters are still missing, in milliseconds. Default 1,000. */
   readonly gatherMs?: number
   readonly onFailure?: (controller: string, key: string, failure: ApiFailure) => void
+  /** Hears of what keeps a copy from being as it should be. */
+  readonly tell?: (problem: CopyProblem) => void
   /** A managed object in a member that no federated object of the host stands for: it is left alone. */
   readonly onUnclaimed?: (cluster: string, type: string, key: string) => void
 }
 
 const DELETION_WAIT_MS = 120_000
-const GATHER_MS = 500
+const GATHER_MS = 1000
 const WORKERS = 64
 /** Federated objects by the clusters that they may be in. */
 const VISITED_INDEX = "federation/visited"
@@ -139,7 +141,7 @@ export class SyncController {
       this.clusterChanged(name)
       return
     }
-    const { clockwork, clusters, objects, onFailure, rules, runtime } = this.#options
+    const { clockwork, clusters, objects, onFailure, rules, runtime, tell } = this.#options
     const writes = new OwnWrites(clockwork)
     const controller = makeMemberSync({
       clockwork,
@@ -151,7 +153,9 @@ export class SyncController {
       types: (group, kind) => this.#options.types().ofKind(group, kind),
       rules,
       reports: this.reports,
+      reads: this.#options.members(),
       reported: this.#reported,
+      ...(tell && { tell }),
       onFailure: (key, failure) => onFailure?.(`sync/${name}`, key, failure)
     })
     this.#queues.set(name, { member, controller, writes })
@@ -162,7 +166,10 @@ export class SyncController {
   /** A member is lost, back, leaving or gone: everything that may be there is looked at again, behind what users wait for. */
   clusterChanged = (name: string): void => {
     for (const { store } of this.#options.objects) {
-      for (const object of store.byIndex(VISITED_INDEX, name)) this.#dispatchTo(object, name, true)
+      for (const object of store.byIndex(VISITED_INDEX, name)) {
+        this.#dispatchTo(object, name, true)
+        this.#takeTurns(object, true)
+      }
     }
   }
 
@@ -267,12 +274,27 @@ export class SyncController {
     const copy = objectKey(object)
     queue.writes.seen(config.name, copy, object, isThere)
     const key = federatedKey(config, copy)
-    if (this.#federated(key) === undefined) {
+    const federated = this.#federated(key)
+    if (federated === undefined) {
       if (isThere) this.#options.onUnclaimed?.(cluster, config.name, copy)
       return
     }
-    if (this.#options.owns?.(key) !== false) queue.controller.enqueue(key)
+    if (this.#options.owns?.(key) !== false) {
+      queue.controller.enqueue(key)
+      this.#takeTurns(federated, false)
+    }
     for (const listener of this.#copyListeners) listener(key)
+  }
+
+  /** Clusters that wait for others to get a new template first look whether it is their turn. */
+  #takeTurns(federated: KubeObject, last: boolean): void {
+    if (federated.metadata.annotations?.[federationAnnotations.rollout] === undefined) return
+    const key = objectKey(federated)
+    const known = new Map(federatedStatusOf(federated).clusters?.map((entry) => [entry.cluster, entry]))
+    for (const name of visitedClusters(federated)) {
+      const entry = this.reports.get(key, name)?.entry ?? known.get(name)
+      if (entry !== "gone" && entry?.status === "WaitingForRollout") this.#dispatchTo(federated, name, last)
+    }
   }
 
   #typeSynced = (cluster: string, type: GroupVersionResource): void => {

@@ -85,6 +85,35 @@ describe("pods", () => {
   })
 })
 
+describe("deployments", () => {
+  it("count a generation for annotations, which their sets get too, and none for labels and for what says the same", () => {
+    const world = new AskedWorld()
+    const deployments = { resource: gvr("apps", "v1", "deployments"), namespace: "default", name: "d" }
+    const template = { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } }
+    made(
+      world.create("deployments", {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name: "d", namespace: "default" },
+        spec: { replicas: 0, selector: { matchLabels: { a: "b" } }, template }
+      })
+    )
+    const after = (body: JsonObject, subresource?: string): number | undefined =>
+      made(
+        world.ask((client, done) => {
+          const target = subresource === undefined ? deployments : { ...deployments, subresource }
+          client.patch(target, { type: "merge", body }, {}, done)
+        })
+      ).metadata.generation
+    assert.strictEqual(after({ metadata: { labels: { x: "1" } } }), 1)
+    assert.strictEqual(after({ metadata: { annotations: { x: "1" } } }), 2)
+    assert.strictEqual(after({ metadata: { annotations: { x: "1" } } }), 2)
+    assert.strictEqual(after({ metadata: { annotations: { x: "2" } }, spec: { replicas: 1 } }), 3)
+    assert.strictEqual(after({ metadata: { annotations: { x: "3" } }, status: { replicas: 0 } }, "status"), 3)
+    assert.strictEqual(after({ metadata: { annotations: { x: null } } }), 4)
+  })
+})
+
 describe("trust bundles", () => {
   const directory = mkdtempSync(join(tmpdir(), "bundle-"))
   const authority = join(directory, "ca.pem")

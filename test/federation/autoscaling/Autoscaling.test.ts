@@ -1,10 +1,12 @@
 // Autoscaling over many clusters: the two modes, the fleet as one cluster, and the members that are lost from it.
 import { assert, describe, it } from "vitest"
-import { type ApiFailure, gvr, Informer, type KubeList, type KubeObject } from "#kube"
+import { Exit } from "effect"
+import { ApiFailure, type Client, Failures, gvr, Informer, type KubeList, type KubeObject } from "#kube"
 import {
   decideAutoscaler,
   federationResources,
   fleetClient,
+  FleetMetrics,
   FleetPods,
   makeAutoscalerController,
   scaledNamespaces,
@@ -228,6 +230,70 @@ describe("the fleet as one cluster", () => {
       none.list({ resource: metrics, namespace: "team" }, {}, done)
     )
     assert.strictEqual((failed as ApiFailure).code, 503, "no answer at all is no empty answer")
+  })
+
+  it("has one value of an object's metric, and each thing outside once, also while a member is lost", () => {
+    const { world } = new Scene()
+    const answers = new Map<string, ReadonlyArray<KubeObject>>()
+    const asked = (from: string): Client => ({
+      ...world.host.client,
+      list: (_collection, _options, done) =>
+        world.clockwork.defer(() => {
+          const items = answers.get(from)
+          const failure = Failures.generic(404, "NotFound", "the server could not find the requested resource")
+          done(
+            items === undefined ? failure : { apiVersion: "v1", kind: "List", metadata: { resourceVersion: "" }, items }
+          )
+        })
+    })
+    const metrics = new FleetMetrics({
+      host: asked("host"),
+      clusters: () => ["oak", "elm", "fir"],
+      client: (cluster) => (world.lost.has(cluster) ? undefined : asked(cluster))
+    })
+    const values = (group: string, plural: string): ReadonlyArray<unknown> | ApiFailure => {
+      const list = world.host.ask<KubeList>((done) =>
+        world.runtime.run(metrics.list({ resource: gvr(group, "v1beta1", plural), namespace: "team" }, {}), (exit) => {
+          if (Exit.isSuccess(exit)) return done(exit.value)
+          const [reason] = exit.cause.reasons
+          done(reason?._tag === "Fail" ? reason.error : Failures.internal("interrupted"))
+        })
+      )
+      return list instanceof ApiFailure ? list : list.items.map((item) => item["value"])
+    }
+    const report = (value: string, queue: string, timestamp: string): KubeObject => ({
+      apiVersion: "external.metrics.k8s.io/v1beta1",
+      kind: "ExternalMetricValue",
+      metadata: {},
+      metricName: "depth",
+      metricLabels: { queue },
+      timestamp,
+      value
+    })
+    const EXTERNAL = "external.metrics.k8s.io"
+    assert.strictEqual((values(EXTERNAL, "depth") as ApiFailure).code, 404, "nobody has it")
+    answers.set("oak", [report("30", "a", "2026-01-01T00:00:01Z"), report("5", "b", "2026-01-01T00:00:01Z")])
+    answers.set("elm", [report("40", "a", "2026-01-01T00:00:02Z")])
+    assert.deepStrictEqual(values(EXTERNAL, "depth"), ["40", "5"])
+    world.lost.add("oak")
+    assert.deepStrictEqual(values(EXTERNAL, "depth"), ["5", "40"].toReversed(), "what only oak reports counts on")
+    world.lost.delete("oak")
+    answers.delete("oak")
+    assert.deepStrictEqual(values(EXTERNAL, "depth"), ["40"], "oak says that it has none any more")
+    answers.set("host", [report("7", "all", "2026-01-01T00:00:00Z")])
+    assert.deepStrictEqual(values(EXTERNAL, "depth"), ["7"], "what the host serves is the whole fleet's")
+    answers.clear()
+    const described = (value: string): KubeObject => ({
+      apiVersion: "custom.metrics.k8s.io/v1beta2",
+      kind: "MetricValue",
+      metadata: {},
+      describedObject: { kind: "Service", name: "web" },
+      value
+    })
+    answers.set("oak", [described("1")])
+    answers.set("elm", [described("2500m")])
+    assert.deepStrictEqual(values("custom.metrics.k8s.io", "services/web/requests"), ["1750m"])
+    assert.deepStrictEqual(values("custom.metrics.k8s.io", "pods/*/requests"), ["1", "2500m"])
   })
 
   it("refuses to change pods, and shows only centralized autoscalers", () => {

@@ -8,6 +8,7 @@ import {
   FEDERATION_API_VERSION,
   type EvictionOptions,
   type Federation,
+  type FederationOptions,
   federationDefinitions,
   federationResources,
   makeFederation,
@@ -305,7 +306,7 @@ export class FederationWorld {
   }
 
   /** Starts the federation's process, or another one after the last has died; with a shard one of several. */
-  start(shard: Shard = wholeShard): void {
+  start(shard: Shard = wholeShard, more: Partial<FederationOptions> = {}): void {
     const isAlive = (): boolean => running.alive
     const connect = (cluster: KubeObject): MemberConnection => this.#connection(cluster.metadata.name ?? "", isAlive)
     const federation = makeFederation({
@@ -315,6 +316,7 @@ export class FederationWorld {
       transport: () => (_url, _body, _timeoutMs, done) => done(new Error("there are no webhooks here")),
       deletionWaitMs: this.#options.deletionWaitMs ?? 60_000,
       ...(this.#options.evictions === undefined ? {} : { evictions: this.#options.evictions }),
+      ...more,
       shard,
       onFailure: (controller, key, failure) => {
         if (this.failures.length < 1000) this.failures.push(`${controller} ${key}: ${failure.message}`)

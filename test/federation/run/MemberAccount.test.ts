@@ -20,7 +20,7 @@ describe("a member's account", () => {
     for (const { type } of types)
       assert.includeMembers([...rule(rules, type.group, type.resource)], ["create", "patch"])
     assert.deepStrictEqual([...rule(rules, "", "nodes")], ["get", "list", "watch"])
-    assert.deepStrictEqual([...rule(rules, "", "events")], [])
+    assert.deepStrictEqual([...rule(rules, "", "events")], ["get", "list", "watch"])
     const all = rules.flatMap(({ apiGroups = [], resources = [], verbs = [] }) =>
       (verbs as ReadonlyArray<string>).includes("create") ? [apiGroups, resources].flat() : []
     )

@@ -66,6 +66,40 @@ describe("the pipeline", () => {
     assert.deepStrictEqual(counts(), before, JSON.stringify(world.host.writes.slice(-5)))
   })
 
+  it("sees what users note on a source for the host alone, and tells no member", () => {
+    const world = joined(10, ["a", "b"])
+    world.make(world.host, federationResources.propagationPolicies, "default", spread)
+    world.make(world.host, deployments, "default", deployment("web", 3))
+    const a = world.members.get("a")!
+    assert.isTrue(world.until(() => replicasIn(world, a, "web") === 1))
+    for (const member of world.members.values()) {
+      const copy = world.read(member, deployments, "default", "web")
+      const replicas = replicasIn(world, member, "web")
+      const status = { observedGeneration: copy?.metadata.generation, replicas, readyReplicas: replicas }
+      world.change(member, deployments, "default", "web", { status }, "status")
+    }
+    const source = () => world.read(world.host, deployments, "default", "web")
+    const seen = (): number | undefined =>
+      (source()?.status as { readonly observedGeneration?: number } | undefined)?.observedGeneration
+    const isSeen = (): boolean => seen() === source()?.metadata.generation
+    assert.isTrue(world.until(isSeen), world.failures.join("\n"))
+    const generation = source()?.metadata.generation ?? 0
+    const before = [...world.members.values()].map(({ writes }) => writes.length)
+    const of = (plural: string): number =>
+      world.host.writes.filter(({ name, resource }) => resource === plural && name.startsWith("web")).length
+    const federated = of("federatedobjects")
+    const annotations = { "kubectl.kubernetes.io/last-applied-configuration": "{}" }
+    world.change(world.host, deployments, "default", "web", { metadata: { annotations } })
+    assert.strictEqual(source()?.metadata.generation, generation + 1)
+    assert.isTrue(world.until(isSeen), world.failures.join("\n"))
+    world.run(10_000)
+    assert.deepStrictEqual(
+      [...world.members.values()].map(({ writes }) => writes.length),
+      before
+    )
+    assert.strictEqual(of("federatedobjects"), federated)
+  })
+
   it("follows a change of scale and of content, and puts back what somebody changed in a member", () => {
     const world = joined(3, ["a", "b"])
     world.make(world.host, federationResources.propagationPolicies, "default", spread)
@@ -188,6 +222,23 @@ describe("the pipeline", () => {
       assert.isUndefined(world.read(member, namespaces, "", "default")?.metadata.labels?.[federationLabels.managed])
       assert.isUndefined(world.read(member, configMaps, "default", "plain"))
     }
+  })
+
+  it("takes no excluded namespace anywhere, and none away that went before it was excluded", () => {
+    const excludedNamespaces = /^infra-/
+    const world = joined(11, ["a", "b"])
+    world.make(world.host, namespaces, "", { apiVersion: "v1", kind: "Namespace", metadata: { name: "infra-old" } })
+    const isAt = (name: string) => (member: Server) => world.read(member, namespaces, "", name) !== undefined
+    const members = [...world.members.values()]
+    assert.isTrue(world.until(() => members.every(isAt("infra-old"))))
+    world.crash()
+    world.start(undefined, { excludedNamespaces })
+    for (const name of ["infra-new", "team"])
+      world.make(world.host, namespaces, "", { apiVersion: "v1", kind: "Namespace", metadata: { name } })
+    assert.isTrue(world.until(() => members.every(isAt("team"))))
+    world.run(20_000)
+    assert.isTrue(members.every(isAt("infra-old")))
+    assert.isFalse(members.some(isAt("infra-new")))
   })
 
   it("brings nothing new to a member that is going, and restores the template when an override policy goes", () => {

@@ -1,6 +1,6 @@
 // Deployments and the ReplicaSets they make.
 // Owns their strategies; refuses to roll anything out, which controllers do. Source: kubernetes pkg/registry/apps.
-import type { KubeObject } from "#kube"
+import { type KubeObject, sameJson } from "#kube"
 import type { Column, Definition, Draft, Subresource } from "../../Definition.ts"
 import { ageColumn, column, containerColumns, counted, nameColumn, wide } from "../Columns.ts"
 import { withTemplate } from "../corev1/PodDefaults.ts"
@@ -104,12 +104,20 @@ const deploymentColumns: ReadonlyArray<Column> = [
   wide("Selector", ({ spec }) => selectorText(fieldsOf(spec)["selector"], ""))
 ]
 
+/** Annotations count as the spec does, because they are copied to the sets that a Deployment makes. */
+const raiseForAnnotations = (draft: Draft, old: KubeObject): undefined => {
+  const [now, before] = [draft.metadata.annotations ?? {}, old.metadata.annotations ?? {}]
+  if (now !== before && !sameJson(now, before)) draft.metadata.generation = (old.metadata.generation ?? 0) + 1
+  return undefined
+}
+
 /** The definition of deployments. */
 export const deployments = (): Definition =>
   define("apps", "v1", "Deployment", {
     defaults: deploymentDefaults,
     check: checkDeployment,
     checkUpdate: checkSelectorKept,
+    prepareForUpdate: raiseForAnnotations,
     generation: ["spec"],
     status: {
       prepare: (draft, old) => {

@@ -1,6 +1,6 @@
 // The schemas of policies: where objects go (PropagationPolicy) and how they differ there (OverridePolicy), in both scopes.
 // Owns names, types and bounds: KubeAdmiral's fields, and beside them resourceSelectors, priority, failoverGroups, spreadConstraints,
-// failover and objectOverrides, which are ours; refuses defaults, which those who read the objects apply.
+// failover, rollout and objectOverrides, which are ours; refuses defaults, which those who read the objects apply.
 import { SchemaParts } from "#apiserver"
 import type { JsonObject, KubeObject } from "#kube"
 import {
@@ -47,6 +47,19 @@ const failover = struct("What happens when a cluster is lost.", {
   }),
   disabled: flag("Nothing moves when a cluster is lost.")
 })
+
+const amount = (what: string): JsonObject => ({ description: what, "x-kubernetes-int-or-string": true })
+
+const rollout = struct(
+  "How a new pod template goes over the clusters, one step after the other; absent: everywhere at once.",
+  {
+    maxClusters: amount("Clusters that are on their way at a time, or a percentage of them; no limit by default."),
+    maxUnavailable: amount(
+      "Replicas that are unavailable at a time over all clusters, or a percentage of them; no limit by default."
+    ),
+    paused: flag("No further cluster gets it.")
+  }
+)
 
 const propagation: JsonObject = struct(
   "Where objects go.",
@@ -102,6 +115,7 @@ const propagation: JsonObject = struct(
       { "x-kubernetes-list-map-keys": ["topologyKey"], "x-kubernetes-list-type": "map" }
     ),
     failover,
+    rollout,
     objectOverrides: choice(
       "What annotations of objects may do to this policy: narrow its choice (the default), replace it as in KubeAdmiral, or nothing.",
       ["Narrow", "Replace", "Ignore"]
