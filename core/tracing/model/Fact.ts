@@ -80,6 +80,12 @@ export interface SnapshotFact extends FactOf<"snapshot"> {
   readonly body: string
 }
 
+/** The same as it comes from a request's bytes, which are valid while the fact is handed over: whoever keeps it copies them. */
+export interface RawSnapshot extends Omit<SnapshotFact, "body"> {
+  /** The body's UTF-8. */
+  readonly raw: Buffer
+}
+
 /** A relation of an object to another one, or to a span of somebody else's trace, within one window. Both ends carry one. */
 export interface LinkFact extends FactOf<"link"> {
   /** The rule that found it, like "children", "node", "volume"; empty for the parent-link annotation. */
@@ -94,3 +100,13 @@ export interface LinkFact extends FactOf<"link"> {
 }
 
 export type Fact = AuditFact | EventFact | SnapshotFact | LinkFact
+
+/** Takes a fact that is valid during the call. */
+export type Take = (fact: Fact | RawSnapshot) => void
+
+/** A fact that may be kept. */
+export const keptFact = (fact: Fact | RawSnapshot): Fact => {
+  if (!("raw" in fact)) return fact
+  const { raw, ...rest } = fact
+  return { ...rest, body: raw.toString("utf8") }
+}

@@ -15,7 +15,7 @@ export const TRACEPARENT = "tracing.k8s.io/traceparent"
 /** Links taken from one version of an object; the rest are left out. */
 export const LINKS_MAX = 1000
 
-/** Pairs of link facts that are kept for the next version of the same objects. */
+/** Pairs of link facts that are kept for the next version of the same objects, and objects whose last ones are. */
 const MADE_MAX = 65_536
 
 /** Resources whose fields are remembered; there are no more in a cluster. */
@@ -28,6 +28,24 @@ interface Named {
   readonly other: ObjectKey
   readonly otherUid: string
 }
+
+/** What an object named last, and the facts that it was. */
+interface Last {
+  readonly uid: string
+  readonly startUs: number
+  readonly named: ReadonlyArray<Named>
+  readonly facts: ReadonlyArray<LinkFact>
+}
+
+const sameNamed = (a: ReadonlyArray<Named>, b: ReadonlyArray<Named>): boolean =>
+  a.length === b.length &&
+  a.every(
+    (one, at) =>
+      one.class === b[at].class &&
+      one.role === b[at].role &&
+      one.otherUid === b[at].otherUid &&
+      sameObject(one.other, b[at].other)
+  )
 
 type Step = string | typeof EVERY
 const EVERY = Symbol("every item")
@@ -62,6 +80,7 @@ export class Links {
   private readonly owners: Extract<LinkRule, { readonly owners: true }> | undefined
   private readonly byResource = new Map<string, Array<Compiled>>()
   private readonly made = new Map<string, ReadonlyArray<LinkFact>>()
+  private readonly last = new Map<string, Last>()
   private readonly picked = new Map<string, ReadonlyArray<Pick> | undefined>()
 
   constructor(rules: ReadonlyArray<LinkRule>, kinds: Kinds, windowSeconds: number) {
@@ -107,12 +126,25 @@ export class Links {
     for (const compiled of this.byResource.get(`${key.group}/${key.resource}`) ?? []) {
       walk(object, compiled.steps, 0, (value) => this.addNamed(compiled.rule, value, key, named))
     }
+    const facts = this.factsOf(named, key, uid, atUs)
+    const remote = remoteOf(metadata)
+    return remote === undefined ? facts : [...facts, this.remoteFact(key, uid, atUs, remote)]
+  }
+
+  private factsOf(named: ReadonlyArray<Named>, key: ObjectKey, uid: string, atUs: number): ReadonlyArray<LinkFact> {
+    if (named.length === 0) return []
+    const startUs = windowStartUs(atUs, this.windowSeconds)
+    const object = objectText(key)
+    const last = this.last.get(object)
+    if (last !== undefined && last.uid === uid && last.startUs === startUs && sameNamed(last.named, named))
+      return last.facts
     const facts = named
       .slice(0, LINKS_MAX)
       .filter(({ other }) => other.name !== "" && !sameObject(other, key))
       .flatMap((found) => this.ends(key, uid, found, atUs))
-    const remote = remoteOf(metadata)
-    return remote === undefined ? facts : [...facts, this.remoteFact(key, uid, atUs, remote)]
+    if (this.last.size >= MADE_MAX) this.last.clear()
+    this.last.set(object, { uid, startUs, named, facts })
+    return facts
   }
 
   /** Facts for both ends of one link. */
