@@ -5,7 +5,7 @@ import type { Json } from "#kube"
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const SPACE = 0x20
-const SLOTS = 16_384
+const SLOTS = 65_536
 /** Longer ones seldom come twice. */
 const LENGTH_MAX = 256
 
@@ -72,13 +72,15 @@ const VALUE_LENGTH_MAX = 1024
 /** Values of JSON by their bytes, texts aside; nobody changes one in place. */
 export class ByteValues {
   private readonly known: Array<Known> = Array.from({ length: VALUE_SLOTS }, () => NOTHING)
+  private readonly texts = new ByteTexts()
 
   /** The value that these bytes are, which were checked to be JSON. */
   read(bytes: Buffer, from: number, to: number): Json {
-    const isText = bytes[from] === QUOTE
-    if (isText && isPlain(bytes, from + 1, to - 1)) return bytes.toString("utf8", from + 1, to - 1)
+    const text = this.texts.read(bytes, from)
+    if (text !== undefined) return text
     // SAFETY: it was checked to be JSON.
-    if (isText || to - from > VALUE_LENGTH_MAX) return JSON.parse(bytes.toString("utf8", from, to)) as Json
+    if (bytes[from] === QUOTE || to - from > VALUE_LENGTH_MAX)
+      return JSON.parse(bytes.toString("utf8", from, to)) as Json
     let hash = 0x811c_9dc5
     let all = 0
     for (let at = from; at < to; at++) {
@@ -91,15 +93,10 @@ export class ByteValues {
     const slot = (hash ^ (hash >>> 15)) & (VALUE_SLOTS - 1)
     const found = this.known[slot]
     if (found.text.length === to - from && isSame(found.text, bytes, from)) return found.value
-    const text = bytes.toString("latin1", from, to)
+    const written = bytes.toString("latin1", from, to)
     // SAFETY: it was checked to be JSON.
-    const value = JSON.parse(text) as Json
-    this.known[slot] = { text, value }
+    const value = JSON.parse(written) as Json
+    this.known[slot] = { text: written, value }
     return value
   }
-}
-
-const isPlain = (bytes: Buffer, from: number, to: number): boolean => {
-  for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return false
-  return true
 }

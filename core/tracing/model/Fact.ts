@@ -99,6 +99,42 @@ export interface LinkFact extends FactOf<"link"> {
   readonly remote: { readonly traceId: string; readonly spanId: string } | undefined
 }
 
+/** A link that remembers who took it: an object names the same others again and again, and who took them need not look at their ids. */
+export class MadeLink implements LinkFact {
+  readonly kind = "link"
+  readonly id: string
+  readonly object: ObjectKey
+  readonly uid: string
+  readonly atUs: number
+  readonly class: string
+  readonly role: "parent" | "child"
+  readonly other: ObjectKey
+  readonly otherUid: string
+  readonly remote: LinkFact["remote"]
+  #taker: object | undefined
+
+  constructor(fact: Omit<LinkFact, "kind">) {
+    this.id = fact.id
+    this.object = fact.object
+    this.uid = fact.uid
+    this.atUs = fact.atUs
+    this.class = fact.class
+    this.role = fact.role
+    this.other = fact.other
+    this.otherUid = fact.otherUid
+    this.remote = fact.remote
+  }
+
+  static isTaken(fact: LinkFact, taker: object): boolean {
+    return #taker in fact && fact.#taker === taker
+  }
+
+  /** Remembers a taker, or forgets whoever it was. */
+  static mark(fact: LinkFact, taker: object | undefined): void {
+    if (#taker in fact) fact.#taker = taker
+  }
+}
+
 export type Fact = AuditFact | EventFact | SnapshotFact | LinkFact
 
 /** Takes a fact that is valid during the call. */

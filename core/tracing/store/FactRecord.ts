@@ -20,24 +20,79 @@ const keyParts = ({ cluster, group, name, namespace, resource }: ObjectKey) => [
   name
 ]
 
+/** The heads of audits and versions, which are most of all facts, are written out; their fields are in the order of the lists below. */
 const headOf = (fact: Fact | RawSnapshot): ReadonlyArray<unknown> => {
-  const { atUs, id, kind, object, uid } = fact
-  const start = [kindNumbers[kind], id, ...keyParts(object), uid, atUs]
+  const { cluster, group, name, namespace, resource } = fact.object
   switch (fact.kind) {
     case "audit":
-      return [...start, ...auditFields.map((field) => fact[field])]
+      return [
+        kindNumbers.audit,
+        fact.id,
+        cluster,
+        group,
+        resource,
+        namespace,
+        name,
+        fact.uid,
+        fact.atUs,
+        fact.version,
+        fact.subresource,
+        fact.verb,
+        fact.level,
+        fact.stage,
+        fact.auditId,
+        fact.endUs,
+        fact.username,
+        fact.impersonator,
+        fact.userAgent,
+        fact.sourceIps,
+        fact.fieldManager,
+        fact.code,
+        fact.reason,
+        fact.message,
+        fact.causes,
+        fact.resourceVersion,
+        fact.newResourceVersion,
+        fact.generation,
+        fact.truncated,
+        fact.dryRun
+      ]
+    case "snapshot":
+      return [
+        kindNumbers.snapshot,
+        fact.id,
+        cluster,
+        group,
+        resource,
+        namespace,
+        name,
+        fact.uid,
+        fact.atUs,
+        fact.source,
+        fact.version,
+        fact.resourceVersion,
+        fact.generation,
+        fact.state,
+        fact.redacted
+      ]
     case "event":
       return [
-        ...start,
+        ...startOf(fact),
         ...eventFields.map((field) => fact[field]),
         fact.related === undefined ? 0 : keyParts(fact.related)
       ]
-    case "snapshot":
-      return [...start, ...snapshotFields.map((field) => fact[field])]
     case "link":
-      return [...start, fact.class, fact.role, keyParts(fact.other), fact.otherUid, fact.remote ?? 0]
+      return [...startOf(fact), fact.class, fact.role, keyParts(fact.other), fact.otherUid, fact.remote ?? 0]
   }
 }
+
+const startOf = ({ atUs, id, kind, object, uid }: Fact): ReadonlyArray<unknown> => [
+  kindNumbers[kind],
+  id,
+  ...keyParts(object),
+  uid,
+  atUs
+]
 
 const auditFields = [
   "version",

@@ -1,7 +1,7 @@
 // What was accepted, on its way to the disk: facts into blocks, blocks into the open segment, full segments into columns, old ones away.
 // Owns the numbering of blocks and segments, what is in memory until it is durable, and which facts are known; refuses to decide who waits
 // for what. The open segment's index is in memory only: its blocks are on disk, and it is made from them again at the start.
-import type { Fact, LinkFact, RawSnapshot } from "../model/Fact.ts"
+import { type Fact, type LinkFact, MadeLink, type RawSnapshot } from "../model/Fact.ts"
 import { Column, Columns, COLUMNS, ROW_BYTES, wordOf } from "./Columns.ts"
 import { readRecord, recordStarts } from "./FactRecord.ts"
 import type { IndexedObject, IndexedObjects } from "./IndexedObjects.ts"
@@ -39,9 +39,9 @@ export class SegmentWriter {
   private durableBlock = 0
   private nextSegment = 1
   private firstBlock = 1
-  /** Links that were taken, as whoever finds the same ones again hands them in: known at once, without a look at their ids. */
-  private knownLinks = new WeakSet<Fact>()
-  private links: Array<Fact> = []
+  /** What links are marked with that were taken: whoever finds the same ones again hands in these very facts. */
+  private taker: object = {}
+  private links: Array<LinkFact> = []
   private open: MemorySegment
   private openBytes = 0
   /** When retention first saw the open segment. */
@@ -112,13 +112,13 @@ export class SegmentWriter {
 
   /** Whether a link was taken before, in this very form. */
   knowsLink(fact: LinkFact): boolean {
-    return this.knownLinks.has(fact)
+    return MadeLink.isTaken(fact, this.taker)
   }
 
   /** Takes a fact into the batch; false when it is known. `nameHash` is that of its span's name. */
   add(fact: Fact | RawSnapshot, object: IndexedObject, nameHash: number): boolean {
     if (fact.kind === "link") {
-      this.knownLinks.add(fact)
+      MadeLink.mark(fact, this.taker)
       this.links.push(fact)
     }
     if (!this.recent.add(wordOf(fact.id, 0), wordOf(fact.id, 8))) return false
@@ -133,7 +133,7 @@ export class SegmentWriter {
   /** Takes back what was added since the mark. */
   rewind(mark: WriterMark): void {
     this.pending.rewind(mark, (high, low) => this.recent.remove(high, low))
-    for (const link of this.links.splice(mark.links)) this.knownLinks.delete(link)
+    for (const link of this.links.splice(mark.links)) MadeLink.mark(link, undefined)
   }
 
   /** Makes the batch durable, and its facts visible when it is. Of one that failed nothing is kept, nor of what came while it was written. */
@@ -149,7 +149,7 @@ export class SegmentWriter {
         // What came since may have been taken for known because of these.
         const forget = (high: number, low: number): void => this.recent.remove(high, low)
         for (const facts of [batch, this.pending]) facts.rewind({ rows: 0, bytes: 0, blocks: 0 }, forget)
-        this.knownLinks = new WeakSet()
+        this.taker = {}
         this.links = []
         return done(failure)
       }
