@@ -51,14 +51,16 @@ export const tracingBody = (summary: ClusterSummary): string => {
   const { tracing } = summary.cluster
   if (tracing === undefined) return ""
   const stuck = stuckTable(summary)
+  const links = { title: "its life", after: 1, cells: tracing.stuck.map((one) => lifeLink(lifeAnchor(summary, one))) }
   const lost = tracing.untraced === 0 ? "" : ` ${formatCount(tracing.untraced)} more found no room.`
   const note = `${formatCount(tracing.writes)} writes were traced, as ${formatCount(tracing.facts)} facts.${lost}`
   const lives = tracing.lives.map((life) => {
     const id = lifeAnchor(summary, life) ?? ""
-    return `<details class="fold" id="${id}"><summary>${escapeHtml(`${life.resource} ${life.namespace}/${life.name}`)} (${life.moments.length})</summary>${tableHtml(lifeTable(life, `${id}-moments`))}</details>`
+    // Browsers unfold what holds the target of a link, not the target itself.
+    return `<details class="fold"><summary>${escapeHtml(`${life.resource} ${life.namespace}/${life.name}`)} (${life.moments.length})</summary><div id="${id}">${tableHtml(lifeTable(life, `${id}-moments`))}</div></details>`
   })
   const none = "<p>Nobody was stuck at the end.</p>"
-  return `<p class="note">${escapeHtml(note)}</p>${stuck === undefined ? none : tableHtml(stuck)}<h3>What happened to whom</h3><div class="folds">${lives.join("")}</div>`
+  return `<p class="note">${escapeHtml(note)}</p>${stuck === undefined ? none : tableHtml(stuck, links)}<h3>What happened to whom</h3><div class="folds">${lives.join("")}</div>`
 }
 
 /** For each of the slowest pods a link to its life, as a column of its own; undefined where nothing was traced. */
@@ -66,6 +68,8 @@ export const lifeLinks = (summary: ClusterSummary): ReadonlyArray<string> | unde
   summary.cluster.tracing === undefined
     ? undefined
     : summary.cluster.podStarts.slowest.map(({ name, namespace }) => {
-        const id = lifeAnchor(summary, { resource: "pods", namespace, name })
-        return id === undefined ? "" : `<p class="note"><a href="#${id}">its life</a></p>`
+        const link = lifeLink(lifeAnchor(summary, { resource: "pods", namespace, name }))
+        return link === "" ? "" : `<p class="note">${link}</p>`
       })
+
+const lifeLink = (id: string | undefined): string => (id === undefined ? "" : `<a href="#${id}">its life</a>`)

@@ -31,8 +31,8 @@ import {
 
 /** What the world is called among clusters. */
 export const CLUSTER = "sim"
-/** Objects whose lives the record tells. */
-const LIVES = 20
+/** Objects whose lives the record tells: those behind the slow percentiles first, then who was stuck. */
+const LIVES = 40
 const MOMENTS_MAX = 60
 /** Objects whose end is remembered, so that the second watcher's news of it is passed over. */
 const ENDED_MAX = 100_000
@@ -112,8 +112,8 @@ export class ObjectTraces {
     stuck(this.store, { clockwork, nowUs }, (answer) => found.push(answer))
     const answers = found.flatMap((one) => one.answers)
     const keys = [
-      ...answers.map(({ object }) => object),
-      ...slowest.map(({ name, namespace }) => ({ cluster: CLUSTER, group: "", resource: "pods", namespace, name }))
+      ...slowest.map(({ name, namespace }) => ({ cluster: CLUSTER, group: "", resource: "pods", namespace, name })),
+      ...answers.map(({ object }) => object)
     ]
     const wanted = new Map(keys.map((key) => [objectText(key), key]))
     const lives: Array<RecordedLife> = []

@@ -32,9 +32,9 @@ describe("the section of traced objects", () => {
       }
     })
     assert.include(page, "Pod shop/giant has waited 1m for a node: no &lt;room&gt;")
-    const [, id] = /<a href="#(life-[^"]+)">its life<\/a>/.exec(page) ?? []
-    assert.isDefined(id)
-    assert.include(page, `<details class="fold" id="${id}">`)
+    const ids = Array.from(page.matchAll(/<a href="#(life-[^"]+)">its life<\/a>/g), ([, id]) => id)
+    assert.strictEqual(new Set(ids).size, 2)
+    for (const id of ids) assert.include(page, `</summary><div id="${id}">`)
     assert.include(page, "&lt;b&gt;bound&lt;/b&gt;")
   })
 

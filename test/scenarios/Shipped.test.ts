@@ -83,6 +83,7 @@ describe("every shipped scenario", () => {
     "rollout-waves",
     "region-split",
     "audit-firehose",
+    "audit-hour",
     "search-load"
   ]
   it("is there", () =>

@@ -1,5 +1,6 @@
 // The configuration of the tracing server: clusters and how each is followed, filters, redaction, links, kinds and request metrics.
 // Owns the schema and the complaints about a file that does not keep to it; refuses to open anything that it names.
+import { isIP } from "node:net"
 import { Result, Schema } from "effect"
 import { parse as parseToml, TomlError } from "smol-toml"
 import { parse, YAMLParseError } from "yaml"
@@ -23,6 +24,18 @@ const ResourceText = Schema.String.check(
   })
 )
 
+const Address = Schema.String.check(
+  Schema.makeFilter((text: string) => (isIP(text) === 0 ? "must be an IP address" : true))
+)
+
+const WebhookUrl = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    const url = URL.parse(text)
+    const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === ""
+    return isUsable || "must be like https://HOST/audit/:cluster, without credentials"
+  })
+)
+
 const Cluster = Schema.Struct({
   name: Schema.String.check(
     Schema.isPattern(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/, {
@@ -35,7 +48,9 @@ const Cluster = Schema.Struct({
   /** What is watched. Default: everything that Kubernetes has itself, and its events. */
   watch: Schema.optionalKey(Schema.Array(ResourceText)),
   /** A file that its API server writes. */
-  auditLog: Schema.optionalKey(Schema.NonEmptyString)
+  auditLog: Schema.optionalKey(Schema.NonEmptyString),
+  /** Addresses of its API servers: what comes from them to /audit, without a name, is this cluster's. */
+  peerAddresses: Schema.optionalKey(Schema.Array(Address))
 })
 export type ClusterConfig = typeof Cluster.Type
 
@@ -65,6 +80,24 @@ export const TracingConfig = Schema.Struct({
     Schema.Struct({ rules: Schema.Array(LinkRule), withDefaults: Schema.optionalKey(Schema.Boolean) })
   ),
   kinds: Schema.optionalKey(Schema.Array(Kind)),
+  /** Other audit webhooks that every batch is sent on to once it is durable; ":cluster" stands for the cluster's name. */
+  forward: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        url: WebhookUrl,
+        /** A file that holds its bearer token. */
+        tokenFile: Schema.optionalKey(Schema.NonEmptyString)
+      })
+    )
+  ),
+  /** A file that every audit event is added to as a line, as far as it may be kept; ":cluster" in its path makes one for each cluster. */
+  dump: Schema.optionalKey(
+    Schema.Struct({
+      path: Schema.NonEmptyString,
+      /** The file's size at which a new one is begun; the one before it is kept. Default 1024. */
+      maxMib: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)))
+    })
+  ),
   requestMetrics: Schema.optionalKey(Schema.Array(MetricRule))
 })
 export type TracingConfig = typeof TracingConfig.Type

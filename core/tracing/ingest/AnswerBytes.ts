@@ -4,6 +4,7 @@
 import { type Json, type JsonObject, LAST_APPLIED } from "#kube"
 import { PARENT_LINK, TRACEPARENT } from "../model/Links.ts"
 import type { Pick } from "../model/Picks.ts"
+import { ByteValues } from "./ByteTexts.ts"
 import { eachItem, eachMember, isKey, skipSpace, skipValue } from "./JsonBytes.ts"
 import { checkValue } from "./JsonCheck.ts"
 
@@ -21,6 +22,8 @@ export interface Found {
   readonly apiVersion: Range | undefined
   readonly metadata: Readonly<Record<string, Range>>
   readonly annotations: Readonly<Record<string, Range>>
+  /** Of every member but metadata: its key's begin and end, and its value's begin. */
+  readonly members: ReadonlyArray<number>
 }
 
 /** Members of metadata that facts are made from. */
@@ -34,6 +37,7 @@ class Finding {
   readonly cuts: Array<Range> = []
   readonly metadata: Record<string, Range> = {}
   readonly annotations: Record<string, Range> = {}
+  readonly members: Array<number> = []
   plain = true
   kind: Range | undefined
   apiVersion: Range | undefined
@@ -54,6 +58,7 @@ class Finding {
       this.hasMetadata = true
       return bytes[valueStart] === 0x7b ? eachMember(bytes, valueStart, this.inMetadata) : checkValue(bytes, valueStart)
     }
+    this.members.push(keyStart, keyEnd, valueStart)
     const end = checkValue(bytes, valueStart)
     if (isKey(bytes, keyStart, keyEnd, "kind")) {
       this.plain &&= this.kind === undefined
@@ -103,63 +108,57 @@ class Finding {
 export const findAnswer = (bytes: Buffer, start: number): Found => {
   const finding = new Finding(bytes)
   const end = eachMember(bytes, start, finding.member)
-  const { annotations, apiVersion, cuts, kind, metadata, plain } = finding
-  return { start, end, cuts, plain, kind, apiVersion, metadata, annotations }
+  const { annotations, apiVersion, cuts, kind, members, metadata, plain } = finding
+  return { start, end, cuts, plain, kind, apiVersion, metadata, annotations, members }
 }
 
-/** The text of an object without what was cut. */
-export const textOf = (bytes: Buffer, { cuts, end, start }: Found): string => {
-  let text = ""
-  let from = start
-  for (const [cutFrom, cutTo] of cuts) {
-    text += bytes.toString("utf8", from, cutFrom)
-    from = cutTo
-  }
-  return text + bytes.toString("utf8", from, end)
-}
-
-/** A plain text's content, without making JSON of it; undefined for what is no text, or has escapes. */
-export const plainText = (bytes: Buffer, range: Range | undefined): string | undefined => {
-  if (range === undefined || bytes[range[0]] !== 0x22) return undefined
-  const text = bytes.toString("utf8", range[0] + 1, range[1] - 1)
-  return text.includes("\\") ? undefined : text
-}
-
-const parsed = (bytes: Buffer, [from, to]: Range): Json => {
-  const text = plainText(bytes, [from, to])
-  // SAFETY: it was checked to be JSON.
-  return text ?? (JSON.parse(bytes.toString("utf8", from, to)) as Json)
-}
+const values = new ByteValues()
 
 const parsedAll = (bytes: Buffer, ranges: Readonly<Record<string, Range>>): JsonObject => {
-  const values: Record<string, Json> = {}
-  for (const name in ranges) values[name] = parsed(bytes, ranges[name])
-  return values
+  const all: Record<string, Json> = {}
+  for (const name in ranges) all[name] = values.read(bytes, ...ranges[name])
+  return all
 }
 
 /** Of an object whose keys are plain: kind, what facts need of metadata, and what links are found in. */
 export const prunedAnswer = (bytes: Buffer, found: Found, picks: ReadonlyArray<Pick>): JsonObject => {
-  const { annotations, apiVersion, kind, metadata, start } = found
+  const { annotations, apiVersion, kind, members, metadata } = found
   const object: Record<string, Json> = {
     metadata: { ...parsedAll(bytes, metadata), annotations: parsedAll(bytes, annotations) }
   }
-  if (kind !== undefined) object["kind"] = parsed(bytes, kind)
-  if (apiVersion !== undefined) object["apiVersion"] = parsed(bytes, apiVersion)
-  if (picks.length > 0) pickFields(bytes, start, picks, object)
+  if (kind !== undefined) object["kind"] = values.read(bytes, ...kind)
+  if (apiVersion !== undefined) object["apiVersion"] = values.read(bytes, ...apiVersion)
+  for (let at = 0; at < members.length; at += 3)
+    pickMember(bytes, members[at], members[at + 1], members[at + 2], picks, object)
   return object
+}
+
+/** Reads a member that a pick names into `into`; answers the byte after its value where it is one. */
+const pickMember = (
+  bytes: Buffer,
+  keyStart: number,
+  keyEnd: number,
+  valueStart: number,
+  picks: ReadonlyArray<Pick>,
+  into: Record<string, Json>
+): number | undefined => {
+  for (const { field, within } of picks) {
+    if (!isKey(bytes, keyStart, keyEnd, field)) continue
+    const [value, end] = pickValue(bytes, valueStart, within)
+    into[field] = value
+    return end
+  }
+  return undefined
 }
 
 /** Reads the fields that picks name into `into`; what is no object or list has none. */
 const pickFields = (bytes: Buffer, start: number, picks: ReadonlyArray<Pick>, into: Record<string, Json>): number =>
-  eachMember(bytes, start, (keyStart, keyEnd, valueStart) => {
-    for (const { field, within } of picks) {
-      if (!isKey(bytes, keyStart, keyEnd, field)) continue
-      const [value, end] = pickValue(bytes, valueStart, within)
-      into[field] = value
-      return end
-    }
-    return skipValue(bytes, valueStart)
-  })
+  eachMember(
+    bytes,
+    start,
+    (keyStart, keyEnd, valueStart) =>
+      pickMember(bytes, keyStart, keyEnd, valueStart, picks, into) ?? skipValue(bytes, valueStart)
+  )
 
 const pickValue = (bytes: Buffer, at: number, within: ReadonlyArray<Pick>): readonly [Json, number] => {
   if (within.length > 0 && bytes[at] === 0x7b) {
@@ -177,7 +176,7 @@ const pickValue = (bytes: Buffer, at: number, within: ReadonlyArray<Pick>): read
     return [items, end]
   }
   const end = skipValue(bytes, at)
-  return [parsed(bytes, [at, end]), end]
+  return [values.read(bytes, at, end), end]
 }
 
 /** A member with one comma beside it. */

@@ -112,7 +112,8 @@ const objectRef = (reference: Fields | undefined): ObjectRef | undefined =>
         resourceVersion: text(reference["resourceVersion"])
       }
 
-const causesOf = (causes: unknown): ReadonlyArray<string> =>
+/** What a failure's details name, a line for each. */
+export const causesOf = (causes: unknown): ReadonlyArray<string> =>
   Array.isArray(causes)
     ? causes.map((cause) => {
         const { field, message, reason } = fields(cause) ?? {}

@@ -2,12 +2,14 @@
 // itself, so that neither order nor repetition nor another event can change what it says.
 // Owns what is taken and why the rest is not; refuses to keep bodies of secrets, which redaction has taken out before.
 import { isJsonObject, type Json, type JsonObject } from "#kube"
-import type { AuditFact, Fact } from "../model/Fact.ts"
-import { idOf } from "../model/Ids.ts"
+import type { AuditFact, RawSnapshot, SnapshotFact, Take } from "../model/Fact.ts"
+import { idOf, idOfBody, joined } from "../model/Ids.ts"
 import type { Kinds } from "../model/Kinds.ts"
 import type { Links } from "../model/Links.ts"
 import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
 import type { AuditHead, ObjectRef } from "./AuditEvent.ts"
+import type { Dump } from "./AuditDump.ts"
+import { BodySlab } from "./BodySlab.ts"
 import type { Filter } from "./Filter.ts"
 import { isSensitive, type Kept } from "./Redaction.ts"
 
@@ -29,6 +31,8 @@ export interface AuditSetting {
   readonly verbs: ReadonlySet<string>
   /** Objects that are kept by name and version alone, besides those that always are. */
   readonly redacts: (key: ObjectKey, version: string) => boolean
+  /** Where every event goes as a line, traced or not. */
+  readonly dump?: Dump
 }
 
 export const tracedVerbs: ReadonlySet<string> = new Set(["create", "update", "patch", "delete", "deletecollection"])
@@ -43,57 +47,89 @@ export const dropReason = (head: AuditHead, { filter, verbs }: AuditSetting): Dr
   return filter.excludesAgent(head.userAgent) ? "filter-user-agent" : undefined
 }
 
-/** Facts of an event that is taken. `answer` is its response, redacted. */
-export const auditFacts = (
-  cluster: string,
-  head: AuditHead,
-  reference: ObjectRef,
-  answer: Kept | undefined,
-  setting: AuditSetting
-): ReadonlyArray<Fact> | DropReason => {
-  if (head.verb === "deletecollection") return collectionFacts(cluster, head, reference, answer, setting)
-  const metadata = metadataOf(answer?.object)
-  const name = reference.name === "" ? text(metadata?.["name"]) : reference.name
+/** What an event that is taken says: its head, what it is about, and its answer, redacted. */
+export interface TakenEvent {
+  readonly cluster: string
+  readonly head: AuditHead
+  readonly reference: ObjectRef
+  readonly answer: Kept | undefined
+  /** The bytes that the answer's body may lie in. */
+  readonly bytes: Buffer
+}
+
+/** Hands over the facts of an event; answers why it became none. */
+export const auditFacts = (event: TakenEvent, setting: AuditSetting, take: Take): DropReason | undefined => {
+  const { answer, cluster, head, reference } = event
+  if (head.verb === "deletecollection") return collectionFacts(event, setting, take)
+  const name = reference.name === "" ? text(metadataOf(answer?.object)?.["name"]) : reference.name
   if (name === "") return "nameless"
   const { group, namespace, resource } = reference
   const key = { cluster, group, resource, namespace, name }
   if (setting.filter.excludesObject(key, reference.version)) return "filter-regex"
-  return objectFacts(key, head, reference, answer, setting)
+  objectFacts(key, event, setting, take)
+  return undefined
 }
 
-const objectFacts = (
-  key: ObjectKey,
-  head: AuditHead,
-  reference: ObjectRef,
-  answer: Kept | undefined,
-  setting: AuditSetting
-): ReadonlyArray<Fact> => {
-  const own = isOwn(answer?.object, key, reference, setting.kinds)
+const objectFacts = (key: ObjectKey, event: TakenEvent, { kinds, links }: AuditSetting, take: Take): void => {
+  const { answer, head, reference } = event
+  const own = isOwn(answer?.object, key, reference, kinds)
   const metadata = own === "other" ? undefined : metadataOf(answer?.object)
   const uid = reference.uid === "" ? text(metadata?.["uid"]) || deletedUid(head, answer) : reference.uid
   const audit = auditFact(key, uid, head, reference, metadata)
-  if (own !== "object" || answer === undefined || head.code >= 300 || audit.dryRun) return [audit]
-  const version = text(metadata?.["resourceVersion"])
-  const created = head.verb === "create" && reference.subresource === ""
-  const state = created ? "created" : "seen"
-  return [
-    audit,
-    {
+  take(audit)
+  if (own !== "object" || answer === undefined || head.code >= 300 || audit.dryRun) return
+  take(snapshotFact(audit, answer, event))
+  for (const link of links.of(answer.object, key, uid, head.receivedUs)) take(link)
+}
+
+/** Where bodies are put for as long as their facts are handed over. */
+const slab = new BodySlab()
+
+/** The version that a request answered. */
+const snapshotFact = (
+  audit: AuditFact,
+  answer: Kept,
+  { bytes, head, reference }: TakenEvent
+): SnapshotFact | RawSnapshot => {
+  const { generation, newResourceVersion: resourceVersion, object, uid } = audit
+  const state = head.verb === "create" && reference.subresource === "" ? "created" : "seen"
+  const before = joined("snapshot", objectText(object), uid, resourceVersion, state)
+  const { body, redacted } = answer
+  const atUs = head.receivedUs
+  const { version } = reference
+  if (typeof body === "string") {
+    const id = idOfBody(before, body)
+    return {
       kind: "snapshot",
-      id: idOf("snapshot", objectText(key), uid, version, state, answer.text),
-      object: key,
+      id,
+      object,
       uid,
-      atUs: head.receivedUs,
+      atUs,
       source: "audit",
-      version: reference.version,
-      resourceVersion: version,
-      generation: audit.generation,
+      version,
+      resourceVersion,
+      generation,
       state,
-      redacted: answer.redacted,
-      body: answer.text
-    },
-    ...setting.links.of(answer.object, key, uid, head.receivedUs)
-  ]
+      redacted,
+      body
+    }
+  }
+  slab.reset()
+  const { id, raw } = slab.put(before, bytes, body)
+  return {
+    kind: "snapshot",
+    id,
+    object,
+    uid,
+    atUs,
+    source: "audit",
+    version,
+    resourceVersion,
+    generation,
+    state,
+    redacted,
+    raw
+  }
 }
 
 /** Only whole objects are versions; a Scale names its object's version, a Status or a Binding none. */
@@ -160,15 +196,12 @@ const auditFact = (
 
 /** Each object that a collection's deletion answers has the request in its own trace. */
 const collectionFacts = (
-  cluster: string,
-  head: AuditHead,
-  reference: ObjectRef,
-  answer: Kept | undefined,
-  setting: AuditSetting
-): ReadonlyArray<Fact> | DropReason => {
+  { answer, cluster, head, reference }: TakenEvent,
+  setting: AuditSetting,
+  take: Take
+): DropReason | undefined => {
   const items = answer?.object["items"]
   if (!Array.isArray(items) || items.length === 0) return "nameless"
-  const facts: Array<Fact> = []
   for (const item of items as ReadonlyArray<Json>) {
     const metadata = isJsonObject(item) ? item["metadata"] : undefined
     if (!isJsonObject(metadata)) continue
@@ -177,9 +210,9 @@ const collectionFacts = (
     const namespace = text(metadata["namespace"])
     const key = { cluster, group: reference.group, resource: reference.resource, namespace, name }
     if (setting.filter.excludesObject(key, reference.version)) continue
-    facts.push(auditFact(key, text(metadata["uid"]), head, reference, metadata))
+    take(auditFact(key, text(metadata["uid"]), head, reference, metadata))
   }
-  return facts
+  return undefined
 }
 
 const metadataOf = (object: JsonObject | undefined): JsonObject | undefined => {

@@ -1,4 +1,4 @@
-// The audit webhook: POST /audit/CLUSTER with an EventList. 200 says that every event of the batch is durable; anything else that none
+// The audit webhook: POST /audit/CLUSTER with an EventList, or /audit from an address that is known to be a cluster's. 200 says that every event of the batch is durable; anything else that none
 // needs to be, so the API server sends it again.
 // Owns authentication's question, the bound on bodies and the answers; refuses to take half a batch.
 import type { Clockwork } from "#kube"
@@ -8,9 +8,11 @@ import type { ServerMetrics } from "../observe/ServerMetrics.ts"
 import { refuse } from "../server/Answers.ts"
 import type { Asker, Route } from "../server/Route.ts"
 import type { Appended, SpanStore } from "../store/SpanStore.ts"
-import { eventListFacts } from "./AuditBatch.ts"
+import { takeEventList } from "./AuditBatch.ts"
 import { type AuditHead, AuditInvalid } from "./AuditEvent.ts"
 import type { AuditSetting, DropReason } from "./AuditFacts.ts"
+import { BodyPool, PooledBody } from "./BodyPool.ts"
+import type { Forward } from "./Forward.ts"
 
 export interface AuditRouteOptions {
   readonly store: SpanStore
@@ -20,6 +22,10 @@ export interface AuditRouteOptions {
   readonly requests: RequestMetrics
   /** Clusters that may be named; undefined: all. */
   readonly clusters: ReadonlySet<string> | undefined
+  /** Clusters by the addresses of their API servers, for who names none. */
+  readonly byAddress?: ReadonlyMap<string, string>
+  /** Where batches are sent on to. */
+  readonly forward?: Forward
   readonly bodyBytesMax?: number
   readonly openBytesMax?: number
 }
@@ -41,17 +47,20 @@ interface Seen {
 }
 
 export class AuditRoute implements Route {
-  readonly path = "/audit/"
+  readonly path: string
   readonly access = "open"
   private readonly options: AuditRouteOptions
+  private readonly pool = new BodyPool()
   private openBytes = 0
 
-  constructor(options: AuditRouteOptions) {
+  /** `path` is "/audit/", which is followed by a cluster, or "/audit". */
+  constructor(options: AuditRouteOptions, path: "/audit/" | "/audit" = "/audit/") {
     this.options = options
+    this.path = path
   }
 
   readonly answer = (exchange: HttpExchange, path: string, asker: Asker | undefined): void => {
-    const cluster = path.slice(this.path.length)
+    const cluster = this.clusterOf(exchange, path)
     if (exchange.method !== "POST")
       return this.refuse(exchange, cluster, 405, "MethodNotAllowed", "send batches by POST")
     if (asker === undefined) return this.refuse(exchange, "", 401, "Unauthorized", "Unauthorized")
@@ -65,30 +74,61 @@ export class AuditRoute implements Route {
       return this.refuse(exchange, cluster, 429, "TooManyRequests", "too many batches at once", BUSY_SECONDS)
     }
     this.openBytes += declared
-    const close = (): void => void (this.openBytes -= declared)
-    exchange.readBody(bodyBytesMax, (body) => {
-      if (body !== undefined) return this.take(exchange, cluster, body, close)
+    const body = new PooledBody(this.pool, declared, bodyBytesMax)
+    let isOpen = true
+    const close = (): void => {
+      if (isOpen) this.openBytes -= declared
+      isOpen = false
+    }
+    exchange.onClose = () => {
+      body.drop()
+      close()
+    }
+    let isTooLarge = false
+    const chunk = (bytes: Uint8Array): boolean => {
+      if (isTooLarge || body.add(bytes)) return true
+      isTooLarge = true
+      body.drop()
       close()
       this.tooLarge(exchange, cluster, bodyBytesMax)
+      return true
+    }
+    exchange.onBody(chunk, () => {
+      if (!isTooLarge) this.take(exchange, cluster, body, close)
     })
   }
 
-  private take(exchange: HttpExchange, cluster: string, body: Uint8Array, close: () => void): void {
-    const { setting, store } = this.options
+  /** Who forwards a request may write any address into its fields, so the connection's counts. */
+  private clusterOf({ peer }: HttpExchange, path: string): string {
+    if (this.path.endsWith("/")) return path.slice(this.path.length)
+    const address = peer
+      .slice(0, peer.lastIndexOf(":"))
+      .replace(/^\[|\]$/g, "")
+      .replace(/^::ffff:/, "")
+    return this.options.byAddress?.get(address) ?? ""
+  }
+
+  private take(exchange: HttpExchange, cluster: string, body: PooledBody, close: () => void): void {
+    const { forward, setting, store } = this.options
+    const copy = forward === undefined ? undefined : Buffer.from(body.view())
     const seen: Array<Seen> = []
     const observe = (head: AuditHead, dropped: DropReason | undefined): void => void seen.push({ head, dropped })
-    let batch: ReturnType<typeof eventListFacts>
     try {
-      batch = eventListFacts(cluster, bufferOf(body), setting, observe)
+      store.appendFrom(
+        (take) => void takeEventList(cluster, body.view(), setting, observe, take),
+        (outcome) => {
+          close()
+          if (outcome.kind === "durable" && copy !== undefined) forward?.add(cluster, copy)
+          this.settle(exchange, cluster, outcome, seen)
+        }
+      )
     } catch (error) {
       close()
       if (!(error instanceof AuditInvalid)) throw error
-      return this.refuse(exchange, cluster, 400, "BadRequest", error.message)
+      this.refuse(exchange, cluster, 400, "BadRequest", error.message)
+    } finally {
+      body.drop()
     }
-    store.append(batch.facts, (outcome) => {
-      close()
-      this.settle(exchange, cluster, outcome, seen)
-    })
   }
 
   private settle(exchange: HttpExchange, cluster: string, outcome: Appended, seen: ReadonlyArray<Seen>): void {
@@ -130,5 +170,3 @@ export class AuditRoute implements Route {
     refuse(exchange, code, reason, message, retryAfterSeconds)
   }
 }
-
-const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

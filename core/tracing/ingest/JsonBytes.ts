@@ -48,15 +48,26 @@ export const skipValue = (bytes: Uint8Array, at: number): number => {
   for (let next = at; next < end; next++) {
     const byte = bytes[next]
     if (byte === QUOTE) {
-      for (next++; bytes[next] !== QUOTE; next++) {
-        if (next >= end) throw new JsonBroken(at)
-        if (bytes[next] === BACKSLASH) next++
+      for (next++; ; next++) {
+        const inner = bytes[next]
+        if (inner === QUOTE) break
+        if (inner === BACKSLASH) next++
+        else if (inner === undefined) throw new JsonBroken(at)
       }
-    } else if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++
-    else if ((byte === CLOSE_OBJECT || byte === CLOSE_LIST) && --depth === 0) return next + 1
+    } else {
+      depth += depthOf[byte]
+      if (depth === 0) return next + 1
+    }
   }
   throw new JsonBroken(at)
 }
+
+/** What a byte outside of texts does to the depth. */
+const depthOf = new Int8Array(256)
+depthOf[OPEN_OBJECT] = 1
+depthOf[OPEN_LIST] = 1
+depthOf[CLOSE_OBJECT] = -1
+depthOf[CLOSE_LIST] = -1
 
 const skipWord = (bytes: Uint8Array, at: number): number => {
   let next = at

@@ -3,13 +3,13 @@
 // Owns the rules and their application; refuses to keep anything that it cannot read.
 import { isJsonObject, type Json, type JsonObject, LAST_APPLIED } from "#kube"
 import type { Pick } from "../model/Picks.ts"
-import { type Found, prunedAnswer, textOf } from "./AnswerBytes.ts"
+import { type Found, prunedAnswer } from "./AnswerBytes.ts"
 
 /** An object as it may be kept. */
 export interface Kept {
   readonly object: JsonObject
-  /** Its JSON. */
-  readonly text: string
+  /** Its JSON, as a text or as what is left of bytes after the cuts. */
+  readonly body: string | Found
   readonly redacted: boolean
 }
 
@@ -38,7 +38,7 @@ export const redactBytes = (
 ): Kept => {
   const pruned = found.plain && picks !== undefined ? prunedAnswer(bytes, found, picks) : undefined
   if (pruned !== undefined && !asksForAll(pruned, redacts)) {
-    return { object: pruned, text: textOf(bytes, found), redacted: false }
+    return { object: pruned, body: found, redacted: false }
   }
   const text = bytes.toString("utf8", found.start, found.end)
   const object: unknown = JSON.parse(text)
@@ -56,19 +56,24 @@ const asksForAll = (object: JsonObject, redacts: Redacts): boolean => {
   )
 }
 
-/** The same of an object that is parsed already. */
-export const redactObject = (object: JsonObject, redacts: Redacts): Kept => kept(object, undefined, redacts)
+/** An object as it may be kept, with its JSON as a text. */
+export interface KeptText extends Kept {
+  readonly body: string
+}
 
-const kept = (object: JsonObject, text: string | undefined, redacts: Redacts): Kept => {
+/** The same of an object that is parsed already. */
+export const redactObject = (object: JsonObject, redacts: Redacts): KeptText => kept(object, undefined, redacts)
+
+const kept = (object: JsonObject, text: string | undefined, redacts: Redacts): KeptText => {
   const metadata = object["metadata"]
   const clean = isJsonObject(metadata) ? cleanMetadata(metadata) : undefined
   if (isSecretKind(object) || labelled(clean) || redacts(typeof clean?.["name"] === "string" ? clean["name"] : "")) {
     const names = namesOf(object, clean)
-    return { object: names, text: JSON.stringify(names), redacted: true }
+    return { object: names, body: JSON.stringify(names), redacted: true }
   }
-  if (text !== undefined && clean === metadata) return { object, text, redacted: false }
+  if (text !== undefined && clean === metadata) return { object, body: text, redacted: false }
   const whole = clean === undefined ? object : { ...object, metadata: clean }
-  return { object: whole, text: JSON.stringify(whole), redacted: false }
+  return { object: whole, body: JSON.stringify(whole), redacted: false }
 }
 
 const isSecretKind = ({ kind }: JsonObject): boolean =>

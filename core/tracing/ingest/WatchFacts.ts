@@ -3,7 +3,7 @@
 // Owns the reading; refuses to say who wrote a version, which the audit does.
 import { type JsonObject, type KubeObject, parseRfc3339 } from "#kube"
 import type { Fact } from "../model/Fact.ts"
-import { idOf } from "../model/Ids.ts"
+import { idOfBody, joined } from "../model/Ids.ts"
 import type { Links } from "../model/Links.ts"
 import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
 import { type Redacts, redactObject } from "./Redaction.ts"
@@ -46,7 +46,7 @@ export const watchFactsOf = (
   return [
     {
       kind: "snapshot",
-      id: idOf("snapshot", objectText(key), uid, resourceVersion, state, kept.text),
+      id: idOfBody(joined("snapshot", objectText(key), uid, resourceVersion, state), kept.body),
       object: key,
       uid,
       atUs,
@@ -56,7 +56,7 @@ export const watchFactsOf = (
       generation,
       state,
       redacted: kept.redacted,
-      body: kept.text
+      body: kept.body
     },
     ...links.of(kept.object, key, uid, atUs)
   ]

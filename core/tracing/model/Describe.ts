@@ -2,7 +2,7 @@
 // Owns names and attributes; refuses what needs other facts (diffs, snapshots' logs, incarnations), which Assemble.ts adds.
 import { STATUS_CODES } from "node:http"
 import { rfc3339Micro } from "#kube"
-import type { AuditFact, EventFact, Fact, LinkFact } from "./Fact.ts"
+import type { AuditFact, EventFact, Fact, LinkFact, RawSnapshot } from "./Fact.ts"
 import type { ObjectKey } from "./ObjectKey.ts"
 import { Attribute, type SpanService } from "./Span.ts"
 
@@ -100,23 +100,29 @@ const sayLink = (fact: LinkFact, say: Say): void => {
   say(Attribute.linkClass, fact.class)
 }
 
-/** Tells every attribute of the span that a fact is by itself; none for a snapshot. */
+/** Tells every attribute of the span that a fact is by itself, besides those of its object; none for a snapshot. */
+export const eachOwnAttribute = (fact: Fact | RawSnapshot, say: Say): void => {
+  if (fact.kind === "audit") sayAudit(fact, say)
+  else if (fact.kind === "event") sayEvent(fact, say)
+  else if (fact.kind === "link") sayLink(fact, say)
+}
+
+/** Tells every attribute; none for a snapshot. */
 export const eachAttribute = (fact: Fact, say: Say): void => {
   if (fact.kind === "snapshot") return
   sayObject(fact.object, say)
-  if (fact.kind === "audit") sayAudit(fact, say)
-  else if (fact.kind === "event") sayEvent(fact, say)
-  else sayLink(fact, say)
+  eachOwnAttribute(fact, say)
 }
 
 /** The same as a record, sorted. */
 export const spanAttributes = (fact: Fact): Attributes => said((say) => eachAttribute(fact, say))
 
 /** The span that a fact is by itself; undefined for a snapshot, which is only part of others'. */
-export const serviceOf = ({ kind }: Fact): SpanService | undefined => (kind === "snapshot" ? undefined : kind)
+export const serviceOf = ({ kind }: Pick<Fact, "kind">): SpanService | undefined =>
+  kind === "snapshot" ? undefined : kind
 
 /** Empty for a snapshot. */
-export const spanName = (fact: Fact): string => {
+export const spanName = (fact: Fact | RawSnapshot): string => {
   switch (fact.kind) {
     case "audit": {
       const action = fact.subresource === "" ? fact.verb : `${fact.verb} ${fact.subresource}`
@@ -133,7 +139,7 @@ export const spanName = (fact: Fact): string => {
 }
 
 /** Where the span ends; a link's is its window. */
-export const spanEndUs = (fact: Fact, windowSeconds: number): number => {
+export const spanEndUs = (fact: Fact | RawSnapshot, windowSeconds: number): number => {
   switch (fact.kind) {
     case "audit":
       return Math.max(fact.atUs, fact.endUs)

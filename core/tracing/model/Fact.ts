@@ -80,6 +80,12 @@ export interface SnapshotFact extends FactOf<"snapshot"> {
   readonly body: string
 }
 
+/** The same as it comes from a request's bytes, which are valid while the fact is handed over: whoever keeps it copies them. */
+export interface RawSnapshot extends Omit<SnapshotFact, "body"> {
+  /** The body's UTF-8. */
+  readonly raw: Buffer
+}
+
 /** A relation of an object to another one, or to a span of somebody else's trace, within one window. Both ends carry one. */
 export interface LinkFact extends FactOf<"link"> {
   /** The rule that found it, like "children", "node", "volume"; empty for the parent-link annotation. */
@@ -93,4 +99,50 @@ export interface LinkFact extends FactOf<"link"> {
   readonly remote: { readonly traceId: string; readonly spanId: string } | undefined
 }
 
+/** A link that remembers who took it: an object names the same others again and again, and who took them need not look at their ids. */
+export class MadeLink implements LinkFact {
+  readonly kind = "link"
+  readonly id: string
+  readonly object: ObjectKey
+  readonly uid: string
+  readonly atUs: number
+  readonly class: string
+  readonly role: "parent" | "child"
+  readonly other: ObjectKey
+  readonly otherUid: string
+  readonly remote: LinkFact["remote"]
+  #taker: object | undefined
+
+  constructor(fact: Omit<LinkFact, "kind">) {
+    this.id = fact.id
+    this.object = fact.object
+    this.uid = fact.uid
+    this.atUs = fact.atUs
+    this.class = fact.class
+    this.role = fact.role
+    this.other = fact.other
+    this.otherUid = fact.otherUid
+    this.remote = fact.remote
+  }
+
+  static isTaken(fact: LinkFact, taker: object): boolean {
+    return #taker in fact && fact.#taker === taker
+  }
+
+  /** Remembers a taker, or forgets whoever it was. */
+  static mark(fact: LinkFact, taker: object | undefined): void {
+    if (#taker in fact) fact.#taker = taker
+  }
+}
+
 export type Fact = AuditFact | EventFact | SnapshotFact | LinkFact
+
+/** Takes a fact that is valid during the call. */
+export type Take = (fact: Fact | RawSnapshot) => void
+
+/** A fact that may be kept. */
+export const keptFact = (fact: Fact | RawSnapshot): Fact => {
+  if (!("raw" in fact)) return fact
+  const { raw, ...rest } = fact
+  return { ...rest, body: raw.toString("utf8") }
+}

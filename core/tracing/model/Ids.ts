@@ -6,9 +6,21 @@ import { type ObjectKey, objectText, windowStartUs } from "./ObjectKey.ts"
 
 const hexHash = (text: string, digits: number): string => hash("sha256", text, "hex").slice(0, digits)
 
-/** 16 hex digits for a list of texts; no two lists of texts are confused. */
-export const idOf = (...parts: ReadonlyArray<string>): string =>
-  hexHash(parts.map((part) => `${part.length}:${part}`).join(""), 16)
+/** A list of texts as one; no two lists are confused. */
+export const joined = (...parts: ReadonlyArray<string>): string => {
+  let text = ""
+  for (const part of parts) text += `${part.length}:${part}`
+  return text
+}
+
+/** 16 hex digits for a list of texts. */
+export const idOf = (...parts: ReadonlyArray<string>): string => hexHash(joined(...parts), 16)
+
+/** The same of joined texts and a body after them. */
+export const idOfBody = (before: string, body: string): string => hexHash(before + body, 16)
+
+/** The same of both as UTF-8, one after the other. */
+export const idOfBytes = (bytes: Uint8Array): string => hash("sha256", bytes, "hex").slice(0, 16)
 
 /** 24 hex digits that stand for an object in every window. */
 export const objectId = (key: ObjectKey, windowSeconds: number): string =>

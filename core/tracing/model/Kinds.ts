@@ -36,6 +36,11 @@ export class Kinds {
     this.byResource.set(`${group}/${resource}`, kind)
   }
 
+  /** How many kinds are known; it changes with every one that is learned. */
+  get count(): number {
+    return this.byKind.size
+  }
+
   of(group: string, kind: string): KnownKind {
     return this.byKind.get(`${group}/${kind}`) ?? { resource: guess(kind), namespaced: undefined }
   }

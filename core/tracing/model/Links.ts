@@ -1,7 +1,7 @@
 // The links that an object's content names, as facts at both ends: a rule's, the parent-link annotation's and the traceparent
 // annotation's. Owns their finding and their ids; refuses to know whether the other end exists, which its own facts show.
 import { isJsonObject, type Json, type JsonObject, parseApiVersion } from "#kube"
-import type { LinkFact } from "./Fact.ts"
+import { type LinkFact, MadeLink } from "./Fact.ts"
 import { idOf } from "./Ids.ts"
 import type { Kinds } from "./Kinds.ts"
 import type { LinkRule } from "./LinkRules.ts"
@@ -15,7 +15,7 @@ export const TRACEPARENT = "tracing.k8s.io/traceparent"
 /** Links taken from one version of an object; the rest are left out. */
 export const LINKS_MAX = 1000
 
-/** Pairs of link facts that are kept for the next version of the same objects. */
+/** Pairs of link facts that are kept for the next version of the same objects, and objects whose last ones are. */
 const MADE_MAX = 65_536
 
 /** Resources whose fields are remembered; there are no more in a cluster. */
@@ -27,6 +27,21 @@ interface Named {
   readonly role: "parent" | "child"
   readonly other: ObjectKey
   readonly otherUid: string
+}
+
+/** What an object's links were found in last, and the facts that it was. */
+interface Last {
+  readonly uid: string
+  readonly startUs: number
+  readonly values: ReadonlyArray<Json>
+  readonly facts: ReadonlyArray<LinkFact>
+}
+
+/** Texts are compared, other values must be the very same: who reads bytes hands out one value for the same bytes. */
+const sameValues = (a: ReadonlyArray<Json>, b: ReadonlyArray<Json>): boolean => {
+  if (a.length !== b.length) return false
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false
+  return true
 }
 
 type Step = string | typeof EVERY
@@ -62,6 +77,9 @@ export class Links {
   private readonly owners: Extract<LinkRule, { readonly owners: true }> | undefined
   private readonly byResource = new Map<string, Array<Compiled>>()
   private readonly made = new Map<string, ReadonlyArray<LinkFact>>()
+  private readonly last = new Map<string, Last>()
+  private readonly values: Array<Json> = []
+  private kindsCount = 0
   private readonly picked = new Map<string, ReadonlyArray<Pick> | undefined>()
 
   constructor(rules: ReadonlyArray<LinkRule>, kinds: Kinds, windowSeconds: number) {
@@ -97,6 +115,44 @@ export class Links {
 
   /** Facts for both ends of every link that this version of an object names, in the window of a time. */
   of(object: JsonObject, key: ObjectKey, uid: string, atUs: number): ReadonlyArray<LinkFact> {
+    const startUs = windowStartUs(atUs, this.windowSeconds)
+    const values = this.valuesIn(object, key)
+    if (this.kindsCount !== this.kinds.count) {
+      // What was guessed may be known by now.
+      this.kindsCount = this.kinds.count
+      this.last.clear()
+    }
+    const name = objectText(key)
+    const last = this.last.get(name)
+    if (last !== undefined && last.uid === uid && last.startUs === startUs && sameValues(last.values, values)) {
+      return last.facts
+    }
+    const facts = this.find(object, key, uid, atUs)
+    if (this.last.size >= MADE_MAX) this.last.clear()
+    this.last.set(name, { uid, startUs, values: [...values], facts })
+    return facts
+  }
+
+  /** Everything of an object that links are found in; valid until the next call. */
+  private valuesIn(object: JsonObject, { group, resource }: ObjectKey): ReadonlyArray<Json> {
+    const { values } = this
+    values.length = 0
+    const metadata = object["metadata"]
+    if (isJsonObject(metadata)) {
+      const annotations = metadata["annotations"]
+      const told = isJsonObject(annotations) ? annotations : undefined
+      values.push(metadata["ownerReferences"] ?? null, told?.[PARENT_LINK] ?? null, told?.[TRACEPARENT] ?? null)
+    }
+    for (const { steps } of this.byResource.get(`${group}/${resource}`) ?? []) {
+      values.push(null)
+      walk(object, steps, 0, this.keepValue)
+    }
+    return values
+  }
+
+  private readonly keepValue = (value: Json): void => void this.values.push(value)
+
+  private find(object: JsonObject, key: ObjectKey, uid: string, atUs: number): ReadonlyArray<LinkFact> {
     const named: Array<Named> = []
     const metadata = object["metadata"]
     if (isJsonObject(metadata)) {
@@ -180,7 +236,7 @@ export class Links {
   private fact(object: ObjectKey, uid: string, end: Named, atUs: number): LinkFact {
     const window = `${this.windowSeconds} ${atUs}`
     const id = idOf("link", window, objectText(object), uid, objectText(end.other), end.otherUid, end.role, end.class)
-    return { kind: "link", id, object, uid, atUs, ...end, remote: undefined }
+    return new MadeLink({ id, object, uid, atUs, ...end, remote: undefined })
   }
 
   private remoteFact(key: ObjectKey, uid: string, atUs: number, remote: NonNullable<LinkFact["remote"]>): LinkFact {
@@ -188,7 +244,7 @@ export class Links {
     const window = `${this.windowSeconds} ${start}`
     const id = idOf("traceparent", window, objectText(key), uid, remote.traceId, remote.spanId)
     const end = { class: "traceparent", role: "parent", other: key, otherUid: uid } as const
-    return { kind: "link", id, object: key, uid, atUs: start, ...end, remote }
+    return new MadeLink({ id, object: key, uid, atUs: start, ...end, remote })
   }
 }
 

@@ -11,9 +11,18 @@ export interface ObjectKey {
   readonly name: string
 }
 
+let lastKey: ObjectKey | undefined
+let lastText = ""
+
 /** "cluster/group/resource/namespace/name"; only the name may hold further slashes. */
-export const objectText = ({ cluster, group, name, namespace, resource }: ObjectKey): string =>
-  `${cluster}/${group}/${resource}/${namespace}/${name}`
+export const objectText = (key: ObjectKey): string => {
+  // Facts of one event ask for the same object's several times, and a text's hash is made once for each text.
+  if (key === lastKey) return lastText
+  const { cluster, group, name, namespace, resource } = key
+  lastKey = key
+  lastText = `${cluster}/${group}/${resource}/${namespace}/${name}`
+  return lastText
+}
 
 /** The key that a text stands for; undefined when it has fewer than five parts or names nothing. */
 export const parseObjectText = (text: string): ObjectKey | undefined => {

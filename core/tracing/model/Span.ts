@@ -75,6 +75,8 @@ export const Attribute = {
   uid: "uid",
   timeStamp: "timeStamp",
   windowSeconds: "windowSeconds",
+  /** Of a Pod: the node that it is on. */
+  nodes: "nodes",
   traceSource: "zzz-traceSource",
   pseudoType: "zzz-pseudoType",
   notPseudo: "zzz-notPseudo",

@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
 import type { CallInfo, HttpExchange } from "#net"
+import { distinctGrants, type ReadGrant } from "../store/ScopedStore.ts"
 import type { Asker } from "./Route.ts"
 
 /** The tokens' file cannot be used; shows no token. */
@@ -21,7 +22,10 @@ interface Known {
 }
 
 export interface AccessOptions {
-  /** Lines "token,name,permission permission …": "audit" (of every cluster), "audit/CLUSTER", "read". */
+  /**
+   * Lines "token,name,permission permission …": "audit" (of every cluster), "audit/CLUSTER", "read" (everything), "read/CLUSTER",
+   * "read/CLUSTER/NAMESPACE".
+   */
   readonly tokens: string
   /** Everybody may do everything: for one machine or a network of its own. */
   readonly open: boolean
@@ -41,11 +45,23 @@ const parseLine = (text: string, line: number): Known => {
   if (token.length < TOKEN_MIN)
     throw new TokensInvalid({ line, rule: `a token must have at least ${TOKEN_MIN} characters` })
   const given = permissions.split(/\s+/)
-  const unknown = given.find((permission) => !/^(read|audit(\/[^/\s]+)?)$/.test(permission))
-  if (unknown !== undefined) throw new TokensInvalid({ line, rule: "permissions must be audit, audit/CLUSTER or read" })
+  const unknown = given.find((permission) => !/^(read(\/[^/\s]+){0,2}|audit(\/[^/\s]+)?)$/.test(permission))
+  if (unknown !== undefined) {
+    const rule = "permissions must be audit, audit/CLUSTER, read, read/CLUSTER or read/CLUSTER/NAMESPACE"
+    throw new TokensInvalid({ line, rule })
+  }
   const allowed = new Set(given)
   const maySend = (cluster: string): boolean => allowed.has("audit") || allowed.has(`audit/${cluster}`)
-  return { digest: digestOf(token), asker: { name, maySend, mayRead: allowed.has("read") } }
+  return { digest: digestOf(token), asker: { name, maySend, mayRead: allowed.has("read") || grantsIn(given) } }
+}
+
+/** What is granted of clusters and namespaces; false for nothing. */
+const grantsIn = (permissions: ReadonlyArray<string>): false | ReadonlyArray<ReadGrant> => {
+  const grants = permissions.flatMap((permission) => {
+    const [kind, cluster, namespace] = permission.split("/")
+    return kind === "read" && cluster !== undefined ? [{ cluster, namespace }] : []
+  })
+  return grants.length === 0 ? false : distinctGrants(grants)
 }
 
 /** What a browser sends after it has asked for a name and a password. */

@@ -2,6 +2,7 @@
 // Owns the shape; refuses any path of its own.
 import type { Clockwork } from "#kube"
 import type { GrpcMethod, HttpExchange } from "#net"
+import type { ReadGrant } from "../store/ScopedStore.ts"
 import type { SpanStore } from "../store/SpanStore.ts"
 
 /** Who asks: what a token or certificate proved. */
@@ -9,7 +10,8 @@ export interface Asker {
   readonly name: string
   /** Whether it may send audit events of a cluster. */
   readonly maySend: (cluster: string) => boolean
-  readonly mayRead: boolean
+  /** What may be read: everything, nothing, or what is granted. */
+  readonly mayRead: boolean | ReadonlyArray<ReadGrant>
 }
 
 export interface Route {

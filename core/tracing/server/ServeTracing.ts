@@ -21,8 +21,10 @@ import { LmdbSpanStore, type LmdbSpanStoreOptions } from "../store/LmdbSpanStore
 import type { SpanStore } from "../store/SpanStore.ts"
 import type { Access } from "./Access.ts"
 import { mounts } from "./Mounts.ts"
+import { MountedParts } from "./MountedParts.ts"
 import type { MakeMount } from "./Route.ts"
 import { openSources } from "./ServeSources.ts"
+import { openDump, openForward } from "./ServeCopies.ts"
 import { guarded, tracingHandler } from "./TracingServer.ts"
 
 export interface ServeTracingOptions {
@@ -123,26 +125,43 @@ export const serveTracing = Effect.fn("tracing.serve")(function* (options: Serve
   const onDefect = (defect: unknown): void =>
     say(`defect: ${defect instanceof Error ? (defect.stack ?? defect.message) : String(defect)}`)
   const store = yield* openTracingStore(options)
-  const setting = ingestSetting(config, windowSeconds)
+  const dump = yield* openDump(config, say)
+  const setting = { ...ingestSetting(config, windowSeconds), ...(dump === undefined ? {} : { dump: dump.add }) }
+  const forward = yield* openForward(config, clockwork)
   const metrics = new ServerMetrics()
   const requests = new RequestMetrics(config.requestMetrics ?? defaultMetricRules)
   const named = config.clusters?.map(({ name }) => name)
   const clusters = named === undefined ? undefined : new Set(named)
-  const audit = new AuditRoute({ store, clockwork, setting, metrics, requests, clusters })
-  const mounted = (options.mounts ?? mounts()).map((make) => make({ store, clockwork, onDefect }))
-  yield* Effect.addFinalizer(() => Effect.sync(() => mounted.forEach(({ stop }) => stop?.())))
+  const byAddress = new Map(
+    (config.clusters ?? []).flatMap(({ name, peerAddresses = [] }) =>
+      peerAddresses.map((address) => [address, name] as const)
+    )
+  )
+  const sent = forward === undefined ? {} : { forward }
+  const webhook = { store, clockwork, setting, metrics, requests, clusters, byAddress, ...sent }
+  const audits = [new AuditRoute(webhook), new AuditRoute(webhook, "/audit")]
+  const parts = new MountedParts(options.mounts ?? mounts(), { store, clockwork, onDefect })
+  const mounted = parts.whole
+  yield* Effect.addFinalizer(() => Effect.sync(() => parts.stop()))
   const state = { draining: false, synced: () => false }
   const unready = (): string | undefined =>
     state.draining ? "shutting down" : state.synced() ? undefined : "the watched resources were not listed yet"
   const exchange = tracingHandler({
     access,
-    routes: [audit, ...mounted.flatMap(({ routes }) => routes)],
+    routes: [...audits, ...mounted.flatMap(({ routes }) => routes)],
+    granted: (grants) => parts.granted(grants).flatMap(({ routes }) => routes),
     metrics: () =>
-      metrics.text(store.stats()) + requests.text() + mounted.map((part) => part.metrics?.() ?? "").join(""),
+      metrics.text(store.stats()) +
+      requests.text() +
+      (forward?.metrics() ?? "") +
+      (dump?.metrics() ?? "") +
+      mounted.map((part) => part.metrics?.() ?? "").join(""),
     unready,
     onDefect
   })
-  const methods = mounted.flatMap((part) => part.methods).map((method) => guarded(method, access))
+  const methods = mounted
+    .flatMap((part) => part.methods)
+    .map((method) => guarded(method, access, (grants) => parts.method(grants, method.path)))
   if (options.collector !== undefined) yield* openExporter(store, options.collector, clockwork)
   const listening = yield* listen({ host, port, methods, exchange, onDefect, ...(tls === undefined ? {} : { tls }) })
   const sources = yield* openSources(config, { store, setting, metrics, requests, dataDir: join(options.dataDir), say })

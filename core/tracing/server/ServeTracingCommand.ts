@@ -40,7 +40,10 @@ const flags = {
   kubeconfig: text("kubeconfig", "Follows this cluster's objects and events"),
   context: text("context", "Context in that kubeconfig; by default its current one"),
   auditLog: text("audit-log", "Follows this audit log file"),
-  tokenFile: text("token-file", "Lines TOKEN,NAME,PERMISSIONS: audit, audit/CLUSTER, read; separated by spaces"),
+  tokenFile: text(
+    "token-file",
+    "Lines TOKEN,NAME,PERMISSIONS: audit, audit/CLUSTER, read, read/CLUSTER, read/CLUSTER/NAMESPACE; separated by spaces"
+  ),
   certFile: text("tls-cert-file", "PEM certificate to serve with"),
   keyFile: text("tls-private-key-file", "PEM key of that certificate"),
   clientCaFile: text("client-ca-file", "PEM authorities; who shows their certificate may send and read everything"),

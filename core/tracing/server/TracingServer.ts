@@ -7,8 +7,11 @@ import {
   type GrpcMethod,
   type HttpExchange,
   type HttpExchangeHandler,
+  type StreamCall,
+  type StreamListener,
   type UnaryCall
 } from "#net"
+import type { ReadGrant } from "../store/ScopedStore.ts"
 import type { Access } from "./Access.ts"
 import { answerJson, answerText, refuse, unauthorized } from "./Answers.ts"
 import type { Route } from "./Route.ts"
@@ -16,6 +19,8 @@ import type { Route } from "./Route.ts"
 export interface TracingServerOptions {
   readonly access: Access
   readonly routes: ReadonlyArray<Route>
+  /** The routes of who may read some namespaces only. */
+  readonly granted: (grants: ReadonlyArray<ReadGrant>) => ReadonlyArray<Route>
   readonly metrics: () => string
   /** Why the server is not ready; undefined when it is. */
   readonly unready: () => string | undefined
@@ -39,13 +44,25 @@ export const tracingHandler = (options: TracingServerOptions): HttpExchangeHandl
   const routes = [...own, ...options.routes].sort((a, b) => b.path.length - a.path.length)
   return (exchange) => {
     const [path = "/"] = exchange.path.split("?")
-    const route = routes.find((found) => (found.path.endsWith("/") ? path.startsWith(found.path) : path === found.path))
-    if (route === undefined)
+    const found = routeOf(routes, path)
+    if (found === undefined)
       return refuse(exchange, 404, "NotFound", "the server could not find the requested resource")
     const asker = access.of(exchange)
-    if (route.access === "read" && asker === undefined) return unauthorized(exchange)
-    if (route.access === "read" && asker?.mayRead !== true)
-      return refuse(exchange, 403, "Forbidden", `${asker?.name ?? ""} may not read traces`)
+    if (found.access === "read" && asker === undefined) return unauthorized(exchange)
+    const grants = asker?.mayRead ?? false
+    const route =
+      found.access === "open" || grants === true
+        ? found
+        : grants === false
+          ? undefined
+          : routeOf(options.granted(grants), path)
+    if (route === undefined)
+      return refuse(
+        exchange,
+        403,
+        "Forbidden",
+        `${asker?.name ?? ""} may not read ${grants === false ? "traces" : "this"}`
+      )
     try {
       route.answer(exchange, path, asker)
     } catch (defect) {
@@ -55,17 +72,35 @@ export const tracingHandler = (options: TracingServerOptions): HttpExchangeHandl
   }
 }
 
-/** A method of gRPC for those who may read traces. */
-export const guarded = (method: GrpcMethod, access: Access): GrpcMethod => {
-  const refused = (call: CallInfo & Pick<UnaryCall, "fail">): boolean => {
+const routeOf = (routes: ReadonlyArray<Route>, path: string): Route | undefined =>
+  routes.find((found) => (found.path.endsWith("/") ? path.startsWith(found.path) : path === found.path))
+
+/** A method of gRPC for those who may read traces; `granted` is the same method over what somebody may read. */
+export const guarded = (
+  method: GrpcMethod,
+  access: Access,
+  granted: (grants: ReadonlyArray<ReadGrant>) => GrpcMethod | undefined
+): GrpcMethod => {
+  const allowed = (call: CallInfo & Pick<UnaryCall, "fail">): GrpcMethod | undefined => {
     const asker = access.ofCall(call)
-    if (asker?.mayRead === true) return false
+    const grants = asker?.mayRead ?? false
+    if (grants === true) return method
+    const own = grants === false ? undefined : granted(grants)
+    if (own !== undefined) return own
     if (asker === undefined) call.fail(GrpcCode.Unauthenticated, "Unauthorized")
     else call.fail(GrpcCode.PermissionDenied, `${asker.name} may not read traces`)
-    return true
+    return undefined
   }
   if ("unary" in method) {
-    return { ...method, unary: (call, request) => void (refused(call) || method.unary(call, request)) }
+    const unary = (call: UnaryCall, request: Uint8Array): void => {
+      const own = allowed(call)
+      if (own !== undefined && "unary" in own) own.unary(call, request)
+    }
+    return { ...method, unary }
   }
-  return { ...method, stream: (call) => (refused(call) ? { message: () => {}, end: () => {} } : method.stream(call)) }
+  const stream = (call: StreamCall): StreamListener => {
+    const own = allowed(call)
+    return own !== undefined && "stream" in own ? own.stream(call) : { message: () => {}, end: () => {} }
+  }
+  return { ...method, stream }
 }

@@ -1,6 +1,6 @@
 // A fact as bytes and back: a head of JSON without field names, and a snapshot's body beside it, so that the head is read without it.
 // Owns the form on disk, whose order of fields never changes; refuses compression and places, which the store decides.
-import type { AuditFact, EventFact, Fact, LinkFact, SnapshotFact } from "../model/Fact.ts"
+import type { AuditFact, EventFact, Fact, LinkFact, RawSnapshot, SnapshotFact } from "../model/Fact.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 
 /** The kinds by their numbers on disk. */
@@ -20,24 +20,79 @@ const keyParts = ({ cluster, group, name, namespace, resource }: ObjectKey) => [
   name
 ]
 
-const headOf = (fact: Fact): ReadonlyArray<unknown> => {
-  const { atUs, id, kind, object, uid } = fact
-  const start = [kindNumbers[kind], id, ...keyParts(object), uid, atUs]
+/** The heads of audits and versions, which are most of all facts, are written out; their fields are in the order of the lists below. */
+const headOf = (fact: Fact | RawSnapshot): ReadonlyArray<unknown> => {
+  const { cluster, group, name, namespace, resource } = fact.object
   switch (fact.kind) {
     case "audit":
-      return [...start, ...auditFields.map((field) => fact[field])]
+      return [
+        kindNumbers.audit,
+        fact.id,
+        cluster,
+        group,
+        resource,
+        namespace,
+        name,
+        fact.uid,
+        fact.atUs,
+        fact.version,
+        fact.subresource,
+        fact.verb,
+        fact.level,
+        fact.stage,
+        fact.auditId,
+        fact.endUs,
+        fact.username,
+        fact.impersonator,
+        fact.userAgent,
+        fact.sourceIps,
+        fact.fieldManager,
+        fact.code,
+        fact.reason,
+        fact.message,
+        fact.causes,
+        fact.resourceVersion,
+        fact.newResourceVersion,
+        fact.generation,
+        fact.truncated,
+        fact.dryRun
+      ]
+    case "snapshot":
+      return [
+        kindNumbers.snapshot,
+        fact.id,
+        cluster,
+        group,
+        resource,
+        namespace,
+        name,
+        fact.uid,
+        fact.atUs,
+        fact.source,
+        fact.version,
+        fact.resourceVersion,
+        fact.generation,
+        fact.state,
+        fact.redacted
+      ]
     case "event":
       return [
-        ...start,
+        ...startOf(fact),
         ...eventFields.map((field) => fact[field]),
         fact.related === undefined ? 0 : keyParts(fact.related)
       ]
-    case "snapshot":
-      return [...start, ...snapshotFields.map((field) => fact[field])]
     case "link":
-      return [...start, fact.class, fact.role, keyParts(fact.other), fact.otherUid, fact.remote ?? 0]
+      return [...startOf(fact), fact.class, fact.role, keyParts(fact.other), fact.otherUid, fact.remote ?? 0]
   }
 }
+
+const startOf = ({ atUs, id, kind, object, uid }: Fact): ReadonlyArray<unknown> => [
+  kindNumbers[kind],
+  id,
+  ...keyParts(object),
+  uid,
+  atUs
+]
 
 const auditFields = [
   "version",
@@ -85,36 +140,58 @@ const snapshotFields = [
   "redacted"
 ] as const satisfies ReadonlyArray<keyof SnapshotFact>
 
+/** First memory for records, and how much of it is kept for the next ones. */
+const FIRST_BYTES = 1_048_576
+const KEPT_BYTES = 16 * 2 ** 20
+
 /** Records one after another in a buffer that grows. */
 export class RecordWriter {
-  private bytes = Buffer.allocUnsafe(262_144)
+  private bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
   length = 0
 
-  /** Writes one record; answers where it starts. */
-  write(fact: Fact): number {
+  /** Writes one record at the end. */
+  write(fact: Fact | RawSnapshot): void {
     const start = this.length
     const head = JSON.stringify(headOf(fact))
-    const body = fact.kind === "snapshot" ? fact.body : ""
-    this.room(start + LENGTHS + (head.length + body.length) * BYTES_PER_UNIT)
+    const text = fact.kind === "snapshot" && "body" in fact ? fact.body : ""
+    const raw = fact.kind === "snapshot" && "raw" in fact ? fact.raw : undefined
+    this.room(start + LENGTHS + (head.length + text.length) * BYTES_PER_UNIT + (raw?.length ?? 0))
     const headBytes = this.bytes.write(head, start + LENGTHS, "utf8")
-    const bodyBytes = body === "" ? 0 : this.bytes.write(body, start + LENGTHS + headBytes, "utf8")
+    const bodyAt = start + LENGTHS + headBytes
+    const bodyBytes = raw === undefined ? this.writeText(text, bodyAt) : raw.copy(this.bytes, bodyAt)
     this.bytes.writeUInt32LE(headBytes, start)
     this.bytes.writeUInt32LE(bodyBytes, start + 4)
-    this.length = start + LENGTHS + headBytes + bodyBytes
-    return start
+    this.length = bodyAt + bodyBytes
   }
 
-  /** What was written; valid until the next write. */
-  view(): Buffer {
-    return this.bytes.subarray(0, this.length)
+  /** What was written there; valid until the reset. */
+  view(from: number, to: number): Buffer {
+    return this.bytes.subarray(from, to)
+  }
+
+  reset(): void {
+    this.length = 0
+    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  }
+
+  private writeText(text: string, at: number): number {
+    return text === "" ? 0 : this.bytes.write(text, at, "utf8")
   }
 
   private room(needed: number): void {
     if (needed <= this.bytes.length) return
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2))
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2))
     this.bytes.copy(grown, 0, 0, this.length)
     this.bytes = grown
   }
+}
+
+/** Where the records of a block begin, one after another. */
+export const recordStarts = (bytes: Buffer): ReadonlyArray<number> => {
+  const starts: Array<number> = []
+  for (let at = 0; at < bytes.length; at += LENGTHS + bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4))
+    starts.push(at)
+  return starts
 }
 
 /** The fact whose record starts at `at`. A snapshot's body is read when it is asked for. */

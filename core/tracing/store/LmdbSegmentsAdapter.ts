@@ -1,5 +1,5 @@
-// The LMDB file of the traces' store: blocks of records, the rows of the segment that is still open, columns of those that are closed, and
-// the names that lists show. Owns the tables, atomic durable writes and compression; refuses to know what a fact or a search is.
+// The LMDB file of the traces' store: blocks of records, columns of the segments that are closed, and the names that lists show.
+// Owns the tables, atomic durable writes and compression; refuses to know what a fact or a search is.
 import { join } from "node:path"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { type Database, open, type RootDatabase } from "lmdb"
@@ -21,7 +21,7 @@ export interface SegmentMeta {
 
 /** What is written together, or not at all. */
 export interface SegmentsBatch {
-  readonly blocks: ReadonlyArray<{ readonly number: number; readonly records: Buffer; readonly rows: Buffer }>
+  readonly blocks: ReadonlyArray<{ readonly number: number; readonly records: Buffer }>
   readonly names: ReadonlyArray<string>
 }
 
@@ -37,7 +37,7 @@ export interface SegmentsOptions {
 
 export type Written = (failure: string | undefined) => void
 
-const FORMAT = 1
+const FORMAT = 2
 const TIMES = 255
 /** Blocks that are kept unpacked for reading: at most 128 KiB and one record each. */
 const UNPACKED_MAX = 64
@@ -58,7 +58,7 @@ const columnKey = (segment: number, column: number): Buffer => {
 
 export class LmdbSegmentsAdapter {
   private readonly root: RootDatabase<Buffer, Uint8Array>
-  private readonly tables: Readonly<Record<"blocks" | "rows" | "columns" | "segments" | "names" | "meta", Binary>>
+  private readonly tables: Readonly<Record<"blocks" | "columns" | "segments" | "names" | "meta", Binary>>
   private readonly compress: boolean
   private readonly unpacked = new Map<number, Buffer>()
 
@@ -78,7 +78,6 @@ export class LmdbSegmentsAdapter {
     const table = (name: string): Binary => this.root.openDB<Buffer, Uint8Array>({ name, ...binary })
     this.tables = {
       blocks: table("blocks"),
-      rows: table("rows"),
       columns: table("columns"),
       segments: table("segments"),
       names: table("names"),
@@ -112,12 +111,12 @@ export class LmdbSegmentsAdapter {
     return Array.from(this.tables.segments.getRange({}), ({ value }) => JSON.parse(value.toString()) as SegmentMeta)
   }
 
-  /** Rows of the open segment by block, and how large each block is. */
-  openRows(): ReadonlyArray<{ readonly block: number; readonly rows: Buffer; readonly bytes: number }> {
-    return Array.from(this.tables.rows.getRange({}), ({ key, value }) => {
-      const block = Buffer.from(key).readUInt32BE(0)
-      return { block, rows: Buffer.from(value), bytes: this.tables.blocks.getBinaryFast(blockKey(block))?.length ?? 0 }
-    })
+  /** Blocks from this number on, in order, and how large each is on disk. */
+  *blocksFrom(first: number): Generator<{ readonly number: number; readonly records: Buffer; readonly bytes: number }> {
+    for (const { key, value } of this.tables.blocks.getRange({ start: blockKey(first) })) {
+      const records = this.compress ? zstdDecompressSync(value) : Buffer.from(value)
+      yield { number: Buffer.from(key).readUInt32BE(0), records, bytes: value.length }
+    }
   }
 
   names(): ReadonlyArray<string> {
@@ -128,24 +127,22 @@ export class LmdbSegmentsAdapter {
   write({ blocks, names }: SegmentsBatch, done: Written): number {
     let bytes = 0
     this.commit(done, () => {
-      for (const { number, records, rows } of blocks) {
+      for (const { number, records } of blocks) {
         const value = this.compress ? zstdCompressSync(records, zstd) : records
         bytes += value.length
         void this.tables.blocks.put(blockKey(number), value)
-        void this.tables.rows.put(blockKey(number), rows)
       }
       for (const name of names) void this.tables.names.put(nameKey(name), Buffer.from(name))
     })
     return bytes
   }
 
-  /** Closes a segment: its columns instead of its rows. */
+  /** Closes a segment: its columns beside its blocks. */
   seal(meta: SegmentMeta, times: Float64Array, columns: ReadonlyArray<Uint32Array>, done: Written): void {
     this.commit(done, () => {
       void this.tables.columns.put(columnKey(meta.number, TIMES), bytesOf(times))
       for (const [at, column] of columns.entries())
         void this.tables.columns.put(columnKey(meta.number, at), bytesOf(column))
-      for (let block = meta.firstBlock; block <= meta.lastBlock; block++) void this.tables.rows.remove(blockKey(block))
       void this.tables.segments.put(blockKey(meta.number), Buffer.from(JSON.stringify(meta)))
     })
   }

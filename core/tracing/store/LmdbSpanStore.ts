@@ -2,23 +2,24 @@
 // Owns acceptance (what waits is bounded, a batch is there whole or not at all), group commit, closing and dropping of segments; refuses
 // to answer before a batch is durable. Reading is SegmentSet's and ReadTrace's.
 import type { Cancel, Clockwork } from "#kube"
-import { objectName, serviceOf, spanName } from "../model/Describe.ts"
-import type { Fact } from "../model/Fact.ts"
-import { objectId } from "../model/Ids.ts"
-import { type ObjectKey, objectText } from "../model/ObjectKey.ts"
+import type { Fact, RawSnapshot } from "../model/Fact.ts"
+import { type ObjectKey, windowStartUs } from "../model/ObjectKey.ts"
 import { services, type SpanService } from "../model/Span.ts"
 import { bitOf, objectConditions } from "./ColumnSearch.ts"
 import { byTime, type FactRef, type FactSource } from "./FactSource.ts"
+import { type IndexedObject, IndexedObjects, traceIn } from "./IndexedObjects.ts"
 import type { LmdbSegmentsAdapter } from "./LmdbSegmentsAdapter.ts"
 import { OPERATIONS_MAX } from "./MemorySpanStore.ts"
 import { readHistory } from "./ReadHistory.ts"
 import { readTrace } from "./ReadTrace.ts"
 import { searchObjects, searchTraces } from "./SearchSegments.ts"
 import { SegmentWriter } from "./SegmentWriter.ts"
+import { type IndexedName, SpanNames } from "./SpanNames.ts"
 import { tracesIn } from "./TracesIn.ts"
 import type {
   Appended,
   Change,
+  Feed,
   FoundTrace,
   ObjectQuery,
   Range,
@@ -53,18 +54,26 @@ export const defaultStoreBounds = {
 } as const
 
 interface Waiting {
-  readonly facts: ReadonlyArray<Fact>
+  readonly facts: number
+  readonly added: number
   readonly done: (outcome: Appended) => void
 }
 
-/** Facts of one commit: what one commit costs is shared, and nobody waits for a commit without end. */
-const COMMIT_FACTS = 16_384
+/** What goes into one commit: everything that came while the one before was written. */
+interface Group {
+  readonly waiting: Array<Waiting>
+  readonly changes: Map<string, Change>
+  readonly names: Array<string>
+}
+
+const newGroup = (): Group => ({ waiting: [], changes: new Map(), names: [] })
+
+/** Bytes of records that may wait to become durable, as well as facts. */
+const WAITING_BYTES_MAX = 64 * 2 ** 20
 const RETRY_AFTER_MS = 1000
 const RETAIN_EVERY_MS = 10_000
 /** How long a search may hold the thread. */
 const SEARCH_SLICE_MS = 8
-/** Object ids that are kept, because each is a hash to compute. */
-const OBJECTS_MAX = 65_536
 
 export class LmdbSpanStore implements SpanStore, FactSource {
   readonly windowSeconds: number
@@ -72,10 +81,9 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   private readonly writer: SegmentWriter
   private readonly listeners = new Set<(changes: ReadonlyArray<Change>) => void>()
   private readonly names = new Map<string, Set<string>>()
-  private readonly objectIds = new Map<string, string>()
-  private lastObject: ObjectKey | undefined
-  private lastId = ""
-  private queue: Array<Waiting> = []
+  private readonly indexed: IndexedObjects
+  private readonly spanNames = new SpanNames()
+  private group = newGroup()
   private waiting = 0
   private committing = false
   private searches = 0
@@ -85,7 +93,8 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   constructor(options: LmdbSpanStoreOptions) {
     this.options = options
     this.windowSeconds = options.windowSeconds
-    this.writer = new SegmentWriter(options)
+    this.indexed = new IndexedObjects(options.windowSeconds)
+    this.writer = new SegmentWriter({ ...options, objects: this.indexed, names: this.spanNames })
     for (const name of options.disk.names()) {
       const [list, ...rest] = name.split("\n")
       this.namesOf(list).add(rest.join("\n"))
@@ -94,77 +103,88 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   }
 
   append(facts: ReadonlyArray<Fact>, done: (outcome: Appended) => void): void {
-    if (this.waiting > 0 && this.waiting + facts.length > this.options.waitingMax) {
-      return this.options.clockwork.defer(() => done({ kind: "full", retryAfterMs: RETRY_AFTER_MS }))
+    const isRoom = this.waiting === 0 || this.waiting + facts.length <= this.options.waitingMax
+    if (!isRoom) return this.refuse(done)
+    this.appendFrom((take) => {
+      for (const fact of facts) take(fact)
+    }, done)
+  }
+
+  appendFrom(feed: Feed, done: (outcome: Appended) => void): void {
+    const { group, writer } = this
+    if (this.waiting >= this.options.waitingMax || writer.pendingBytes >= WAITING_BYTES_MAX) return this.refuse(done)
+    const mark = writer.mark()
+    const names = group.names.length
+    const fresh: Array<string> = []
+    let facts = 0
+    let added = 0
+    try {
+      feed((fact) => {
+        facts++
+        if (!this.take(fact, group, fresh)) return
+        added++
+      })
+    } catch (error) {
+      writer.rewind(mark)
+      for (const traceId of fresh) group.changes.delete(traceId)
+      this.forgetNames(group.names.splice(names))
+      throw error
     }
-    this.waiting += facts.length
-    this.queue.push({ facts, done })
+    this.waiting += facts
+    group.waiting.push({ facts, added, done })
     // What comes within the same turn shares the commit.
-    if (this.queue.length === 1 && !this.committing) this.options.clockwork.defer(() => this.commit())
+    if (group.waiting.length === 1 && !this.committing) this.options.clockwork.defer(() => this.commit())
+  }
+
+  private refuse(done: (outcome: Appended) => void): void {
+    this.options.clockwork.defer(() => done({ kind: "full", retryAfterMs: RETRY_AFTER_MS }))
+  }
+
+  /** Takes a fact that is not known; adds its trace to the changes, and to the fresh ones where it was not there. */
+  private take(fact: Fact | RawSnapshot, { changes, names }: Group, fresh: Array<string>): boolean {
+    if (fact.kind === "link" && this.writer.knowsLink(fact)) return false
+    const object = this.indexed.of(fact.object)
+    const name = fact.kind === "audit" || fact.kind === "event" ? this.spanNames.of(fact) : undefined
+    if (!this.writer.add(fact, object, name?.hash ?? object.nameHash)) return false
+    const traceId = traceIn(object, windowStartUs(fact.atUs, this.windowSeconds))
+    if (!changes.has(traceId)) {
+      changes.set(traceId, { traceId, object: fact.object })
+      fresh.push(traceId)
+    }
+    this.nameNew(fact, object, name, names)
+    return true
   }
 
   private commit(): void {
-    if (this.committing || this.queue.length === 0) return
+    if (this.committing || this.group.waiting.length === 0) return
     this.committing = true
-    const batch = this.take()
-    const changes = new Map<string, Change>()
-    const added: Array<number> = []
-    const names: Array<string> = []
-    for (const { facts } of batch) {
-      let count = 0
-      for (const fact of facts) {
-        if (this.writer.isDurable(fact)) continue
-        const object = this.idOf(fact.object)
-        const traceId = this.writer.add(fact, object)
-        if (traceId === undefined) continue
-        count++
-        if (!changes.has(traceId)) changes.set(traceId, { traceId, object: fact.object })
-        this.nameNew(fact, names)
-      }
-      added.push(count)
-    }
+    const { changes, names, waiting } = this.group
+    this.group = newGroup()
     this.writer.write(names, (failure) => {
       this.committing = false
-      for (const [at, { done, facts }] of batch.entries()) {
-        this.waiting -= facts.length
-        if (failure === undefined) done({ kind: "durable", added: added[at], known: facts.length - added[at] })
-        else done({ kind: "failed", detail: failure })
+      if (failure !== undefined) this.fail(failure, waiting, names)
+      else {
+        for (const { added, done, facts } of waiting) {
+          this.waiting -= facts
+          done({ kind: "durable", added, known: facts - added })
+        }
+        if (changes.size > 0) for (const listener of this.listeners) listener([...changes.values()])
       }
-      if (failure === undefined && changes.size > 0) {
-        for (const listener of this.listeners) listener([...changes.values()])
-      }
-      if (failure !== undefined) for (const name of names) this.forgetName(name)
       this.commit()
       if (!this.committing) this.onIdle?.()
     })
   }
 
-  /** What goes into the next commit: whole appends, at least one. */
-  private take(): ReadonlyArray<Waiting> {
-    let facts = 0
-    let end = 0
-    while (end < this.queue.length && (end === 0 || facts + this.queue[end].facts.length <= COMMIT_FACTS)) {
-      facts += this.queue[end++].facts.length
+  /** Nothing of a commit was written: what came since may rest on it, and comes again as well. */
+  private fail(detail: string, waiting: ReadonlyArray<Waiting>, names: ReadonlyArray<string>): void {
+    const since = this.group
+    this.group = newGroup()
+    this.forgetNames(names)
+    this.forgetNames(since.names)
+    for (const { done, facts } of [...waiting, ...since.waiting]) {
+      this.waiting -= facts
+      done({ kind: "failed", detail })
     }
-    return this.queue.splice(0, end)
-  }
-
-  private idOf(object: ObjectKey): string {
-    // Facts of one event share their object.
-    if (object === this.lastObject) return this.lastId
-    this.lastObject = object
-    this.lastId = this.idByText(object)
-    return this.lastId
-  }
-
-  private idByText(object: ObjectKey): string {
-    const text = objectText(object)
-    const known = this.objectIds.get(text)
-    if (known !== undefined) return known
-    const id = objectId(object, this.windowSeconds)
-    if (this.objectIds.size >= OBJECTS_MAX) this.objectIds.clear()
-    this.objectIds.set(text, id)
-    return id
   }
 
   private namesOf(list: string): Set<string> {
@@ -173,11 +193,24 @@ export class LmdbSpanStore implements SpanStore, FactSource {
     return names
   }
 
-  private nameNew(fact: Fact, fresh: Array<string>): void {
-    this.name("clusters", fact.object.cluster, fresh)
-    this.name("object", objectName(fact.object), fresh)
-    const service = serviceOf(fact)
-    if (service !== undefined) this.name(service, spanName(fact), fresh)
+  private nameNew(
+    { kind, object: { cluster } }: Fact | RawSnapshot,
+    object: IndexedObject,
+    name: IndexedName | undefined,
+    fresh: Array<string>
+  ): void {
+    if (!object.isListed) {
+      object.isListed = true
+      this.name("clusters", cluster, fresh)
+      this.name("object", object.name, fresh)
+    }
+    if (kind === "link" && !object.isLinkListed) {
+      object.isLinkListed = true
+      this.name(kind, object.name, fresh)
+    }
+    if (name === undefined || name.isListed) return
+    name.isListed = true
+    this.name(kind, name.name, fresh)
   }
 
   private name(list: string, name: string, fresh: Array<string>): void {
@@ -187,9 +220,14 @@ export class LmdbSpanStore implements SpanStore, FactSource {
     fresh.push(`${list}\n${name}`)
   }
 
-  private forgetName(name: string): void {
-    const at = name.indexOf("\n")
-    this.namesOf(name.slice(0, at)).delete(name.slice(at + 1))
+  private forgetNames(names: ReadonlyArray<string>): void {
+    if (names.length === 0) return
+    for (const name of names) {
+      const at = name.indexOf("\n")
+      this.namesOf(name.slice(0, at)).delete(name.slice(at + 1))
+    }
+    this.indexed.forget()
+    this.spanNames.forget()
   }
 
   ofObject(object: string, kinds: ReadonlyArray<Fact["kind"]>, range: Range): ReadonlyArray<FactRef> {
@@ -230,7 +268,7 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   }
 
   tracesOf(object: ObjectKey, range: Range): ReadonlyArray<string> {
-    return tracesIn(this.writer.segments, this.idOf(object), range, this.windowSeconds)
+    return tracesIn(this.writer.segments, this.indexed.of(object).id, range, this.windowSeconds)
   }
 
   history(
@@ -270,7 +308,7 @@ export class LmdbSpanStore implements SpanStore, FactSource {
   /** Takes nothing more; `done` is called when everything that waited is durable or failed. */
   stop(done: () => void): void {
     this.stopRetaining()
-    const idle = (): boolean => !this.committing && this.queue.length === 0 && this.writer.idle
+    const idle = (): boolean => !this.committing && this.group.waiting.length === 0 && this.writer.idle
     this.onIdle = () => {
       if (idle()) done()
       else this.options.clockwork.defer(() => this.onIdle?.())

@@ -3,7 +3,7 @@
 // Owns nothing on disk; refuses retention by age, which needs a clock that it does not have: at its bound it takes no more.
 import type { Cancel, Clockwork } from "#kube"
 import { serviceOf, spanName } from "../model/Describe.ts"
-import type { Fact } from "../model/Fact.ts"
+import { type Fact, keptFact } from "../model/Fact.ts"
 import { objectId, traceIdIn } from "../model/Ids.ts"
 import { type ObjectKey, WINDOW_SECONDS, windowStartUs } from "../model/ObjectKey.ts"
 import type { SpanService } from "../model/Span.ts"
@@ -14,6 +14,7 @@ import { readTrace } from "./ReadTrace.ts"
 import type {
   Appended,
   Change,
+  Feed,
   FoundTrace,
   ObjectQuery,
   Range,
@@ -69,6 +70,12 @@ export class MemorySpanStore implements SpanStore, FactSource {
       done({ kind: "durable", added, known: facts.length - added })
       if (changes.size > 0) for (const listener of this.listeners) listener([...changes.values()])
     })
+  }
+
+  appendFrom(feed: Feed, done: (outcome: Appended) => void): void {
+    const facts: Array<Fact> = []
+    feed((fact) => void facts.push(keptFact(fact)))
+    this.append(facts, done)
   }
 
   ofObject(object: string, kinds: ReadonlyArray<Fact["kind"]>, range: Range): ReadonlyArray<FactRef> {

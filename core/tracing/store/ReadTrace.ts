@@ -58,12 +58,13 @@ export const readTrace = (source: FactSource, traceId: string, spansMax = SPANS_
     if (ref.atUs >= window.fromUs && ref.atUs < window.toUs) names.add(audit.version)
   }
   for (const ref of own) if (ref.kind === "event") signs.push({ uid: ref.load().uid, atUs: ref.atUs })
+  const parents = own
+    .filter(({ kind }) => kind === "link")
+    .map((ref) => ref.load() as LinkFact)
+    .filter(({ role }) => role === "parent")
   const setting: Setting = {
     source,
-    owners: own
-      .filter(({ kind }) => kind === "link")
-      .map((ref) => ref.load() as LinkFact)
-      .filter((fact) => fact.role === "parent" && fact.class === "children"),
+    owners: parents.filter((fact) => fact.class === "children"),
     traceId,
     rootId: objectSpanId(traceId),
     windowSeconds,
@@ -75,7 +76,11 @@ export const readTrace = (source: FactSource, traceId: string, spansMax = SPANS_
     ...own.filter(({ kind }) => kind === "link").sort((a, b) => (a.id < b.id ? -1 : 1)),
     ...own.filter(({ kind }) => kind === "audit" || kind === "event")
   ]
-  let root: Span | undefined = rootSpan(setting, object, window, version)
+  let root: Span | undefined = rootSpan(setting, object, window, {
+    [Attribute.version]: version,
+    // As the original's tags of objects: where a Pod runs is what it is looked for by.
+    [Attribute.nodes]: parents.flatMap((fact) => (fact.class === "node" ? [fact.other.name] : [])).sort()[0] ?? ""
+  })
   let at = 0
   return {
     next: () => {
@@ -106,7 +111,7 @@ const rootSpan = (
   { claims, incarnations, rootId, traceId, windowSeconds }: Setting,
   object: ObjectKey,
   window: { readonly fromUs: number; readonly toUs: number },
-  version: string
+  more: Readonly<Record<string, string>>
 ): Span => {
   const unclaimed = claims.unclaimed.filter(({ fact }) => fact.atUs >= window.fromUs && fact.atUs < window.toUs)
   const uid = incarnationAt(incarnations, window.toUs - 1)
@@ -122,7 +127,7 @@ const rootSpan = (
     object,
     uid,
     attributes: objectAttributes(object, window.fromUs, {
-      [Attribute.version]: version,
+      ...more,
       [Attribute.uid]: uid,
       [Attribute.windowSeconds]: String(windowSeconds)
     }),

@@ -28,16 +28,20 @@ export class MemorySegment implements Segment {
   constructor(columns: Columns, sorted: boolean) {
     this.columns = columns
     this.sorted = sorted
-    for (let row = 0; row < columns.rows; row++) this.include(columns.atUs[row])
+    this.includeFrom(0)
   }
 
   get rows(): number {
     return this.columns.rows
   }
 
-  include(atUs: number): void {
-    if (atUs < this.minUs) this.minUs = atUs
-    if (atUs > this.maxUs) this.maxUs = atUs
+  /** Learns the times of the rows from this one on. */
+  includeFrom(first: number): void {
+    const { atUs, rows } = this.columns
+    for (let row = first; row < rows; row++) {
+      if (atUs[row] < this.minUs) this.minUs = atUs[row]
+      if (atUs[row] > this.maxUs) this.maxUs = atUs[row]
+    }
   }
 
   times(): Float64Array {

@@ -1,85 +1,96 @@
 // What was accepted, on its way to the disk: facts into blocks, blocks into the open segment, full segments into columns, old ones away.
-// Owns the numbering of blocks and segments and what is in memory until it is durable; refuses to decide who waits for what.
-import type { Fact } from "../model/Fact.ts"
-import { traceIdIn } from "../model/Ids.ts"
-import { windowStartUs } from "../model/ObjectKey.ts"
-import { Column, Columns, COLUMNS, ROW_BYTES } from "./Columns.ts"
-import { RecordWriter } from "./FactRecord.ts"
+// Owns the numbering of blocks and segments, what is in memory until it is durable, and which facts are known; refuses to decide who waits
+// for what. The open segment's index is in memory only: its blocks are on disk, and it is made from them again at the start.
+import { type Fact, type LinkFact, MadeLink, type RawSnapshot } from "../model/Fact.ts"
+import { Column, Columns, COLUMNS, ROW_BYTES, wordOf } from "./Columns.ts"
+import { readRecord, recordStarts } from "./FactRecord.ts"
+import type { IndexedObject, IndexedObjects } from "./IndexedObjects.ts"
 import type { LmdbSegmentsAdapter, SegmentMeta, Written } from "./LmdbSegmentsAdapter.ts"
+import { type Mark, PendingFacts } from "./PendingFacts.ts"
 import { RecentIds } from "./RecentIds.ts"
 import { MemorySegment, SegmentSet } from "./SegmentSet.ts"
+import type { SpanNames } from "./SpanNames.ts"
 
-/** Bytes of records after which a block is closed: what is unpacked to read one record. */
-const BLOCK_BYTES = 131_072
 /** A segment that is not full is closed after this part of the greatest age, so that age can take it. */
 const AGE_PARTS = 8
 
 interface Options {
   readonly disk: LmdbSegmentsAdapter
+  readonly objects: IndexedObjects
+  readonly names: SpanNames
   readonly windowSeconds: number
   readonly recentMax: number
   readonly segmentRows: number
 }
 
-interface Block {
-  readonly number: number
-  readonly records: Buffer
-  readonly columns: Columns
+/** How far a batch was filled, and with which links. */
+export interface WriterMark extends Mark {
+  readonly links: number
 }
 
 export class SegmentWriter {
   readonly segments: SegmentSet
   private readonly disk: LmdbSegmentsAdapter
-  private readonly windowSeconds: number
   private readonly segmentRows: number
   private readonly recent: RecentIds
-  private readonly records = new RecordWriter()
-  private block = new Columns()
-  private nextBlock = 1
+  /** What is being filled, and what is being written or was. */
+  private pending: PendingFacts
+  private writing: PendingFacts
+  private durableBlock = 0
   private nextSegment = 1
   private firstBlock = 1
-  private blocks: Array<Block> = []
-  /** Links that are durable, as whoever finds the same ones again hands them in: known at once, without a look at their ids. */
-  private readonly durableLinks = new WeakSet<Fact>()
-  private links: Array<Fact> = []
-  /** Ids of the batch that is being made, which another append of it may repeat. */
-  private batch = new Set<string>()
-  private open = new MemorySegment(new Columns(), false)
+  /** What links are marked with that were taken: whoever finds the same ones again hands in these very facts. */
+  private taker: object = {}
+  private links: Array<LinkFact> = []
+  private open: MemorySegment
   private openBytes = 0
   /** When retention first saw the open segment. */
   private openSinceUs: number | undefined
   private closing: SegmentMeta | undefined
-  /** Of a segment whose columns could not be written: its rows are still on disk, and the next retention tries again. */
+  /** Of a segment whose columns could not be written: its blocks are still on disk, and the next retention tries again. */
   private failedSeal: (() => void) | undefined
   private dropping = false
   private expired = 0
 
-  constructor({ disk, recentMax, segmentRows, windowSeconds }: Options) {
+  constructor({ disk, names, objects, recentMax, segmentRows, windowSeconds }: Options) {
     this.segmentRows = segmentRows
     this.disk = disk
-    this.windowSeconds = windowSeconds
     this.recent = new RecentIds(recentMax)
     this.segments = new SegmentSet(disk)
-    this.restore(recentMax)
+    this.pending = new PendingFacts(windowSeconds)
+    this.writing = new PendingFacts(windowSeconds)
+    this.open = this.newOpen()
+    this.restore(recentMax, objects, names, windowSeconds)
   }
 
-  private restore(recentMax: number): void {
+  private newOpen(): MemorySegment {
+    return new MemorySegment(new Columns(Math.ceil(this.segmentRows * 1.25)), false)
+  }
+
+  private restore(recentMax: number, objects: IndexedObjects, names: SpanNames, windowSeconds: number): void {
     for (const meta of this.disk.segments()) {
       this.segments.addStored(meta)
       this.nextSegment = meta.number + 1
-      this.nextBlock = meta.lastBlock + 1
+      this.durableBlock = meta.lastBlock
     }
-    this.firstBlock = this.nextBlock
+    this.firstBlock = this.durableBlock + 1
     this.remember(recentMax)
-    for (const { block, bytes, rows } of this.disk.openRows()) {
-      for (let at = 0; at < rows.length; at += ROW_BYTES) {
-        this.open.columns.addRow(rows, at)
-        this.include(this.open.columns.rows - 1)
+    const { columns } = this.open
+    for (const { bytes, number, records } of this.disk.blocksFrom(this.firstBlock)) {
+      for (const offset of recordStarts(records)) {
+        const fact = readRecord(records, offset)
+        const object = objects.of(fact.object)
+        const isNamed = fact.kind === "audit" || fact.kind === "event"
+        const nameHash = isNamed ? names.of(fact).hash : object.nameHash
+        columns.add(fact, object, nameHash, windowSeconds, number, offset)
+        this.recent.add(columns.columns[Column.id0][columns.rows - 1], columns.columns[Column.id1][columns.rows - 1])
       }
       this.openBytes += bytes
-      this.nextBlock = block + 1
+      this.durableBlock = number
     }
+    this.open.includeFrom(0)
     this.segments.inMemory.push(this.open)
+    this.pending.reset(this.durableBlock + 1)
   }
 
   /** The newest segments' ids. */
@@ -94,62 +105,61 @@ export class SegmentWriter {
     }
   }
 
-  private include(row: number): void {
-    const { atUs, columns } = this.open.columns
-    this.open.include(atUs[row])
-    this.recent.add(columns[Column.id0][row], columns[Column.id1][row])
+  /** Bytes that wait to be written. */
+  get pendingBytes(): number {
+    return this.pending.bytes
   }
 
-  /** Whether a fact is known by itself. */
-  isDurable(fact: Fact): boolean {
-    return fact.kind === "link" && this.durableLinks.has(fact)
+  /** Whether a link was taken before, in this very form. */
+  knowsLink(fact: LinkFact): boolean {
+    return MadeLink.isTaken(fact, this.taker)
   }
 
-  /** Takes a fact into the batch; answers its trace, or undefined when the fact is known. */
-  add(fact: Fact, object: string): string | undefined {
-    const high = Number.parseInt(fact.id.slice(0, 8), 16)
-    const low = Number.parseInt(fact.id.slice(8), 16)
-    if (fact.kind === "link") this.links.push(fact)
-    if (this.recent.has(high, low) || this.batch.has(fact.id)) return undefined
-    this.batch.add(fact.id)
-    const offset = this.records.write(fact)
-    this.block.add(fact, object, this.windowSeconds, this.nextBlock, offset)
-    if (this.records.length >= BLOCK_BYTES) this.closeBlock()
-    return traceIdIn(object, windowStartUs(fact.atUs, this.windowSeconds))
+  /** Takes a fact into the batch; false when it is known. `nameHash` is that of its span's name. */
+  add(fact: Fact | RawSnapshot, object: IndexedObject, nameHash: number): boolean {
+    if (fact.kind === "link") {
+      MadeLink.mark(fact, this.taker)
+      this.links.push(fact)
+    }
+    if (!this.recent.add(wordOf(fact.id, 0), wordOf(fact.id, 8))) return false
+    this.pending.add(fact, object, nameHash)
+    return true
   }
 
-  private closeBlock(): void {
-    if (this.block.rows === 0) return
-    this.blocks.push({ number: this.nextBlock++, records: Buffer.from(this.records.view()), columns: this.block })
-    this.records.length = 0
-    this.block = new Columns()
+  mark(): WriterMark {
+    return { ...this.pending.mark(), links: this.links.length }
   }
 
-  /** Makes the batch durable, and its facts visible when it is; of a batch that failed nothing is kept. */
+  /** Takes back what was added since the mark. */
+  rewind(mark: WriterMark): void {
+    this.pending.rewind(mark, (high, low) => this.recent.remove(high, low))
+    for (const link of this.links.splice(mark.links)) MadeLink.mark(link, undefined)
+  }
+
+  /** Makes the batch durable, and its facts visible when it is. Of one that failed nothing is kept, nor of what came while it was written. */
   write(names: ReadonlyArray<string>, done: Written): void {
-    this.closeBlock()
-    const { blocks, links } = this
-    this.blocks = []
+    const batch = this.pending
+    this.pending = this.writing
+    this.writing = batch
+    const nextBlock = batch.firstBlock + batch.blockCount
+    this.pending.reset(nextBlock)
     this.links = []
-    this.batch = new Set()
-    const written = blocks.map(({ columns, number, records }) => {
-      const rows = Buffer.allocUnsafe(columns.rows * ROW_BYTES)
-      for (let row = 0; row < columns.rows; row++) columns.writeRow(row, rows, row * ROW_BYTES)
-      return { number, records, rows, columns }
-    })
-    const bytes = this.disk.write({ blocks: written, names }, (failure) => {
-      if (failure === undefined) {
-        for (const link of links) this.durableLinks.add(link)
-        this.openBytes += bytes
-        for (const { rows } of written) {
-          for (let at = 0; at < rows.length; at += ROW_BYTES) {
-            this.open.columns.addRow(rows, at)
-            this.include(this.open.columns.rows - 1)
-          }
-        }
-        if (this.open.rows >= this.segmentRows) this.close()
+    const bytes = this.disk.write({ blocks: batch.blocks(), names }, (failure) => {
+      if (failure !== undefined) {
+        // What came since may have been taken for known because of these.
+        const forget = (high: number, low: number): void => this.recent.remove(high, low)
+        for (const facts of [batch, this.pending]) facts.rewind({ rows: 0, bytes: 0, blocks: 0 }, forget)
+        this.taker = {}
+        this.links = []
+        return done(failure)
       }
-      done(failure)
+      this.openBytes += bytes
+      this.durableBlock = nextBlock - 1
+      const { rows } = this.open
+      this.open.columns.append(batch.columns)
+      this.open.includeFrom(rows)
+      if (this.open.rows >= this.segmentRows) this.close()
+      done(undefined)
     })
   }
 
@@ -163,14 +173,14 @@ export class SegmentWriter {
       minUs,
       maxUs,
       firstBlock: this.firstBlock,
-      lastBlock: this.nextBlock - 1,
+      lastBlock: this.durableBlock,
       bytes: this.openBytes + rows * ROW_BYTES
     }
     const closed = new MemorySegment(this.open.columns.sorted(), true)
-    this.open = new MemorySegment(new Columns(), false)
+    this.open = this.newOpen()
     this.openBytes = 0
     this.openSinceUs = undefined
-    this.firstBlock = this.nextBlock
+    this.firstBlock = this.durableBlock + 1
     this.segments.inMemory.splice(-1, 1, closed, this.open)
     this.closing = meta
     this.seal(meta, closed)

@@ -1,7 +1,7 @@
 // What everything outward asks of the store of traces: facts in, spans out.
 // Owns the contract that the memory and the LMDB store keep; refuses display modes, wire forms and answers, which stand on it.
 import type { Cancel } from "#kube"
-import type { Fact } from "../model/Fact.ts"
+import type { Fact, Take } from "../model/Fact.ts"
 import type { ObjectKey } from "../model/ObjectKey.ts"
 import type { DiffLine, Span, SpanService } from "../model/Span.ts"
 
@@ -77,6 +77,9 @@ export interface Change {
   readonly object: ObjectKey
 }
 
+/** Hands over facts one by one. */
+export type Feed = (take: Take) => void
+
 export interface SpanStore {
   /** Seconds of a window; fixed for the life of a store. */
   readonly windowSeconds: number
@@ -85,6 +88,11 @@ export interface SpanStore {
    * batch is durable and every later read sees it, or when nothing of it will be.
    */
   readonly append: (facts: ReadonlyArray<Fact>, done: (outcome: Appended) => void) => void
+  /**
+   * The same of facts that are made while they are taken, before the call returns. What the feed throws is thrown on: then nothing of
+   * it is kept, and `done` not called. A store that is full does not call the feed.
+   */
+  readonly appendFrom: (feed: Feed, done: (outcome: Appended) => void) => void
   /**
    * The spans of one trace: the object's own first, then its links, then audits and events by start and id. At most
    * `spansMax` at a time (default 500). A trace that is not there has none.

@@ -65,6 +65,46 @@ it("knows a client by its certificate, and nobody by a stranger's", async () => 
   for (const { folder: made } of [authority, strangers]) rmSync(made, { recursive: true })
 })
 
+it("shows who may read one namespace nothing of the others, on no way", async () => {
+  const scoped = "reader-of-shop-012345"
+  const tokens = `${auditToken},prod,audit/prod\n${readToken},reader,read\n${scoped},shop,read/prod/shop read/other\n`
+  const served = await serve({ access: new TracingAccess({ tokens, open: false }) })
+  const own = auditStream([{ verb: "create", object: 2, afterUs: 1, code: 201, level: "RequestResponse" }])
+  const moved = own.map((event) =>
+    event.replaceAll('"namespace":"default"', '"namespace":"shop"').replace(/"auditID":"[^"]*/, '"auditID":"of-shop')
+  )
+  for (const some of [own, moved]) {
+    expect((await served.ask("POST", "/audit/prod", { body: eventList(some), token: auditToken })).code).toBe(200)
+  }
+  const namespaces = async (token: string): Promise<ReadonlyArray<string>> => {
+    const { body } = await served.ask(
+      "GET",
+      "/api/traces?service=audit&limit=50&start=1795651200000000&end=1795690000000000",
+      { token }
+    )
+    return Array.from(body.matchAll(/"key":"namespace","type":"string","value":"([^"]*)"/g), ([, found]) => found)
+  }
+  expect(new Set(await namespaces(readToken))).toEqual(new Set(["default", "shop"]))
+  expect(new Set(await namespaces(scoped))).toEqual(new Set(["shop"]))
+  const { body: all } = await served.ask(
+    "GET",
+    "/api/traces?service=audit&limit=50&start=1795651200000000&end=1795690000000000",
+    { token: readToken }
+  )
+  const codes = { default: new Set<number>(), shop: new Set<number>() }
+  // SAFETY: the query API's own form.
+  for (const { spans, traceID } of (JSON.parse(all) as { data: Array<{ traceID: string; spans: Array<object> }> })
+    .data) {
+    const { code } = await served.ask("GET", `/api/traces/${traceID}`, { token: scoped })
+    codes[JSON.stringify(spans).includes('"value":"shop"') ? "shop" : "default"].add(code)
+  }
+  expect(codes).toEqual({ default: new Set([404]), shop: new Set([200]) })
+  expect((await served.ask("GET", "/metrics", { token: scoped })).code).toBe(404)
+  const { body: operations } = await served.ask("GET", "/api/services/object/operations", { token: scoped })
+  expect(operations).not.toContain("pods/")
+  await served.close()
+})
+
 const kubeconfigOf = (url: string, token: string): string => `apiVersion: v1
 kind: Config
 current-context: a
