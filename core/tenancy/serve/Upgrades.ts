@@ -42,6 +42,8 @@ const upgradeDown = (fields: HttpFields): HttpFields =>
     return upgradeFields.has(lower) || lower === "sec-websocket-protocol"
   })
 
+const LISTENERS_MAX = 24
+
 /** Joins two connections; each ends with the other. */
 const join = (call: TenantCall, client: Duplex, server: Duplex): void => {
   let open = 2
@@ -51,6 +53,8 @@ const join = (call: TenantCall, client: Duplex, server: Duplex): void => {
     server.destroy()
     call.finish()
   }
+  // Each of the two listens for every way in which either end may go.
+  for (const end of [client, server]) end.setMaxListeners(LISTENERS_MAX)
   pipeline(client, server, ended)
   pipeline(server, client, ended)
 }
