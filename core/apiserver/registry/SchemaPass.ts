@@ -29,9 +29,11 @@ export const conform = (
   warnings: Array<string>
 ): KubeObject | ApiFailure => {
   const { custom, kind, schema, version } = definition
-  if (custom !== true && isTidy(schema, body, old)) {
-    // SAFETY: filling in defaults keeps kind and metadata.
-    return fillDefaults(schema, body as unknown as JsonObject, old) as unknown as KubeObject
+  // SAFETY: objects are JSON, and filling in defaults keeps kind and metadata.
+  const given = body as unknown as JsonObject
+  const stored = old as unknown as JsonObject | undefined
+  if (custom !== true && isTidy(schema, given, stored)) {
+    return fillDefaults(schema, given, stored) as unknown as KubeObject
   }
   let pruned: Record<string, unknown> | undefined
   const nulls = custom === true ? KEEP_NULLS : DROP_NULLS
