@@ -36,7 +36,6 @@ export class SimDisk {
   private readonly random: RandomStream
   private readonly options: SimDiskOptions
   private readonly content: Engine
-  private readonly applyQueue: Array<() => void> = []
   private unsynced: Array<ReadonlyArray<Undo>> = []
   private underWay: WriteBatch | undefined
 
@@ -44,8 +43,8 @@ export class SimDisk {
     this.kernel = kernel
     this.options = options
     this.random = kernel.random.split(`disk ${name}`)
-    const queue = this.applyQueue
-    this.content = makeMemoryEngine({ defer: (run) => void queue.push(run), clock: () => 0 })
+    // The disk answers later by itself.
+    this.content = makeMemoryEngine({ defer: (run) => run(), clock: () => 0 })
   }
 
   /** The engine as one run of a process sees it; a crash of the process loses what the disk has not got. */
@@ -96,7 +95,6 @@ export class SimDisk {
     const undo = this.lying ? this.undoOf(batch) : []
     let outcome: CommitOutcome = { kind: "committed" }
     this.content.commit(batch, (answered) => (outcome = answered))
-    for (const run of this.applyQueue.splice(0)) run()
     if (outcome.kind === "committed" && this.lying) this.unsynced.push(undo)
     return outcome
   }
@@ -112,10 +110,9 @@ export class SimDisk {
         }
       }
     )
-    for (const [row, text] of batch.texts.entries()) {
-      const table = batch.textTables[row]
-      const value = this.content.rows?.get(table, text)
-      undo.push({ table, key: Buffer.from(text, "latin1"), value: value && Uint8Array.from(valueBytes(value)) })
+    for (const { key, table } of batch.rows) {
+      const value = this.content.rows?.get(table, key)
+      undo.push({ table, key: Buffer.from(key, "latin1"), value: value && Uint8Array.from(valueBytes(value)) })
     }
     return undo.reverse()
   }
@@ -136,6 +133,5 @@ export class SimDisk {
     if (value === undefined) batch.remove(table, key)
     else batch.put(table, key, value)
     this.content.commit(batch, () => undefined)
-    for (const run of this.applyQueue.splice(0)) run()
   }
 }

@@ -63,10 +63,12 @@ export class Kernel {
   private readonly processes: Array<SimProcess> = []
   private readonly byName = new Map<string, SimProcess>()
   private readonly handlers: Array<HandlerEntry> = []
-  private deferred: Array<() => void> = []
-  private deferredBy: Array<SimProcess> = []
-  private deferredAs: Array<number> = []
+  // What is deferred, from the head up to the count; the arrays stay, and what has run is taken out of them.
+  private readonly deferred: Array<(() => void) | undefined> = []
+  private readonly deferredBy: Array<SimProcess> = []
+  private readonly deferredAs: Array<number> = []
   private deferredHead = 0
+  private deferredCount = 0
   private stopping = false
 
   constructor({ epochMs, seed, tailSize }: KernelOptions) {
@@ -125,20 +127,21 @@ export class Kernel {
 
   /** Runs a closure of a process after the current event, in the order of calls. */
   defer(process: SimProcess, run: () => void): void {
-    if (this.deferred.length === 0) this.onEarlier?.(this.nowMs)
-    this.deferred.push(run)
-    this.deferredBy.push(process)
-    this.deferredAs.push(process.incarnation)
+    if (this.deferredCount === 0) this.onEarlier?.(this.nowMs)
+    const at = this.deferredCount++
+    this.deferred[at] = run
+    this.deferredBy[at] = process
+    this.deferredAs[at] = process.incarnation
   }
 
   /** Events that will still happen, deferred ones among them. */
   get pending(): number {
-    return this.heap.pending + this.deferred.length - this.deferredHead
+    return this.heap.pending + this.deferredCount - this.deferredHead
   }
 
   /** When the next event is due, in milliseconds since the world began; infinity when nothing will happen any more. */
   nextTime(): number {
-    return this.deferredHead < this.deferred.length ? this.nowMs : this.heap.nextTime()
+    return this.deferredHead < this.deferredCount ? this.nowMs : this.heap.nextTime()
   }
 
   /** Moves the clock on, at most to the next event: for who follows another clock and lets something happen from outside. */
@@ -156,7 +159,7 @@ export class Kernel {
     this.stopping = false
     for (let events = 0; events < maxEvents; events++) {
       if (this.stopping) return "stopped"
-      if (this.deferredHead < this.deferred.length) this.runDeferred()
+      if (this.deferredHead < this.deferredCount) this.runDeferred()
       else {
         const next = this.heap.nextTime()
         if (next > untilMs) {
@@ -185,13 +188,9 @@ export class Kernel {
     const run = this.deferred[at]
     const process = this.deferredBy[at]
     const incarnation = this.deferredAs[at]
-    if (this.deferredHead === this.deferred.length) {
-      this.deferred = []
-      this.deferredBy = []
-      this.deferredAs = []
-      this.deferredHead = 0
-    }
-    if (process.incarnation !== incarnation) return
+    this.deferred[at] = undefined
+    if (this.deferredHead === this.deferredCount) this.deferredHead = this.deferredCount = 0
+    if (run === undefined || process.incarnation !== incarnation) return
     if (process.paused) return process.hold(run)
     this.log.add(this.nowMs, process.id, KIND_DEFER, 0)
     run()

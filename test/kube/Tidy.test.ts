@@ -1,6 +1,6 @@
 // The one walk beside the two that it stands for: what it calls tidy can be read and has nothing to prune, for every built-in kind and
 // objects that are right, or wrong in one place or another; and what the two have been through is tidy.
-import fc from "fast-check"
+import { assert as check, integer, nat, property } from "fast-check"
 import { assert, describe, it } from "vitest"
 import {
   builtInResources,
@@ -81,8 +81,8 @@ const isObject = (value: Json): value is JsonObject =>
 describe("a tidy object", () => {
   it("can be read and has nothing to prune", () => {
     const counts = { tidy: 0, other: 0 }
-    fc.assert(
-      fc.property(fc.integer(), fc.nat(schemas.length - 1), (seed, at) => {
+    check(
+      property(integer(), nat(schemas.length - 1), (seed, at) => {
         const schema = schemas[at]
         const value = objectOf(schema, picker(seed), 0)
         if (!isObject(value)) return
@@ -115,7 +115,7 @@ describe("a tidy object", () => {
 })
 
 const hasNull = (value: Json | undefined): boolean =>
-  value === null || (typeof value === "object" && Object.values(value).some((one) => hasNull(one as Json | undefined)))
+  value === null || (typeof value === "object" && Object.values(value).some((one) => hasNull(one)))
 
 /** Whether a scalar stands where an object that keeps anything should: it is read and kept, and no business of the walk. */
 const holdsOther = (schema: Schema, value: Json): boolean => {

@@ -2,7 +2,7 @@
 // and as JSON. Sizes up to 300 nodes run twice, and the two event logs must be the same; beyond that it asserts nothing: timings are
 // read, not tested.
 //
-//   node test/sim/Curve.ts [NODES…] [--pods-per-node 30] [--pods-max 300000] [--points FILE] [--out FILE.md]
+//   node test/sim/Curve.ts [NODES…] [--pods-per-node 30] [--pods-max 300000] [--points FILE] [--fault-minutes 30] [--out FILE.md]
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
@@ -114,7 +114,8 @@ interface FaultRun {
   readonly eventLogHash: string
 }
 
-const FAULT_MS = 1_800_000
+/** Of the world's time; a fault strikes every half a minute on average. */
+const FAULTS_A_MINUTE = 2
 const FAULT_KINDS: ReadonlyArray<FaultStep["kind"]> = [
   "crash",
   "pause",
@@ -129,8 +130,9 @@ const FAULT_KINDS: ReadonlyArray<FaultStep["kind"]> = [
   "slow-watcher"
 ]
 
-/** A hundred nodes through half an hour of misfortunes: server and disk, network, zones, compaction at bad moments. */
-const measureFaults = (): FaultRun => {
+/** A hundred nodes through so many minutes of misfortunes: server and disk, network, zones, compaction at bad moments. */
+const measureFaults = (minutes: number): FaultRun => {
+  const untilMs = minutes * 60_000
   const world = new World({
     seed: 1,
     definitions: clusterDefinitions,
@@ -140,8 +142,8 @@ const measureFaults = (): FaultRun => {
     network: defaultNetwork,
     faults: drawPlan(new RandomStream(1).split("plan"), {
       fromMs: 30_000,
-      toMs: FAULT_MS - 60_000,
-      steps: 60,
+      toMs: untilMs - 60_000,
+      steps: minutes * FAULTS_A_MINUTE,
       servers: ["apiserver"],
       clients: ["kubelets", "scheduler", "users"],
       kinds: FAULT_KINDS,
@@ -151,17 +153,17 @@ const measureFaults = (): FaultRun => {
   world.start()
   world.play(
     podChurn(
-      { pods: 3000, namespaces: 1, replacePerSecond: 1, startMs: 1000, untilMs: FAULT_MS, createPerSecond: 300 },
+      { pods: 3000, namespaces: 1, replacePerSecond: 1, startMs: 1000, untilMs, createPerSecond: 300 },
       new RandomStream(1)
     )
   )
-  const { cpu } = timed(() => world.kernel.run({ untilMs: FAULT_MS }))
+  const { cpu } = timed(() => world.kernel.run({ untilMs }))
   return {
     nodes: 100,
     pods: world.pods.stats.known,
-    virtualSeconds: FAULT_MS / 1000,
+    virtualSeconds: untilMs / 1000,
     cpuSeconds: cpu,
-    timesRealTime: FAULT_MS / 1000 / cpu,
+    timesRealTime: untilMs / 1000 / cpu,
     eventLogHash: world.kernel.log.hash()
   }
 }
@@ -175,6 +177,7 @@ const { positionals, values } = parseArgs({
     out: { type: "string", default: "" },
     points: { type: "string", default: "" },
     faults: { type: "boolean", default: false },
+    "fault-minutes": { type: "string", default: "30" },
     verbose: { type: "boolean", default: false }
   }
 })
@@ -239,8 +242,8 @@ among them. A world is filled with pods (30 a node, 300,000 at the most), and th
 |---|---|---|---|---|---|---|---|---|
 ${points.map((point) => row(point).trim()).join("\n")}
 
-A fault run of ${faults.nodes} nodes and ${faults.pods} pods over a network, with 60 misfortunes (crashes, pauses, partitions, bad links, stalled disks,
-dying nodes, cut zones) in half an hour of the world's time: ${faults.cpuSeconds.toFixed(1)} CPU seconds, ${faults.timesRealTime.toFixed(0)} times real time, event log \`${faults.eventLogHash.slice(0, 8)}\`.
+A fault run of ${faults.nodes} nodes and ${faults.pods} pods over a network, with ${(faults.virtualSeconds / 60) * FAULTS_A_MINUTE} misfortunes (crashes, pauses, partitions, bad links, stalled disks,
+dying nodes, cut zones) in ${faults.virtualSeconds / 60} minutes of the world's time: ${faults.cpuSeconds.toFixed(1)} CPU seconds, ${faults.timesRealTime.toFixed(0)} times real time, event log \`${faults.eventLogHash.slice(0, 8)}\`.
 
 ## The same as JSON
 
@@ -260,7 +263,7 @@ const command = (): string =>
   ].join(" ")
 
 const main = (): void => {
-  if (values.faults) return console.log(JSON.stringify(measureFaults()))
+  if (values.faults) return console.log(JSON.stringify(measureFaults(Number(values["fault-minutes"]))))
   if (values.one !== undefined)
     return console.log(JSON.stringify(measure(Number(values.one), podsOf(Number(values.one)))))
   const loads = [loadavg()[0] ?? 0]
@@ -271,7 +274,7 @@ const main = (): void => {
     loads.push(loadavg()[0] ?? 0)
     process.stderr.write(`${JSON.stringify(points.at(-1))}\n`)
   }
-  const page = pageOf(points, run(["--faults"]) as FaultRun, loads)
+  const page = pageOf(points, run(["--faults", "--fault-minutes", values["fault-minutes"]]) as FaultRun, loads)
   console.log(page)
   if (values.out !== "") writeFileSync(values.out, page)
 }

@@ -32,6 +32,7 @@ export class FieldLists {
   }
 
   changed(key: string, before: Held | undefined, after: Held | undefined): void {
+    if (this.tables.size === 0) return
     for (const table of this.tables.values()) {
       if (before !== undefined) {
         const value = table.of(before.object)

@@ -68,12 +68,13 @@ export class WatcherIndex {
 
   dispatch(event: CacheEvent): void {
     if (this.size === 0) return
-    for (const watcher of this.everything) watcher.offer(event)
+    if (this.everything.size > 0) for (const watcher of this.everything) watcher.offer(event)
     if (this.byKey.size > 0) tell(this.byKey, event.key, event)
     if (this.byNamespace.size > 0) {
       const slash = event.key.indexOf("/")
       if (slash > 0) tell(this.byNamespace, event.key.slice(0, slash), event)
     }
+    if (this.byField.size === 0) return
     for (const { byValue, of } of this.byField.values()) {
       const was = event.before && of(event.before.object)
       const is = event.after && of(event.after.object)

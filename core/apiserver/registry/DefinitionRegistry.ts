@@ -25,8 +25,12 @@ export const makeDefinitions = (initial: ReadonlyArray<Definition> = []): Defini
   for (const definition of initial) add(definition)
   return {
     find: (group, version, resource) => {
-      const named = byName.get(resource) ?? []
-      for (const one of named) if (one.group === group && one.version === version) return one
+      const named = byName.get(resource)
+      if (named === undefined) return undefined
+      for (let at = 0; at < named.length; at++) {
+        const one = named[at]
+        if (one.group === group && one.version === version) return one
+      }
       return undefined
     },
     byKind: (group, version, kind) => byKind.get(keyOf(group, version, kind)),

@@ -29,7 +29,9 @@ export const refreshObject = (
   if (place === undefined || !isSame(body, old) || !refreshes(body, old)) return false
   const { definition } = resource
   const { admission, keyValue } = registry
-  if (admission.asks({ operation: "UPDATE", request, definition, object: body, oldObject: old })) return false
+  const isAsked =
+    !admission.isEmpty && admission.asks({ operation: "UPDATE", request, definition, object: body, oldObject: old })
+  if (isAsked) return false
   const metadata = { ...old.metadata, resourceVersion: undefined }
   const object = { ...old, metadata, spec: body.spec } as unknown as KubeObject
   const held = new Held(object, 0, resource.cache.layout, undefined, place)

@@ -30,9 +30,11 @@ export const conform = (
 ): KubeObject | ApiFailure => {
   const { custom, kind, schema, version } = definition
   // SAFETY: objects are JSON, and filling in defaults keeps kind and metadata.
-  const [given, stored] = [body as unknown as JsonObject, old as unknown as JsonObject | undefined]
-  if (custom !== true && isTidy(schema, given, stored))
+  const given = body as unknown as JsonObject
+  const stored = old as unknown as JsonObject | undefined
+  if (custom !== true && isTidy(schema, given, stored)) {
     return fillDefaults(schema, given, stored) as unknown as KubeObject
+  }
   let pruned: Record<string, unknown> | undefined
   const nulls = custom === true ? KEEP_NULLS : DROP_NULLS
   for (const name in body) {

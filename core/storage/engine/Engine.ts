@@ -62,6 +62,15 @@ export type CommitOutcome =
   | { readonly kind: "failed"; readonly reason: "no-space" | "read-only" | "corrupt" | "io"; readonly detail: string }
   | { readonly kind: "uncertain"; readonly detail: string }
 
+/** A row by the latin1 text of its key; without a value it is removed. */
+export interface TextRow {
+  readonly table: Table
+  readonly key: string
+  readonly value: LazyValue | undefined
+  /** Where the row is, if its writer knows. */
+  readonly cell: RowCell | undefined
+}
+
 /** Rows written or removed together. Keys and values are kept by reference, an engine in memory for good: never change them. */
 export class WriteBatch {
   readonly tables: Array<Table> = []
@@ -75,32 +84,22 @@ export class WriteBatch {
     readonly value: Uint8Array | undefined
   }> = []
   /** Rows by the latin1 text of their keys, for engines that take them so. */
-  readonly texts: Array<string> = []
-  readonly textTables: Array<Table> = []
-  readonly textValues: Array<LazyValue | undefined> = []
-  /** Where a row is, if its writer knows. */
-  readonly textCells: Array<RowCell | undefined> = []
+  readonly rows: Array<TextRow> = []
   sizeBytes = 0
 
   get isEmpty(): boolean {
-    return this.keys.length === 0 && this.texts.length === 0
+    return this.keys.length === 0 && this.rows.length === 0
   }
 
   /** Puts a row into an engine that has `rows`. */
   putText(table: Table, key: string, value: LazyValue, cell?: RowCell): void {
-    this.textTables.push(table)
-    this.texts.push(key)
-    this.textValues.push(value)
-    this.textCells.push(cell)
+    this.rows.push({ table, key, value, cell })
     this.sizeBytes += key.length + value.sizeBytes
   }
 
   /** Removes a row from an engine that has `rows`. */
   removeText(table: Table, key: string): void {
-    this.textTables.push(table)
-    this.texts.push(key)
-    this.textValues.push(undefined)
-    this.textCells.push(undefined)
+    this.rows.push({ table, key, value: undefined, cell: undefined })
     this.sizeBytes += key.length
   }
 

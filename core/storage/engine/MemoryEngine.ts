@@ -7,10 +7,9 @@ import {
   keyText,
   type CommitOutcome,
   type Engine,
-  type LazyValue,
-  type RowCell,
   type RowValue,
   type Table,
+  type TextRow,
   valueBytes,
   type View,
   type WriteBatch
@@ -52,7 +51,7 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     if (value !== undefined) usedBytes += value.length + key.length
     tables.write(table, key, value)
   }
-  const writeText = (table: Table, key: string, value: LazyValue | undefined, cell: RowCell | undefined): void => {
+  const writeText = ({ cell, key, table, value }: TextRow): void => {
     if (value !== undefined) {
       putRows++
       putBytes += value.sizeBytes + key.length
@@ -68,8 +67,7 @@ export const makeMemoryEngine = ({ clock, defer }: MemoryEngineOptions): Engine 
     }
     for (let row = 0; row < batch.keys.length; row++)
       write(batch.tables[row], keyText(batch.keys[row]), batch.values[row])
-    for (let row = 0; row < batch.texts.length; row++)
-      writeText(batch.textTables[row], batch.texts[row], batch.textValues[row], batch.textCells[row])
+    for (let row = 0; row < batch.rows.length; row++) writeText(batch.rows[row])
     return { kind: "committed" }
   }
   return {

@@ -2,11 +2,12 @@
 // Owns the open batch, the one commit under way, and the order of what follows a commit: visibility, events, answers.
 // Refuses to decide transactions; a caller applies its writes first and is answered when they are durable, or not at all.
 import type { CommitOutcome, Engine } from "../engine/Engine.ts"
-import { Table, WriteBatch } from "../engine/Engine.ts"
+import { keyText, Table, WriteBatch } from "../engine/Engine.ts"
 import { Failure, type EtcdFailure } from "../rpc/EtcdFailure.ts"
 import type { Fence } from "./Fence.ts"
 import { MetaKey, readRevision, revisionRow } from "./Layout.ts"
 import { Histogram } from "./Histogram.ts"
+import { LazyRevision } from "./LazyRows.ts"
 import type { StoredEvent } from "./StoredEvent.ts"
 
 /** Called once: with what its writer decided (by default nothing) when the batch is durable and visible, with the failure when nothing of it is there. */
@@ -123,7 +124,7 @@ export class Committer {
     const batch = this.open
     this.open = emptyBatch()
     this.underWay = batch
-    if (batch.revision > 0) batch.writes.put(Table.Meta, MetaKey.revision, revisionRow(batch.revision))
+    if (batch.revision > 0) this.putRevision(batch)
     this.stats.commits++
     this.stats.answers += batch.answers.length
     if (batch.writes.isEmpty && !batch.beats) return this.settle(batch, { kind: "committed" })
@@ -136,6 +137,11 @@ export class Committer {
       if (outcome.kind === "committed") fence?.passed(batch.stamp)
       this.settle(batch, outcome)
     })
+  }
+
+  private putRevision({ revision, writes }: OpenBatch): void {
+    if (this.engine.rows === undefined) writes.put(Table.Meta, MetaKey.revision, revisionRow(revision))
+    else writes.putText(Table.Meta, keyText(MetaKey.revision), new LazyRevision(revision))
   }
 
   /** Gives up what has not been handed to the engine: this process no longer writes. */

@@ -4,7 +4,7 @@
 import type { Int64 } from "#net"
 import { type LazyValue, type RowValue, valueBytes } from "../engine/Engine.ts"
 import type { Companion, CompanionedValue } from "../engine/MemoryTables.ts"
-import { EventKind, HISTORY_HEADER_BYTES, historyText, logValue, writeRevision } from "./Layout.ts"
+import { EventKind, HISTORY_HEADER_BYTES, historyText, logValue, revisionRow, writeRevision } from "./Layout.ts"
 import { encodeRecord, readRecord } from "./Record.ts"
 
 /** A value that is known before its text is; the text is always the same. */
@@ -12,6 +12,20 @@ export interface StoredText {
   /** About what it takes. */
   readonly sizeBytes: number
   readonly text: () => string
+}
+
+/** An integer as a row of its own. */
+export class LazyRevision implements LazyValue {
+  readonly sizeBytes = 8
+  private readonly revision: number
+
+  constructor(revision: number) {
+    this.revision = revision
+  }
+
+  bytes(): Uint8Array {
+    return revisionRow(this.revision)
+  }
 }
 
 /** A version of a key: what a record says. */

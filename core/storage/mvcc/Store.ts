@@ -49,7 +49,8 @@ export class Store {
   readonly lessor: Lessor
   readonly committer: Committer
   private readonly overlay = new Overlay()
-  private readonly listeners = new Set<CommitListener>()
+  /** Replaced when it changes, so that a telling that is under way goes to those who were there at its start. */
+  private listeners: ReadonlyArray<CommitListener> = []
   private readonly fence: Fence | undefined
   /** The last revision that is durable and visible; of a follower, the last that its watchers were told. */
   revision = 1
@@ -111,8 +112,8 @@ export class Store {
   }
 
   listen(listener: CommitListener): () => void {
-    this.listeners.add(listener)
-    return () => void this.listeners.delete(listener)
+    this.listeners = [...this.listeners, listener]
+    return () => void (this.listeners = this.listeners.filter((one) => one !== listener))
   }
 
   /** The revision that a View shows. */

@@ -49,17 +49,19 @@ export class IntervalIndex<T> {
     for (const { item } of this.ranges.values()) visit(item)
   }
 
-  /** Calls back with the item of every range that contains the key. */
-  stab(text: string, hit: (item: T) => void): void {
+  /** Calls back with the item of every range that contains the key, and with what is handed in along with it. */
+  stab<A>(text: string, hit: (item: T, about: A) => void, about: A): void {
     if (this.exact.size === 0 && this.ranges.size === 0) return
     const item = this.exact.get(text)
-    if (item !== undefined) hit(item)
+    if (item !== undefined) hit(item, about)
     if (this.ranges.size === 0) return
     if (this.stale) this.rebuild()
-    for (const { end, item, start } of this.fresh) if (start <= text && (end === undefined || text < end)) hit(item)
+    for (const { end, item, start } of this.fresh) {
+      if (start <= text && (end === undefined || text < end)) hit(item, about)
+    }
     for (let node = this.leaves + segmentOf(this.bounds, text); node >= 1; node >>= 1) {
       const entries = this.nodes[node]
-      if (entries !== undefined) for (const entry of entries) hit(entry.item)
+      if (entries !== undefined) for (const entry of entries) hit(entry.item, about)
     }
   }
 

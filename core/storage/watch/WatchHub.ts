@@ -72,7 +72,7 @@ export class WatchHub {
 
   private publish(revision: number, events: ReadonlyArray<StoredEvent>): void {
     if (this.count === 0) return
-    for (const event of events) this.index.stab(event.text, (group) => this.gather(group, event))
+    for (const event of events) this.index.stab(event.text, this.gather, event)
     const { touched } = this
     this.touched = []
     for (const watcher of touched) {
@@ -86,7 +86,7 @@ export class WatchHub {
     }
   }
 
-  private gather(group: Set<Watcher>, event: StoredEvent): void {
+  private readonly gather = (group: Set<Watcher>, event: StoredEvent): void => {
     for (const watcher of group) {
       if (!watcher.synced || !watcher.wants(event)) continue
       if (watcher.gathered === undefined) {
@@ -180,11 +180,12 @@ export class WatchHub {
   private deliver(watchers: ReadonlySet<Watcher>, { events, next }: EventStretch): void {
     this.stats.catchUpTurns++
     for (const event of events) {
-      this.index.stab(event.text, (group) => {
+      const gather = (group: Set<Watcher>): void => {
         for (const watcher of group) {
           if (watchers.has(watcher) && watcher.wants(event)) (watcher.gathered ??= []).push(event)
         }
-      })
+      }
+      this.index.stab(event.text, gather, undefined)
     }
     for (const watcher of watchers) this.advance(watcher, next)
     this.scheduleCatchUp()

@@ -43,7 +43,7 @@ describe("IntervalIndex", () => {
             model.delete(gone[0])
           } else {
             const hits: Array<string> = []
-            index.stab(one.stab.toString("latin1"), (id) => hits.push(id))
+            index.stab(one.stab.toString("latin1"), (id) => hits.push(id), undefined)
             const wanted = [...model].filter(([, range]) => inRange(range, one.stab)).map(([id]) => id)
             assert.deepStrictEqual(hits.sort(), wanted.sort())
           }
