@@ -13,7 +13,7 @@ import {
 } from "#kube"
 import { fieldsOf, textOf } from "#apiserver"
 import { type Amounts, type MemberCluster, memberClusterOf } from "../api/FederatedCluster.ts"
-import { Fleet } from "../scheduling/Fleet.ts"
+import { Fleet, isSameButForRoom } from "../scheduling/Fleet.ts"
 import { Member, type MemberListener } from "./Member.ts"
 import type { MemberBounds } from "./MemberClient.ts"
 import type { ConnectMember } from "./MemberConnection.ts"
@@ -60,6 +60,8 @@ export class Members {
   readonly #fleetListeners = new Set<() => void>()
   readonly #reservations = new Reservations()
   #fleet: Fleet | undefined
+  /** Clusters have told of other room since it was made, and of nothing else. */
+  #roomTold = false
   /** The fleet less what is reserved, as it was when this was worth working out last. */
   #free: { readonly fleet: Fleet; readonly atMs: number } | undefined
   /** What part of each cluster's room was taken or given back since then, and the largest of these. */
@@ -71,7 +73,10 @@ export class Members {
     this.#stopListening = listenTo(options.clusters, (cluster, before) => {
       const { name = "" } = cluster.metadata
       if (this.#reservations.has(name) && !sameJson(roomOf(before), roomOf(cluster))) this.#reservations.settle(name)
-      this.#fleet = this.#free = undefined
+      const sameRest = before !== undefined && isSameButForRoom(this.#clusterOf(before), this.#clusterOf(cluster))
+      if (sameRest) this.#roomTold = true
+      else this.#fleet = undefined
+      this.#free = undefined
       for (const listener of this.#fleetListeners) listener()
     })
   }
@@ -84,7 +89,10 @@ export class Members {
 
   /** The joined clusters as scheduling sees them, less the room that is reserved; the same object as long as little changes. */
   get fleet(): Fleet {
-    this.#fleet ??= Fleet.of([...this.#options.clusters.store.all()].map((object) => this.#clusterOf(object)))
+    if (this.#fleet === undefined)
+      this.#fleet = Fleet.of([...this.#options.clusters.store.all()].map((object) => this.#clusterOf(object)))
+    else if (this.#roomTold) this.#fleet = this.#fleet.renewed((cluster) => this.cluster(cluster.name) ?? cluster)
+    this.#roomTold = false
     if (this.#reservations.size === 0 && this.#unseenMost === 0) return this.#fleet
     const now = this.#options.clockwork.monotonic()
     if (this.#free === undefined || this.#isWorthAnother(now - this.#free.atMs, now)) {

@@ -31,13 +31,15 @@ export class Fleet {
 
   /** The same clusters with other room. */
   withRoom(available: (cluster: MemberCluster) => Amounts): Fleet {
-    return new Fleet(
-      this.clusters.map((cluster) => {
-        const room = available(cluster)
-        return room === cluster.available ? cluster : { ...cluster, available: room }
-      }),
-      this
-    )
+    return this.renewed((cluster) => {
+      const room = available(cluster)
+      return room === cluster.available ? cluster : { ...cluster, available: room }
+    })
+  }
+
+  /** The same clusters as they are now, where nothing but their room is another one. */
+  renewed(now: (cluster: MemberCluster) => MemberCluster): Fleet {
+    return new Fleet(this.clusters.map(now), this)
   }
 
   get size(): number {
@@ -73,19 +75,22 @@ export class Fleet {
 
 const isWord = (subject: unknown): boolean => typeof subject === "string" || typeof subject === "symbol"
 
+/** Whether a cluster is the same for every decision but those about room. */
+export const isSameButForRoom = (before: MemberCluster, after: MemberCluster): boolean =>
+  before === after ||
+  (before.name === after.name &&
+    before.uid === after.uid &&
+    before.joined === after.joined &&
+    before.joinedMs === after.joinedMs &&
+    before.ready === after.ready &&
+    before.terminating === after.terminating &&
+    JSON.stringify([before.labels, before.taints, [...(before.types ?? [])]]) ===
+      JSON.stringify([after.labels, after.taints, [...(after.types ?? [])]]))
+
 /** Whether two fleets are the same for every decision but those about room, which alone moves nothing. */
 export const isSameFleet = (a: Fleet, b: Fleet): boolean =>
   a.size === b.size &&
   a.clusters.every((before, at) => {
     const after = b.clusters[at]
-    if (before === after) return true
-    return (
-      after !== undefined &&
-      before.name === after.name &&
-      before.uid === after.uid &&
-      before.ready === after.ready &&
-      before.terminating === after.terminating &&
-      JSON.stringify([before.labels, before.taints, [...(before.types ?? [])]]) ===
-        JSON.stringify([after.labels, after.taints, [...(after.types ?? [])]])
-    )
+    return after !== undefined && isSameButForRoom(before, after)
   })
