@@ -34,7 +34,7 @@ const flags = {
     Flag.withDefault("127.0.0.1:8080")
   ),
   dataDir: Flag.String("data-dir").pipe(Flag.withDescription("Folder of the traces"), Flag.withDefault("traces")),
-  config: text("config", "YAML or TOML file of clusters, filters, redaction, links, kinds and request metrics"),
+  config: text("config", "YAML or TOML file of clusters, filters, redaction, links, kinds, copies and request metrics"),
   metricsConfig: text("kelemetrix-config", "TOML or YAML file of request metrics, as Kelemetry's kelemetrix takes it"),
   cluster: text("cluster", "Name of the cluster that --kubeconfig or --audit-log follows. Default: cluster"),
   kubeconfig: text("kubeconfig", "Follows this cluster's objects and events"),

@@ -22,7 +22,7 @@ export interface Conditions extends Range {
   /** A bit for each kind by its number. */
   readonly kinds: number
   readonly equals: ReadonlyArray<readonly [column: number, hash: number]>
-  readonly signature: readonly [number, number]
+  readonly signature: ReadonlyArray<number>
   readonly minDurationUs: number
   readonly maxDurationUs: number
 }
@@ -58,7 +58,7 @@ export const EVERY_KIND = 15
 const everything: Conditions = {
   kinds: EVERY_KIND,
   equals: [],
-  signature: [0, 0],
+  signature: [],
   minDurationUs: 0,
   maxDurationUs: Number.POSITIVE_INFINITY
 }
@@ -67,18 +67,14 @@ const conditionsOf = (
   attributes: ReadonlyArray<readonly [string, string]>
 ): Pick<Conditions, "equals" | "signature"> => {
   const equals: Array<readonly [number, number]> = []
-  let low = 0
-  let high = 0
-  for (const [name, value] of attributes.toSorted((a, b) => order(a) - order(b))) {
+  const signed: Array<readonly [string, string]> = []
+  for (const attribute of attributes.toSorted((a, b) => order(a) - order(b))) {
+    const [name, value] = attribute
     const column = columnOf(name)
-    if (column !== undefined) equals.push([column, hashText(value)])
-    else {
-      const [a, b] = signatureOf(name, value)
-      low |= a
-      high |= b
-    }
+    if (column === undefined) signed.push(attribute)
+    else equals.push([column, hashText(value)])
   }
-  return { equals, signature: [low >>> 0, high >>> 0] }
+  return { equals, signature: signatureOf(signed) }
 }
 
 /** What a query asks of columns; undefined when nothing can match. */
@@ -144,7 +140,7 @@ export const partsConditions = (parts: ReadonlyArray<readonly [string, string]>,
   ...range
 })
 
-export const overlaps = ({ maxUs, minUs }: Segment, { fromUs, toUs }: Range): boolean =>
+export const overlaps = ({ maxUs, minUs }: Pick<Segment, "minUs" | "maxUs">, { fromUs, toUs }: Range): boolean =>
   (fromUs === undefined || maxUs >= fromUs) && (toUs === undefined || minUs < toUs)
 
 /** Writes the rows that meet the conditions to `into`, in the order of the segment; answers how many. */
@@ -166,9 +162,9 @@ export const scanSegment = (segment: Segment, conditions: Conditions, into: Uint
     const values = segment.column(Column.kind)
     count = keep(into, count, (row) => ((kinds >>> values[row]) & 1) === 1)
   }
-  for (const [half, wanted] of signature.entries()) {
+  for (const [word, wanted] of signature.entries()) {
     if (count === 0 || wanted === 0) continue
-    const values = segment.column(half === 0 ? Column.signature0 : Column.signature1)
+    const values = segment.column(Column.signature + word)
     count = keep(into, count, (row) => (values[row] & wanted) >>> 0 === wanted)
   }
   if (count > 0 && (minDurationUs > 0 || maxDurationUs !== Number.POSITIVE_INFINITY)) {

@@ -34,14 +34,16 @@ export const Column = {
   offset: 6,
   durationUs: 7,
   kind: 8,
-  signature0: 9,
-  signature1: 10,
-  indexed: 11
+  signature: 9,
+  indexed: 17
 } as const
 
+/** Columns of the signature. */
+export const SIGNATURE_WORDS = Column.indexed - Column.signature
+
 export const COLUMNS = Column.indexed + indexed.length
-/** Bytes of a row: its time and its columns. */
-export const ROW_BYTES = 8 + COLUMNS * 4
+/** Bytes that a row takes on disk: its time, its columns, and its row among those of its object. */
+export const ROW_BYTES = 8 + COLUMNS * 4 + 40
 
 const DURATION_MAX = 0xffff_ffff
 const places = new Map<string, number>(indexed.map((name, at) => [name, Column.indexed + at]))
@@ -75,16 +77,21 @@ const seedOf = (name: string): number => {
   return seed
 }
 
-/** 12 bits of which two of 64 follow: see `signatureOf`. */
-const signatureHash = (name: string, value: string): number => hashText(value, seedOf(name))
-const lowBit = (place: number): number => (place < 32 ? 1 << place : 0)
-const highBit = (place: number): number => (place < 32 ? 0 : 1 << (place - 32))
+/** The bits that stand for an attribute: so many of the signature's 256 that a row of ten others seldom has them all. */
+const multipliers = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35, 0x27d4_eb2f, 0x1656_67b1, 0xd3a2_646d, 0xfd70_46c5] as const
+const bitsOf = (name: string, value: string, set: (word: number, bit: number) => void): void => {
+  const hash = hashText(value, seedOf(name))
+  for (const multiplier of multipliers) {
+    const place = Math.imul(hash, multiplier) >>> 24
+    set(place >>> 5, 1 << (place & 31))
+  }
+}
 
-/** Two of 64 bits that stand for an attribute with this value. */
-export const signatureOf = (name: string, value: string): readonly [number, number] => {
-  const hash = signatureHash(name, value)
-  const [first, second] = [hash & 63, (hash >>> 6) & 63]
-  return [(lowBit(first) | lowBit(second)) >>> 0, (highBit(first) | highBit(second)) >>> 0]
+/** The signature's words of attributes with these values. */
+export const signatureOf = (attributes: ReadonlyArray<readonly [string, string]>): ReadonlyArray<number> => {
+  const words = new Uint32Array(SIGNATURE_WORDS)
+  for (const [name, value] of attributes) bitsOf(name, value, (word, bit) => void (words[word] |= bit))
+  return [...words]
 }
 
 /** Rows that grow, column by column. */
@@ -92,10 +99,8 @@ export class Columns {
   rows = 0
   atUs: Float64Array
   readonly columns: Array<Uint32Array>
-  /** The row that is being described, and its signature so far. */
+  /** The row that is being described. */
   private row = 0
-  private low = 0
-  private high = 0
 
   constructor(capacity = 1024) {
     this.atUs = new Float64Array(capacity)
@@ -126,21 +131,19 @@ export class Columns {
     this.set(Column.indexed, row, nameHash)
     for (let part = 0; part < 5; part++) this.set(Column.indexed + 1 + part, row, hashes[part])
     for (let column = Column.indexed + 6; column < COLUMNS; column++) this.set(column, row, 0)
-    this.low = 0
-    this.high = 0
+    for (let word = 0; word < SIGNATURE_WORDS; word++) this.set(Column.signature + word, row, 0)
     eachOwnAttribute(fact, this.say)
-    this.set(Column.signature0, row, this.low >>> 0)
-    this.set(Column.signature1, row, this.high >>> 0)
   }
 
   private readonly say = (attribute: string, value: string): void => {
     if (value === "") return
     const place = places.get(attribute)
     if (place !== undefined) return this.set(place, this.row, hashText(value))
-    const hash = signatureHash(attribute, value)
-    const [first, second] = [hash & 63, (hash >>> 6) & 63]
-    this.low |= lowBit(first) | lowBit(second)
-    this.high |= highBit(first) | highBit(second)
+    bitsOf(attribute, value, this.sign)
+  }
+
+  private readonly sign = (word: number, bit: number): void => {
+    this.columns[Column.signature + word][this.row] |= bit
   }
 
   /** Adds all rows of others. */

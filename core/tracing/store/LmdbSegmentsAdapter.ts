@@ -3,7 +3,9 @@
 import { join } from "node:path"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { type Database, open, type RootDatabase } from "lmdb"
+import type { Columns } from "./Columns.ts"
 import { FactExpired } from "./FactSource.ts"
+import { groupsOf, GROUPS } from "./ObjectRows.ts"
 
 type Binary = Database<Buffer, Uint8Array>
 
@@ -37,7 +39,7 @@ export interface SegmentsOptions {
 
 export type Written = (failure: string | undefined) => void
 
-const FORMAT = 2
+const FORMAT = 3
 const TIMES = 255
 /** Blocks that are kept unpacked for reading: at most 128 KiB and one record each. */
 const UNPACKED_MAX = 64
@@ -58,7 +60,7 @@ const columnKey = (segment: number, column: number): Buffer => {
 
 export class LmdbSegmentsAdapter {
   private readonly root: RootDatabase<Buffer, Uint8Array>
-  private readonly tables: Readonly<Record<"blocks" | "columns" | "segments" | "names" | "meta", Binary>>
+  private readonly tables: Readonly<Record<"blocks" | "columns" | "objects" | "segments" | "names" | "meta", Binary>>
   private readonly compress: boolean
   private readonly unpacked = new Map<number, Buffer>()
 
@@ -79,6 +81,7 @@ export class LmdbSegmentsAdapter {
     this.tables = {
       blocks: table("blocks"),
       columns: table("columns"),
+      objects: table("objects"),
       segments: table("segments"),
       names: table("names"),
       meta: table("meta")
@@ -137,9 +140,13 @@ export class LmdbSegmentsAdapter {
     return bytes
   }
 
-  /** Closes a segment: its columns beside its blocks. */
-  seal(meta: SegmentMeta, times: Float64Array, columns: ReadonlyArray<Uint32Array>, done: Written): void {
+  /** Closes a segment: its columns and its objects' rows beside its blocks. */
+  seal(meta: SegmentMeta, all: Columns, done: Written): void {
+    const { atUs: times, columns } = all
     this.commit(done, () => {
+      for (const [number, group] of groupsOf(all).entries()) {
+        if (group.length > 0) void this.tables.objects.put(columnKey(meta.number, number), group)
+      }
       void this.tables.columns.put(columnKey(meta.number, TIMES), bytesOf(times))
       for (const [at, column] of columns.entries())
         void this.tables.columns.put(columnKey(meta.number, at), bytesOf(column))
@@ -152,6 +159,7 @@ export class LmdbSegmentsAdapter {
     this.commit(done, () => {
       void this.tables.segments.remove(blockKey(meta.number))
       for (const at of [TIMES, ...Array(columns).keys()]) void this.tables.columns.remove(columnKey(meta.number, at))
+      for (let group = 0; group < GROUPS; group++) void this.tables.objects.remove(columnKey(meta.number, group))
       for (let block = meta.firstBlock; block <= meta.lastBlock; block++) {
         void this.tables.blocks.remove(blockKey(block))
         this.unpacked.delete(block)
@@ -182,6 +190,11 @@ export class LmdbSegmentsAdapter {
   /** Copies a closed segment's column to the start of a longer array. */
   column(segment: number, column: number, into: Uint32Array): void {
     this.copy(columnKey(segment, column), into)
+  }
+
+  /** Rows of a closed segment by their objects' first byte, valid until the next read; undefined for none. */
+  group(segment: number, group: number): Buffer | undefined {
+    return this.tables.objects.getBinaryFast(columnKey(segment, group))
   }
 
   times(segment: number, into: Float64Array): void {

@@ -5,7 +5,7 @@ import type { Cancel, Clockwork } from "#kube"
 import type { Fact, RawSnapshot } from "../model/Fact.ts"
 import { type ObjectKey, windowStartUs } from "../model/ObjectKey.ts"
 import { services, type SpanService } from "../model/Span.ts"
-import { bitOf, objectConditions } from "./ColumnSearch.ts"
+import { bitOf } from "./ColumnSearch.ts"
 import { byTime, type FactRef, type FactSource } from "./FactSource.ts"
 import { type IndexedObject, IndexedObjects, traceIn } from "./IndexedObjects.ts"
 import type { LmdbSegmentsAdapter } from "./LmdbSegmentsAdapter.ts"
@@ -232,7 +232,7 @@ export class LmdbSpanStore implements SpanStore, FactSource {
 
   ofObject(object: string, kinds: ReadonlyArray<Fact["kind"]>, range: Range): ReadonlyArray<FactRef> {
     const mask = kinds.reduce((bits, kind) => bits | bitOf(kind), 0)
-    const refs = this.writer.segments.refs(objectConditions(object, mask, range)).sort(byTime)
+    const refs = this.writer.segments.refs(object, mask, range).sort(byTime)
     // What was stored again after it had been forgotten is the same fact.
     return refs.filter(({ id }, at) => at === 0 || id !== refs[at - 1].id)
   }

@@ -1,11 +1,13 @@
 // All segments of a store, oldest first: those on disk by their columns, those in memory until they are there. Facts are found through it.
 // Owns the scratch space that columns are read into and the walk over segments; refuses to write anything.
 import type { Fact } from "../model/Fact.ts"
-import { Column, type Columns, COLUMNS } from "./Columns.ts"
-import { type Conditions, overlaps, scanSegment, type Segment } from "./ColumnSearch.ts"
+import { Column, type Columns, COLUMNS, wordOf } from "./Columns.ts"
+import { type Conditions, objectConditions, overlaps, scanSegment, type Segment } from "./ColumnSearch.ts"
 import { kindNames, readRecord } from "./FactRecord.ts"
-import type { FactRef } from "./FactSource.ts"
+import { type FactRef, inRange } from "./FactSource.ts"
 import type { LmdbSegmentsAdapter, SegmentMeta } from "./LmdbSegmentsAdapter.ts"
+import { eachRowOf, groupOf } from "./ObjectRows.ts"
+import type { Range } from "./SpanStore.ts"
 
 /** Rows of one segment that met conditions, copied out of the columns. */
 export interface Rows {
@@ -151,17 +153,27 @@ export class SegmentSet {
     return readRecord(this.disk.records(rows.block[at]), rows.offset[at])
   }
 
-  /** Every fact that meets conditions, each place once, in no order. */
-  refs(conditions: Conditions): Array<FactRef> {
+  /** Every fact of an object (by its id) of some kinds in a range, each place once, in no order. */
+  refs(object: string, kinds: number, range: Range): Array<FactRef> {
     const refs: Array<FactRef> = []
-    for (const segment of this.newestFirst(conditions)) {
-      const rows = this.find(segment, conditions)
+    const add = (id: readonly [number, number], kind: number, atUs: number, block: number, offset: number): void => {
+      const load = (): Fact => readRecord(this.disk.records(block), offset)
+      refs.push({ kind: kindNames[kind], id: hex(id[0]) + hex(id[1]), atUs, load })
+    }
+    const words = [wordOf(object, 0), wordOf(object, 8), wordOf(object, 16)] as const
+    for (const meta of this.stored) {
+      const group = overlaps(meta, range) ? this.disk.group(meta.number, groupOf(words[0])) : undefined
+      if (group === undefined) continue
+      eachRowOf(group, words, ({ atUs, block, id, kind, offset }) => {
+        if (((kinds >>> kind) & 1) === 1 && inRange(atUs, range)) add(id, kind, atUs, block, offset)
+      })
+    }
+    const conditions = objectConditions(object, kinds, range)
+    for (const segment of this.inMemory) {
+      const rows = segment.rows > 0 && overlaps(segment, range) ? this.find(segment, conditions) : undefined
       if (rows === undefined) continue
       for (let at = 0; at < rows.count; at++) {
-        const id = hex(rows.id[0][at]) + hex(rows.id[1][at])
-        const [block, offset] = [rows.block[at], rows.offset[at]]
-        const load = (): Fact => readRecord(this.disk.records(block), offset)
-        refs.push({ kind: kindNames[rows.kind[at]], id, atUs: rows.atUs[at], load })
+        add([rows.id[0][at], rows.id[1][at]], rows.kind[at], rows.atUs[at], rows.block[at], rows.offset[at])
       }
     }
     return refs

@@ -165,7 +165,8 @@ export class SegmentWriter {
 
   /** Closes the open segment; it is read from memory until its columns are on disk. */
   private close(): void {
-    if (this.closing !== undefined || this.open.rows === 0) return
+    // A segment is on disk before the next one: at the start only what lies behind the last one is read again.
+    if (this.closing !== undefined || this.failedSeal !== undefined || this.open.rows === 0) return
     const { maxUs, minUs, rows } = this.open
     const meta: SegmentMeta = {
       number: this.nextSegment++,
@@ -187,8 +188,7 @@ export class SegmentWriter {
   }
 
   private seal(meta: SegmentMeta, closed: MemorySegment): void {
-    const { atUs, columns } = closed.columns
-    this.disk.seal(meta, atUs, columns, (failure) => {
+    this.disk.seal(meta, closed.columns, (failure) => {
       this.closing = undefined
       if (failure === undefined) {
         this.segments.inMemory.splice(this.segments.inMemory.indexOf(closed), 1)

@@ -1,8 +1,8 @@
 // In which windows an object has facts.
-// Owns the answer from the columns alone; refuses to read facts.
+// Owns the answer from the index alone; refuses to read facts.
 import { traceIdIn } from "../model/Ids.ts"
 import { windowStartUs } from "../model/ObjectKey.ts"
-import { EVERY_KIND, objectConditions } from "./ColumnSearch.ts"
+import { EVERY_KIND } from "./ColumnSearch.ts"
 import type { SegmentSet } from "./SegmentSet.ts"
 import type { Range } from "./SpanStore.ts"
 
@@ -13,14 +13,11 @@ export const tracesIn = (
   { fromUs, toUs }: Range,
   windowSeconds: number
 ): ReadonlyArray<string> => {
-  const conditions = objectConditions(object, EVERY_KIND, {
+  const range = {
     ...(fromUs === undefined ? {} : { fromUs: windowStartUs(fromUs, windowSeconds) }),
     ...(toUs === undefined ? {} : { toUs: windowStartUs(toUs - 1, windowSeconds) + windowSeconds * 1_000_000 })
-  })
-  const starts = new Set<number>()
-  for (const segment of segments.newestFirst(conditions)) {
-    const rows = segments.find(segment, conditions)
-    if (rows !== undefined) for (const atUs of rows.atUs) starts.add(windowStartUs(atUs, windowSeconds))
   }
+  const starts = new Set<number>()
+  for (const { atUs } of segments.refs(object, EVERY_KIND, range)) starts.add(windowStartUs(atUs, windowSeconds))
   return [...starts].sort((a, b) => a - b).map((start) => traceIdIn(object, start))
 }
