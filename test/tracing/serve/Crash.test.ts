@@ -69,7 +69,8 @@ it(
     const setting = ingestSetting({}, 1800)
     const reference = new MemorySpanStore({ clockwork: machineClockwork })
     for (const at of sent) await append(reference, eventListFacts("prod", batchOf(at), setting, () => {}).facts)
-    const { store, close } = await openOnDisk({ directory: dataDir })
+    // It remembers more ids than there are, as a server does: what is forgotten is stored again, and told apart on reading.
+    const { store, close } = await openOnDisk({ directory: dataDir, bounds: { recentMax: 65_536 } })
     const shown = await everything(store)
     for (const at of sent) {
       const { facts } = eventListFacts("prod", batchOf(at), setting, () => {})
