@@ -87,6 +87,7 @@ const chooseBackends = ({ backends, progress, typedBackends }: RunnerOptions) =>
     return found.map(({ success }) => success)
   })
 
+/** Where this run's files go: a folder that was made for it and is left empty, as when it was interrupted, goes with the scope. */
 const outputDirectory = (options: RunnerOptions) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
@@ -97,7 +98,12 @@ const outputDirectory = (options: RunnerOptions) =>
       .replace("T", "-")
       .replace("Z", "")
     const directory = paths.resolve(options.out ?? paths.join("runs", `${options.loaded.scenario.name}-${stamp}`))
+    const isOwn = !(yield* files.exists(directory).pipe(Effect.mapError(unusable(directory))))
     yield* files.makeDirectory(directory, { recursive: true }).pipe(Effect.mapError(unusable(directory)))
+    const removeEmpty = Effect.gen(function* () {
+      if ((yield* files.readDirectory(directory)).length === 0) yield* files.remove(directory, { recursive: true })
+    })
+    if (isOwn) yield* Effect.addFinalizer(() => Effect.ignore(removeEmpty))
     return directory
   })
 
@@ -260,4 +266,4 @@ export const runScenario = Effect.fn("scenarios.runScenario")(function* (options
   const result: RunnerResult = { directory, page, records, report }
   options.progress.clear()
   return result
-})
+}, Effect.scoped)

@@ -251,6 +251,8 @@ describeWith("etcd")("a run", ({ etcd }) => {
       await ended
       assert.isTrue(await until(() => leftovers(out).length === 0), "a process is left")
       assert.isTrue(await until(() => dataOf().length === 0), "data is left")
+      // Killed, it could not take its folder with it.
+      if (signal !== "SIGKILL") assert.isFalse(existsSync(out), "an empty folder is left")
     }, 120_000)
   }
 })
