@@ -114,8 +114,9 @@ export class Recommendations {
     if (behavior === undefined) return
     const isUp = to > from
     const events = isUp ? this.#ups : this.#downs
-    const rules = fieldsOf(behavior[isUp ? "scaleUp" : "scaleDown"])
-    const cutoff = nowMs - longestPeriod(rules) * 1000
+    // Rules of one way look back at changes of both.
+    const seconds = Math.max(...["scaleUp", "scaleDown"].map((way) => longestPeriod(fieldsOf(behavior[way]))))
+    const cutoff = nowMs - seconds * 1000
     const outdated = events.findLastIndex(({ atMs }) => atMs < cutoff)
     const event = { change: Math.abs(to - from), atMs: nowMs }
     if (outdated >= 0) events[outdated] = event
