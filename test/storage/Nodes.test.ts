@@ -70,6 +70,23 @@ describeWith(
     while (!(await statuses()).every(({ Status }) => Status.leader === Number(heir))) await sleep(50)
   })
 
+  it("know a token that another of them gave, each when it is asked to defragment", { timeout: 60_000 }, async () => {
+    for (const asked of [
+      ["role", "add", "root"],
+      ["user", "add", "root:secret"],
+      ["user", "grant-role", "root", "root"],
+      ["auth", "enable"]
+    ])
+      await etcdctl(...asked)
+    const root = ["--user", "root:secret", "--command-timeout", "20s"]
+    try {
+      const told = await etcdctl(...root, "defrag")
+      for (const endpoint of nodes().endpoints) assert.include(told, endpoint)
+    } finally {
+      await etcdctl(...root, "auth", "disable")
+    }
+  })
+
   it("lose nothing when the leader goes, asked to or killed, and come back", { timeout: 120_000 }, async () => {
     const load = new FailoverLoad(nodes().endpoints, 2)
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {

@@ -46,15 +46,15 @@ interface Routed {
   readonly givenUpMs: number
 }
 
+/** What a follower answers whatever the leader knows. */
+const STATUS_PATH = "/etcdserverpb.Maintenance/Status"
 const anywhere = new Set([
   "/etcdserverpb.KV/Range",
   "/etcdserverpb.KV/RangeStream",
   "/etcdserverpb.Watch/Watch",
-  "/etcdserverpb.Maintenance/Status",
+  STATUS_PATH,
   "/etcdserverpb.Maintenance/Defragment"
 ])
-/** What a follower answers whatever the leader knows. */
-const alwaysHere = new Set(["/etcdserverpb.Maintenance/Status", "/etcdserverpb.Maintenance/Defragment"])
 const TXN_PATH = "/etcdserverpb.KV/Txn"
 const idempotent = new Set(["/etcdserverpb.KV/Range", "/etcdserverpb.Cluster/MemberList"])
 
@@ -120,7 +120,7 @@ export class Router {
   }
 
   private isHere(path: string, request: Uint8Array | undefined): boolean {
-    if (alwaysHere.has(path)) return true
+    if (path === STATUS_PATH) return true
     if (this.place.asksLeader()) return false
     if (anywhere.has(path)) return true
     if (path !== TXN_PATH || request === undefined) return false
