@@ -4,10 +4,10 @@
 import type { Storage } from "#storage"
 import type { Violations } from "../checkers/Violations.ts"
 import { hashText } from "../time/RandomStream.ts"
+import { followStore } from "./FollowStore.ts"
 import type { EventRecord, KnownEvent } from "./EventRecord.ts"
 
 const WINDOW_MS = 30 * 60_000
-const EVERYTHING = { start: Buffer.from([0]), end: undefined, single: false } as const
 
 interface SampledEvent extends KnownEvent {
   readonly atMs: number
@@ -40,27 +40,12 @@ export class SampledRecord implements EventRecord {
   }
 
   /** Follows a store that has just started. */
-  follow({ hub, store }: Storage): void {
-    if (store.revision < this.revision) this.lose(store.revision)
-    hub.watch(
-      {
-        id: 0,
-        range: EVERYTHING,
-        startRevision: this.revision + 1,
-        withPutEvents: true,
-        withDeleteEvents: true,
-        withPrevious: false,
-        fragment: false,
-        progressNotify: false
-      },
-      {
-        isBlocked: () => false,
-        compacted: () => undefined,
-        events: (_watcher, events) => {
-          for (const { row, revision, text } of events) this.append(text, revision, row !== undefined)
-        }
-      }
-    )
+  follow(storage: Storage): void {
+    const { revision } = storage.store
+    if (revision < this.revision) this.lose(revision)
+    followStore(storage, this.revision + 1, false, (_watcher, events) => {
+      for (const { row, revision, text } of events) this.append(text, revision, row !== undefined)
+    })
   }
 
   readonly keeps = (key: string): boolean => hashText(key) < this.threshold

@@ -3,6 +3,7 @@
 // The record follows the store's log through a watch of its own on the hub, not through any client.
 import { Event, type Storage } from "#storage"
 import type { Violations } from "../checkers/Violations.ts"
+import { followStore } from "./FollowStore.ts"
 import type { EventRecord, KnownEvent } from "./EventRecord.ts"
 
 export interface RecordedEvent extends KnownEvent {
@@ -17,7 +18,6 @@ export interface RecordedEvent extends KnownEvent {
 }
 
 const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString("latin1")
-const EVERYTHING = { start: Buffer.from([0]), end: undefined, single: false } as const
 
 export class StoreRecord implements EventRecord {
   readonly events: Array<RecordedEvent> = []
@@ -61,25 +61,9 @@ export class StoreRecord implements EventRecord {
   follow(storage: Storage): void {
     const { revision } = storage.store
     if (revision < this.revision) this.lose(revision)
-    storage.hub.watch(
-      {
-        id: 0,
-        range: EVERYTHING,
-        startRevision: this.revision + 1,
-        withPutEvents: true,
-        withDeleteEvents: true,
-        withPrevious: true,
-        fragment: false,
-        progressNotify: false
-      },
-      {
-        isBlocked: () => false,
-        compacted: () => undefined,
-        events: (_watcher, events) => {
-          for (const event of events) this.append(event.encoded(false))
-        }
-      }
-    )
+    followStore(storage, this.revision + 1, true, (_watcher, events) => {
+      for (const event of events) this.append(event.encoded(false))
+    })
   }
 
   /** The event that a key's state at a revision comes from; undefined when the key was not there. */
