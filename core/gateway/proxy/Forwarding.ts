@@ -87,8 +87,8 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     this.giveUp = undefined
     this.pooled = pooled
     if (owner.heavy) pooled.heavy++
-    let fields = upstreamFields(plan, identity, runtime)
-    if (trace !== undefined) fields = withTrace(fields, trace.upstream)
+    const made = upstreamFields(plan, identity, runtime)
+    let fields = trace === undefined ? made : withTrace(made, trace.upstream)
     if (client.protocol === "http/1.1" && this.streamed && plan.contentLength < 0) {
       // Without a length its end has to be marked; over HTTP/2 the stream's end is.
       fields = [...fields, ["transfer-encoding", "chunked"]]
@@ -98,7 +98,7 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     owner.sentMs = context.clockwork.monotonic()
     if (owner.lasting) this.connections?.lasting.add(this)
     else this.limitHead()
-    const request = client.request({ method: exchange.method, path, fields }, this)
+    const request = client.request({ method: exchange.method, path, fields, repeats: fields === made }, this)
     this.request = request
     if (!this.streamed) return request.end(this.held)
     this.streamBegan = true
