@@ -70,8 +70,10 @@ export const judgedCalls = ({ calls }: RecordedCluster): ReadonlyArray<JudgedCal
     .toSorted((left, right) => right.share - left.share)
 
 /** How calls are named in a table: what is done to what, and how wide it reaches. */
-export const callName = ({ resource, scope, verb }: RecordedCalls): string =>
-  scope === "object" ? `${verb} ${resource}` : `${verb} ${resource}, ${scope === "cluster" ? "all" : "of a namespace"}`
+export const callName = ({ by, resource, scope, verb }: RecordedCalls): string => {
+  const reach = scope === "object" ? "" : scope === "cluster" ? ", all" : ", of a namespace"
+  return `${verb} ${resource}${reach}${by === undefined ? "" : ", by the control plane"}`
+}
 
 /** How many times faster than real time the cluster lived. */
 export const speedOf = ({ virtualMs, wallMs }: RecordedCluster): number => (wallMs > 0 ? virtualMs / wallMs : 0)

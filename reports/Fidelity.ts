@@ -65,8 +65,10 @@ const merged = (parts: Iterable<readonly [string, RecordedHistogram]>): Histogra
   return all
 }
 
-const callName = ({ resource, scope, verb }: RecordedCalls): string =>
-  scope === "object" ? `${verb} ${resource}` : `${verb} ${resource} (${scope})`
+const callName = ({ by, resource, scope, verb }: RecordedCalls): string => {
+  const reach = scope === "object" ? "" : ` (${scope})`
+  return `${verb} ${resource}${reach}${by === undefined ? "" : " by the control plane"}`
+}
 
 const stages: Readonly<Record<PodStage, string>> = {
   scheduled: "created → scheduled",
@@ -169,8 +171,8 @@ const rateOf =
     (calls.filter(means).reduce((sum, { answered }) => sum + answered, 0) * 1000) / virtualMs
 
 const rates: ReadonlyArray<readonly [label: string, means: (calls: RecordedCalls) => boolean]> = [
-  ["writes of nodes and users", ({ verb }) => verb !== "get" && verb !== "list"],
-  ["reads", ({ verb }) => verb === "get" || verb === "list"]
+  ["writes of nodes and users", ({ by, verb }) => by === undefined && verb !== "get" && verb !== "list"],
+  ["their reads", ({ by, verb }) => by === undefined && (verb === "get" || verb === "list")]
 ]
 
 const storeRate = ({ storeWrites, virtualMs }: RecordedCluster): ReadonlyArray<number> =>

@@ -19,6 +19,9 @@ export const SlowCall = Schema.Struct({
 
 /** All calls of one verb on one resource in one scope, as the clients saw them; `latency.count` = answered. */
 export const RecordedCalls = Schema.Struct({
+  by: Schema.optionalKey(Schema.Literal("control-plane")).annotate({
+    description: "Calls of controllers and schedulers; absent: those of nodes, users and readers"
+  }),
   verb: Schema.Literals(["get", "list", "create", "update", "patch", "delete", "deletecollection"]),
   resource: Schema.NonEmptyString.annotate({
     description: "With group and subresource: pods, pods/status, leases.coordination.k8s.io"
@@ -27,6 +30,9 @@ export const RecordedCalls = Schema.Struct({
     description: "What a call was about: one object, a namespace's objects, or all of them"
   }),
   answered: Count.annotate({ description: "Calls that ended in any way but a refused connection" }),
+  items: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))).annotate({
+    description: "Of lists: objects in an answer, on average"
+  }),
   errors: Schema.Record(Schema.String, Count).annotate({
     description: "Failures by HTTP code, and connections that were refused"
   }),

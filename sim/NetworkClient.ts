@@ -3,7 +3,7 @@
 // reset; one that certainly did not, like one that was refused.
 import { ApiFailure, type Cancel, type Client, type Collection, Failures, type Target, type WatchListener } from "#kube"
 import type { Network } from "./faults/Network.ts"
-import type { PacedVerb, ServerPace } from "./faults/ServerPace.ts"
+import type { CallLane, PacedVerb, ServerPace } from "./faults/ServerPace.ts"
 import type { Lane, SimConnection } from "./faults/SimConnection.ts"
 import type { SimProcess } from "./time/SimProcess.ts"
 
@@ -124,7 +124,7 @@ class NetworkCalls {
     this.deadlines = new Deadlines(options.process)
   }
 
-  call<A>(lane: Lane | undefined, run: Run<A>, done: (answer: A | ApiFailure) => void): void {
+  call<A>(lane: CallLane | undefined, run: Run<A>, done: (answer: A | ApiFailure) => void): void {
     const { local, process, timeoutMs = TIMEOUT_MS } = this.options
     const { clockwork } = process
     const open = this.open()
@@ -136,7 +136,7 @@ class NetworkCalls {
     const serve = (): void => {
       const client = local()
       if (client === undefined) return
-      run(client, (answer) => connection.send("server", () => call.finish(answer)))
+      run(client, (answer) => connection.send("server", () => call.finish(answer), lane?.answer?.(answer)))
     }
     connection.send("client", serve, lane)
   }

@@ -4,7 +4,15 @@ export { EventHeap, type EventHandle } from "./time/EventHeap.ts"
 export { EventLog, type EventTap, type LoggedEvent } from "./time/EventLog.ts"
 export { type Handler, type HandlerId, Kernel, type KernelOptions, type RunEnd, type RunLimits } from "./time/Kernel.ts"
 export { hashText, mix32, RandomStream } from "./time/RandomStream.ts"
-export { epochMs, followRealTime, memoryBytes, RealTime, runInSlices, wallMs } from "./time/RealTimeAdapter.ts"
+export {
+  epochMs,
+  followRealTime,
+  measureTurns,
+  memoryBytes,
+  RealTime,
+  runInSlices,
+  wallMs
+} from "./time/RealTimeAdapter.ts"
 export { SimProcess } from "./time/SimProcess.ts"
 export { SpeedMeter, type SpeedReading } from "./time/SpeedMeter.ts"
 export { judgeHistory, RegisterChecker, type RegisterOperation, type Verdict } from "./checkers/Linearizability.ts"
@@ -28,7 +36,7 @@ export {
 } from "./faults/FaultInjector.ts"
 export { drawLatency, type Latency, quantileShares } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
-export { type ServerTimes } from "./faults/ServerPace.ts"
+export { type MeasuredList, type ServerTimes } from "./faults/ServerPace.ts"
 export { SimConnection } from "./faults/SimConnection.ts"
 export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
 export { SampledRecord } from "./history/SampledRecord.ts"
@@ -92,6 +100,7 @@ export {
   controllerManager,
   type ControllerManagerOptions,
   type LeaderElectionSettings,
+  MANAGER_NAME,
   startControllers
 } from "./controllers/ControllerManager.ts"
 export { serveControllersCommand } from "./controllers/ServeControllersCommand.ts"

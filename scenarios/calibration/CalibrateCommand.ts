@@ -11,10 +11,12 @@ import { Progress } from "../Progress.ts"
 import { runScenario } from "../Runner.ts"
 import { loadScenario } from "../ScenarioFile.ts"
 import { type Calibration, CalibrationUnusable, type Constants } from "./Calibration.ts"
-import { atOnceOf, constantsOf, corrected, pacedScheduler } from "./Constants.ts"
+import { constantsOf, corrected, pacedScheduler, workOf } from "./Constants.ts"
 
 /** Simulations that mend the constants at most; the best of them is kept. */
-const ROUNDS = 8
+const ROUNDS = 6
+/** How often what the crowd shows and what the calm run shows are mended by turns. */
+const TURNS = 2
 
 const flags = {
   file: Argument.String("file").pipe(
@@ -40,7 +42,7 @@ const flags = {
   ),
   crowd: Flag.String("crowd").pipe(
     Flag.withDescription(
-      "A scenario in which pods come in a crowd, which shows how many calls the server works on at once; none measures none; default: scenarios/calibrate-crowd.yaml"
+      "A scenario in which pods come in a crowd, which shows how much work calls are; none measures none; default: scenarios/calibrate-crowd.yaml"
     ),
     Flag.withDefault(join(packageRoot, "scenarios", "calibrate-crowd.yaml"))
   ),
@@ -155,9 +157,9 @@ const simulations = Effect.fnUntraced(function* (given: Given, places: Places, p
       ])
       const fidelity = fidelityOf([record], [real])
       const { factor, medianFactor } = fidelity
-      const { atOnce } = constants
+      const { workMs } = constants
       yield* Console.error(
-        `${part.name}, round ${round}: medians within ${medianFactor.toFixed(2)}×, all within ${factor.toFixed(1)}×${atOnce === undefined ? "" : ` with ${atOnce} calls at once`}`
+        `${part.name}, round ${round}: medians within ${medianFactor.toFixed(2)}×, all within ${factor.toFixed(1)}×${workMs === undefined ? "" : `, ${workMs} ms of work a call`}`
       )
       return fidelity
     })
@@ -190,18 +192,36 @@ const fitted = <E, R>(
     return best
   })
 
-/** What the crowd shows: how many calls at once, and how fast the scheduler is when pods wait for it. Both parts are then met anew. */
-const crowdFitted = <E, R>(calm: Constants, simulateCalm: Simulate<E, R>, simulateCrowd: Simulate<E, R>) =>
+/**
+ * What the crowd shows: how long a call keeps a processor busy, and how fast the scheduler is when pods wait for it. Each changes what a
+ * calm run's times are made of, so that those are mended again, and the work is looked for anew beside them.
+ */
+const crowdFitted = <E, R>(
+  calm: Constants,
+  cores: number,
+  simulateCalm: Simulate<E, R>,
+  simulateCrowd: Simulate<E, R>
+) =>
   Effect.gen(function* () {
-    const atOnce = yield* atOnceOf(calm, simulateCrowd)
-    const bounded = { ...calm, ...(atOnce !== undefined && { atOnce }) }
-    const { constants, quality } = yield* fitted(bounded, simulateCrowd, (last, fidelity) => ({
-      ...last,
-      scheduler: pacedScheduler(last, fidelity)
-    }))
-    const again = yield* simulateCalm(constants)
-    const worse = (of: keyof Fit["quality"]): number => Math.max(again[of], quality[of])
-    return { constants, quality: { medianFactor: worse("medianFactor"), factor: worse("factor") } }
+    let constants: Constants = { ...calm, atOnce: cores }
+    let quality: Fit["quality"] = { medianFactor: Infinity, factor: Infinity }
+    for (let turn = 1; turn <= TURNS; turn++) {
+      const busy = { ...constants, workMs: yield* workOf(constants, simulateCrowd) }
+      const crowded = yield* fitted(busy, simulateCrowd, (last, fidelity) => ({
+        ...last,
+        scheduler: pacedScheduler(last, fidelity)
+      }))
+      const { scheduler } = crowded.constants
+      const mended = yield* fitted(crowded.constants, simulateCalm, (last, fidelity) => ({
+        ...corrected(last, fidelity),
+        scheduler
+      }))
+      constants = mended.constants
+      const again = yield* simulateCrowd(constants)
+      const worse = (of: keyof Fit["quality"]): number => Math.max(again[of], mended.quality[of])
+      quality = { medianFactor: worse("medianFactor"), factor: worse("factor") }
+    }
+    return { constants, quality }
   })
 
 const NO_CROWD = "none"
@@ -215,10 +235,10 @@ const partsOf = ({ crowd, crowdRecord, file, record, seed, set }: Given): { calm
 }
 
 const said = (out: string, { constants, quality }: Fit): string => {
-  const { atOnce, calls, commit, events, network, scheduler } = constants
+  const { calls, commit, events, network, scheduler, workMs } = constants
   const { factor, medianFactor } = quality
   return [
-    `${out}: ${Object.keys(calls).length} kinds of calls, ${atOnce ?? "any number"} at once, ${Object.keys(events).length} kinds of watches`,
+    `${out}: ${Object.keys(calls).length} kinds of calls, ${workMs ?? 0} ms of work each, ${Object.keys(events).length} kinds of watches`,
     `the way ${network.medianMs} ms, a commit ${commit.medianMs} ms, the scheduler ${scheduler.turnMs} ms and ${scheduler.attemptMs} ms an attempt`,
     `medians of API latency and pod start are met within ${medianFactor.toFixed(2)}×, every indicator within ${factor.toFixed(1)}×`,
     `use it: wharf run FILE --calibration ${out}`
@@ -244,6 +264,7 @@ const calibrate = Effect.fn("wharf.calibrate")(
     const fit = crowded
       ? yield* crowdFitted(
           best.constants,
+          real.record.machine.cores,
           simulate,
           yield* simulations(given, places, crowded.part, crowded.real.record)
         )

@@ -2,7 +2,7 @@
 // they came from, its date and machine, and how near a simulation with them came to that run.
 // Owns the file's shape and finding it; measuring is Constants.ts's. What a scenario says itself (network, disk) goes before it.
 import { type RecordedCalibration, Machine } from "#reports"
-import { type Latency, quantileShares } from "#sim"
+import { type Latency, type MeasuredList, quantileShares } from "#sim"
 import { Option, Schema } from "effect"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
@@ -14,6 +14,8 @@ const points = quantileShares.length
 /** A measured time: its values in ms at the shares 0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99 and 1. */
 export const MeasuredTime = Schema.Struct({
   count: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  /** Of lists: objects in an answer, on average. */
+  items: Schema.optionalKey(Amount.check(Schema.isGreaterThan(0))),
   ms: Schema.Array(Amount).check(Schema.isMinLength(points), Schema.isMaxLength(points))
 })
 export type MeasuredTime = typeof MeasuredTime.Type
@@ -28,6 +30,8 @@ export const Constants = Schema.Struct({
   events: Times,
   /** Calls that the server works on at once; absent where no crowd was measured. */
   atOnce: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }))),
+  /** How long a call keeps one of those places busy, over all programs that it makes work. */
+  workMs: Schema.optionalKey(Amount),
   scheduler: Schema.Struct({ turnMs: Amount, attemptMs: Amount })
 })
 export type Constants = typeof Constants.Type
@@ -90,8 +94,23 @@ export const calibrationOf = (name: string | undefined, folder: string): Calibra
 export const latenciesOf = (times: typeof Times.Type): Readonly<Record<string, Latency>> =>
   Object.fromEntries(Object.entries(times).map(([name, { ms }]) => [name, { kind: "quantiles", ms }]))
 
-const DAY_MS = 86_400_000
 const MEDIAN = quantileShares.indexOf(0.5)
+
+/**
+ * What of a measured list's time depends on its length: all that it took longer than reading one object of its resource, which passes
+ * through the same handlers.
+ */
+export const listsOf = (calls: typeof Times.Type): Readonly<Record<string, MeasuredList>> =>
+  Object.fromEntries(
+    Object.entries(calls).flatMap(([name, { items, ms }]) => {
+      if (items === undefined) return []
+      const one = calls[name.replace("list", "get").replace(/ \(\w+\)$/, "")] ?? calls["get *"]
+      const fixedShare = one === undefined ? 1 : Math.min(1, one.ms[MEDIAN] / Math.max(ms[MEDIAN], Number.MIN_VALUE))
+      return [[name, { items, fixedShare }] as const]
+    })
+  )
+
+const DAY_MS = 86_400_000
 const LATE = quantileShares.indexOf(0.99)
 
 const constant = (name: string, { count, ms }: MeasuredTime) => ({ name, count, p50Ms: ms[MEDIAN], p99Ms: ms[LATE] })

@@ -15,7 +15,10 @@ const SIGMA_MOST = 1
 /** The standard normal's quantile at 0.9: what the spread from p50 to p90 says of a log-normal. */
 const Z90 = 1.2816
 
-const measured = (parts: ReadonlyArray<RecordedHistogram>, lessMs: number): MeasuredTime => {
+const measured = (
+  parts: ReadonlyArray<RecordedHistogram>,
+  lessMs: number
+): Pick<MeasuredTime, "count"> & { readonly ms: ReadonlyArray<number> } => {
   const latency = Latency.merge(parts)
   const ms = quantileShares.map((share) =>
     rounded(Math.max(LEAST_MS, (latency.percentile(share * 100) ?? 0) / 1000 - lessMs))
@@ -54,7 +57,15 @@ type Calls = RecordedCluster["calls"][number]
 const kindOf = ({ resource, scope, verb }: Calls): string =>
   scope === "object" ? `${verb} ${resource}` : `${verb} ${resource} (${scope})`
 
-const callTimes = ({ calls }: RecordedCluster, wayMs: number, commitMs: number): Constants["calls"] => {
+/** Objects in an answer, on average over all lists of a group; 0 where there are none. */
+const itemsOf = (group: ReadonlyArray<Calls>): number => {
+  const lists = group.filter(({ items }) => items !== undefined)
+  const all = lists.reduce((sum, { answered }) => sum + answered, 0)
+  return all === 0 ? 0 : rounded(lists.reduce((sum, { answered, items = 0 }) => sum + items * answered, 0) / all)
+}
+
+const callTimes = (cluster: RecordedCluster, wayMs: number, commitMs: number): Constants["calls"] => {
+  const calls = cluster.calls.filter(({ by }) => by === undefined)
   const times = (groups: ReadonlyMap<string, Array<Calls>>) =>
     [...groups].flatMap(([name, group]) => {
       const [{ verb }] = group
@@ -63,7 +74,8 @@ const callTimes = ({ calls }: RecordedCluster, wayMs: number, commitMs: number):
         group.map(({ latency }) => latency),
         2 * wayMs + (isRead ? 0 : commitMs)
       )
-      return time.count < FEWEST ? [] : [[name, time] as const]
+      const items = itemsOf(group)
+      return time.count < FEWEST ? [] : [[name, { ...time, ...(items > 0 && { items }) }] as const]
     })
   return Object.fromEntries([...times(grouped(calls, kindOf)), ...times(grouped(calls, ({ verb }) => `${verb} *`))])
 }
@@ -136,6 +148,14 @@ const commitOf = ({ calls, commit }: Constants, offMs: ReadonlyMap<string, numbe
 
 const SHORTER = 2 / 3
 
+/** What a kind's median was off; a verb over all resources, which stands for kinds that were not measured, by what its kinds were off. */
+const offOf = (name: string, offMs: ReadonlyMap<string, number>): number => {
+  if (!name.endsWith(" *")) return offMs.get(`API latency ${name}`) ?? 0
+  const beginning = `API latency ${name.slice(0, -1)}`
+  const offs = [...offMs].filter(([key]) => key.startsWith(beginning)).map(([, off]) => off)
+  return offs.length === 0 ? 0 : offs.reduce((sum, off) => sum + off, 0) / offs.length
+}
+
 /** The constants after a simulation with them was set beside the run: each is moved by what its median was off. */
 export const corrected = (constants: Constants, fidelity: Fidelity): Constants => {
   const offMs = missing(fidelity)
@@ -144,7 +164,7 @@ export const corrected = (constants: Constants, fidelity: Fidelity): Constants =
     ms: time.ms.map((ms) => rounded(Math.max(LEAST_MS, ms + byMs)))
   })
   const calls = Object.fromEntries(
-    Object.entries(constants.calls).map(([name, time]) => [name, moved(time, offMs.get(`API latency ${name}`) ?? 0)])
+    Object.entries(constants.calls).map(([name, time]) => [name, moved(time, offOf(name, offMs))])
   )
   return { ...constants, commit: commitOf(constants, offMs), calls, scheduler: schedulerOf(constants, fidelity) }
 }
@@ -170,33 +190,31 @@ const schedulerOf = ({ scheduler }: Constants, fidelity: Fidelity): Constants["s
   return { turnMs: rounded(Math.max(0, turnMs + late)), attemptMs: rounded(dear) }
 }
 
-/** How many calls a server may work on at once, from one core to more than any has. */
-const CROWDS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
-
 /** By which factor the median of what the crowd asked for most is too long in a simulation. */
 const crowdFactor = ({ rows }: Fidelity): number => {
   const creation = rows.find(({ group, label }) => group === "API latency" && label === `create pods${MEDIAN}`)
   return creation === undefined || creation.real === 0 ? 1 : creation.simulated / creation.real
 }
 
-/** Finds, by simulations of a crowd, how many calls at once make its median as long as it was; undefined: no bound is needed. */
-export const atOnceOf = <E, R>(
+/** Between these a call's work is looked for, in so many halvings of the factor between them. */
+const WORK_MS = { least: 0.05, most: 25 }
+const HALVINGS = 8
+
+/** Finds, by simulations of a crowd, how long a call must keep a processor busy for the crowd's median to be as long as it was. */
+export const workOf = <E, R>(
   constants: Constants,
   simulate: (constants: Constants) => Effect.Effect<Fidelity, E, R>
-): Effect.Effect<number | undefined, E, R> =>
+): Effect.Effect<number, E, R> =>
   Effect.gen(function* () {
-    const factorOf = (atOnce: number) => Effect.map(simulate({ ...constants, atOnce }), crowdFactor)
-    // The more at once, the shorter the wait: the first that is short enough lies between `few` and `many`.
-    let [few, many] = [-1, CROWDS.length]
-    const factors = new Map<number, number>()
-    while (many - few > 1) {
-      const middle = (few + many) >> 1
-      const factor = yield* factorOf(CROWDS[middle])
-      factors.set(middle, factor)
-      if (factor > 1) few = middle
-      else many = middle
+    let { least, most } = WORK_MS
+    let best = { workMs: least, off: Infinity }
+    for (let at = 0; at < HALVINGS; at++) {
+      const workMs = rounded(Math.sqrt(least * most))
+      const factor = crowdFactor(yield* simulate({ ...constants, workMs }))
+      const off = Math.abs(Math.log(factor))
+      if (off < best.off) best = { workMs, off }
+      if (factor > 1) most = workMs
+      else least = workMs
     }
-    if (many === CROWDS.length) return undefined
-    const off = (at: number): number => Math.abs(Math.log(factors.get(at) ?? Infinity))
-    return CROWDS[few >= 0 && off(few) < off(many) ? few : many]
+    return best.workMs
   })

@@ -2,8 +2,9 @@
 // are done to the control plane when they are due, programs are sampled.
 // Owns that joint; the record is ClusterRun.ts's.
 import type { Component } from "#reports"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { dirname, resolve } from "node:path"
+import { ResourceSampler } from "../ResourceSampler.ts"
 import { sampling } from "../Run.ts"
 import type { LoadedScenario } from "../ScenarioFile.ts"
 import type { RealTarget } from "../targets/RealTarget.ts"
@@ -20,6 +21,9 @@ const mostMemory = (components: ReadonlyArray<Component>): number => {
   ).reduce((most, sum) => Math.max(most, sum), 0)
 }
 
+/** The process of hollow nodes, users, readers and watchers. */
+const OWN = "nodes and users"
+
 const noFinish = { violations: [], facts: {} }
 
 /** Lives through the scenario's cluster once, in real time. */
@@ -33,8 +37,10 @@ export const runReal = (
   Effect.scoped(
     Effect.gen(function* () {
       const opened = yield* target.open(loaded, cluster, directory)
-      yield* sampling(opened.samplers)
       const child = yield* openWorld
+      const own = new ResourceSampler(OWN, "load-generator", () => child.pid, yield* Clock.currentTimeMillis)
+      const samplers = opened.samplers.length === 0 ? [] : [...opened.samplers, own]
+      yield* sampling(samplers)
       const { context, finish = Effect.succeed(noFinish), front, kubeconfig, run } = opened
       const answer = yield* askWorld(
         child,
@@ -53,12 +59,16 @@ export const runReal = (
       )
       if (answer.type !== "result") return yield* new WorldFailed({ reason: `it answered ${answer.type}` })
       const { facts, violations } = yield* finish
-      const components = opened.samplers.flatMap((sampler) => sampler.component() ?? [])
+      const components = samplers.flatMap((sampler) => sampler.component() ?? [])
       const real: RealRecording = { target: target.kind, backend: opened.backend, components }
       const result: WorldResult = {
         ...answer,
         violations: [...answer.violations, ...violations],
-        cluster: { ...answer.cluster, facts, residentMaxBytes: mostMemory(components) }
+        cluster: {
+          ...answer.cluster,
+          facts: { ...answer.cluster.facts, ...facts },
+          residentMaxBytes: mostMemory(components.filter(({ role }) => role === "server"))
+        }
       }
       return { result, real }
     })

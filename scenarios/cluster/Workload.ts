@@ -20,7 +20,10 @@ const Toleration = Schema.Struct({
   key: Schema.optionalKey(Schema.String),
   operator: Schema.optionalKey(Schema.Literals(["Exists", "Equal"])),
   value: Schema.optionalKey(Schema.String),
-  effect: Schema.optionalKey(Schema.Literals(["NoSchedule", "PreferNoSchedule", "NoExecute"]))
+  effect: Schema.optionalKey(Schema.Literals(["NoSchedule", "PreferNoSchedule", "NoExecute"])),
+  tolerationSeconds: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400 }))).annotate({
+    description: "Of the effect NoExecute: how long a pod stays on a node that has such a taint; without it for ever"
+  })
 })
 export type Toleration = typeof Toleration.Type
 

@@ -1,9 +1,10 @@
 // How fast the API server answers, as its clients see it in virtual time: one histogram per verb, resource and scope, and the very
 // calls that were slowest.
 // Owns the measuring wrapper around a client's calls; watches are WatchLag.ts's. Costs a lookup and a histogram entry a call.
+// Calls of controllers and schedulers stand apart: where those are real programs nobody measures them, so that they compare with nothing.
 import { ApiFailure, type Client, type Collection, type GroupVersionResource, groupResource, type Target } from "#kube"
 import { Latency, type RecordedCalls, type SlowCall } from "#reports"
-import type { SimProcess } from "#sim"
+import { MANAGER_NAME, type SimProcess } from "#sim"
 import { Slowest } from "./Slowest.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
 
@@ -11,39 +12,66 @@ type Verb = RecordedCalls["verb"]
 type Scope = RecordedCalls["scope"]
 
 const REFUSED = "connection refused"
+/** What a client of a real server says of that. */
+const NOBODY = "nothing listens there"
+
+const codeOf = ({ code, message }: ApiFailure): string =>
+  message === REFUSED || message.includes(NOBODY) ? REFUSED : String(code)
+
+const controlPlane: ReadonlySet<string> = new Set([MANAGER_NAME, "scheduler"])
+
+/** The times of a call that is being made, and of the one whose answer is being told, in ms since the world began. */
+export interface CallTimes {
+  readonly sentMs: () => number
+  readonly answeredMs: () => number
+}
 
 /** All calls of one kind. */
 interface Entry {
+  readonly by: RecordedCalls["by"]
   readonly verb: Verb
   readonly resource: string
   readonly scope: Scope
   readonly latency: Latency
   readonly errors: Map<string, number>
   readonly slowest: Slowest<SlowCall>
+  /** In the answers of lists. */
+  items: number
+  lists: number
 }
+
+const itemsIn = (answer: unknown): number | undefined =>
+  typeof answer === "object" && answer !== null && "items" in answer && Array.isArray(answer.items)
+    ? answer.items.length
+    : undefined
 
 const scopeOf = (verb: Verb, { namespace }: Collection): Scope => {
   if (verb !== "list" && verb !== "deletecollection") return "object"
   return namespace === "" ? "cluster" : "namespace"
 }
 
+type ByResource = Map<GroupVersionResource, Map<string, Entry>>
+
 export class ApiCalls {
   private readonly clock: VirtualClock
   private readonly entries = new Map<string, Entry>()
   /** By the resource's object, which clients keep as a constant. */
-  private readonly byResource = new Map<GroupVersionResource, Map<string, Entry>>()
+  private readonly byResource: ByResource = new Map()
+  private readonly ofControlPlane: ByResource = new Map()
 
   constructor(clock: VirtualClock) {
     this.clock = clock
   }
 
-  /** The same client, its calls measured. */
-  wrap(client: Client, process: SimProcess): Client {
+  /** The same client, its calls measured; by default in the world's own time. */
+  wrap(client: Client, process: SimProcess, times: CallTimes = this.times): Client {
+    const by = controlPlane.has(process.name) ? ("control-plane" as const) : undefined
     const timed = <Answer>(verb: Verb, target: Collection | Target, name: string, done: (answer: Answer) => void) => {
-      const entry = this.entryOf(verb, target)
-      const sentMs = this.clock.nowMs
+      const entry = this.entryOf(by, verb, target)
+      const sentMs = times.sentMs()
       return (answer: Answer): void => {
-        this.answered(entry, target.namespace, name, process.name, sentMs, answer)
+        const us = Math.max(0, times.answeredMs() - sentMs) * 1000
+        this.answered(entry, { namespace: target.namespace, name, client: process.name, atMs: sentMs, us }, answer)
         done(answer)
       }
     }
@@ -67,55 +95,58 @@ export class ApiCalls {
   recorded(): ReadonlyArray<RecordedCalls> {
     return [...this.entries.values()]
       .filter(({ latency }) => latency.count > 0)
-      .map(({ errors, latency, resource, scope, slowest, verb }) => ({
+      .map(({ by, errors, items, latency, lists, resource, scope, slowest, verb }) => ({
+        ...(by && { by }),
         verb,
         resource,
         scope,
         answered: latency.count,
+        ...(lists > 0 && { items: Number((items / lists).toPrecision(4)) }),
         errors: Object.fromEntries([...errors].toSorted(([left], [right]) => (left < right ? -1 : 1))),
         latency: latency.toRecorded(),
         slowest: slowest.list()
       }))
       .toSorted((left, right) => {
-        const [a, b] = [left, right].map((calls) => `${calls.resource} ${calls.verb} ${calls.scope}`)
+        const [a, b] = [left, right].map((calls) => `${calls.resource} ${calls.verb} ${calls.scope} ${calls.by ?? ""}`)
         return a < b ? -1 : 1
       })
   }
 
-  private answered(
-    entry: Entry,
-    namespace: string,
-    name: string,
-    client: string,
-    sentMs: number,
-    answer: unknown
-  ): void {
-    const us = (this.clock.nowMs - sentMs) * 1000
+  private readonly times: CallTimes = { sentMs: () => this.clock.nowMs, answeredMs: () => this.clock.nowMs }
+
+  private answered(entry: Entry, call: SlowCall, answer: unknown): void {
     if (answer instanceof ApiFailure) {
-      const code = answer.message === REFUSED ? REFUSED : String(answer.code)
+      const code = codeOf(answer)
       entry.errors.set(code, (entry.errors.get(code) ?? 0) + 1)
       // Nobody answered: a server that is down would look like a fast one.
       if (code === REFUSED) return
     }
-    entry.latency.record(us)
-    if (entry.slowest.wants(us)) entry.slowest.add(us, { namespace, name, client, atMs: sentMs, us })
+    const items = itemsIn(answer)
+    if (items !== undefined) {
+      entry.items += items
+      entry.lists++
+    }
+    entry.latency.record(call.us)
+    if (entry.slowest.wants(call.us)) entry.slowest.add(call.us, call)
   }
 
-  private entryOf(verb: Verb, target: Collection | Target): Entry {
+  private entryOf(by: Entry["by"], verb: Verb, target: Collection | Target): Entry {
     const { resource } = target
     const subresource = "subresource" in target ? target.subresource : undefined
     const scope = scopeOf(verb, target)
     const key = subresource === undefined ? `${verb} ${scope}` : `${verb} ${scope} ${subresource}`
-    let ofResource = this.byResource.get(resource)
-    if (ofResource === undefined) this.byResource.set(resource, (ofResource = new Map()))
+    const all = by === undefined ? this.byResource : this.ofControlPlane
+    let ofResource = all.get(resource)
+    if (ofResource === undefined) all.set(resource, (ofResource = new Map()))
     const known = ofResource.get(key)
     if (known !== undefined) return known
     const plain = groupResource(resource)
     const name = subresource === undefined ? plain : `${plain}/${subresource}`
-    const shared = `${name} ${key}`
+    const shared = `${name} ${key} ${by ?? ""}`
     let entry = this.entries.get(shared)
     if (entry === undefined) {
-      entry = { verb, resource: name, scope, latency: new Latency(), errors: new Map(), slowest: new Slowest() }
+      const empty = { latency: new Latency(), errors: new Map(), slowest: new Slowest<SlowCall>(), items: 0, lists: 0 }
+      entry = { by, verb, resource: name, scope, ...empty }
       this.entries.set(shared, entry)
     }
     ofResource.set(key, entry)

@@ -84,9 +84,10 @@ export class ClusterMeasures {
   }
 
   readonly hooks: WorldHooks = {
+    measureCalls: (client, process, times) => this.calls.wrap(client, process, times),
     wrapClient: (client, process) => {
-      const measured = this.calls.wrap(this.lag.wrap(client, process), process)
-      return this.traces?.wrap(measured, process) ?? measured
+      const heard = this.lag.wrap(client, process)
+      return this.traces?.wrap(heard, process) ?? heard
     },
     controllerMade: (controller) => this.state.watchQueue(controller),
     serverStarted: (cluster) => {

@@ -1,37 +1,51 @@
 // Clients of a real API server for a population whose kernel follows the clock: what the server answers enters the kernel.
 // Owns one HTTP client for each name and their end; refuses to know who asks for what.
 import { type Client, httpClient, type KubeAccess } from "#kube"
-import { enteringClient, type Kernel, managingClient, type RealTime } from "#sim"
+import { enteringClient, type Kernel, managingClient, type RealTime, type SimProcess } from "#sim"
 import { Effect, Exit, Scope } from "effect"
+import type { CallTimes } from "./ApiCalls.ts"
 
 /** What a large list on a busy server may take, in ms. */
 const REQUEST_TIMEOUT_MS = 120_000
+
+/** Changes a client before its answers enter the kernel, given the times of its calls where they go out and come in. */
+export type ChangeClient = (client: Client, process: SimProcess, times: CallTimes) => Client
 
 export class RealClients {
   private readonly accessOf: (name: string) => KubeAccess
   private readonly kernel: Kernel
   private readonly time: RealTime
-  private readonly wrap: (client: Client) => Client
+  private readonly change: ChangeClient
   private readonly scope = Scope.makeUnsafe()
 
-  /** `accessOf` says how each reaches the server; `wrap` changes each client before its answers enter the kernel. */
+  /** `accessOf` says how each reaches the server. */
   constructor(
     accessOf: (name: string) => KubeAccess,
     kernel: Kernel,
     time: RealTime,
-    wrap: (client: Client) => Client = (client) => client
+    change: ChangeClient = (client) => client
   ) {
     this.accessOf = accessOf
     this.kernel = kernel
     this.time = time
-    this.wrap = wrap
+    this.change = change
   }
 
-  /** A client in the kernel's process of this name. What kubelets write belongs to nobody's name, as in the simulator. */
+  /**
+   * A client in the kernel's process of this name. What kubelets write belongs to nobody's name, as in the simulator; who fails tries
+   * again by itself, as there, so that each call is one that the server answered.
+   */
   client(name: string): Client {
     const process = this.kernel.process(name)
-    const options = { access: this.accessOf(name), userAgent: `wharf/${name}`, requestTimeoutMs: REQUEST_TIMEOUT_MS }
-    const client = this.wrap(Effect.runSync(httpClient(options).pipe(Effect.provideService(Scope.Scope, this.scope))))
+    const options = {
+      access: this.accessOf(name),
+      userAgent: `wharf/${name}`,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      once: true
+    }
+    const plain = Effect.runSync(httpClient(options).pipe(Effect.provideService(Scope.Scope, this.scope)))
+    const times = { sentMs: () => this.time.nowMs, answeredMs: () => this.time.since(plain.answeredMs()) }
+    const client = this.change(plain, process, times)
     return enteringClient(name === "kubelets" ? client : managingClient(client, name), (run) =>
       this.time.enter(process, run)
     )

@@ -67,9 +67,11 @@ export class RealWorld implements LivingWorld {
     this.options = options
     this.kernel = new Kernel({ seed, epochMs: epochMs() })
     this.time = new RealTime(this.kernel)
-    this.clients = new RealClients(options.ways.accessOf, this.kernel, this.time, (client) =>
-      run === undefined ? client : namespacedClient(client, run)
-    )
+    this.clients = new RealClients(options.ways.accessOf, this.kernel, this.time, (client, process, times) => {
+      const own = run === undefined ? client : namespacedClient(client, run)
+      // What the run's own observer asks is nobody's call.
+      return (process.name === OBSERVER ? undefined : hooks.measureCalls?.(own, process, times)) ?? own
+    })
     clock.follow(this.kernel)
     this.violations = new Violations(() => clock.nowMs)
     const { clockwork } = this.kernel.process(OBSERVER)

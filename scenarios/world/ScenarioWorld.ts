@@ -19,6 +19,7 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import { calibrationOf } from "../calibration/Calibration.ts"
 import { controllersOf } from "../cluster/ControllerNames.ts"
 import { type ClusterView, serverView } from "./ClusterView.ts"
+import type { CallTimes } from "./ApiCalls.ts"
 import { beginLife, groupsOf, stagesOf } from "./Life.ts"
 import type { LivingWorld } from "./LivingWorld.ts"
 import { modelOf } from "./SimulatedModel.ts"
@@ -28,6 +29,8 @@ import { LateClock } from "./VirtualClock.ts"
 
 /** Who listens to a world while it lives. */
 export interface WorldHooks {
+  /** Measures the calls of a client: of a real one where its answers come in, before they enter the world. */
+  readonly measureCalls?: (client: Client, process: SimProcess, times?: CallTimes) => Client
   readonly wrapClient?: (client: Client, process: SimProcess) => Client
   readonly controllerMade?: (controller: Controller) => void
   readonly serverStarted?: (cluster: ClusterView) => void
@@ -88,7 +91,8 @@ export class ScenarioWorld implements LivingWorld {
       faults: plan,
       ...(cluster.compaction === undefined ? {} : { compactionMs: cluster.compaction }),
       wrapClient: (client, process) => {
-        const heard = hooks.wrapClient?.(client, process) ?? client
+        const measured = hooks.measureCalls?.(client, process) ?? client
+        const heard = hooks.wrapClient?.(measured, process) ?? measured
         return this.clients?.wrap(heard, process) ?? heard
       }
     })

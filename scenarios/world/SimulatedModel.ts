@@ -2,7 +2,7 @@
 // goes first, then what was measured (its calibration), then constants of the model.
 // Owns this choice and its words on reports; refuses to draw times, which the simulator does.
 import { onePassBinder, pacedKubeScheduler, timedKubeScheduler, type WorldParts } from "#sim"
-import { type Calibration, latenciesOf } from "../calibration/Calibration.ts"
+import { type Calibration, latenciesOf, listsOf } from "../calibration/Calibration.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 
 /** Without a calibration: a network between machines, a fast disk. */
@@ -50,17 +50,21 @@ export const modelOf = (cluster: Cluster, calibration: Calibration | undefined):
     ...(calibration && {
       serverTimes: {
         calls: latenciesOf(calibration.constants.calls),
+        lists: listsOf(calibration.constants.calls),
         events: latenciesOf(calibration.constants.events),
-        ...(calibration.constants.atOnce && { atOnce: calibration.constants.atOnce })
+        ...(calibration.constants.atOnce && { atOnce: calibration.constants.atOnce }),
+        ...(calibration.constants.workMs && { workMs: calibration.constants.workMs })
       }
     })
   }
 }
 
-const crowdWords = (calibration: Calibration | undefined): string =>
-  calibration?.constants.atOnce === undefined
-    ? ": a crowd of calls does not slow it down"
-    : `, and works on ${calibration.constants.atOnce} at once`
+const crowdWords = (calibration: Calibration | undefined): string => {
+  const { atOnce, workMs } = calibration?.constants ?? {}
+  if (atOnce === undefined) return ": a crowd of calls does not slow it down"
+  if (workMs === undefined) return `, and works on ${atOnce} at once`
+  return `; a write keeps one of ${atOnce} processors busy for ${workMs} ms, over all programs that it makes work, so that a crowd waits`
+}
 
 const startWords = ({ pods }: Cluster): string =>
   pods === "kubelet"
@@ -98,7 +102,7 @@ export const modelWords = (cluster: Cluster, calibration: Calibration | undefine
       ? []
       : [`Around a real control plane stand ${cluster.systems.join(", ")} as well; a simulated one does without.`]),
     isTimed
-      ? `The server takes as long as a real one took for calls of the same verb and resource, drawn one by one${crowdWords(calibration)}.`
+      ? `The server takes as long as a real one took for calls of the same verb and resource, drawn one by one${crowdWords(calibration)}; a list by what it holds.`
       : "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
   ]
 }

@@ -1,6 +1,6 @@
 // One life of a scenario's cluster: from the start to the end of its virtual time, measured, reported on while it runs, judged at the end.
 // Owns the pace of samples and reports and the result; refuses to know who hears the reports.
-import { memoryBytes, wallMs } from "#sim"
+import { measureTurns, memoryBytes, wallMs } from "#sim"
 import { NO_CALIBRATION } from "../calibration/Calibration.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { clusterSteps } from "../cluster/ClusterSteps.ts"
@@ -18,6 +18,9 @@ export type RunCommand = Extract<WorldCommand, { readonly type: "run" | "real" }
 const SAMPLES = 240
 const REPORT_MS = 400
 const MARKS_SHOWN = 6
+/** How busy a real run's own process was: the more, the later it hears of answers. */
+const LATE = "the run's process late by,"
+const TURNS = [0.5, 0.99] as const
 
 /** Makes the cluster that a run lives through. */
 export type MakeWorld = (command: RunCommand, measures: ClusterMeasures) => LivingWorld
@@ -47,6 +50,7 @@ export class WorldRun {
   /** Lives through it all. */
   async run(): Promise<WorldResult> {
     const { cluster, folder, seed } = this.command
+    const turns = this.world.isSimulated ? undefined : measureTurns()
     const begun = this.measures.attach(this.world)
     this.world.start(clusterSteps(cluster, seed, folder), operatorSteps(cluster), begun)
     const stepMs = Math.max(1, cluster.duration / SAMPLES)
@@ -57,7 +61,8 @@ export class WorldRun {
     // The record is of the cluster's life; the quiet time after it is for the checkers alone.
     const wall = wallMs() - this.begunMs
     const recorded = {
-      ...this.measures.recorded(this.world, { wallMs: wall, residentMaxBytes: this.residentMaxBytes })
+      ...this.measures.recorded(this.world, { wallMs: wall, residentMaxBytes: this.residentMaxBytes }),
+      ...(turns && { facts: Object.fromEntries(TURNS.map((share) => [`${LATE} p${share * 100} us`, turns(share)])) })
     }
     if (cluster.checkers.length > 0) {
       await this.world.runUntil(cluster.duration + cluster.settle, this.breathe)

@@ -7,15 +7,33 @@ import type { RandomStream } from "../time/RandomStream.ts"
 import { drawLatency, type Latency } from "./Latency.ts"
 import type { Lane } from "./SimConnection.ts"
 
+/** A lane of a call; `answer` is told what is answered and gives the lane of the way back, where that takes time as well. */
+export interface CallLane extends Lane {
+  readonly answer?: (answer: unknown) => Lane | undefined
+}
+
+/** What a measured list was: so many objects in an answer, and the share of its time that does not depend on them. */
+export interface MeasuredList {
+  readonly items: number
+  readonly fixedShare: number
+}
+
 export type PacedVerb = "get" | "list" | "create" | "update" | "patch" | "delete" | "deletecollection"
 
 /** Times by name: "create pods/binding", "list pods (cluster)", "list pods (namespace)"; "create *" stands for what is not named. */
 export interface ServerTimes {
   readonly calls: Readonly<Record<string, Latency>>
+  /** By the names of lists: a list of twice as many objects takes twice the rest of its time. Default: of any size alike. */
+  readonly lists?: Readonly<Record<string, MeasuredList>>
   /** By resource: "pods"; "*" stands for what is not named. */
   readonly events: Readonly<Record<string, Latency>>
   /** Calls that the server works on at once; more wait for a place, in the order in which they come. Default: without bound. */
   readonly atOnce?: number
+  /**
+   * How long a write holds its place, in ms: the store, the watchers and the controllers that it makes work may hold it longer than its
+   * caller waits, or shorter. Default: as long as the call takes, which holds for reads in any case, up to this long.
+   */
+  readonly workMs?: number
 }
 
 /** The name of a kind of calls, as reports and calibrations have it. */
@@ -31,13 +49,18 @@ export const callKind = (verb: PacedVerb, place: Collection | Target): string =>
 /** Events of one watch this close to one another are late together: what holds one of them up holds all. */
 const TOGETHER_MS = 10
 
+const itemsIn = (answer: unknown): number =>
+  typeof answer === "object" && answer !== null && "items" in answer && Array.isArray(answer.items)
+    ? answer.items.length
+    : 0
+
 export class ServerPace {
   private readonly times: ServerTimes
   private readonly random: RandomStream
   /** When each of the server's places is free again; none where it has no bound. */
   private readonly freeAtMs: Float64Array
   /** By the resource's object, which clients keep as a constant; undefined once looked up in vain. */
-  private readonly lanes = new Map<GroupVersionResource, Map<string, Lane | undefined>>()
+  private readonly lanes = new Map<GroupVersionResource, Map<string, (() => CallLane) | undefined>>()
 
   constructor(times: ServerTimes, random: RandomStream) {
     this.times = times
@@ -46,26 +69,54 @@ export class ServerPace {
   }
 
   /** The lane of a call's way to the server: it is done once the server's time has passed. */
-  call(verb: PacedVerb, place: Collection | Target): Lane | undefined {
+  call(verb: PacedVerb, place: Collection | Target): CallLane | undefined {
     const subresource = "subresource" in place ? (place.subresource ?? "") : ""
     const key = `${verb} ${subresource} ${place.namespace === ""}`
     let ofResource = this.lanes.get(place.resource)
     if (ofResource === undefined) this.lanes.set(place.resource, (ofResource = new Map()))
-    if (ofResource.has(key)) return ofResource.get(key)
-    const latency = this.times.calls[callKind(verb, place)] ?? this.times.calls[`${verb} *`]
-    const { random } = this
-    const lane = latency && { arrivalMs: (wayMs: number) => this.endOf(wayMs, drawLatency(latency, random)) }
-    ofResource.set(key, lane)
-    return lane
+    if (!ofResource.has(key)) ofResource.set(key, this.laneOf(callKind(verb, place), `${verb} *`))
+    return ofResource.get(key)?.()
   }
 
-  /** When a call that comes then and takes so long is done: it waits for the place that is free first. */
-  private endOf(comesMs: number, takesMs: number): number {
+  private laneOf(kind: string, others: string): (() => CallLane) | undefined {
+    const { random } = this
+    const { calls, lists = {}, workMs = Number.POSITIVE_INFINITY } = this.times
+    const name = calls[kind] === undefined ? others : kind
+    const latency = calls[name]
+    if (latency === undefined) return undefined
+    const list = lists[name]
+    if (list === undefined) {
+      const isRead = name.startsWith("get ")
+      const arrivalMs = (wayMs: number): number => {
+        const takesMs = drawLatency(latency, random)
+        return this.endOf(wayMs, takesMs, isRead ? Math.min(takesMs, workMs) : (this.times.workMs ?? takesMs))
+      }
+      const lane = { arrivalMs }
+      return () => lane
+    }
+    return () => {
+      const takesMs = drawLatency(latency, random)
+      const fixedMs = takesMs * list.fixedShare
+      return {
+        arrivalMs: (wayMs) => this.endOf(wayMs, fixedMs, Math.min(fixedMs, workMs)),
+        answer: (answer) => {
+          const restMs = ((takesMs - fixedMs) * itemsIn(answer)) / list.items
+          // What a list holds is written out, which is work.
+          return { arrivalMs: (wayMs) => this.endOf(wayMs, restMs, restMs) }
+        }
+      }
+    }
+  }
+
+  /** When a call that comes then and takes so long is done: it waits for the place that is free first, and holds it while it is worked on. */
+  private endOf(comesMs: number, takesMs: number, workMs: number): number {
     const { freeAtMs } = this
     if (freeAtMs.length === 0) return comesMs + takesMs
     let first = 0
     for (let place = 1; place < freeAtMs.length; place++) if (freeAtMs[place] < freeAtMs[first]) first = place
-    return (freeAtMs[first] = Math.max(comesMs, freeAtMs[first]) + takesMs)
+    const beginMs = Math.max(comesMs, freeAtMs[first])
+    freeAtMs[first] = beginMs + workMs
+    return beginMs + takesMs
   }
 
   /** A lane of its own for one watch, in whose order its events stay. */

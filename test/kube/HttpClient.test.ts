@@ -15,6 +15,7 @@ import {
   gvr,
   httpClient,
   type HttpClientOptions,
+  type HttpKubeApi,
   type KubeObject,
   type KubeUser,
   type WatchEvent
@@ -53,7 +54,7 @@ const json = (response: ServerResponse, code: number, value: unknown, fields: Re
 
 interface Here {
   readonly client: EffectClient
-  readonly plain: Client
+  readonly plain: HttpKubeApi
   readonly asked: Array<Asked>
   readonly server: Server
 }
@@ -208,6 +209,20 @@ describe("HttpClient", () => {
         })
     )
   })
+
+  it("lets the server get a call once where that is asked for, and says when the answer was there", () =>
+    withServer(
+      (_request, response) => json(response, 429, status(429, "TooManyRequests"), { "retry-after": "0" }),
+      ({ asked, client, plain }) =>
+        Effect.gen(function* () {
+          const since = performance.now()
+          const failure = yield* Effect.flip(client.create(inTeam, pod))
+          assert.strictEqual(failure.reason, "TooManyRequests")
+          assert.strictEqual(asked.length, 1)
+          assert.isTrue(plain.answeredMs() >= since && plain.answeredMs() <= performance.now())
+        }),
+      { once: true }
+    ))
 
   it("asks again when a connection was lost, unless a write may have been done", () => {
     let losses = 1

@@ -25,6 +25,8 @@ export interface HttpClientOptions {
   readonly requestTimeoutMs?: number
   /** Bytes of one answer, or of one event of a watch. Default 268,435,456. */
   readonly answerBytesMax?: number
+  /** Lets a server get each call once: a caller that tries again by itself sees what the server said. Default false. */
+  readonly once?: boolean
   /** Hears what servers send as Warning. */
   readonly onWarning?: (warning: string) => void
 }
@@ -33,6 +35,8 @@ export interface HttpClientOptions {
 export interface HttpKubeApi extends Client {
   /** The text of a GET on a path of the server, like "/readyz". */
   readonly page: (path: string, accept: string, done: Done<string>) => void
+  /** When the last byte of the answer that is being told came, by the clock's monotonic time in ms; it is decoded after that. */
+  readonly answeredMs: () => number
 }
 
 const impersonationFields = ({ extra, groups, uid, user }: Impersonation): HttpFields => [
@@ -69,13 +73,17 @@ class HttpKubeClient implements HttpKubeApi {
       ],
       requestTimeoutMs: options.requestTimeoutMs ?? 60_000,
       answerBytesMax: options.answerBytesMax ?? 268_435_456,
-      onWarning: options.onWarning ?? (() => undefined)
+      onWarning: options.onWarning ?? (() => undefined),
+      once: options.once ?? false,
+      answeredMs: 0
     }
   }
 
   close(): void {
     this.#calls.pool.close()
   }
+
+  answeredMs: HttpKubeApi["answeredMs"] = () => this.#calls.answeredMs
 
   page: HttpKubeApi["page"] = (path, accept, done) =>
     this.#read(path, (body) => Buffer.from(body).toString("utf8"), done, { accept })

@@ -19,6 +19,10 @@ export interface HttpCalls {
   readonly requestTimeoutMs: number
   readonly answerBytesMax: number
   readonly onWarning: (warning: string) => void
+  /** Whether what a server got is not sent again, and what cannot be sent not waited for. */
+  readonly once: boolean
+  /** When the last byte of the answer that is being told came, by the clock's monotonic time. */
+  answeredMs: number
 }
 
 export interface HttpCall {
@@ -111,6 +115,8 @@ class UnaryCall<A> {
   #lostTries = 0
   #renewed = false
   #over = false
+  /** When the last try's answer was there. */
+  #endedMs: number | undefined
 
   constructor(calls: HttpCalls, call: HttpCall, decode: Decode<A>, done: Done<A>) {
     this.#calls = calls
@@ -135,6 +141,7 @@ class UnaryCall<A> {
     if (this.#over) return
     this.#over = true
     this.#cancelTimeout?.()
+    this.#calls.answeredMs = this.#endedMs ?? this.#calls.clockwork.monotonic()
     this.#done(answer)
   }
 
@@ -144,6 +151,7 @@ class UnaryCall<A> {
 
   #try(): void {
     this.#tries++
+    this.#endedMs = undefined
     let code = 0
     let fields: HttpFields = []
     let bytes = 0
@@ -169,10 +177,12 @@ class UnaryCall<A> {
           this.#finish(Failures.tooLarge(`the server's answer is longer than ${answerBytesMax} bytes`))
         },
         end: () => {
+          this.#endedMs = clockwork.monotonic()
           pool.released()
           this.#answered(code, fields, chunks.length === 1 ? (chunks[0] ?? new Uint8Array()) : Buffer.concat(chunks))
         },
         failed: (error, sent) => {
+          this.#endedMs = clockwork.monotonic()
           pool.released()
           this.#lost(lost(this.#call.method, this.#call.path, error.message), sent)
         }
@@ -183,14 +193,15 @@ class UnaryCall<A> {
   }
 
   #refused(failure: ApiFailure): void {
-    if (failure.code === 503) this.#lost(failure, false)
+    if (failure.code === 503 && !this.#calls.once) this.#lost(failure, false)
     else this.#finish(failure)
   }
 
   /** Also the wait of a connection that cannot be made. */
   #lost(failure: ApiFailure, sent: boolean): void {
     if (this.#over) return
-    if ((sent && !this.#call.repeatable) || ++this.#lostTries >= LOST_TRIES_MAX) this.#finish(failure)
+    const isLast = sent && (this.#calls.once || !this.#call.repeatable)
+    if (isLast || ++this.#lostTries >= LOST_TRIES_MAX) this.#finish(failure)
     else this.#again(LOST_WAIT_MS * 2 ** this.#lostTries * (1 + this.#calls.clockwork.random()))
   }
 
@@ -202,7 +213,7 @@ class UnaryCall<A> {
       return
     }
     const seconds = retryAfterSeconds(fields)
-    if (seconds !== undefined && (code === 429 || code >= 500) && this.#tries < TRIES_MAX) {
+    if (!this.#calls.once && seconds !== undefined && (code === 429 || code >= 500) && this.#tries < TRIES_MAX) {
       this.#again(Math.min(seconds, RETRY_AFTER_SECONDS_MAX) * 1000)
       return
     }

@@ -48,9 +48,9 @@ export interface LmdbEngineOptions {
 }
 
 const MAP_SIZE_DEFAULT = 256 * 2 ** 30
-/** A memtable of this size moves into the tree at once; a smaller one after a while. */
+/** A memtable of this size moves into the tree at once; a smaller one after a while: commits of that moment share the disk with it. */
 const FLUSH_BYTES = 48 * 2 ** 20
-const FLUSH_AFTER_MS = 1000
+const FLUSH_AFTER_MS = 5000
 const RETRY_AFTER_MS = 1000
 /** What may wait in memory while the tree takes in the last memtable; beyond, commits wait for it. */
 const WAITING_MAX_BYTES = 96 * 2 ** 20

@@ -51,19 +51,45 @@ const collect = (rows: ReadonlyArray<Map<string, Row>>, record: Buffer): void =>
     rows[table].set(record.toString("latin1", keyAt, keyEnd), [record.subarray(keyAt, keyEnd), value])
   })
 
-/**
- * Moves rows in transactions of bounded size, so that neither memory nor the disk's queue holds a whole memtable of pages.
- * The last one says which commits are in the tree: after a crash before it, all are moved again, to the same end.
- */
-const apply = (request: ApplyRequest): void => {
-  for (const [table, byKey] of gather(request).entries()) {
+interface Part {
+  readonly table: Table
+  readonly rows: ReadonlyArray<Row>
+}
+
+/** The rows of all tables in key order, in parts that one transaction takes each: small tables share one. */
+const partsOf = (tablesOfRows: ReadonlyArray<Map<string, Row>>): ReadonlyArray<ReadonlyArray<Part>> => {
+  let part: Array<Part> = []
+  const parts = [part]
+  let room = ROWS_PER_TRANSACTION
+  for (const [table, byKey] of tablesOfRows.entries()) {
     const texts = [...byKey.keys()].sort()
-    for (let at = 0; at < texts.length; at += ROWS_PER_TRANSACTION) {
-      const rows = texts.slice(at, at + ROWS_PER_TRANSACTION).map((text) => byKey.get(text) as Row)
-      root.transactionSync(() => writeRows(table as Table, rows))
+    for (let at = 0; at < texts.length;) {
+      if (room === 0) {
+        parts.push((part = []))
+        room = ROWS_PER_TRANSACTION
+      }
+      const rows = texts.slice(at, at + room).map((text) => byKey.get(text) as Row)
+      part.push({ table: table as Table, rows })
+      room -= rows.length
+      at += rows.length
     }
   }
-  root.transactionSync(() => tables[Tables.Meta].putSync(APPLIED_ROW, sequenceRow(request.to)))
+  return parts
+}
+
+/**
+ * Moves rows in transactions of bounded size, so that neither memory nor the disk's queue holds a whole memtable of pages, and in as few
+ * as that allows: each makes the disk flush twice, and commits to the log wait for it. The last one says which commits are in the tree:
+ * after a crash before it, all are moved again, to the same end.
+ */
+const apply = (request: ApplyRequest): void => {
+  const parts = partsOf(gather(request))
+  for (const [at, part] of parts.entries()) {
+    root.transactionSync(() => {
+      for (const { rows, table } of part) writeRows(table, rows)
+      if (at === parts.length - 1) tables[Tables.Meta].putSync(APPLIED_ROW, sequenceRow(request.to))
+    })
+  }
 }
 
 const writeRows = (table: Table, rows: ReadonlyArray<Row>): void => {

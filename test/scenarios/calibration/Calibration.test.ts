@@ -13,7 +13,7 @@ import {
   type Constants,
   shippedCalibration
 } from "../../../scenarios/calibration/Calibration.ts"
-import { atOnceOf, constantsOf, corrected } from "../../../scenarios/calibration/Constants.ts"
+import { constantsOf, corrected, workOf } from "../../../scenarios/calibration/Constants.ts"
 import { parseScenario } from "../../../scenarios/ScenarioFile.ts"
 import { quantileOfBuckets } from "../../../scenarios/targets/PlaneFacts.ts"
 import { simulatedWorld, WorldRun } from "../../../scenarios/world/WorldRun.ts"
@@ -68,6 +68,8 @@ const live = async (constants: Constants, lived = cluster): Promise<RunRecord> =
 }
 
 const time = (...ms: ReadonlyArray<number>) => ({ count: 100, ms })
+/** Pods that a list of the run holds, roughly. */
+const HELD = 60
 
 /** A server that takes far longer than any default. */
 const known: Constants = {
@@ -76,7 +78,7 @@ const known: Constants = {
   calls: {
     "create pods": time(10, 12, 14, 18, 25, 40, 60, 90, 100),
     "get *": time(2, 3, 4, 5, 6, 8, 9, 12, 20),
-    "list *": time(20, 25, 30, 45, 60, 80, 90, 120, 150),
+    "list *": { ...time(20, 25, 30, 45, 60, 80, 90, 120, 150), items: HELD },
     "create *": time(5, 6, 7, 8, 9, 12, 15, 20, 30),
     "update *": time(5, 6, 7, 8, 9, 12, 15, 20, 30),
     "patch *": time(5, 6, 7, 8, 9, 12, 15, 20, 30)
@@ -100,21 +102,20 @@ describe("a calibration", () => {
     assert.isAbove(uncalibrated.medianFactor, 2)
   })
 
-  it("finds how many calls a server works on at once from a crowd that waits for it", async () => {
-    for (const atOnce of [4, undefined]) {
-      const real = await live({ ...known, ...(atOnce !== undefined && { atOnce }) }, crowd)
-      const found = await Effect.runPromise(
-        atOnceOf(known, (constants) =>
-          Effect.map(
-            Effect.promise(() => live(constants, crowd)),
-            (simulated) => fidelityOf([simulated], [real])
-          )
+  it("finds how much work a call is from a crowd that waits for it", async () => {
+    const bounded: Constants = { ...known, atOnce: 2 }
+    const workMs = 9
+    const real = await live({ ...bounded, workMs }, crowd)
+    const found = await Effect.runPromise(
+      workOf(bounded, (constants) =>
+        Effect.map(
+          Effect.promise(() => live(constants, crowd)),
+          (simulated) => fidelityOf([simulated], [real])
         )
       )
-      // So many that nobody waits are as good as no bound.
-      if (atOnce === undefined) assert.isAtLeast(found ?? Infinity, 8)
-      else assert.strictEqual(found, atOnce)
-    }
+    )
+    assert.isAtLeast(found, workMs / 1.3)
+    assert.isAtMost(found, workMs * 1.3)
   })
 
   it("ships, and every simulated run says where its constants come from", async () => {

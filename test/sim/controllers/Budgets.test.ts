@@ -89,6 +89,8 @@ interface Outcome {
   readonly refused: number
   /** The fewest healthy pods after one of them had to go. */
   readonly fewest: number
+  /** Of each eviction that was granted, in ms. */
+  readonly tookMs: ReadonlyArray<number>
   readonly status: Readonly<Record<string, number>>
 }
 
@@ -105,6 +107,7 @@ const run = (one: BudgetCase): Outcome => {
   const users = kernel.process("evictors")
   const client = world.client("evictors")
   let [evicted, refused, fewest] = [0, 0, Infinity]
+  const tookMs: Array<number> = []
   const all = (): ReadonlyArray<KubeObject> => world.api.server!.view("", "pods").list("default")
   const evict = (): void => {
     const running = all().filter(({ metadata }) => metadata.deletionTimestamp === undefined)
@@ -112,6 +115,7 @@ const run = (one: BudgetCase): Outcome => {
     // Pods that are not healthy may always go when enough others are: only healthy ones are asked for here.
     if (pod === undefined || !isHealthy(pod)) return
     const name = pod.metadata.name ?? ""
+    const sentMs = kernel.nowMs
     const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "default" } }
     client.create({ resource: pods, namespace: "default", name, subresource: "eviction" }, body, {}, (answer) => {
       if (answer instanceof ApiFailure) {
@@ -119,6 +123,7 @@ const run = (one: BudgetCase): Outcome => {
         return
       }
       evicted++
+      tookMs.push(kernel.nowMs - sentMs)
     })
   }
   const watched = (before: KubeObject | undefined, after: KubeObject | undefined): void => {
@@ -139,7 +144,7 @@ const run = (one: BudgetCase): Outcome => {
   kernel.run({ untilMs: 75_000 })
   const budget = world.api.server!.view("policy", "poddisruptionbudgets").get("default", "web")
   world.stop()
-  return { evicted, refused, fewest, status: budget?.status as unknown as Record<string, number> }
+  return { evicted, refused, fewest, tookMs, status: budget?.status as unknown as Record<string, number> }
 }
 
 describe(`disruption budgets (SEED=${seed})`, () => {
@@ -162,5 +167,22 @@ describe(`disruption budgets (SEED=${seed})`, () => {
     )
     assert.isAbove(evicted, 0)
     assert.isAbove(refused, 0)
+  })
+
+  it("let evictions of one moment go one after the other, half a second apart, as kube-apiserver does", () => {
+    const { tookMs } = run({
+      seed,
+      replicas: 9,
+      minAvailable: undefined,
+      maxUnavailable: "100%",
+      evictors: 5,
+      everyMs: 700,
+      startDelayMs: 100,
+      lagMs: 0
+    })
+    const [prompt, late] = [tookMs.filter((ms) => ms < 100), tookMs.filter((ms) => ms >= 500)]
+    assert.isNotEmpty(prompt)
+    assert.isNotEmpty(late)
+    assert.strictEqual(prompt.length + late.length, tookMs.length)
   })
 })

@@ -86,6 +86,28 @@ describe("a server's pace", () => {
     assert.strictEqual(callKind("create", binding), "create pods/binding")
   })
 
+  it("takes a list's time by what it holds, but for the part that each takes", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 5000 }),
+        fc.integer({ min: 1, max: 1000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (holds, items, fixedShare) => {
+          const name = "list pods (cluster)"
+          const times = {
+            calls: { [name]: { kind: "constant", ms: 40 } },
+            events: {},
+            lists: { [name]: { items, fixedShare } }
+          }
+          const lane = new ServerPace(times as never, new RandomStream(1)).call("list", pods)
+          const served = lane?.arrivalMs(10) ?? Number.NaN
+          const answered = lane?.answer?.({ items: Array.from({ length: holds }) })?.arrivalMs(served) ?? Number.NaN
+          assert.closeTo(answered - 10, 40 * (fixedShare + ((1 - fixedShare) * holds) / items), 1e-6)
+        }
+      )
+    )
+  })
+
   it("delays a call by its lane on the way, and lets a faster one overtake it", () => {
     const kernel = new Kernel({ seed: 1 })
     const network = new Network(kernel)

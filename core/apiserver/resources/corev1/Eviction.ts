@@ -26,8 +26,10 @@ const VIOLATES = "Cannot evict pod as it would violate the pod's disruption budg
 /** Evictions that a budget's controller has not confirmed yet, of one budget. */
 const MAX_DISRUPTED_PODS = 2000
 
-/** Rounds of reading and writing again when others wrote in between. */
-const MAX_ROUNDS = 5
+/** Rounds when others wrote in between, and the wait before each of them with its jitter: kubernetes' EvictionsRetry. */
+const MAX_ROUNDS = 19
+const AGAIN_MS = 500
+const JITTER = 0.1
 
 /** One eviction on its way. */
 interface Course {
@@ -126,6 +128,10 @@ const call = (
     else if (answer.kind === "object") next(answer.held.object)
   })
 
+/** Lets those who wrote in between come to an end. */
+const later = ({ api: { clockwork } }: Course, again: () => void): void =>
+  void clockwork.after(AGAIN_MS * (1 + JITTER * clockwork.random()), again)
+
 const isReady = (pod: KubeObject): boolean =>
   itemsOf(fieldsOf(pod.status)["conditions"]).some((one) => one["type"] === "Ready" && one["status"] === "True")
 
@@ -147,32 +153,51 @@ const asDelete = (course: Course, preconditions: Preconditions | undefined): Api
   ...(preconditions === undefined ? {} : { preconditions })
 })
 
-/** Says on the pod why it goes, then deletes it; conflicts start the course anew when nobody asked for a version. */
-const evict = (course: Course, pod: KubeObject, pinned: boolean, round: number, budget?: string): void => {
-  const { done, name } = course
-  const asked = course.options.preconditions
-  const failed = (failure: ApiFailure): void => {
-    const mayRepeat = failure.reason === "Conflict" && asked?.resourceVersion === undefined
-    if (mayRepeat && budget !== undefined) return done(stillProcessed(budget))
-    return mayRepeat && round < MAX_ROUNDS ? start(course, round + 1) : done(failure)
-  }
-  const remove = (marked: KubeObject): void => {
-    const version = pinned || asked?.resourceVersion !== undefined ? marked.metadata.resourceVersion : undefined
-    const preconditions = version === undefined ? asked : { ...asked, resourceVersion: version }
-    const request = { verb: "delete", resource: PODS, name, options: asDelete(course, preconditions) } as const
-    call(course, request, () => done(done201), failed)
-  }
-  if (course.dryRun) return remove(pod)
-  const status = fieldsOf(pod.status)
+/** Says on the newest state of the pod why it goes. Who wrote in between is no conflict, as in the store's own updates. */
+const mark = (
+  course: Course,
+  pod: KubeObject,
+  next: (marked: KubeObject) => void,
+  failed: (failure: ApiFailure) => void,
+  onConflict: (failure: ApiFailure) => void
+): void => {
+  const { api, name } = course
   const condition = {
     type: "DisruptionTarget",
     status: "True",
     reason: "EvictionByEvictionAPI",
     message: "Eviction API: evicting"
   }
-  const conditions = withCondition(itemsOf(status["conditions"]), condition, course.api.clockwork.now()) as Json
+  const status = fieldsOf(pod.status)
+  const conditions = withCondition(itemsOf(status["conditions"]), condition, api.clockwork.now()) as Json
   const body = { ...pod, status: { ...status, conditions } }
-  return call(course, { verb: "update", resource: PODS, name, subresource: "status", body }, remove, failed)
+  call(course, { verb: "update", resource: PODS, name, subresource: "status", body }, next, (failure) =>
+    failure.reason === "Conflict" ? onConflict(failure) : failed(failure)
+  )
+}
+
+/** Says on the pod why it goes, then deletes it; a conflict over a state that had to be this one starts the course anew. */
+const evict = (course: Course, pod: KubeObject, pinned: boolean, round: number, budget?: string): void => {
+  const { done, name } = course
+  const asked = course.options.preconditions
+  const isBound = pinned || asked?.resourceVersion !== undefined
+  const failed = (failure: ApiFailure): void => {
+    const mayRepeat = failure.reason === "Conflict" && asked?.resourceVersion === undefined
+    if (mayRepeat && budget !== undefined) return done(stillProcessed(budget))
+    return mayRepeat && round < MAX_ROUNDS ? later(course, () => start(course, round + 1)) : done(failure)
+  }
+  const remove = (marked: KubeObject): void => {
+    const version = isBound ? marked.metadata.resourceVersion : undefined
+    const preconditions = version === undefined ? asked : { ...asked, resourceVersion: version }
+    const request = { verb: "delete", resource: PODS, name, options: asDelete(course, preconditions) } as const
+    call(course, request, () => done(done201), failed)
+  }
+  if (course.dryRun) return remove(pod)
+  if (isBound) return mark(course, pod, remove, failed, failed)
+  const read = { verb: "get", resource: PODS, name } as const
+  const markNewest = (): void =>
+    call(course, read, (newest) => mark(course, newest, remove, failed, markNewest), failed)
+  return mark(course, pod, remove, failed, markNewest)
 }
 
 const spend = (course: Course, pod: KubeObject, budget: KubeObject, round: number): void => {
@@ -183,13 +208,9 @@ const spend = (course: Course, pod: KubeObject, budget: KubeObject, round: numbe
   if (course.dryRun) return next()
   const body = decremented(budget, course.name, course.api.clockwork.now())
   const failed = (failure: ApiFailure): void => {
-    if (failure.reason !== "Conflict") return course.done(failure)
-    if (round >= MAX_ROUNDS) {
-      const why = `couldn't update PodDisruptionBudget ${JSON.stringify(name)} due to conflicts`
-      return course.done(Failures.timeout(why, 10))
-    }
+    if (failure.reason !== "Conflict" || round >= MAX_ROUNDS) return course.done(failure)
     const read = { verb: "get", resource: BUDGETS, name } as const
-    return call(course, read, (fresh) => spend(course, pod, fresh, round + 1), course.done)
+    return later(course, () => call(course, read, (fresh) => spend(course, pod, fresh, round + 1), course.done))
   }
   return call(course, { verb: "update", resource: BUDGETS, name, subresource: "status", body }, next, failed)
 }
