@@ -39,7 +39,11 @@ export class ApiFailure extends Error {
   readonly status: Status
 
   constructor(status: Status) {
+    // An answer, not a fault of ours: where it was made says nothing, and finding that out costs more than most requests.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(status.message)
+    Error.stackTraceLimit = stackTraceLimit
     this.status = status
   }
 

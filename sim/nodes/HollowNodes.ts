@@ -67,6 +67,8 @@ export class HollowNodes {
   private readonly byName = new Map<string, number>()
   private readonly states: Uint8Array
   private readonly retries: Uint8Array
+  /** 1 for nodes whose timers run: they go on over the node's death and its next registration. */
+  private readonly ticking: Uint8Array
   private readonly objects: Array<KubeObject | undefined>
   private readonly texts = new TimeTexts()
   private readonly leaseHandler: HandlerId
@@ -87,6 +89,7 @@ export class HollowNodes {
     for (const [at, { facts }] of this.machines.entries()) this.byName.set(facts.name, at)
     this.states = new Uint8Array(this.machines.length)
     this.retries = new Uint8Array(this.machines.length)
+    this.ticking = new Uint8Array(this.machines.length)
     this.objects = new Array<KubeObject | undefined>(this.machines.length)
     this.renewals = new LeaseRenewals(client, this.machines, (node) => this.objects[node]?.metadata.uid)
     const { stages = [] } = options
@@ -174,7 +177,8 @@ export class HollowNodes {
       if (answer instanceof ApiFailure) this.sendStatus(node)
       else this.seen(answer)
       this.back(node)
-      if (!isNew) return
+      if (this.ticking[node] === 1) return
+      this.ticking[node] = 1
       const { leaseIntervalMs = LEASE_INTERVAL_MS, statusIntervalMs = STATUS_INTERVAL_MS } = this.options
       const { nowMs } = this.kernel
       this.kernel.at(nowMs + this.random.float() * leaseIntervalMs, this.leaseHandler, node)

@@ -17,7 +17,8 @@ interface LeaseCall {
 export class LeaseRenewals {
   readonly stats = { renewed: 0, created: 0, failed: 0 }
   private readonly client: Client
-  private readonly machines: ReadonlyArray<Machine>
+  /** Beside one another, for a machine itself would have to be fetched from far away at each renewal. */
+  private readonly names: ReadonlyArray<string>
   private readonly targets: ReadonlyArray<Target>
   private readonly leases: Array<KubeObject | undefined>
   private readonly pool: Array<LeaseCall> = []
@@ -28,16 +29,15 @@ export class LeaseRenewals {
   constructor(client: Client, machines: ReadonlyArray<Machine>, uidOf: (node: number) => string | undefined) {
     this.uidOf = uidOf
     this.client = client
-    this.machines = machines
-    this.targets = machines.map(({ facts: { name } }) => ({ resource, namespace: NAMESPACE, name }))
+    this.names = machines.map(({ facts: { name } }) => name)
+    this.targets = this.names.map((name) => ({ resource, namespace: NAMESPACE, name }))
     this.leases = new Array<KubeObject | undefined>(machines.length)
   }
 
   /** Renews a node's lease, or makes it. */
   renew(node: number, renewTime: string): void {
     const lease = this.leases[node]
-    const holderIdentity = this.machines[node].facts.name
-    const spec = { holderIdentity, leaseDurationSeconds: LEASE_SECONDS, renewTime }
+    const spec = { holderIdentity: this.names[node], leaseDurationSeconds: LEASE_SECONDS, renewTime }
     if (lease === undefined) return this.create(node, spec)
     const call = this.take(node)
     this.client.update(
@@ -55,7 +55,7 @@ export class LeaseRenewals {
 
   private create(node: number, spec: KubeObject["spec"] & object): void {
     const uid = this.uidOf(node)
-    const { name } = this.machines[node].facts
+    const name = this.names[node]
     const ownerReferences = uid === undefined ? [] : [{ apiVersion: "v1", kind: "Node", name, uid }]
     const metadata = { name, namespace: NAMESPACE, ...(uid === undefined ? {} : { ownerReferences }) }
     this.client.create(

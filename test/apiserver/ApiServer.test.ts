@@ -258,6 +258,28 @@ describe("patches", () => {
   })
 })
 
+describe("watches", () => {
+  it("resume from changes that nobody heard when they happened", () => {
+    const world = new World()
+    const before = world.create(maps, configMap("a"))
+    world.create(maps, configMap("b"))
+    world.update(named(maps, "b"), { ...(world.get(named(maps, "b")) as KubeObject), data: { x: "1" } })
+    world.must<KubeObject>((done) => world.client.delete(named(maps, "a"), {}, done))
+    const { resourceVersion = "" } = before.metadata
+    const listeners = [new Heard(), new Heard()]
+    for (const { listener } of listeners) world.client.watch(maps, { resourceVersion }, listener)
+    world.clockwork.settle()
+    const [first, second] = listeners
+    assert.deepStrictEqual(first.told, ["ADDED b", "MODIFIED b", "DELETED a"])
+    assert.deepStrictEqual(second.events, first.events)
+    const versions = first.events.map(({ object }) => Number(object.metadata.resourceVersion))
+    assert.deepStrictEqual(
+      versions,
+      versions.toSorted((left, right) => left - right)
+    )
+  })
+})
+
 describe("versions", () => {
   it("are served from one object", () => {
     const world = new World()

@@ -2,7 +2,18 @@
 // holds, and what they tell is what happened. Every failing run names its seed.
 import * as fc from "fast-check"
 import { assert, describe, it } from "vitest"
-import { Failures, gvr, Informer, InformerFactory, type InformerHandler, type KubeObject, objectKey } from "#kube"
+import {
+  Failures,
+  gvr,
+  Informer,
+  InformerFactory,
+  type InformerHandler,
+  type KubeObject,
+  objectKey,
+  ObjectStore,
+  parseLabelSelector,
+  SelectorInvalid
+} from "#kube"
 import { FakeServer } from "./FakeServer.ts"
 import { VirtualClock } from "./VirtualClock.ts"
 
@@ -269,6 +280,38 @@ describe("Informer", () => {
       assert.deepStrictEqual(state(informer.store.byIndex("node", `n-${node}`)), state(expected))
       assert.strictEqual(informer.store.countByIndex("node", `n-${node}`), expected.length)
     }
+  })
+
+  it("finds by labels what a selector matches, as looking at every object would", () => {
+    const value = fc.constantFrom("", "a", "b")
+    const label = fc.constantFrom("app", "tier", "constructor")
+    const labels = fc.dictionary(label, value, { maxKeys: 3 })
+    const requirement = fc.oneof(
+      fc.tuple(label, value).map(([key, one]) => `${key}=${one}`),
+      fc.tuple(label, value, value).map(([key, one, other]) => `${key} in (${one},${other})`),
+      fc.tuple(label, value).map(([key, one]) => `${key}!=${one}`),
+      label
+    )
+    const change = fc.record({
+      namespace: fc.constantFrom("x", "y"),
+      name: fc.nat(6).map(String),
+      labels: fc.option(labels)
+    })
+    const selector = fc.tuple(fc.constantFrom("", "x", "y"), fc.array(requirement, { maxLength: 2 }))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(change, selector), { maxLength: 40 }), (steps) => {
+        const store = new ObjectStore()
+        for (const [{ labels, name, namespace }, [within, requirements]] of steps) {
+          const object = pod(namespace, name)
+          if (labels === null) store.delete(objectKey(object))
+          else store.set({ ...object, metadata: { ...object.metadata, labels } })
+          const asked = parseLabelSelector(requirements.join())
+          if (asked instanceof SelectorInvalid) return assert.fail(asked.message)
+          const expected = store.inNamespace(within).filter(({ metadata }) => asked.matches(metadata.labels))
+          assert.sameMembers([...store.selected(within, asked)], [...expected])
+        }
+      })
+    )
   })
 
   it("shares informers by what they follow", () => {

@@ -53,6 +53,23 @@ describe("nodes", () => {
     assert.closeTo(renewed, (12 * 120) / 10.2, 12)
   })
 
+  it("renew no lease twice as often because they were made anew", () => {
+    const world = make()
+    world.start()
+    world.kernel.run({ untilMs: 30_000 })
+    const users = world.client("users")
+    const resource = { group: "", version: "v1", resource: "nodes" }
+    for (const { facts } of world.nodes.machines)
+      users.delete({ resource, namespace: "", name: facts.name }, {}, () => undefined)
+    world.kernel.run({ untilMs: 60_000 })
+    assert.strictEqual(world.nodes.stats.registered, 24)
+    const { renewed } = world.nodes.renewals.stats
+    const { heartbeats } = world.nodes.stats
+    world.kernel.run({ untilMs: 660_000 })
+    assert.closeTo(world.nodes.renewals.stats.renewed - renewed, (12 * 600) / 10.2, 24)
+    assert.closeTo(world.nodes.stats.heartbeats - heartbeats, 12 * 2, 12)
+  })
+
   it("report their status every five minutes", () => {
     const world = make()
     world.start()

@@ -48,9 +48,12 @@ export interface RingBounds {
 
 export class EventRing {
   private readonly bounds: RingBounds
-  private events: Array<CacheEvent> = []
-  /** What each event weighs: dropping one must not read objects that nobody has looked at for long. */
+  /** Of a change that nobody was told of only what there is now; the event is made when somebody resumes. */
+  private events: Array<CacheEvent | Held | undefined> = []
+  private befores: Array<Held | undefined> = []
+  /** What each event weighs and its revision: dropping one must not read objects that nobody has looked at for long. */
   private weights: Array<number> = []
+  private revisions: Array<number> = []
   private start = 0
   private bytes = 0
   /** Every event after this revision is here. */
@@ -62,36 +65,46 @@ export class EventRing {
 
   /** The revision of the newest event; the floor when there is none. */
   get last(): number {
-    return this.events.length > this.start ? this.events[this.events.length - 1].revision : this.floor
+    return this.events.length > this.start ? this.revisions[this.revisions.length - 1] : this.floor
   }
 
   get size(): number {
     return this.events.length - this.start
   }
 
-  push(event: CacheEvent): void {
-    const weighs = weight(event)
+  /** Takes a change; `event` may be what is there now instead, with its place and revision. */
+  push(event: CacheEvent | Held, before: Held | undefined): void {
+    const weighs = weight(before)
     this.events.push(event)
+    this.befores.push(before)
     this.weights.push(weighs)
+    this.revisions.push(event.revision)
     this.bytes += weighs
     while (this.size > this.bounds.events || (this.bytes > this.bounds.bytes && this.size > 1)) this.drop()
     // Dropped places are given back when they are the greater part.
     if (this.start > 1024 && this.start * 2 > this.events.length) {
       this.events = this.events.slice(this.start)
+      this.befores = this.befores.slice(this.start)
       this.weights = this.weights.slice(this.start)
+      this.revisions = this.revisions.slice(this.start)
       this.start = 0
     }
   }
 
   private drop(): void {
     this.bytes -= this.weights[this.start]
-    this.floor = this.events[this.start++].revision
+    this.floor = this.revisions[this.start]
+    // At once, for what it alone still holds is copied by each collection until then.
+    this.events[this.start] = undefined
+    this.befores[this.start++] = undefined
   }
 
   /** Forgets everything: from now on only what is after the revision is known. */
   reset(revision: number): void {
     this.events = []
+    this.befores = []
     this.weights = []
+    this.revisions = []
     this.start = 0
     this.bytes = 0
     this.floor = revision
@@ -104,14 +117,25 @@ export class EventRing {
     let high = this.events.length
     while (low < high) {
       const middle = (low + high) >> 1
-      if (this.events[middle].revision <= revision) low = middle + 1
+      if (this.revisions[middle] <= revision) low = middle + 1
       else high = middle
     }
-    return low === this.events.length ? NONE : this.events.slice(low)
+    if (low === this.events.length) return NONE
+    const found: Array<CacheEvent> = []
+    for (let at = low; at < this.events.length; at++) found.push(this.eventAt(at))
+    return found
+  }
+
+  private eventAt(at: number): CacheEvent {
+    const event = this.events[at]
+    if (event instanceof CacheEvent) return event
+    const made = new CacheEvent(event?.place?.key ?? "", this.revisions[at], this.befores[at], event)
+    this.events[at] = made
+    return made
   }
 }
 
 const NONE: ReadonlyArray<CacheEvent> = []
 
 /** The version that is only here; the one after it is held by the cache or by the next event. */
-const weight = ({ before }: CacheEvent): number => 256 + (before?.sizeBytes ?? 0)
+const weight = (before: Held | undefined): number => 256 + (before?.sizeBytes ?? 0)

@@ -90,21 +90,24 @@ export class ResourceCache {
   private nameAll(): Map<string, Map<string, Place>> {
     const names = (this.names = new Map<string, Map<string, Place>>())
     this.objects.scan("", undefined, (_key, place) => {
-      this.named(place, true)
+      this.named(place, place.held)
       return true
     })
     return names
   }
 
-  /** Takes a place into the names, or out of them. */
-  private named(place: Place, isThere: boolean): void {
+  /** Takes a place into the names, or out of them when nothing is there any more. */
+  private named(place: Place, held: Held | undefined): void {
     const { names } = this
     if (names === undefined) return
     const slash = place.key.indexOf("/")
-    const [namespace, name] = [place.key.slice(0, Math.max(0, slash)), place.key.slice(slash + 1)]
+    const namespace = place.key.slice(0, Math.max(0, slash))
     const own = names.get(namespace)
-    if (!isThere) own?.delete(name)
-    else if (own === undefined) names.set(namespace, new Map([[name, place]]))
+    if (held === undefined) return void own?.delete(place.key.slice(slash + 1))
+    // The object's own text where it says the same: who asks again and again has that very one, and equal texts are found faster so.
+    const cut = place.key.slice(slash + 1)
+    const name = held.object.metadata.name === cut ? held.object.metadata.name : cut
+    if (own === undefined) names.set(namespace, new Map([[name, place]]))
     else own.set(name, place)
   }
 
@@ -204,7 +207,7 @@ export class ResourceCache {
     const { objects } = this
     if (after === undefined) objects.delete(place.key)
     else if (place.among !== objects) objects.set(place.key, place)
-    if ((after === undefined) !== (place.held === undefined)) this.named(place, after !== undefined)
+    if ((after === undefined) !== (place.held === undefined)) this.named(place, after)
     place.held = after
     place.among = after === undefined ? undefined : objects
     if (after !== undefined) after.place = place
@@ -237,6 +240,7 @@ export class ResourceCache {
     if (this.state !== "ready") return
     // All of it is applied before anyone is told, so that whoever asks back sees a whole state.
     const changes: Array<CacheEvent> = []
+    const isHeard = this.watchers.size > 0 || this.followers.size > 0
     for (const event of events) {
       const place = this.placeAt(event)
       const { held: before, key } = place
@@ -244,12 +248,16 @@ export class ResourceCache {
       if (before === undefined && after === undefined) continue
       this.put(place, after)
       this.fields.changed(key, before, after)
+      this.stats.changes++
+      if (!isHeard && after !== undefined) {
+        this.ring.push(after, before)
+        continue
+      }
       const change = new CacheEvent(key, event.revision, before, after)
-      this.ring.push(change)
+      this.ring.push(change, before)
       changes.push(change)
     }
     this.applied = revision
-    this.stats.changes += changes.length
     for (const change of changes) {
       this.watchers.dispatch(change)
       if (this.followers.size > 0) this.tellFollowers(change.before, change.after)

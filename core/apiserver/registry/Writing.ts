@@ -6,6 +6,7 @@ import { Held } from "../cache/Held.ts"
 import type { Draft, Strategy, StrategyContext, Subresource } from "../Definition.ts"
 import type { ApiAnswer, ApiRequest } from "../Request.ts"
 import { KeyValueFailure, WriteConflict } from "../store/KeyValue.ts"
+import { compact } from "../store/Compact.ts"
 import { decodeStored } from "../store/StoredJson.ts"
 import { fieldManagerProblems } from "./MetadataRules.ts"
 import { type Registry, storeFailure } from "./Registry.ts"
@@ -135,7 +136,8 @@ export const writeObject = (
   done: (written: Written) => void
 ): void => {
   const { cache, storage } = resource
-  const stored = resource.stored(object)
+  const stored = compact(resource.stored(object)) as { metadata: KubeObject["metadata"] } & KubeObject
+  stored.metadata = compact(stored.metadata)
   if (!resource.isStoredVersion) {
     cache.donors.lend(stored, found?.object)
     ;(stored.metadata as { resourceVersion?: string | undefined }).resourceVersion = undefined

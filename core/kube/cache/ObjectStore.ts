@@ -1,6 +1,7 @@
 // Objects by key, with indexes: the local copy that informers keep.
 // Owns lookups; refuses to learn of changes by itself. Bound: as many objects as the collection has.
 import { type KubeObject, objectKey } from "../KubeObject.ts"
+import type { LabelSelector } from "../LabelSelector.ts"
 
 /** The values under which an object is found in an index. */
 export type Indexer = (object: KubeObject) => ReadonlyArray<string>
@@ -12,12 +13,16 @@ interface Index {
 }
 
 const none: ReadonlyArray<KubeObject> = []
+const noValues: ReadonlyArray<string> = []
 
 const NAMESPACE_INDEX = "namespace"
+/** Labels that objects are found by; what asks for further ones looks at a whole namespace. */
+const LABEL_INDEXES_MAX = 8
 
 export class ObjectStore {
   readonly #objects = new Map<string, KubeObject>()
   readonly #indexes = new Map<string, Index>()
+  readonly #labels = new Set<string>()
 
   get size(): number {
     return this.#objects.size
@@ -44,6 +49,31 @@ export class ObjectStore {
       this.addIndex(NAMESPACE_INDEX, ({ metadata }) => (metadata.namespace === undefined ? [] : [metadata.namespace]))
     }
     return this.byIndex(NAMESPACE_INDEX, namespace)
+  }
+
+  /** The objects of a namespace whose labels a selector matches; where it asks for one value of a label, only those are looked at. */
+  selected(namespace: string, selector: LabelSelector): ReadonlyArray<KubeObject> {
+    const first = namespace === "" ? undefined : selector.requirements.find(({ key }) => this.#knows(key, selector))
+    const value = first && selector.exactMatch(first.key)
+    const found =
+      first === undefined || value === undefined
+        ? this.inNamespace(namespace)
+        : this.byIndex(labelIndex(first.key), `${namespace}/${value}`)
+    if (first !== undefined && selector.requirements.length === 1) return found
+    return found.filter(({ metadata }) => selector.matches(metadata.labels))
+  }
+
+  /** Whether objects can be found by the value of a label that a selector names. */
+  #knows(key: string, selector: LabelSelector): boolean {
+    if (selector.nothing || selector.exactMatch(key) === undefined) return false
+    if (this.#labels.has(key)) return true
+    if (this.#labels.size >= LABEL_INDEXES_MAX) return false
+    this.#labels.add(key)
+    this.addIndex(labelIndex(key), ({ metadata: { labels, namespace } }) => {
+      const value = labels?.[key]
+      return typeof value === "string" && namespace !== undefined ? [`${namespace}/${value}`] : noValues
+    })
+    return true
   }
 
   /** Adds an index by its name; one of that name that exists stays. */
@@ -89,6 +119,8 @@ export class ObjectStore {
   }
 }
 
+const labelIndex = (key: string): string => `label ${key}`
+
 const put = ({ values }: Index, value: string, key: string, object: KubeObject): void => {
   const found = values.get(value)
   if (found === undefined) values.set(value, new Map([[key, object]]))
@@ -99,8 +131,6 @@ const remove = ({ values }: Index, value: string, key: string): void => {
   const found = values.get(value)
   if (found?.delete(key) === true && found.size === 0) values.delete(value)
 }
-
-const noValues: ReadonlyArray<string> = []
 
 const reindex = (index: Index, key: string, before: KubeObject | undefined, after: KubeObject | undefined): void => {
   const old = before === undefined ? noValues : index.indexer(before)

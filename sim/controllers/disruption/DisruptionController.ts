@@ -101,9 +101,7 @@ class DisruptionController {
   #podsOf(budget: KubeObject): ReadonlyArray<KubeObject> {
     const selector = selectorOf(budget)
     if (selector instanceof SelectorInvalid) return []
-    return this.#pods.store
-      .inNamespace(budget.metadata.namespace ?? "")
-      .filter(({ metadata }) => selector.matches(metadata.labels ?? {}))
+    return this.#pods.store.selected(budget.metadata.namespace ?? "", selector)
   }
 
   /** Brings the status up to date; answers the milliseconds until the next look, if one is due by itself. */
