@@ -14,7 +14,7 @@ import { type Calibration, CalibrationUnusable, type Constants } from "./Calibra
 import { constantsOf, corrected, pacedScheduler, workOf } from "./Constants.ts"
 
 /** Simulations that mend the constants at most; the best of them is kept. */
-const ROUNDS = 6
+const ROUNDS = 5
 /** How often what the crowd shows and what the calm run shows are mended by turns. */
 const TURNS = 2
 

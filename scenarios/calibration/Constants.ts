@@ -198,7 +198,7 @@ const crowdFactor = ({ rows }: Fidelity): number => {
 
 /** Between these a call's work is looked for, in so many halvings of the factor between them. */
 const WORK_MS = { least: 0.05, most: 25 }
-const HALVINGS = 8
+const HALVINGS = 6
 
 /** Finds, by simulations of a crowd, how long a call must keep a processor busy for the crowd's median to be as long as it was. */
 export const workOf = <E, R>(
