@@ -11,13 +11,10 @@ import { Progress } from "../Progress.ts"
 import { runScenario } from "../Runner.ts"
 import { loadScenario } from "../ScenarioFile.ts"
 import { type Calibration, CalibrationUnusable, type Constants } from "./Calibration.ts"
-import { constantsOf, corrected, pacedScheduler, workOf } from "./Constants.ts"
+import { constantsOf, corrected, workOf } from "./Constants.ts"
 
 /** Simulations that mend the constants at most; the best of them is kept. */
-const ROUNDS = 6
-/** How often what the crowd shows and what the calm run shows are mended by turns. */
-const TURNS = 2
-
+const ROUNDS = 5
 const flags = {
   file: Argument.String("file").pipe(
     Argument.withDescription("The scenario to measure with; default: scenarios/calibrate.yaml"),
@@ -192,10 +189,7 @@ const fitted = <E, R>(
     return best
   })
 
-/**
- * What the crowd shows: how long a call keeps a processor busy, and how fast the scheduler is when pods wait for it. Each changes what a
- * calm run's times are made of, so that those are mended again, and the work is looked for anew beside them.
- */
+/** What the crowd shows: how long a write keeps a processor busy, which changes what the calm run's times are made of: those are mended anew. */
 const crowdFitted = <E, R>(
   calm: Constants,
   cores: number,
@@ -203,25 +197,12 @@ const crowdFitted = <E, R>(
   simulateCrowd: Simulate<E, R>
 ) =>
   Effect.gen(function* () {
-    let constants: Constants = { ...calm, atOnce: cores }
-    let quality: Fit["quality"] = { medianFactor: Infinity, factor: Infinity }
-    for (let turn = 1; turn <= TURNS; turn++) {
-      const busy = { ...constants, workMs: yield* workOf(constants, simulateCrowd) }
-      const crowded = yield* fitted(busy, simulateCrowd, (last, fidelity) => ({
-        ...last,
-        scheduler: pacedScheduler(last, fidelity)
-      }))
-      const { scheduler } = crowded.constants
-      const mended = yield* fitted(crowded.constants, simulateCalm, (last, fidelity) => ({
-        ...corrected(last, fidelity),
-        scheduler
-      }))
-      constants = mended.constants
-      const again = yield* simulateCrowd(constants)
-      const worse = (of: keyof Fit["quality"]): number => Math.max(again[of], mended.quality[of])
-      quality = { medianFactor: worse("medianFactor"), factor: worse("factor") }
-    }
-    return { constants, quality }
+    const shared = { ...calm, atOnce: cores }
+    const busy = { ...shared, workMs: yield* workOf(shared, simulateCrowd) }
+    const { constants, quality } = yield* fitted(busy, simulateCalm, corrected)
+    const again = yield* simulateCrowd(constants)
+    const worse = (of: keyof Fit["quality"]): number => Math.max(again[of], quality[of])
+    return { constants, quality: { medianFactor: worse("medianFactor"), factor: worse("factor") } }
   })
 
 const NO_CROWD = "none"

@@ -46,6 +46,10 @@ export const callKind = (verb: PacedVerb, place: Collection | Target): string =>
   return `${verb} ${name} (${namespace === "" ? "cluster" : "namespace"})`
 }
 
+/** What an eviction writes: the budget, the pod's condition, the deletion. */
+const EVICTION = "create pods/eviction"
+const EVICTION_WRITES = 3
+
 /** Events of one watch this close to one another are late together: what holds one of them up holds all. */
 const TOGETHER_MS = 10
 
@@ -87,9 +91,10 @@ export class ServerPace {
     const list = lists[name]
     if (list === undefined) {
       const isRead = name.startsWith("get ")
+      const writes = kind === EVICTION ? EVICTION_WRITES : 1
       const arrivalMs = (wayMs: number): number => {
         const takesMs = drawLatency(latency, random)
-        return this.endOf(wayMs, takesMs, isRead ? Math.min(takesMs, workMs) : (this.times.workMs ?? takesMs))
+        return this.endOf(wayMs, takesMs, isRead ? Math.min(takesMs, workMs) : writes * (this.times.workMs ?? takesMs))
       }
       const lane = { arrivalMs }
       return () => lane
