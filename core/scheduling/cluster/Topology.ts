@@ -7,6 +7,12 @@ export class Domains {
   readonly values: Array<string> = []
   /** The domain of each node; −1 for nodes without the label. */
   of: Int32Array
+  /** Nodes of each domain; beyond `count` there is nothing. */
+  sizes = new Int32Array(8)
+  /** Nodes with the label. */
+  labelled = 0
+  /** Domains with a node. */
+  inhabited = 0
   private readonly byValue = new Map<string, number>()
   private readonly members: Array<Set<number>> = []
 
@@ -34,9 +40,19 @@ export class Domains {
     const domain = value === undefined ? -1 : this.domainOf(value)
     const before = this.of[node]
     if (before === domain) return
-    if (before >= 0) this.members[before].delete(node)
-    if (domain >= 0) this.members[domain].add(node)
+    if (before >= 0) this.move(before, node, -1)
+    if (domain >= 0) this.move(domain, node, 1)
     this.of[node] = domain
+  }
+
+  private move(domain: number, node: number, by: 1 | -1): void {
+    if (by === 1) this.members[domain].add(node)
+    else this.members[domain].delete(node)
+    const before = this.sizes[domain]
+    this.sizes[domain] = before + by
+    this.labelled += by
+    if (before === 0) this.inhabited++
+    else if (before + by === 0) this.inhabited--
   }
 
   private domainOf(value: string): number {
@@ -45,6 +61,11 @@ export class Domains {
     this.byValue.set(value, this.values.length)
     this.values.push(value)
     this.members.push(new Set())
+    if (this.members.length > this.sizes.length) {
+      const grown = new Int32Array(this.sizes.length * 2)
+      grown.set(this.sizes)
+      this.sizes = grown
+    }
     return this.values.length - 1
   }
 }

@@ -12,12 +12,16 @@ export interface NodeGroup {
 }
 
 const EMPTY_MAX = 64
+/** Groups that are looked at before the text of coordinates is made: most nodes are as one of those before them. */
+const RECENT_MAX = 8
 
 export class NodeGroups {
   private readonly byKey = new Map<string, NodeGroup>()
   private readonly groupOf: Array<NodeGroup | undefined> = []
   private readonly levelOf: Array<number> = []
   private readonly placeOf: Array<number> = []
+  private readonly recent: Array<NodeGroup> = []
+  private turn = 0
   private empty = 0
   size = 0
 
@@ -79,10 +83,12 @@ export class NodeGroups {
   private tidy(): void {
     if (this.empty < EMPTY_MAX || this.empty * 2 < this.byKey.size) return
     for (const [key, group] of this.byKey) if (group.size === 0) this.byKey.delete(key)
+    this.recent.length = this.turn = 0
     this.empty = 0
   }
 
   private groupAt(coordinates: Coordinates): NodeGroup {
+    for (const known of this.recent) if (same(known.coordinates, coordinates)) return known
     const key = coordinates.join()
     let group = this.byKey.get(key)
     if (group === undefined) {
@@ -91,6 +97,7 @@ export class NodeGroups {
       this.byKey.set(key, group)
       this.empty++
     }
+    this.recent[this.turn++ % RECENT_MAX] = group
     return group
   }
 }

@@ -50,11 +50,8 @@ export class SpreadCounts {
     this.needsAllSoft = set.needsAllSoft
     this.hard = set.hard.map((constraint) => this.tally(constraint, false))
     this.soft = set.soft.map((constraint) => this.tally(constraint, constraint.topologyKey === HOST_KEY))
-    for (const row of cluster.rows) {
-      if (row.object === undefined) continue
-      this.countNode(row, this.hard, true)
-      this.countNode(row, this.soft, set.needsAllSoft)
-    }
+    this.countNodes(this.hard, true)
+    this.countNodes(this.soft, set.needsAllSoft)
     for (const kin of cluster.shapes.kin.standingIn(shape.namespace)) {
       const tallies = this.matchedBy(kin)
       if (tallies.length === 0) continue
@@ -93,6 +90,30 @@ export class SpreadCounts {
       domainCount: 0,
       least: undefined
     }
+  }
+
+  private countNodes(tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
+    const { cluster } = this
+    if (tallies.length === 0) return
+    if (this.countsEveryNode(tallies, needsAll)) {
+      for (const tally of tallies) {
+        tally.counted.set(cluster.present)
+        tally.nodes.set(tally.domains.sizes.subarray(0, tally.nodes.length))
+        tally.domainCount = tally.domains.inhabited
+      }
+      return
+    }
+    for (const row of cluster.rows) if (row.object !== undefined) this.countNode(row, tallies, needsAll)
+  }
+
+  /** Whether no node is left out: then the domains' own numbers are the answer, and no node has to be looked at. */
+  private countsEveryNode(tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): boolean {
+    return tallies.every(
+      ({ constraint: { honorsAffinity, honorsTaints }, domains }) =>
+        !honorsTaints &&
+        (!honorsAffinity || this.shape.required.anywhere) &&
+        (!needsAll || domains.labelled === this.cluster.nodeCount)
+    )
   }
 
   private countNode(row: NodeRow, tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
