@@ -53,9 +53,9 @@ export class OwnCommit {
   }
 
   /** The commit has ended, at a timestamp or without a trace. */
-  end(commitTs: Timestamp | undefined): void {
+  end(startTs: Timestamp, commitTs: Timestamp | undefined): void {
     const { underWay } = this
-    if (underWay === undefined) return
+    if (underWay?.startTs !== startTs) return
     this.underWay = undefined
     if (commitTs !== undefined) {
       if (this.uncleared.size >= UNCLEARED_MAX) {

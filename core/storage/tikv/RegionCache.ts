@@ -134,18 +134,22 @@ export class RegionCache {
   }
 
   /** The same from memory alone; undefined when some key's region is not known. */
-  groupKnown(keys: ReadonlyArray<Uint8Array>): ReadonlyMap<RegionRef, ReadonlyArray<Uint8Array>> | undefined {
-    const groups = new Map<RegionRef, Array<Uint8Array>>()
+  groupKnown<A>(
+    items: ReadonlyArray<A>,
+    keyOf: (item: A) => Uint8Array
+  ): ReadonlyMap<RegionRef, ReadonlyArray<A>> | undefined {
+    const groups = new Map<RegionRef, Array<A>>()
     let ref: RegionRef | undefined
-    let group: Array<Uint8Array> = []
-    for (const key of keys) {
+    let group: Array<A> = []
+    for (const item of items) {
+      const key = keyOf(item)
       if (ref === undefined || !holds(ref, key)) {
         ref = this.find(key)
         if (ref === undefined) return undefined
         group = groups.get(ref) ?? []
         groups.set(ref, group)
       }
-      group.push(key)
+      group.push(item)
     }
     return groups
   }

@@ -95,22 +95,23 @@ export class RegionClient {
   }
 
   /**
-   * Sends a request once, with what is known; undefined is told when anything but a plain answer came, even no answer at all. Whoever
-   * asked then sends it the patient way, which learns what is wrong: this is for requests that may be repeated.
+   * Sends a request once, with what is known; undefined is told when anything but a plain answer came, with whether the request may have
+   * been carried out all the same. Whoever asked then sends it the patient way, which learns what is wrong: this is for requests that
+   * may be repeated.
    */
   trySend<Request extends object, Response extends Answered>(
     ref: RegionRef,
     { path, request, response }: StoreMethod<Request, Response>,
     fields: Partial<Request>,
     { committedLocks, resolvedLocks }: SendOptions,
-    told: (answer: Response | undefined) => void
+    told: (answer: Response | undefined, lost: boolean) => void
   ): void {
     const address = this.regions.knownAddress(ref)
-    if (address === undefined) return told(undefined)
+    if (address === undefined) return told(undefined, false)
     count(this.stats.requests, path)
     const bytes = request.encode({ ...fields, context: contextOf(ref, resolvedLocks, committedLocks) })
     this.transport.call(address, path, bytes, CALL_TIMEOUT_MS, (failure, answer) =>
-      told(failure === undefined ? plain(answer, response) : undefined)
+      told(failure === undefined ? plain(answer, response) : undefined, failure !== undefined)
     )
   }
 

@@ -90,7 +90,7 @@ export class SnapshotReads {
     { committed, ignored }: OwnLocks,
     told: (found: ReadonlyMap<string, Uint8Array> | undefined) => void
   ): void {
-    const groups = version < this.safePoint ? undefined : this.client.regions.groupKnown(keys)
+    const groups = version < this.safePoint ? undefined : this.client.regions.groupKnown(keys, (key) => key)
     if (groups === undefined) return told(undefined)
     const chunks = [...groups].flatMap(([ref, part]) =>
       part.length <= KEYS_PER_BATCH

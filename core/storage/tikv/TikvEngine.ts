@@ -85,7 +85,16 @@ class TikvEngine implements Engine {
   }
 
   commit(batch: WriteBatch, done: (outcome: CommitOutcome) => void): void {
-    this.fork(Effect.map(this.commits.commit(batch), done))
+    this.commits.commit(batch, (outcome) => {
+      try {
+        done(outcome)
+      } catch (thrown) {
+        // What the store throws is its own: the connection that brought the answer goes on.
+        this.options.defer(() => {
+          throw thrown
+        })
+      }
+    })
   }
 
   partitions(table: Table, start: Uint8Array, end: Uint8Array | undefined): ReadonlyArray<Partition> {

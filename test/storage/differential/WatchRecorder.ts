@@ -2,7 +2,7 @@
 // Owns the flattening (several revisions may share a message, a big one may be in fragments) and the promises that hold for
 // every message whatever the other server says. Refuses to compare.
 import type { ClientDuplexStream } from "@grpc/grpc-js"
-import type { Fields, GrpcDriver } from "../GrpcDriver.ts"
+import type { Driver, Fields } from "../GrpcDriver.ts"
 import { normalize } from "./Normalize.ts"
 
 interface WatchAnswer {
@@ -26,7 +26,7 @@ export class WatchRecorder {
   private openFragment: string | undefined
   end: unknown
 
-  constructor(driver: GrpcDriver) {
+  constructor(driver: Driver) {
     this.stream = driver.open("watch")
     this.stream.on("data", (answer: Fields) => this.take(answer as unknown as WatchAnswer))
     this.stream.on("error", () => undefined)
