@@ -24,9 +24,11 @@ export const withoutCluster = (value: unknown, nodes: number): unknown => {
   if (Array.isArray(value)) return value.map((inner) => withoutCluster(inner, nodes))
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
   const own = nodes > 1 ? ownFieldsOfSeveral : ownFields
+  // As in etcd, a follower says of a watch's beginning and progress what it has been told itself, which may be less than is there.
+  const isOfWatch = nodes > 1 && "created" in value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([name]) => !own.has(name))
+      .filter(([name]) => !own.has(name) && !(isOfWatch && name === "revision"))
       .map(([name, inner]) => [name, withoutCluster(inner, nodes)])
   )
 }

@@ -77,6 +77,10 @@ export class FakeCluster implements Transport {
   readonly calls = new Map<string, number>()
   /** Requests for timestamps that are refused, as by a driver that lost its leadership. */
   refusedTimestamps = 0
+  /** Requests for timestamps that nobody answers. */
+  unansweredTimestamps = 0
+  /** Below it versions may have been collected. */
+  safePoint = 0n
 
   constructor(world: VirtualWorld) {
     this.world = world
@@ -161,6 +165,7 @@ export class FakeCluster implements Transport {
         const { count } = TsoRequest.decode(request)
         this.world.after(0.2 + this.world.below(10) / 10, () => {
           if (!open) return
+          if (this.unansweredTimestamps > 0) return void this.unansweredTimestamps--
           if (this.refusedTimestamps > 0) {
             this.refusedTimestamps--
             open = false
@@ -215,7 +220,7 @@ export class FakeCluster implements Transport {
       return { regions: met.map((region) => this.led(region)) }
     },
     GetStore: ({ storeId }) => ({ store: { id: storeId, address: `store${storeId as number}` } }),
-    GetGCSafePoint: () => ({ safePoint: 0 }),
+    GetGCSafePoint: () => ({ safePoint: this.safePoint }),
     UpdateServiceGCSafePoint: ({ safePoint }) => ({ minSafePoint: safePoint })
   }
 
