@@ -7,7 +7,7 @@ import { Connection, type ConnectionLimits } from "./Connection.ts"
 import type { CallOptions, ClientCall, ClientListener, ClientStream, GrpcClient } from "./Contract.ts"
 import { putHeaderBlock } from "./ControlFrames.ts"
 import type { FloodKind } from "./FloodGuard.ts"
-import { Flag, FrameType, frameHeaderBytes, H2Error, maxFrameBytes, maxWindow } from "./Frame.ts"
+import { Flag, FrameType, frameHeaderBytes, H2Error, maxWindow } from "./Frame.ts"
 import { preface, putFrameHeader } from "./Frame.ts"
 import { encodeGrpcTimeout, GrpcCode } from "./GrpcCode.ts"
 import type { HeaderList } from "./HeaderList.ts"
@@ -113,9 +113,9 @@ export class ClientConnection extends Connection implements GrpcClient {
     return this.ready && this.waiting.length === 0 && this.streams.size < this.peerSettings.maxConcurrentStreams
   }
 
-  /** Writes a request's head; answers where it stands in the outgoing memory. */
+  /** Writes a request's head; answers where it stands in the outgoing memory, -1 when it took several frames. */
   putRequest(id: number, head: HttpRequestHead): number {
-    const { out, settings } = this
+    const { settings } = this
     const authority = head.authority ?? settings.authority
     const pseudo: HttpFields = [
       [":method", head.method],
@@ -123,11 +123,9 @@ export class ClientConnection extends Connection implements GrpcClient {
       [":path", head.path],
       [":authority", authority]
     ]
-    const bound = this.writer.boundOf(pseudo, head.fields)
-    if (bound <= maxFrameBytes) out.room(frameHeaderBytes + bound)
-    const at = out.end
-    this.writer.put(id, pseudo, head.fields, -1, false)
-    return bound <= maxFrameBytes ? at : -1
+    return head.repeats === true
+      ? this.writer.putRepeated(id, pseudo, head.fields)
+      : this.writer.put(id, pseudo, head.fields, -1, false)
   }
 
   /** Takes no more requests and ends with the last open one. */

@@ -123,9 +123,6 @@ const cachedBlockBytes = 512
 /** Blocks that the cache of one connection remembers. */
 const cachedBlocks = 8
 
-/** Bytes at the beginning of a block that are compared first. */
-const headBytes = 64
-
 interface CachedBlock {
   readonly bytes: Buffer
   readonly generation: number
@@ -140,11 +137,13 @@ export class HeaderCache {
   private readonly blocks: Array<CachedBlock> = []
   private next = 0
   private last: CachedBlock | undefined
+  /** Where the last two blocks differed: those of one peer mostly differ at one place, its path or its deadline. */
+  private probe = 0
 
   find(bytes: Buffer, start: number, end: number, generation: number): HeaderList | undefined {
-    if (this.last !== undefined && matches(this.last, bytes, start, end, generation)) return this.last.headers
+    if (this.last !== undefined && this.matches(this.last, bytes, start, end, generation)) return this.last.headers
     for (const block of this.blocks) {
-      if (matches(block, bytes, start, end, generation)) {
+      if (this.matches(block, bytes, start, end, generation)) {
         this.last = block
         return block.headers
       }
@@ -158,15 +157,18 @@ export class HeaderCache {
     this.blocks[this.next] = this.last
     this.next = (this.next + 1) % cachedBlocks
   }
-}
 
-const matches = (block: CachedBlock, bytes: Buffer, start: number, end: number, generation: number): boolean => {
-  const known = block.bytes
-  const length = end - start
-  if (block.generation !== generation || known.length !== length) return false
-  // Paths stand at the beginning and deadlines at the end: what differs from call to call is found at once.
-  const head = Math.min(length, headBytes)
-  for (let at = 0; at < head; at++) if (known[at] !== bytes[start + at]) return false
-  for (let at = length - 1; at >= head; at--) if (known[at] !== bytes[start + at]) return false
-  return true
+  private matches(block: CachedBlock, bytes: Buffer, start: number, end: number, generation: number): boolean {
+    const known = block.bytes
+    const length = end - start
+    if (block.generation !== generation || known.length !== length) return false
+    const { probe } = this
+    if (probe < length && known[probe] !== bytes[start + probe]) return false
+    for (let at = 0; at < length; at++) {
+      if (known[at] === bytes[start + at]) continue
+      this.probe = at
+      return false
+    }
+    return true
+  }
 }

@@ -112,6 +112,8 @@ export interface HttpRequestHead {
   /** `:authority` or Host; by default the connection's. */
   readonly authority?: string
   readonly fields: HttpFields
+  /** Whether this very list of fields is sent again and again, so that a connection may remember what it became. */
+  readonly repeats?: boolean
 }
 
 /** One connection to a server, over HTTP/2 where it speaks it. */

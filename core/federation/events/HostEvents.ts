@@ -11,7 +11,8 @@ import {
   type JsonObject,
   type KubeObject,
   Names,
-  rfc3339
+  rfc3339,
+  TokenBucket
 } from "#kube"
 import type { TypeConfig } from "../api/TypeConfig.ts"
 import { isNotFound, isThere, MANAGER } from "../HostCalls.ts"
@@ -58,30 +59,6 @@ const EVENTS = gvr("", "v1", "events")
 interface Known {
   readonly count: number
   readonly atMs: number
-}
-
-/** A bucket that fills with time. */
-class Bucket {
-  #tokens: number
-  #atMs: number
-  readonly #perSecond: number
-  readonly #burst: number
-
-  constructor(nowMs: number, perSecond: number, burst: number) {
-    this.#tokens = burst
-    this.#atMs = nowMs
-    this.#perSecond = perSecond
-    this.#burst = burst
-  }
-
-  /** Takes one; answers how many milliseconds are missing for it. */
-  take(nowMs: number): number {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (Math.max(0, nowMs - this.#atMs) * this.#perSecond) / 1000)
-    this.#atMs = nowMs
-    if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) * 1000) / this.#perSecond)
-    this.#tokens--
-    return 0
-  }
 }
 
 /** Keeps the newest entries of a map. */
@@ -144,9 +121,9 @@ export class HostEvents {
   readonly #client: Client
   readonly #clockwork: Clockwork
   readonly #pace: EventPace
-  readonly #all: Bucket
+  readonly #all: TokenBucket
   /** By the source's uid. */
-  readonly #sources = new Map<string, Bucket>()
+  readonly #sources = new Map<string, TokenBucket>()
   /** By the Event's name. */
   readonly #known = new Map<string, Known>()
   /** What waits, by the Event's name: of two that are the same the later one stands for both. */
@@ -159,7 +136,7 @@ export class HostEvents {
     this.#client = client
     this.#clockwork = clockwork
     this.#pace = pace
-    this.#all = new Bucket(clockwork.monotonic(), pace.perSecond, pace.burst)
+    this.#all = new TokenBucket(pace.perSecond, pace.burst, clockwork.monotonic())
   }
 
   /** Tells of something; it may be dropped, and never fails. */
@@ -175,7 +152,7 @@ export class HostEvents {
     const { count = Infinity } = happening
     const againMs = count === Infinity ? AGAIN_HERE_MS : AGAIN_MS
     if (known !== undefined && (now - known.atMs < againMs || count <= known.count)) return
-    if (this.#queue.size >= QUEUE_MAX || this.#source(happening).take(now) > 0) {
+    if (this.#queue.size >= QUEUE_MAX || !this.#source(happening).take(now)) {
       this.stats.dropped++
       return
     }
@@ -190,10 +167,10 @@ export class HostEvents {
     this.#queue.clear()
   }
 
-  #source({ about: { metadata } }: Happening): Bucket {
+  #source({ about: { metadata } }: Happening): TokenBucket {
     const { uid = "" } = metadata
-    const known = this.#sources.get(uid)
-    const bucket = known ?? new Bucket(this.#clockwork.monotonic(), this.#pace.sourcePerSecond, this.#pace.sourceBurst)
+    const { sourceBurst, sourcePerSecond } = this.#pace
+    const bucket = this.#sources.get(uid) ?? new TokenBucket(sourcePerSecond, sourceBurst, this.#clockwork.monotonic())
     bounded(this.#sources, uid, bucket)
     return bucket
   }
@@ -202,9 +179,9 @@ export class HostEvents {
     if (this.#stopped || this.#again !== undefined) return
     for (const [name, happening] of this.#queue) {
       if (this.#inFlight >= IN_FLIGHT_MAX) return
-      const wait = this.#all.take(this.#clockwork.monotonic())
-      if (wait > 0) {
-        this.#again = this.#clockwork.after(wait, () => {
+      const nowMs = this.#clockwork.monotonic()
+      if (!this.#all.take(nowMs)) {
+        this.#again = this.#clockwork.after(Math.ceil(this.#all.waitMs(nowMs, 0)), () => {
           this.#again = undefined
           this.#pump()
         })

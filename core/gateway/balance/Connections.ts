@@ -1,5 +1,7 @@
 // The connections to one endpoint, shared by all clients: a few over HTTP/2, as many as requests over HTTP/1.1.
 // Owns how many there are, who waits for one, and their end; refuses to know whether the endpoint is well.
+// Requests that bring much (lists, watches, logs) go over connections of their own as soon as there are two: the answer to a small
+// one would else wait behind all that is on its way to others (head-of-line blocking, RFC 9113 section 5.2.1).
 // Bounds: `CONNECTIONS_MAX` connections, which only streams that last can need over HTTP/2; `WAITING_MAX` requests that wait.
 import type { Cancel, Clockwork } from "#kube"
 import type { ConnectHttpOptions, HttpClient } from "#net"
@@ -23,8 +25,20 @@ export interface Lasting {
   endWell(): void
 }
 
+/** One of the connections. */
+export interface Pooled {
+  readonly client: HttpClient
+  /** Whether it is there for what brings much. */
+  readonly forHeavy: boolean
+  /** Requests on it that bring much, counted by who asks. */
+  heavy: number
+}
+
 /** Uses the connection within the call, or not at all. */
-type Take = (outcome: HttpClient | DialFailure) => void
+type Take = (outcome: Pooled | DialFailure) => void
+
+/** What a connection costs that is a request's last choice. */
+const LAST_CHOICE = 1e9
 
 const failure = (code: string, message: string): DialFailure => ({ kind: "failure", code, message })
 
@@ -33,10 +47,11 @@ export class Connections {
   private readonly options: ConnectionsOptions
   /** Long-running requests on these connections. */
   readonly lasting = new Set<Lasting>()
-  private open: Array<HttpClient> = []
+  private open: Array<Pooled> = []
   /** Connections that said goodbye and still carry requests. */
   private readonly leaving = new Set<HttpClient>()
-  private waiting = new Set<Take>()
+  /** Who waits, and whether for something that brings much. */
+  private readonly waiting = new Map<Take, boolean>()
   private dialing = 0
   private retired = false
 
@@ -51,49 +66,54 @@ export class Connections {
 
   get activeRequests(): number {
     let sum = 0
-    for (const client of this.open) sum += client.activeRequests
+    for (const { client } of this.open) sum += client.activeRequests
     return sum
   }
 
-  /** The least busy connection that can take a request now. */
-  ready(): HttpClient | undefined {
-    let best: HttpClient | undefined
-    let fewest = Number.POSITIVE_INFINITY
-    for (const client of this.open) {
+  /** The least busy connection that can take a request now, of those for its kind where there is one. */
+  ready(heavy = false): Pooled | undefined {
+    let best: Pooled | undefined
+    let least = Number.POSITIVE_INFINITY
+    let isApart = false
+    for (const pooled of this.open) {
+      const { client } = pooled
+      if (pooled.forHeavy) isApart = true
       if (!client.ready) {
-        if (client.leaving) this.setAside(client)
+        if (client.leaving) this.setAside(pooled)
         continue
       }
-      const { activeRequests } = client
-      if (activeRequests < fewest) {
-        best = client
-        fewest = activeRequests
+      const isLastChoice = heavy ? !pooled.forHeavy : pooled.heavy > 0
+      const cost = client.activeRequests + (isLastChoice ? LAST_CHOICE : 0)
+      if (cost < least) {
+        best = pooled
+        least = cost
       }
     }
-    if (best !== undefined && fewest >= BUSY_REQUESTS && this.open.length + this.dialing < this.options.kept)
-      this.connect()
+    if (best === undefined) return undefined
+    const isWanted = best.client.activeRequests >= BUSY_REQUESTS || (heavy && !isApart && best.client.protocol === "h2")
+    if (isWanted && this.open.length + this.dialing < this.options.kept) this.connect()
     return best
   }
 
   /** Hands out a connection, perhaps before it returns; what it answers gives up waiting. */
-  take(take: Take): Cancel {
-    const client = this.retired ? failure("RETIRED", "the endpoint was removed") : this.ready()
-    if (client !== undefined) {
-      take(client)
+  take(take: Take, heavy = false): Cancel {
+    const pooled = this.retired ? failure("RETIRED", "the endpoint was removed") : this.ready(heavy)
+    if (pooled !== undefined) {
+      take(pooled)
       return nothing
     }
     if (this.waiting.size >= WAITING_MAX) {
       take(failure("BUSY", `more than ${WAITING_MAX} requests wait for a connection`))
       return nothing
     }
-    this.waiting.add(take)
+    this.waiting.set(take, heavy)
     this.connectForWaiting()
     return () => void this.waiting.delete(take)
   }
 
   /** Closes idle connections beyond those that are kept. */
   trim(): void {
-    for (const client of this.open.slice()) {
+    for (const { client } of this.open.slice()) {
       if (this.open.length <= this.options.kept) return
       if (client.activeRequests > 0) continue
       this.forget(client)
@@ -106,7 +126,7 @@ export class Connections {
     if (this.retired) return
     this.retired = true
     this.failWaiting(failure("RETIRED", "the endpoint was removed"))
-    const clients = [...this.open, ...this.leaving]
+    const clients = this.all()
     this.open = []
     for (const client of clients) client.closeWhenIdle()
     const { after, random } = this.options.clockwork
@@ -123,13 +143,13 @@ export class Connections {
   close(): void {
     this.retired = true
     this.failWaiting(failure("RETIRED", "the endpoint was removed"))
-    for (const client of [...this.open, ...this.leaving]) client.close()
+    for (const client of this.all()) client.close()
     this.open = []
   }
 
   private connectForWaiting(): void {
     // One connection of HTTP/2 has room for many; which protocol it is, the first one tells.
-    const each = this.open[0]?.protocol === "http/1.1" ? this.waiting.size : 1
+    const each = this.open[0]?.client.protocol === "http/1.1" ? this.waiting.size : 1
     // Counted beforehand: an attempt that fails at once must not be made again and again.
     const missing = Math.min(each - this.dialing, CONNECTIONS_MAX - this.open.length - this.dialing)
     for (let made = 0; made < missing; made++) this.connect()
@@ -141,7 +161,8 @@ export class Connections {
       this.dialing--
       if ("kind" in outcome) return this.failWaiting(outcome)
       if (this.retired) return outcome.close()
-      this.open.push(outcome)
+      const apart = this.open.filter(({ forHeavy }) => forHeavy).length
+      this.open.push({ client: outcome, forHeavy: this.open.length > 2 * apart, heavy: 0 })
       outcome.onClose = () => {
         this.forget(outcome)
         this.serve()
@@ -154,26 +175,30 @@ export class Connections {
   }
 
   private forget(client: HttpClient): void {
-    this.open = this.open.filter((other) => other !== client)
+    this.open = this.open.filter((other) => other.client !== client)
     this.leaving.delete(client)
   }
 
-  private setAside(client: HttpClient): void {
-    this.open = this.open.filter((other) => other !== client)
+  private setAside({ client }: Pooled): void {
+    this.forget(client)
     if (client.activeRequests > 0) this.leaving.add(client)
   }
 
+  private all(): ReadonlyArray<HttpClient> {
+    return [...this.open.map(({ client }) => client), ...this.leaving]
+  }
+
   private serve(): void {
-    for (const take of this.waiting) {
-      const client = this.ready()
-      if (client === undefined) return this.connectForWaiting()
-      this.waiting.delete(take)
-      take(client)
+    for (const [take, heavy] of this.waiting) {
+      const pooled = this.ready(heavy)
+      if (pooled === undefined) return this.connectForWaiting()
+      // A connection that was there at once served it already.
+      if (this.waiting.delete(take)) take(pooled)
     }
   }
 
   private failWaiting(why: DialFailure): void {
-    const waiting = [...this.waiting]
+    const waiting = [...this.waiting.keys()]
     this.waiting.clear()
     for (const take of waiting) take(why)
   }

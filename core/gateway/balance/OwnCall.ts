@@ -1,7 +1,8 @@
 // A call that the gateway makes as itself to one endpoint: a health check, a TokenReview, a SubjectAccessReview.
 // Owns its time limit and the bound of its answer; refuses to know what is asked.
 import type { Cancel, Clockwork } from "#kube"
-import type { HttpClient, HttpClientRequest, HttpFields } from "#net"
+import type { HttpClientRequest, HttpFields } from "#net"
+import type { Pooled } from "./Connections.ts"
 import type { DialFailure } from "./DialAdapter.ts"
 import type { Upstream } from "./Upstream.ts"
 
@@ -49,8 +50,8 @@ export const ownCall = (
   })
   let crossed = 0
   const attempt = (): Cancel => upstream.connections.take(send)
-  const send = (client: HttpClient | DialFailure): void => {
-    if ("kind" in client) return finish(client)
+  const send = (outcome: Pooled | DialFailure): void => {
+    if ("kind" in outcome) return finish(outcome)
     if (over) return
     let status = 0
     let length = 0
@@ -61,7 +62,7 @@ export const ownCall = (
       path: upstream.endpoint.pathPrefix + asked.path,
       fields: [...asked.fields, ...length0]
     }
-    request = client.request(head, {
+    request = outcome.client.request(head, {
       head: (code) => void (status = code),
       body: (bytes) => {
         length += bytes.length

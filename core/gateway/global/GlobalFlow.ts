@@ -1,12 +1,11 @@
 // A flow of this gateway whose limit comes from the limiter: what it tells of itself, and what it does with a lease.
 // Owns the measuring of demand, the gate that follows the lease, and what holds when there is none (the local limit, nothing, or all).
 // Refuses connections and routing (LimiterClient.ts). A grant of an older epoch or version than the lease's is not heard.
-import type { Clockwork } from "#kube"
+import { type Clockwork, TokenBucket } from "#kube"
 import type { FlowControl } from "../config/UpstreamCluster.ts"
 import type { Flow, FlowSettings } from "../limits/Flow.ts"
 import { BucketGate, exemptGate, shutGate, SlotGate, TokenGate } from "../limits/Gate.ts"
 import { flowSettings, localGate } from "../limits/LocalGate.ts"
-import { TokenBucket } from "../limits/TokenBucket.ts"
 import { type GlobalLimit, globalLimitOf } from "./LimitItem.ts"
 import type { GrantItem, ReportItem } from "./LimiterMessages.ts"
 

@@ -2,8 +2,8 @@
 // Owns which ledger keeps it (parts of a rate, slots, or tokens) and the tokens that no lease covers; refuses sessions and messages.
 // Of a rate, each part carries its part of the burst, and tokens move only from the pool to a lease: a part that goes from one gateway
 // to another brings no tokens with it. So admitted anywhere in any window ≤ rate × window + burst + what was out at its beginning.
+import { TokenBucket } from "#kube"
 import type { FlowControl } from "../config/UpstreamCluster.ts"
-import { TokenBucket } from "../limits/TokenBucket.ts"
 import type { GrantItem, ReportItem } from "./LimiterMessages.ts"
 import { ShareLedger } from "./ShareLedger.ts"
 import { TokenLedger } from "./TokenLedger.ts"

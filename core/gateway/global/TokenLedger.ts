@@ -1,7 +1,7 @@
 // One token bucket for all gateways, of which each asks for a few at a time.
 // Owns who waits for how many and the fair division of what comes in: tokens leave this bucket once, so that what is admitted anywhere
 // never passes rate and burst, but for tokens that were handed out before and not used yet. Refuses clocks and messages.
-import { TokenBucket } from "../limits/TokenBucket.ts"
+import { TokenBucket } from "#kube"
 import { allocate } from "./Allocation.ts"
 
 interface Asker {

@@ -44,7 +44,7 @@ export const review = (
 ): void => {
   const { clockwork, rate } = context
   if (!rate.take(clockwork.monotonic())) {
-    return done(unavailable("too many reviews are asked for", rate.retryAfterSeconds))
+    return done(unavailable("too many reviews are asked for", rate.retryAfterSeconds(clockwork.monotonic())))
   }
   const body = Buffer.from(JSON.stringify(object))
   const fields: HttpFields = [...context.fields, ["content-type", "application/json"], ["accept", "application/json"]]

@@ -69,7 +69,7 @@ export class TokenReviews {
       return undefined
     }
     if (!this.rate.take(clockwork.monotonic())) {
-      return unavailable("too many tokens are to be reviewed", this.rate.retryAfterSeconds)
+      return unavailable("too many tokens are to be reviewed", this.rate.retryAfterSeconds(clockwork.monotonic()))
     }
     this.waiting++
     this.underway.set(key, [done])

@@ -1,7 +1,7 @@
 // What decides whether one more request may pass now: slots of requests in flight, a bucket of tokens, tokens handed out by a
 // limiter, always, or never.
 // Owns the five rules; refuses to count requests in flight, which the flow does, so that a change of rule forgets none of them.
-import { TokenBucket } from "./TokenBucket.ts"
+import { TokenBucket } from "#kube"
 
 export interface Gate {
   readonly kind: "Exempt" | "MaxRequestsInflight" | "TokenBucket" | "Tokens" | "Shut"

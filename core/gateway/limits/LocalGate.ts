@@ -1,9 +1,9 @@
 // What a flow control asks for when its limit is this gateway's own: the gate, and what is set beside it.
 // Owns the way from configuration to flow; refuses limits across gateways.
+import { TokenBucket } from "#kube"
 import type { FlowControl } from "../config/UpstreamCluster.ts"
 import type { FlowSettings } from "./Flow.ts"
 import { BucketGate, exemptGate, type Gate, SlotGate, TokenGate } from "./Gate.ts"
-import { TokenBucket } from "./TokenBucket.ts"
 
 /** Of the flow, beside its gate. */
 export const flowSettings = ({ limit, queue }: FlowControl): FlowSettings => ({

@@ -2,8 +2,8 @@
 // Owns streaming, backpressure, retries of what is safe, time limits, and that an answer which breaks off breaks off for the client
 // as well; refuses to choose endpoints or to judge users.
 import type { Cancel } from "#kube"
-import type { HttpAnswerListener, HttpBody, HttpClient, HttpClientRequest, HttpFields } from "#net"
-import type { Connections, Lasting } from "../balance/Connections.ts"
+import type { HttpAnswerListener, HttpBody, HttpClientRequest, HttpFields } from "#net"
+import type { Connections, Lasting, Pooled } from "../balance/Connections.ts"
 import type { DialFailure } from "../balance/DialAdapter.ts"
 import type { Upstream } from "../balance/Upstream.ts"
 import type { AwaitsHead } from "./HeadTimes.ts"
@@ -20,7 +20,7 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
   private upstream: Upstream | undefined
   private connections: Connections | undefined
   private request: HttpClientRequest | undefined
-  private client: HttpClient | undefined
+  private pooled: Pooled | undefined
   private sink: HttpBody | undefined
   private giveUp: Cancel | undefined
   /** The whole body, where it is held. */
@@ -70,22 +70,25 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     upstream.requests++
     owner.endpoint = upstream.url
     this.connections = owner.identity.proof === "passthrough" ? upstream.bareConnections : upstream.connections
-    const ready = this.connections.ready()
+    const { heavy } = owner
+    const ready = this.connections.ready(heavy)
     if (ready !== undefined) return this.send(ready)
     this.giveUp = this.connections.take((outcome) => {
       if (this.owner.ended) return
       if ("kind" in outcome) this.notConnected(outcome)
       else this.send(outcome)
-    })
+    }, heavy)
   }
 
-  private send(client: HttpClient): void {
+  private send(pooled: Pooled): void {
     const { owner, upstream } = this
+    const { client } = pooled
     const { context, exchange, identity, plan, runtime, trace } = owner
     this.giveUp = undefined
-    this.client = client
-    let fields = upstreamFields(plan, identity, runtime)
-    if (trace !== undefined) fields = withTrace(fields, trace.upstream)
+    this.pooled = pooled
+    if (owner.heavy) pooled.heavy++
+    const made = upstreamFields(plan, identity, runtime)
+    let fields = trace === undefined ? made : withTrace(made, trace.upstream)
     if (client.protocol === "http/1.1" && this.streamed && plan.contentLength < 0) {
       // Without a length its end has to be marked; over HTTP/2 the stream's end is.
       fields = [...fields, ["transfer-encoding", "chunked"]]
@@ -95,7 +98,7 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     owner.sentMs = context.clockwork.monotonic()
     if (owner.lasting) this.connections?.lasting.add(this)
     else this.limitHead()
-    const request = client.request({ method: exchange.method, path, fields }, this)
+    const request = client.request({ method: exchange.method, path, fields, repeats: fields === made }, this)
     this.request = request
     if (!this.streamed) return request.end(this.held)
     this.streamBegan = true
@@ -132,7 +135,7 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     if (this.headDueMs > 0) runtime.heads.remove(this)
     this.upstream?.succeeded()
     permit?.settle()
-    const sink = exchange.start(status, this.client?.protocol === "h2" ? fields : answerFields(fields))
+    const sink = exchange.start(status, this.pooled?.client.protocol === "h2" ? fields : answerFields(fields))
     this.sink = sink
     if (!owner.lasting) return
     this.inLines = fields.some(([name, value]) => name === "content-type" && value.startsWith("application/json"))
@@ -225,6 +228,8 @@ export class Forwarding implements HttpAnswerListener, AwaitsHead, Lasting {
     if (this.upstream === undefined) return
     this.upstream.inflight--
     this.upstream = undefined
+    if (this.pooled !== undefined && this.owner.heavy) this.pooled.heavy--
+    this.pooled = undefined
     if (this.owner.lasting) this.connections?.lasting.delete(this)
     if (this.headDueMs > 0) this.owner.runtime.heads.remove(this)
   }

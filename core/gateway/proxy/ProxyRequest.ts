@@ -55,6 +55,8 @@ export class ProxyRequest implements RequestRecord {
   /** The cluster that the policy is of. */
   private seen: UpstreamCluster | undefined
   lasting = false
+  /** Whether its answer may bring much: it goes where small answers do not wait behind it. */
+  heavy = false
   permit: Permit | undefined
   ended = false
   private named: string | undefined
@@ -187,6 +189,7 @@ export class ProxyRequest implements RequestRecord {
     const facts = { info, user: this.identity.user, userAgent, sourceIp, query, draw: clockwork.random() }
     this.facts = facts
     this.lasting = isLongRunning(info)
+    this.heavy = this.lasting || info.verb === "list"
     const policy = runtime.cluster.policyOf(facts)
     if (policy !== undefined) {
       this.policy = policy

@@ -20,10 +20,13 @@ const healthCheck = struct("How the gateway finds out which servers are well.", 
 })
 
 const balancing = struct("How requests are spread.", {
-  connectionsPerEndpoint: integer("HTTP/2 connections to each server, shared by all clients; 2 by default.", {
-    min: 1,
-    max: 64
-  }),
+  connectionsPerEndpoint: integer(
+    "HTTP/2 connections to each server, shared by all clients, half of them for lists and watches; 2 by default.",
+    {
+      min: 1,
+      max: 64
+    }
+  ),
   slowStartSeconds: integer("How long a server that came back takes to reach its full share; 0 by default: at once.", {
     min: 0,
     max: 3600

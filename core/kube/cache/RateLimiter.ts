@@ -2,6 +2,7 @@
 // (client-go's default controller limiter: the longer of both waits).
 // Owns the counters; refuses to wait, which the queue does.
 import type { Clockwork } from "../Clockwork.ts"
+import { TokenBucket } from "../TokenBucket.ts"
 
 export interface RateLimits {
   /** The first wait of a key; each failure doubles it. */
@@ -21,14 +22,14 @@ export class RateLimiter {
   readonly #clockwork: Clockwork
   readonly #limits: RateLimits
   readonly #failures = new Map<string, number>()
-  #tokens: number
-  #filledAtMs: number
+  /** Of all keys together. */
+  readonly #bucket: TokenBucket | undefined
 
   constructor(clockwork: Clockwork, limits: RateLimits) {
     this.#clockwork = clockwork
     this.#limits = limits
-    this.#tokens = limits.burst
-    this.#filledAtMs = clockwork.monotonic()
+    const { burst, perSecond } = limits
+    this.#bucket = perSecond === Infinity ? undefined : new TokenBucket(perSecond, burst, clockwork.monotonic())
   }
 
   /** Counts a failure and answers the wait in milliseconds. */
@@ -42,7 +43,7 @@ export class RateLimiter {
     }
     this.#failures.set(key, failures + 1)
     const own = Math.min(this.#limits.maxMs, this.#limits.baseMs * 2 ** failures)
-    return Math.max(own, this.#bucket())
+    return this.#bucket === undefined ? own : Math.max(own, this.#bucket.reserve(this.#clockwork.monotonic()))
   }
 
   failures(key: string): number {
@@ -51,16 +52,5 @@ export class RateLimiter {
 
   forget(key: string): void {
     this.#failures.delete(key)
-  }
-
-  /** Takes a token of all keys' bucket, which may be one of the future's. */
-  #bucket(): number {
-    const { burst, perSecond } = this.#limits
-    if (perSecond === Infinity) return 0
-    const now = this.#clockwork.monotonic()
-    this.#tokens = Math.min(burst, this.#tokens + ((now - this.#filledAtMs) * perSecond) / 1000)
-    this.#filledAtMs = now
-    this.#tokens--
-    return this.#tokens >= 0 ? 0 : (-this.#tokens * 1000) / perSecond
   }
 }

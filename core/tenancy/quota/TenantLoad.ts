@@ -1,7 +1,7 @@
 // How much one tenant may ask of this server at once, so that no tenant starves another: requests a second, requests at a time,
 // watches.
 // Owns one tenant's counters; refuses to know what a request is about.
-import { ApiFailure, type Clockwork, Failures } from "#kube"
+import { ApiFailure, type Clockwork, Failures, TokenBucket } from "#kube"
 
 export interface TenantLimits {
   /** Requests a second that a tenant may keep up. */
@@ -35,8 +35,7 @@ export type Leave = () => void
 export class TenantLoad {
   private readonly limits: TenantLimits
   private readonly clockwork: Clockwork
-  private tokens: number
-  private filledMs: number
+  private readonly bucket: TokenBucket
   private inFlight = 0
   private longRunning = 0
   private requests = 0
@@ -45,8 +44,7 @@ export class TenantLoad {
   constructor(limits: TenantLimits, clockwork: Clockwork) {
     this.limits = limits
     this.clockwork = clockwork
-    this.tokens = limits.burst
-    this.filledMs = clockwork.monotonic()
+    this.bucket = new TokenBucket(limits.requestsPerSecond, limits.burst, clockwork.monotonic())
   }
 
   /** What the tenant asked so far, and asks now. */
@@ -64,14 +62,11 @@ export class TenantLoad {
   }
 
   private take(isLongRunning: boolean): Leave | ApiFailure {
-    const { burst, inFlightMax, longRunningMax, requestsPerSecond } = this.limits
-    const nowMs = this.clockwork.monotonic()
-    this.tokens = Math.min(burst, this.tokens + ((nowMs - this.filledMs) / 1000) * requestsPerSecond)
-    this.filledMs = nowMs
-    if (this.tokens < 1) return tooMany(`more than ${requestsPerSecond} requests a second`)
+    const { inFlightMax, longRunningMax, requestsPerSecond } = this.limits
     if (isLongRunning && this.longRunning >= longRunningMax) return tooMany(`${longRunningMax} watches are open`)
     if (!isLongRunning && this.inFlight >= inFlightMax) return tooMany(`${inFlightMax} requests are under way`)
-    this.tokens -= 1
+    if (!this.bucket.take(this.clockwork.monotonic()))
+      return tooMany(`more than ${requestsPerSecond} requests a second`)
     if (isLongRunning) this.longRunning++
     else this.inFlight++
     let left = false

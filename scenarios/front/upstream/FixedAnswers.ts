@@ -2,6 +2,7 @@
 // Owns these texts; which request gets which is FixedServer.ts's.
 import type { FrontObjects, FrontResource } from "../FrontOperation.ts"
 import { userOfToken } from "../load/FrontEndpoint.ts"
+import type { RecentEvent } from "./RecentEvents.ts"
 
 const kinds: Readonly<Record<FrontResource, string>> = { configmaps: "ConfigMap", secrets: "Secret", pods: "Pod" }
 
@@ -45,7 +46,7 @@ export class FixedAnswers {
     )
   }
 
-  event(type: string, name: string, namespace: string, version: number): Buffer {
+  event({ name, namespace, type, version }: RecentEvent): Buffer {
     return Buffer.from(`{"type":"${type}","object":${this.#object(name, namespace, version)}}\n`)
   }
 }

@@ -1,10 +1,12 @@
 // The fixed upstream in a process of its own: speaks as much of the Kubernetes API as a front and its clients ask for, with fixed
-// answers, as fast as core/net allows. A write moves the one resourceVersion and reaches the watchers of its collection. It counts
-// connections and requests, which is what the upstream's side of a front is judged by. Keeps no objects.
+// answers, as fast as core/net allows. A write moves the one resourceVersion and reaches the watchers of its collection, also those
+// that come back from an earlier version. It counts connections and requests, which is what the upstream's side of a front is judged
+// by. Keeps no objects.
 // Bound: a watcher that does not read for 16 MiB is cut off.
 import { type HttpBody, type HttpExchange, type HttpFields, listen } from "#net"
 import { Effect } from "effect"
 import type { FrontObjects, FrontResource } from "../FrontOperation.ts"
+import { expired, RecentEvents } from "./RecentEvents.ts"
 import { accessReviewed, FixedAnswers, fixedVersion, tokenReviewed } from "./FixedAnswers.ts"
 
 /** What the process is told when it begins. */
@@ -60,6 +62,7 @@ class FixedUpstream {
   reviews = 0
   readonly #answers: ReadonlyMap<string, FixedAnswers>
   readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #recent = new Map<string, RecentEvents>()
   readonly #delayMs: number
   #version = 1000
 
@@ -93,7 +96,8 @@ class FixedUpstream {
     if (method !== "GET") return this.#write(exchange, answers, { resource, namespace: namespace ?? "default", name })
     if (name !== undefined) return exchange.respond(200, json, answers.object(name, namespace ?? "default", 1000))
     if (/(?:^|&)watch=(?:1|true)(?:&|$)/.test(query)) {
-      return this.#watch(exchange, answers, { resource, namespace })
+      const from = Number(/(?:^|&)resourceVersion=(\d+)/.exec(query)?.[1] ?? 0)
+      return this.#watch(exchange, answers, { resource, namespace, from })
     }
     exchange.respond(200, json, answers.list(this.#version))
   }
@@ -108,9 +112,11 @@ class FixedUpstream {
       const named = name ?? /"name":"([^"]+)"/.exec(Buffer.from(body).toString("latin1"))?.[1] ?? "unnamed"
       const version = ++this.#version
       exchange.respond(exchange.method === "POST" ? 201 : 200, json, answers.object(named, namespace, version))
+      const change = { type: written[exchange.method] ?? "MODIFIED", name: named, namespace, version }
+      this.#recentOf(resource).add(change)
       const watchers = this.#watchers.get(resource)
       if (watchers === undefined || watchers.size === 0) return
-      const event = answers.event(written[exchange.method] ?? "MODIFIED", named, namespace, version)
+      const event = answers.event(change)
       for (const watcher of watchers) {
         if (watcher.namespace !== undefined && watcher.namespace !== namespace) continue
         if (!watcher.body.write(event) && watcher.body.bufferedBytes > unreadBytesMax) {
@@ -121,12 +127,25 @@ class FixedUpstream {
     })
   }
 
+  #recentOf(resource: string): RecentEvents {
+    const recent = this.#recent.get(resource) ?? new RecentEvents()
+    this.#recent.set(resource, recent)
+    return recent
+  }
+
   #watch(
     exchange: HttpExchange,
     answers: FixedAnswers,
-    { namespace, resource }: { resource: string; namespace: string | undefined }
+    { from, namespace, resource }: { resource: string; namespace: string | undefined; from: number }
   ): void {
     const watcher = { namespace, body: exchange.start(200, json) }
+    // Without a version a watch begins now: there are no objects to begin with.
+    const missed = from === 0 ? [] : this.#recentOf(resource).after(from, namespace)
+    if (missed === undefined) {
+      watcher.body.write(expired(from))
+      return watcher.body.end()
+    }
+    for (const change of missed) watcher.body.write(answers.event(change))
     watcher.body.write(answers.bookmark(this.#version))
     const watchers = this.#watchers.get(resource) ?? new Set()
     this.#watchers.set(resource, watchers.add(watcher))

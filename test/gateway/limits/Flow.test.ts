@@ -5,7 +5,7 @@ import { assert, describe, it } from "vitest"
 import type { Permit, Refusal, Waiting } from "../../../core/gateway/limits/Admission.ts"
 import { type Entry, Flow, type FlowSettings } from "../../../core/gateway/limits/Flow.ts"
 import { BucketGate, exemptGate, type Gate, SlotGate } from "../../../core/gateway/limits/Gate.ts"
-import { TokenBucket } from "../../../core/gateway/limits/TokenBucket.ts"
+import { TokenBucket } from "../../../core/kube/index.ts"
 import { VirtualClock } from "./VirtualClock.ts"
 
 const settings = (queueLength: number, queueTimeoutMs = 1000, maxLongRunning?: number): FlowSettings => ({

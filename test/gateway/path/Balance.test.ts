@@ -3,10 +3,11 @@ import * as fc from "fast-check"
 import { once } from "node:events"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { Balancer, type Candidate } from "../../../core/gateway/balance/Balancer.ts"
-import { Connections } from "../../../core/gateway/balance/Connections.ts"
+import { Connections, type Pooled } from "../../../core/gateway/balance/Connections.ts"
 import type { Dial } from "../../../core/gateway/balance/DialAdapter.ts"
 import { RetryBudget } from "../../../core/gateway/balance/RetryBudget.ts"
 import { machineClockwork } from "../../../core/kube/index.ts"
+import type { HttpClient } from "../../../core/net/index.ts"
 import { LruCache } from "../../../core/gateway/identity/LruCache.ts"
 import { type Pair, Pki } from "./Pki.ts"
 import { askOn, changed, clusterOf, eventually, Gateway } from "./Rig.ts"
@@ -158,6 +159,62 @@ describe("connections", () => {
     connections.take((outcome) => outcomes.push(outcome))
     assert.deepInclude(outcomes[3], { kind: "failure", code: "RETIRED" })
     assert.equal(dialed, 3)
+  })
+})
+
+describe("connections to one endpoint", () => {
+  interface Carried {
+    readonly pooled: Pooled
+    readonly heavy: boolean
+    readonly until: number
+  }
+  /** As much of a connection as the pool looks at; each request on it stays open until the test ends it. */
+  interface Fake {
+    activeRequests: number
+  }
+  const dialTo = (made: Array<Fake>): Dial => ({
+    connect: (_, done) => {
+      const fake = { activeRequests: 0, ready: true, leaving: false, protocol: "h2" }
+      made.push(fake)
+      done(fake as unknown as HttpClient)
+    },
+    upgrade: () => () => {}
+  })
+  const end = ({ heavy, pooled }: Carried): void => {
+    ;(pooled.client as unknown as Fake).activeRequests--
+    if (heavy) pooled.heavy--
+  }
+
+  it("keep small answers from waiting behind those that bring much", () => {
+    const orders = fc.array(fc.record({ heavy: fc.boolean(), turns: fc.nat(40) }), { minLength: 1, maxLength: 60 })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), orders, (kept, asked) => {
+        const made: Array<Fake> = []
+        const connections = new Connections({
+          dial: dialTo(made),
+          clockwork: machineClockwork,
+          target: { host: "x", port: 1 },
+          kept
+        })
+        let open: ReadonlyArray<Carried> = []
+        const seen = new Set<Pooled>()
+        asked.forEach(({ heavy, turns }, turn) => {
+          for (const carried of open) if (carried.until <= turn) end(carried)
+          open = open.filter(({ until }) => until > turn)
+          connections.take((pooled) => {
+            if ("kind" in pooled) return assert.fail(pooled.message)
+            if (heavy && [...seen].some(({ forHeavy }) => forHeavy)) assert.isTrue(pooled.forHeavy)
+            if (!heavy && [...seen].some((other) => other.heavy === 0)) assert.equal(pooled.heavy, 0)
+            seen.add(pooled)
+            ;(pooled.client as unknown as Fake).activeRequests++
+            if (heavy) pooled.heavy++
+            open = [...open, { pooled, heavy, until: turn + 1 + turns }]
+          }, heavy)
+        })
+        assert.isAtMost(made.length, kept)
+        if (kept > 1 && asked.some(({ heavy }) => heavy)) assert.isAtLeast(made.length, 2)
+      })
+    )
   })
 })
 

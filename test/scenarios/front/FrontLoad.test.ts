@@ -11,6 +11,7 @@ import { tokenOf, userOfToken } from "../../../scenarios/front/load/FrontEndpoin
 import { FrontWatchers } from "../../../scenarios/front/load/FrontWatchers.ts"
 import { tokenReviewed } from "../../../scenarios/front/upstream/FixedAnswers.ts"
 import { countsOf } from "../../../scenarios/front/upstream/RealCounts.ts"
+import { RecentEvents } from "../../../scenarios/front/upstream/RecentEvents.ts"
 
 const objects = { name: "objects", resource: "configmaps", namespaces: 3, count: 10, bytes: 400 } as const
 const front = (more: Partial<Front> = {}): Front => ({
@@ -112,6 +113,34 @@ describe("watchers of a front", () => {
     for (let waited = 0; watches.length < 2 && waited < 500; waited++) await new Promise((then) => setTimeout(then, 10))
     assert.match(watches[1].head.path, /resourceVersion=123$/)
     watchers.close("p")
+  })
+})
+
+describe("the fixed upstream", () => {
+  it("tells a watch that comes back all that it missed, or that this is gone", () => {
+    const spaces = fc.array(fc.constantFrom("a", "b"), { maxLength: 60 })
+    fc.assert(
+      fc.property(
+        spaces,
+        fc.nat(60),
+        fc.constantFrom("a", "b", undefined),
+        fc.boolean(),
+        (written, from, seen, old) => {
+          const recent = new RecentEvents()
+          // 20,000 writes before, so that the first ones are forgotten.
+          const before = old ? 20_000 : 0
+          const versions = [...Array.from({ length: before }, () => "a"), ...written]
+          versions.forEach((namespace, at) => recent.add({ version: at + 1, type: "MODIFIED", name: "o", namespace }))
+          const told = recent.after(before + from, seen)?.map(({ version }) => version)
+          const missed = written.flatMap((namespace, at) =>
+            at >= from && (seen === undefined || seen === namespace) ? [before + at + 1] : []
+          )
+          assert.deepEqual(told, missed)
+          assert.equal(recent.after(1, seen) === undefined, old)
+        }
+      ),
+      { numRuns: 50 }
+    )
   })
 })
 

@@ -1,9 +1,10 @@
 // A token bucket on somebody else's clock: tokens come in at a rate, at most a burst of them is kept, each request takes one.
-// Owns the arithmetic, live resizing included; refuses timers, queues and what a refusal looks like.
+// Owns the arithmetic for all rooms, live resizing included; refuses timers, queues and what a refusal looks like.
 
 /** What rounding may take from a whole token. */
 const EPSILON = 1e-6
 
+/** Tokens that come in steadily; times are milliseconds of any clock that never goes back. */
 export class TokenBucket {
   /** Tokens a second. */
   rate: number
@@ -33,6 +34,13 @@ export class TokenBucket {
     if (this.tokens < 1 - EPSILON) return false
     this.tokens -= 1
     return true
+  }
+
+  /** Takes one token, which may be one of the future's; answers the milliseconds until it is there. */
+  reserve(nowMs: number): number {
+    const waitMs = this.waitMs(nowMs, 0)
+    this.tokens -= 1
+    return waitMs
   }
 
   /** Takes as many whole tokens as there are, at most `count`. */
