@@ -48,9 +48,9 @@ describeWith(
         const client = yield* connect({ host: "127.0.0.1", port: theirs.port })
         const { compacted, revision } = yield* runWorkload(client, {
           seed: 31,
-          steps: 150,
+          steps: 60,
           keys: 40,
-          compactAfter: [60]
+          compactAfter: [30]
         })
         const file = join(folder, "theirs.db")
         yield* Effect.scoped(exportSnapshot(at(theirs.url), file))
