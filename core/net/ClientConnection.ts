@@ -29,6 +29,7 @@ interface Block {
   readonly bytes: Uint8Array
   readonly generation: number
   readonly metadata: Metadata
+  readonly deadlineMs: number | undefined
 }
 
 const noMetadata: Metadata = []
@@ -186,8 +187,9 @@ export class ClientConnection extends Connection implements GrpcClient {
     const id = this.takeId()
     const metadata = options?.metadata ?? noMetadata
     const deadlineMs = options?.deadlineMs
-    const block = deadlineMs === undefined ? this.blockOf.get(path) : undefined
-    if (block !== undefined && block.generation === this.encoder.generation && block.metadata === metadata) {
+    const block = this.blockOf.get(path)
+    const isSame = block?.metadata === metadata && block.deadlineMs === deadlineMs
+    if (isSame && block.generation === this.encoder.generation) {
       this.putBlock(id, block.bytes)
     } else {
       this.putFresh(id, path, metadata, deadlineMs)
@@ -235,12 +237,12 @@ export class ClientConnection extends Connection implements GrpcClient {
     const start = encoder.begin(block, 0)
     let end = start
     for (const [name, value] of fields) end = encoder.field(block, end, name, value, modeOf(name))
-    if (start === 0 && generation === encoder.generation && deadlineMs === undefined) {
-      if (this.blockOf.size >= rememberedBlocks) this.blockOf.clear()
-      this.blockOf.set(path, { bytes: block.subarray(0, end), generation, metadata })
-    }
     if (deadlineMs !== undefined)
       end = encoder.field(block, end, "grpc-timeout", encodeGrpcTimeout(deadlineMs), "plain")
+    if (start === 0 && generation === encoder.generation) {
+      if (this.blockOf.size >= rememberedBlocks) this.blockOf.clear()
+      this.blockOf.set(path, { bytes: block.subarray(0, end), generation, metadata, deadlineMs })
+    }
     putHeaderBlock(this.out, id, block.subarray(0, end), false)
   }
 

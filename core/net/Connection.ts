@@ -122,17 +122,25 @@ export abstract class Connection implements FrameSink, Pingable {
     }
     this.reading = false
     this.onReadEnd()
-    this.flush()
+    // Acknowledgements alone give way to what this read causes on other connections: a write may wake a process, which takes its time.
+    if (!this.acknowledged || this.wroteInRead || this.sender.waiting) this.flush()
+    else if (!this.dirty) flushAfterReads(this)
+    this.acknowledged = this.wroteInRead = false
   }
 
   /** Called when a read was handled, before its answers are written; views of its bytes end here. */
   protected onReadEnd(): void {}
+
+  /** Whether this read made a ping be acknowledged, and whether it made anything else be written. */
+  private acknowledged = false
+  private wroteInRead = false
 
   /** Whether writes wait until all sockets were read. */
   protected gathers = false
 
   /** To be called after writing to `out`: has it flushed at the end of the current read, or soon. */
   wrote(): void {
+    this.wroteInRead = this.reading
     if (this.reading || this.dirty) return
     this.dirty = true
     if (this.gathers) flushAfterReads(this)
@@ -338,7 +346,7 @@ export abstract class Connection implements FrameSink, Pingable {
     if (!this.pings.forgiven) this.spend("ping")
     if (!this.pings.allows(performance.now())) violate(H2Error.EnhanceYourCalm, "too_many_pings")
     putPing(this.out, Flag.Ack, bytes, start)
-    this.wrote()
+    this.acknowledged = true
   }
 
   private onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): void {

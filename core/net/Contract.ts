@@ -35,6 +35,8 @@ export interface CallInfo {
   readonly peer: string
   /** The common name of the client's verified certificate: empty when it has none, undefined without a certificate. */
   readonly tlsPeerCommonName: string | undefined
+  /** That certificate in DER, the same object for all calls of a connection; calls that came another way have none. */
+  readonly tlsPeerCertificate?: Uint8Array | undefined
   /** Our side as "ip:port". */
   readonly localAddress: string
   readonly cancelled: boolean

@@ -1,6 +1,6 @@
 // Flushes, once per turn of the event loop's microtask phase, the connections that were written to outside of their own read.
 // Those that gather are flushed when all that the poll found readable was handled: what many connections caused goes out in one write.
-// Owns both lists; refuses to own what flushing does. Bounded by the number of open connections.
+// Owns both lists; refuses to own what flushing does. Bounded by the number of open connections and of reads in a turn.
 
 interface Flushable {
   flush(): void

@@ -75,6 +75,10 @@ export class ServerCall extends Stream implements UnaryCall, StreamCall, Message
     return this.connection.peer.localAddress
   }
 
+  get tlsPeerCertificate(): Uint8Array | undefined {
+    return this.connection.peer.certificate?.raw
+  }
+
   get tlsPeerCommonName(): string | undefined {
     return this.connection.peer.certificate?.commonName
   }

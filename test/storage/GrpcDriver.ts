@@ -58,6 +58,9 @@ const deserialize =
   (bytes: Buffer): Fields =>
     codec.decode(bytes) as unknown as Fields
 
+/** What a driver does, of one server or of several. */
+export type Driver = Pick<GrpcDriver, "call" | "ask" | "gather" | "open" | "ready" | "close">
+
 export class GrpcDriver {
   private readonly client: Client
 

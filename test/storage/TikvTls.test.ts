@@ -32,7 +32,9 @@ describe("the flags of TLS between nodes", () => {
     ["peer-cert-file", { "peer-key-file": "key.pem" }],
     ["peer-client-cert-file", { "peer-client-key-file": "key.pem" }],
     ["peer-trusted-ca-file", { "peer-client-cert-auth": "true" }],
-    ["peer-trusted-ca-file", { "peer-cert-allowed-cn": "peer" }]
+    ["peer-trusted-ca-file", { "peer-cert-allowed-cn": "peer" }],
+    ["peer-trusted-ca-file", { "peer-cert-allowed-hostname": "peer.internal" }],
+    ["peer-cert-allowed-hostname", { "peer-cert-allowed-cn": "peer", "peer-cert-allowed-hostname": "peer.internal" }]
   ] as const) {
     it(`name ${flag} when only ${Object.keys(given).join()} is given`, () => {
       const config = etcdConfig(new Map(Object.entries(given)))
@@ -55,11 +57,13 @@ describeWith(
 
   const shown = (name: string): ClientTls => ({ caFile: authority.caFile, ...authority.sign(name, name) })
 
-  const startNode = (name: string, pd: string) =>
+  const startNode = (name: string, pd: string, allowed: Readonly<Record<string, string>>) =>
     Effect.gen(function* () {
       const [clientPort, peerPort] = [yield* Effect.promise(freePort), yield* Effect.promise(freePort)]
       const client = `https://127.0.0.1:${clientPort}`
-      const [server, peer, tikv] = ["server", "peer", "tikv"].map((side) => authority.sign(`${name}-${side}`, side))
+      const [server, peer, tikv] = ["server", "peer", "tikv"].map((side) =>
+        authority.sign(`${name}-${side}`, side, side === "peer" ? { names: ["peer.internal"] } : {})
+      )
       const flags = {
         name,
         backend: "tikv",
@@ -76,7 +80,7 @@ describeWith(
         "peer-cert-file": peer.certFile,
         "peer-key-file": peer.keyFile,
         "peer-trusted-ca-file": authority.caFile,
-        "peer-cert-allowed-cn": "peer",
+        ...allowed,
         "initial-cluster": ""
       }
       yield* startStore([
@@ -116,7 +120,13 @@ describeWith(
         )
         const relay = { ...authority.sign("relay", "relay"), caFile: authority.caFile, clientAuth: true }
         const pd = yield* openTlsRelay(bed, relay)
-        const nodes = yield* Effect.forEach(["n1", "n2"], (name) => startNode(name, pd), { concurrency: 2 })
+        const nodes = yield* Effect.all(
+          [
+            startNode("n1", pd, { "peer-cert-allowed-cn": "peer" }),
+            startNode("n2", pd, { "peer-cert-allowed-hostname": "other.internal,peer.internal" })
+          ],
+          { concurrency: 2 }
+        )
         const run = (at: number, user: string, ...args: ReadonlyArray<string>) => etcdctl(nodes[at], user, ...args)
 
         // One of the two forwards what it is asked to write.
@@ -149,12 +159,15 @@ describeWith(
           }
         }
 
-        const [{ peerPort }] = nodes
+        const [{ peerPort }, byHostname] = nodes
         const stranger = makeAuthority()
         const strange = { caFile: authority.caFile, ...stranger.sign("peer", "peer") }
         // A member that asks for nobody is not taken for a user of its own name.
         assert.match(yield* asked(peerPort, shown("peer")), /user name is empty/)
         assert.match(yield* asked(peerPort, shown("alice")), /not one of --peer-cert-allowed-cn/)
+        const internal = authority.sign("internal", "whoever", { names: ["peer.internal"] })
+        assert.match(yield* asked(byHostname.peerPort, shown("peer")), /for none of --peer-cert-allowed-hostname/)
+        assert.match(yield* asked(byHostname.peerPort, { caFile: authority.caFile, ...internal }), /user name is empty/)
         for (const port of [peerPort, Number(pd.split(":")[1])]) {
           for (const tls of [undefined, { caFile: authority.caFile }, strange]) {
             assert.notMatch(yield* asked(port, tls), /answered|allowed-cn|user name/)

@@ -164,6 +164,8 @@ export interface Engine {
    * holds the needs and throws NotFetched beyond them.
    */
   readonly shared?: boolean
+  /** Whether reads that are asked for in one turn of the loop are one read of the engine already. */
+  readonly gathers?: boolean
   /**
    * Runs `use` on a View that holds at least `needs`. Embedded engines call it at once; a remote one fetches first, and
    * the caller must then let rows changed since by its own commits win over the View.

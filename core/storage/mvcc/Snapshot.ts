@@ -130,7 +130,7 @@ export class Snapshot {
   private countByRewind(range: KeyRange): number {
     const change = new Map<string, { readonly before: boolean; after: boolean }>()
     let events = 0
-    this.view.scan(Table.Log, revisionRow(this.revision + 1), logKey(this.committed + 1, 0), (_row, value) => {
+    const take = (_row: Uint8Array, value: Uint8Array): boolean => {
       const key = value.subarray(LOG_HEADER_BYTES)
       if (inRange(range, key)) {
         const text = keyText(key)
@@ -140,7 +140,14 @@ export class Snapshot {
         else known.after = after
       }
       return ++events <= REWIND_EVENTS_MAX
-    })
+    }
+    try {
+      this.view.scan(Table.Log, revisionRow(this.revision + 1), logKey(this.committed + 1, 0), take)
+    } catch (error) {
+      // Of a remote engine perhaps the versions were fetched and not the log: a transaction fetches what it names.
+      if (error instanceof NotFetched) return this.countByScan(range)
+      throw error
+    }
     if (events > REWIND_EVENTS_MAX) return this.countByScan(range)
     let total = this.view.count(Table.Key, range.start, range.end)
     for (const { after, before } of change.values()) total += Number(before) - Number(after)

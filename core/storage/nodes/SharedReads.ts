@@ -67,7 +67,7 @@ export class SharedReads {
     if (this.atHand !== undefined) return use(this.atHand)
     this.stats.asked++
     const wanted = needs()
-    if (!wanted.every(isPoint)) {
+    if (this.base.gathers === true || !wanted.every(isPoint)) {
       // Ranges may take long, and nobody shall wait for another's.
       this.stats.carried++
       return this.base.read(() => wanted, use, failed)

@@ -5,6 +5,7 @@ import type { AutoCompactionOptions } from "../mvcc/AutoCompaction.ts"
 import { BadFlag, etcdFlags, type FlagValues } from "./EtcdFlags.ts"
 import { BadKeyPrefix, TikvRows } from "../tikv/TikvRows.ts"
 import { clusterIdOf, memberIdOf } from "./Members.ts"
+import type { MemberNames } from "./PeerCall.ts"
 
 /** Where to listen. */
 export interface ListenUrl {
@@ -39,8 +40,8 @@ export interface PeerTlsConfig {
   readonly clientKeyFile: string
   readonly caFile: string
   readonly clientAuth: boolean
-  /** Common names that others' certificates may carry; empty for any. */
-  readonly allowedNames: ReadonlyArray<string>
+  /** Whose certificates members accept of each other. */
+  readonly allowed: MemberNames
   readonly auto: boolean
   readonly validityYears: number
 }
@@ -238,15 +239,22 @@ const peerTlsConfig = (reader: Reader): PeerTlsConfig => {
     clientKeyFile: reader.text("peer-client-key-file"),
     caFile: reader.text("peer-trusted-ca-file"),
     clientAuth: reader.boolean("peer-client-cert-auth"),
-    allowedNames: reader.list("peer-cert-allowed-cn"),
+    allowed: {
+      commonNames: reader.list("peer-cert-allowed-cn"),
+      hostnames: reader.list("peer-cert-allowed-hostname")
+    },
     auto: reader.boolean("peer-auto-tls"),
     validityYears: reader.integer("self-signed-cert-validity", 1, 100)
   }
-  const asks = config.clientAuth || config.allowedNames.length > 0
+  const { commonNames, hostnames } = config.allowed
+  if (commonNames.length > 0 && hostnames.length > 0) {
+    throw new BadFlag({ flag: "peer-cert-allowed-hostname", rule: "and --peer-cert-allowed-cn exclude each other" })
+  }
+  const asks = config.clientAuth || commonNames.length + hostnames.length > 0
   if (asks && config.caFile === "") {
     throw new BadFlag({
       flag: "peer-trusted-ca-file",
-      rule: "is needed to tell whose certificates --peer-client-cert-auth and --peer-cert-allowed-cn accept"
+      rule: "is needed to tell whose certificates --peer-client-cert-auth and the --peer-cert-allowed-* flags accept"
     })
   }
   return config

@@ -74,6 +74,11 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("peer-trusted-ca-file", "", "PEM authorities that other members' certificates must come from"),
   usedSwitch("peer-client-cert-auth", "false", "other members must show a certificate"),
   used("peer-cert-allowed-cn", "", "common names, separated by commas, that other members' certificates may carry"),
+  used(
+    "peer-cert-allowed-hostname",
+    "",
+    "host names or addresses, separated by commas, one of which other members' certificates must be for"
+  ),
   usedSwitch("peer-auto-tls", "false", "make a self-signed certificate for other members, and trust any of theirs"),
   used(
     "quota-backend-bytes",
@@ -108,7 +113,7 @@ export const etcdFlags: ReadonlyArray<FlagSpec> = [
   used("log-format", "json", "json or console"),
   usedSwitch("unsafe-no-fsync", "false", "leave flushing to the operating system: for measuring only"),
   ...unused(
-    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
+    ..."wal-dir snapshot-count listen-client-http-urls max-snapshots max-wals backend-bbolt-freelist-type backend-batch-interval backend-batch-limit raft-read-timeout raft-write-timeout feature-gates discovery discovery-token discovery-endpoints discovery-dial-timeout discovery-request-timeout discovery-keepalive-time discovery-keepalive-timeout discovery-cert discovery-key discovery-cacert discovery-user discovery-password discovery-fallback discovery-proxy discovery-srv discovery-srv-name v2-deprecation client-cert-file client-key-file client-crl-file client-cert-allowed-hostname peer-crl-file cipher-suites cors host-whitelist tls-min-version tls-max-version metrics logger log-rotation-config-json warning-unary-request-duration distributed-tracing-address distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate corrupt-check-time compact-hash-check-time compaction-batch-limit warning-apply-duration bootstrap-defrag-threshold-megabytes max-learners compaction-sleep-interval downgrade-check-time snapshot-catchup-entries experimental-watch-progress-notify-interval".split(
       " "
     )
   ),
@@ -187,7 +192,8 @@ const sections: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "client-cert-auth": "peer-client-cert-auth",
     "trusted-ca-file": "peer-trusted-ca-file",
     "auto-tls": "peer-auto-tls",
-    "allowed-cn": "peer-cert-allowed-cn"
+    "allowed-cn": "peer-cert-allowed-cn",
+    "allowed-hostname": "peer-cert-allowed-hostname"
   }
 }
 

@@ -94,7 +94,7 @@ export const openListeners = Effect.fnUntraced(function* (config: EtcdConfig, se
   const peers =
     peerMethods === undefined
       ? []
-      : yield* open(config.listenPeer, peerMethods.map(forMembers(config.peerTls.allowedNames)), peerTls)
+      : yield* open(config.listenPeer, peerMethods.map(forMembers(config.peerTls.allowed)), peerTls)
   yield* Effect.addFinalizer(() => {
     draining = true
     health.stopServing()

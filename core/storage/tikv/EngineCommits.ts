@@ -11,7 +11,8 @@ import type { TikvEngineOptions } from "./TikvEngine.ts"
 import { type CommitError, type CommitUncertain, type ReadError, WriteConflict } from "./TikvError.ts"
 import { LockInfo, Op } from "./TikvMessages.ts"
 import type { Timestamp } from "./Timestamp.ts"
-import type { Mutation } from "./TransactionCommit.ts"
+import type { Mutation } from "./Mutation.ts"
+import type { Resumed } from "./TransactionCommit.ts"
 
 /** Transactions begun anew because somebody took ours for dead: its time was over while we were kept from working. */
 const RESTARTS_MAX = 3
@@ -30,6 +31,9 @@ class Unexpected {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** A transaction looks through its own locks. */
+const ownOf = (startTs: Timestamp) => ({ ignored: [startTs], committed: [] })
 
 export class EngineCommits {
   private readonly options: TikvEngineOptions
@@ -62,16 +66,41 @@ export class EngineCommits {
     return Effect.suspend(() => (this.underWay === undefined ? Effect.void : Deferred.await(this.underWay)))
   }
 
-  /** Commits a batch; never fails, for how it ended is the answer. */
-  commit(batch: WriteBatch): Effect.Effect<CommitOutcome> {
-    return Effect.gen({ self: this }, function* () {
-      const done = (this.underWay = Deferred.makeUnsafe<void>())
-      const mutations = this.mutationsOf(batch)
-      const ended = Effect.sync(() => {
-        this.underWay = undefined
-        Deferred.doneUnsafe(done, Effect.void)
+  /** Commits a batch and tells how it ended, never re-entrantly. */
+  commit(batch: WriteBatch, told: (outcome: CommitOutcome) => void): void {
+    const { client, monotonic } = this.options
+    const startedMs = monotonic()
+    const done = (this.underWay = Deferred.makeUnsafe<void>())
+    const mutations = this.mutationsOf(batch)
+    const ended = (outcome: CommitOutcome): void => {
+      this.meters.observe("commit", startedMs)
+      this.underWay = undefined
+      Deferred.doneUnsafe(done, Effect.void)
+      told(outcome)
+    }
+    const patiently = (resumed?: Resumed & { readonly startTs: Timestamp }): void =>
+      this.fork(Effect.map(this.attempt(batch, mutations, resumed), ended))
+    if (client.transactions.choosesNoTimestamp) return patiently()
+    client.oracle.ask((failure, startTs) => {
+      if (failure !== undefined) return patiently()
+      this.own.begin(startTs, false)
+      const hooks = {
+        ...this.hooksOf,
+        verify: (hear: (isSame: boolean) => void) => this.tryVerify(batch, startTs, hear)
+      }
+      client.transactions.tryCommit(startTs, mutations, hooks, (outcome) => {
+        if (outcome.kind === "unfinished") {
+          return patiently({ ...outcome, startTs, elapsedMs: monotonic() - startedMs })
+        }
+        const { commitTs, left } = outcome
+        this.own.end(startTs, commitTs)
+        if (left.length === 0) this.own.cleared(startTs)
+        else {
+          const clearing = client.transactions.commitSecondaries(startTs, commitTs, left)
+          this.fork(Effect.map(clearing, () => this.own.cleared(startTs)))
+        }
+        ended({ kind: "committed" })
       })
-      return yield* Effect.ensuring(this.meters.timed("commit", this.attempt(batch, mutations)), ended)
     })
   }
 
@@ -100,10 +129,16 @@ export class EngineCommits {
     return first === undefined ? all : [first, ...all.filter((mutation) => mutation !== first)]
   }
 
-  private attempt(batch: WriteBatch, mutations: ReadonlyArray<Mutation>): Effect.Effect<CommitOutcome> {
+  private attempt(
+    batch: WriteBatch,
+    mutations: ReadonlyArray<Mutation>,
+    resumed: (Resumed & { readonly startTs: Timestamp }) | undefined
+  ): Effect.Effect<CommitOutcome> {
     return Effect.gen({ self: this }, function* () {
+      let from = resumed
       for (let restarts = 0; ; restarts++) {
-        const outcome = yield* Effect.result(this.once(batch, mutations))
+        const outcome = yield* Effect.result(this.once(batch, mutations, from))
+        from = undefined
         if (outcome._tag === "Success") return { kind: "committed" }
         const { failure } = outcome
         const again = failure instanceof WriteConflict && failure.rolledBack && restarts < RESTARTS_MAX
@@ -112,41 +147,71 @@ export class EngineCommits {
     })
   }
 
-  private once(batch: WriteBatch, mutations: ReadonlyArray<Mutation>): Effect.Effect<void, CommitError | Unexpected> {
+  private readonly hooksOf = {
+    asks: () => this.own.asks(),
+    chose: (commitTs: Timestamp) => this.own.chose(commitTs)
+  }
+
+  private once(
+    batch: WriteBatch,
+    mutations: ReadonlyArray<Mutation>,
+    resumed: (Resumed & { readonly startTs: Timestamp }) | undefined
+  ): Effect.Effect<void, CommitError | Unexpected> {
     return Effect.gen({ self: this }, function* () {
       const { client } = this.options
-      const startTs = yield* client.oracle.timestamp
-      this.own.begin(startTs, client.transactions.choosesNoTimestamp)
-      const hooks = {
-        verify: this.verify(batch, startTs),
-        asks: () => this.own.asks(),
-        chose: (commitTs: Timestamp) => this.own.chose(commitTs)
-      }
+      const startTs = resumed?.startTs ?? (yield* client.oracle.timestamp)
+      if (resumed === undefined) this.own.begin(startTs, client.transactions.choosesNoTimestamp)
+      const hooks = { ...this.hooksOf, verify: this.verify(batch, startTs) }
       let committed: Timestamp | undefined
-      yield* client.transactions.commit(startTs, mutations, hooks).pipe(
+      yield* client.transactions.commit(startTs, mutations, hooks, resumed).pipe(
         Effect.tap(({ cleared, commitTs }) => {
           committed = commitTs
           return Effect.sync(() => cleared.addObserver(() => this.own.cleared(startTs)))
         }),
-        Effect.ensuring(Effect.sync(() => this.own.end(committed)))
+        Effect.ensuring(Effect.sync(() => this.own.end(startTs, committed)))
       )
     })
   }
 
   /** Whether the expected rows are so at the transaction's timestamp; from then on its locks keep them. */
-  private verify({ expectations }: WriteBatch, startTs: Timestamp): Effect.Effect<void, ReadError | Unexpected> {
+  private verify(batch: WriteBatch, startTs: Timestamp): Effect.Effect<void, ReadError | Unexpected> {
     return Effect.gen({ self: this }, function* () {
-      if (expectations.length === 0) return
-      const { client, rows } = this.options
-      const keys = expectations.map(({ key, table }) => rows.key(table, key))
-      const found = yield* client.reads.getAll(keys, startTs, { ignored: [startTs], committed: [] }, Budget.prewrite)
-      for (const [at, { key, table, value }] of expectations.entries()) {
-        const stored = found.get(keys[at].toString("latin1"))
-        const isSame =
-          stored === undefined || value === undefined ? stored === value : compareBytes(rows.value(stored), value) === 0
-        if (!isSame) return yield* Effect.fail(new Unexpected(table, key))
-      }
+      if (batch.expectations.length === 0) return
+      const keys = this.expectedKeys(batch)
+      const found = yield* this.options.client.reads.getAll(keys, startTs, ownOf(startTs), Budget.prewrite)
+      const unexpected = this.unexpectedIn(batch, keys, found)
+      if (unexpected !== undefined) return yield* Effect.fail(unexpected)
     })
+  }
+
+  /** The same without patience: false as well when the rows could not be read at once. */
+  private tryVerify(batch: WriteBatch, startTs: Timestamp, told: (isSame: boolean) => void): void {
+    if (batch.expectations.length === 0) return told(true)
+    const keys = this.expectedKeys(batch)
+    this.options.client.reads.tryGetAll(keys, startTs, ownOf(startTs), (found) =>
+      told(found !== undefined && this.unexpectedIn(batch, keys, found) === undefined)
+    )
+  }
+
+  private expectedKeys({ expectations }: WriteBatch): ReadonlyArray<Buffer> {
+    return expectations.map(({ key, table }) => this.options.rows.key(table, key))
+  }
+
+  /** The first expected row that is not so. */
+  private unexpectedIn(
+    { expectations }: WriteBatch,
+    keys: ReadonlyArray<Buffer>,
+    found: ReadonlyMap<string, Uint8Array>
+  ): Unexpected | undefined {
+    for (const [at, { key, table, value }] of expectations.entries()) {
+      const stored = found.get(keys[at].toString("latin1"))
+      const isSame =
+        stored === undefined || value === undefined
+          ? stored === value
+          : compareBytes(this.options.rows.value(stored), value) === 0
+      if (!isSame) return new Unexpected(table, key)
+    }
+    return undefined
   }
 
   private outcomeOf(failure: CommitError | Unexpected): CommitOutcome {

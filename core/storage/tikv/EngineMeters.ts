@@ -25,14 +25,18 @@ export class EngineMeters {
     this.options = options
   }
 
+  /** Notes how long an operation took that began at a time of the monotonic clock. */
+  observe(operation: Operation, startedMs: number): void {
+    this.times[operation].observe((this.options.monotonic() - startedMs) / 1000)
+  }
+
   /** Runs an operation and notes how long it took, however it ended. */
   timed<A, E>(operation: Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.suspend(() => {
-      const { monotonic } = this.options
-      const startedMs = monotonic()
+      const startedMs = this.options.monotonic()
       return Effect.ensuring(
         effect,
-        Effect.sync(() => this.times[operation].observe((monotonic() - startedMs) / 1000))
+        Effect.sync(() => this.observe(operation, startedMs))
       )
     })
   }

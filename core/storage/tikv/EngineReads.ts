@@ -24,24 +24,86 @@ export interface PendingRead {
   readonly failed: ((detail: string) => void) | undefined
 }
 
+/** What a round asks for: single rows of all reads together, and the reads that want ranges besides. */
+class Asked {
+  readonly reads: ReadonlyArray<PendingRead>
+  readonly points: FetchedPoints = new Map()
+  readonly ranged = new Set<PendingRead>()
+
+  constructor(reads: Iterable<PendingRead>) {
+    this.reads = [...reads]
+    for (const read of this.reads) {
+      for (const need of read.needs) {
+        if (isPoint(need)) this.points.set(pointName(need.table, need.start), undefined)
+        else this.ranged.add(read)
+      }
+    }
+  }
+}
+
 export class EngineReads {
   private readonly options: TikvEngineOptions
   private readonly own: OwnCommit
   private readonly meters: EngineMeters
+  private readonly fork: (effect: Effect.Effect<void>) => void
   private readonly ranges = Semaphore.makeUnsafe(RANGES_MAX)
 
-  constructor(options: TikvEngineOptions, own: OwnCommit, meters: EngineMeters) {
+  /** `fork` runs what takes patience. */
+  constructor(
+    options: TikvEngineOptions,
+    own: OwnCommit,
+    meters: EngineMeters,
+    fork: (effect: Effect.Effect<void>) => void
+  ) {
     this.options = options
     this.own = own
     this.meters = meters
+    this.fork = fork
   }
 
-  /** Reads until every read is handed out or told of its failure. */
-  round(reads: ReadonlyArray<PendingRead>): Effect.Effect<void> {
+  /** Reads until every read is handed out or told of its failure, and calls `ended`. */
+  round(reads: ReadonlyArray<PendingRead>, ended: () => void): void {
+    const { client, monotonic } = this.options
+    const startedMs = monotonic()
+    client.oracle.ask((failure, askedTs) => {
+      this.meters.observe("timestamp", startedMs)
+      if (failure !== undefined) return this.fork(this.patiently(reads, undefined, ended))
+      this.own.moment(askedTs, (moment) => this.readAt(new Asked(reads), moment, ended))
+    })
+  }
+
+  /** The plain way, without a fiber where no range is read: single rows that nothing stands in the way of. */
+  private readAt(asked: Asked, moment: ReadMoment, ended: () => void): void {
+    const { client, monotonic, rows } = this.options
+    const finish = (): void => {
+      this.handOutPoints(asked)
+      if (asked.ranged.size === 0) ended()
+      else this.fork(this.patiently([...asked.ranged], moment, ended))
+    }
+    const { points } = asked
+    if (points.size === 0) return finish()
+    const keys = Array.from(points.keys(), (name) => rows.keyOfName(name))
+    const startedMs = monotonic()
+    client.reads.tryGetAll(keys, moment.version, moment.passage, (found) => {
+      if (found === undefined) return this.fork(this.patiently([...asked.reads], moment, ended))
+      this.meters.observe("get", startedMs)
+      this.keep(points, found)
+      finish()
+    })
+  }
+
+  /** Until every read is handed out or told of its failure; at a given moment first. */
+  private patiently(
+    reads: Iterable<PendingRead>,
+    moment: ReadMoment | undefined,
+    ended: () => void
+  ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       let pending = new Set(reads)
+      let at = moment
       for (let restarts = 0; pending.size > 0;) {
-        const outcome = yield* Effect.result(this.attempt(pending))
+        const outcome = yield* Effect.result(this.attempt(pending, at))
+        at = undefined
         if (outcome._tag === "Success" || pending.size === 0) return
         const { failure } = outcome
         if (failure._tag === "SnapshotTooOld" && restarts++ < RESTARTS_MAX) continue
@@ -49,7 +111,7 @@ export class EngineReads {
         pending = new Set([...pending].filter((read) => !this.tell(read, failure)))
         if (pending.size > 0) yield* Effect.sleep(RETRY_AFTER)
       }
-    })
+    }).pipe(Effect.ensuring(Effect.sync(ended)))
   }
 
   private tell({ failed }: PendingRead, failure: ReadError): boolean {
@@ -59,35 +121,38 @@ export class EngineReads {
   }
 
   /** Hands out what it can, and takes that from the reads. */
-  private attempt(reads: Set<PendingRead>): Effect.Effect<void, ReadError> {
+  private attempt(reads: Set<PendingRead>, at: ReadMoment | undefined): Effect.Effect<void, ReadError> {
     return Effect.gen({ self: this }, function* () {
-      const askedTs = yield* this.meters.timed("timestamp", this.options.client.oracle.timestamp)
-      const moment = yield* this.own.moment(askedTs)
-      const points: FetchedPoints = new Map()
-      const ranged = new Set<PendingRead>()
-      for (const read of reads) {
-        for (const need of read.needs) {
-          if (isPoint(need)) points.set(pointName(need.table, need.start), undefined)
-          else ranged.add(read)
-        }
-      }
-      yield* this.fetchPoints(points, moment)
-      for (const read of reads) if (!ranged.has(read)) this.handOut(reads, read, points, [])
+      const moment = at ?? (yield* this.momentNow)
+      const asked = new Asked(reads)
+      yield* this.fetchPoints(asked.points, moment)
+      for (const read of this.handOutPoints(asked)) reads.delete(read)
       yield* Effect.forEach(
-        ranged,
-        (read) => Effect.map(this.fetchRanges(read, moment), (fetched) => this.handOut(reads, read, points, fetched)),
+        asked.ranged,
+        (read) =>
+          Effect.map(this.fetchRanges(read, moment), (fetched) => {
+            reads.delete(read)
+            this.handOut(read, asked.points, fetched)
+          }),
         { concurrency: "unbounded", discard: true }
       )
     })
   }
 
-  private handOut(
-    reads: Set<PendingRead>,
-    read: PendingRead,
-    points: FetchedPoints,
-    ranges: ReadonlyArray<FetchedNeed>
-  ): void {
-    reads.delete(read)
+  private readonly momentNow: Effect.Effect<ReadMoment, ReadError> = Effect.suspend(() =>
+    Effect.flatMap(this.meters.timed("timestamp", this.options.client.oracle.timestamp), (askedTs) =>
+      Effect.callback<ReadMoment>((resume) => this.own.moment(askedTs, (moment) => resume(Effect.succeed(moment))))
+    )
+  )
+
+  /** Reads without a range have all that they need; they are answered. */
+  private handOutPoints({ points, ranged, reads }: Asked): ReadonlyArray<PendingRead> {
+    const whole = reads.filter((read) => !ranged.has(read))
+    for (const read of whole) this.handOut(read, points, [])
+    return whole
+  }
+
+  private handOut(read: PendingRead, points: FetchedPoints, ranges: ReadonlyArray<FetchedNeed>): void {
     this.guard(() => read.use(new FetchedView(ranges, points)))
   }
 
@@ -107,9 +172,14 @@ export class EngineReads {
     const { client, rows } = this.options
     if (points.size === 0) return Effect.void
     const keys = Array.from(points.keys(), (name) => rows.keyOfName(name))
-    return Effect.map(this.meters.timed("get", client.reads.getAll(keys, version, passage)), (found) => {
-      for (const [key, value] of found) points.set(rows.nameOfKey(key), rows.value(value))
-    })
+    return Effect.map(this.meters.timed("get", client.reads.getAll(keys, version, passage)), (found) =>
+      this.keep(points, found)
+    )
+  }
+
+  private keep(points: FetchedPoints, found: ReadonlyMap<string, Uint8Array>): void {
+    const { rows } = this.options
+    for (const [key, value] of found) points.set(rows.nameOfKey(key), rows.value(value))
   }
 
   private fetchRanges(read: PendingRead, moment: ReadMoment): Effect.Effect<ReadonlyArray<FetchedNeed>, ReadError> {

@@ -15,7 +15,7 @@ import {
   tlsIdentityProblem
 } from "#net"
 import { RpcFailed } from "./TikvError.ts"
-import type { StreamHandler, Transport, TransportStream } from "./Transport.ts"
+import type { CallEnded, StreamHandler, Transport, TransportStream } from "./Transport.ts"
 
 const CHANNELS_MAX = 256
 const MESSAGE_MAX_BYTES = 256 * 2 ** 20
@@ -155,7 +155,7 @@ class ChannelStream implements TransportStream {
       if (client === undefined) return this.failed(GrpcCode.Unavailable, why)
       const stream = client.stream(path, {
         message: (bytes) => {
-          if (!this.over) handler.message(Uint8Array.from(bytes))
+          if (!this.over) handler.message(Buffer.from(bytes))
         },
         end: ({ code, message }) =>
           code === GrpcCode.Ok
@@ -180,6 +180,8 @@ class ChannelStream implements TransportStream {
   }
 }
 
+const NOTHING = new Uint8Array(0)
+
 type GrpcStatusLike = Pick<GrpcStatus, "code" | "message">
 
 class NetTransport implements Transport {
@@ -192,27 +194,26 @@ class NetTransport implements Transport {
     this.tls = tls
   }
 
-  unary(address: string, path: string, request: Uint8Array, timeoutMs: number) {
-    return Effect.callback<Uint8Array, RpcFailed>((resume) => {
-      const channel = this.channel(address, false)
-      let running: { cancel(): void } | undefined
-      let over = false
-      const fail = (status: GrpcStatusLike): void => resume(Effect.fail(failed(address, path, status)))
-      channel.use((client, why) => {
+  call(address: string, path: string, request: Uint8Array, timeoutMs: number, ended: CallEnded): () => void {
+    const channel = this.channel(address, false)
+    let running: { cancel(): void } | undefined
+    let over = false
+    const fail = (status: GrpcStatusLike): void => ended(failed(address, path, status), NOTHING)
+    channel.use((client, why) => {
+      if (over) return
+      if (client === undefined) return fail({ code: GrpcCode.Unavailable, message: why })
+      const answered = (error: GrpcStatus | undefined, answer: Uint8Array): void => {
         if (over) return
-        if (client === undefined) return fail({ code: GrpcCode.Unavailable, message: why })
-        const answered = (error: GrpcStatus | undefined, answer: Uint8Array): void => {
-          if (error === undefined) return resume(Effect.succeed(Uint8Array.from(answer)))
-          if (error.code === GrpcCode.DeadlineExceeded) channel.leave(client)
-          fail(error)
-        }
-        running = client.unary(path, request, answered, { deadlineMs: timeoutMs })
-      })
-      return Effect.sync(() => {
-        over = true
-        running?.cancel()
-      })
+        if (error === undefined) return ended(undefined, Buffer.from(answer))
+        if (error.code === GrpcCode.DeadlineExceeded) channel.leave(client)
+        fail(error)
+      }
+      running = client.unary(path, request, answered, { deadlineMs: timeoutMs })
     })
+    return () => {
+      over = true
+      running?.cancel()
+    }
   }
 
   stream(address: string, path: string, handler: StreamHandler): TransportStream {

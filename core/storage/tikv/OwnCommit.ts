@@ -2,7 +2,6 @@
 // Owns that judgement, which spares reads the inquiry that a stranger's lock needs; refuses locks of others.
 // A read at a timestamp taken before the commit asked for its own lies before it, so the lock says nothing to it; one taken
 // after must know how it ended.
-import { Deferred, Effect } from "effect"
 import type { Timestamp } from "./Timestamp.ts"
 
 /** Committed transactions whose locks are perhaps not all cleared yet. */
@@ -24,10 +23,11 @@ interface UnderWay {
   readonly startTs: Timestamp
   asked: boolean
   commitTs: Timestamp | undefined
-  readonly chosen: Deferred.Deferred<void>
+  /** Told when that timestamp is known, or the commit has ended without one. */
+  chosen: Array<() => void>
   /** Whether the servers choose the commit's timestamp: then only its end says whether a read lies before it. */
   readonly open: boolean
-  readonly ended: Deferred.Deferred<void>
+  readonly ended: Array<() => void>
 }
 
 export class OwnCommit {
@@ -36,14 +36,7 @@ export class OwnCommit {
 
   /** A commit begins; `open` when its timestamp is not this process's to choose. */
   begin(startTs: Timestamp, open: boolean): void {
-    this.underWay = {
-      startTs,
-      asked: false,
-      commitTs: undefined,
-      open,
-      chosen: Deferred.makeUnsafe(),
-      ended: Deferred.makeUnsafe()
-    }
+    this.underWay = { startTs, asked: false, commitTs: undefined, open, chosen: [], ended: [] }
   }
 
   /** The commit asks for its timestamp from now on. */
@@ -53,15 +46,16 @@ export class OwnCommit {
 
   /** The commit has got its timestamp; a later call replaces it. */
   chose(commitTs: Timestamp): void {
-    if (this.underWay === undefined) return
-    this.underWay.commitTs = commitTs
-    Deferred.doneUnsafe(this.underWay.chosen, Effect.void)
+    const { underWay } = this
+    if (underWay === undefined) return
+    underWay.commitTs = commitTs
+    for (const tell of underWay.chosen.splice(0)) tell()
   }
 
   /** The commit has ended, at a timestamp or without a trace. */
-  end(commitTs: Timestamp | undefined): void {
+  end(startTs: Timestamp, commitTs: Timestamp | undefined): void {
     const { underWay } = this
-    if (underWay === undefined) return
+    if (underWay?.startTs !== startTs) return
     this.underWay = undefined
     if (commitTs !== undefined) {
       if (this.uncleared.size >= UNCLEARED_MAX) {
@@ -70,8 +64,8 @@ export class OwnCommit {
       }
       this.uncleared.set(underWay.startTs, commitTs)
     }
-    Deferred.doneUnsafe(underWay.chosen, Effect.void)
-    Deferred.doneUnsafe(underWay.ended, Effect.void)
+    for (const tell of underWay.chosen.splice(0)) tell()
+    for (const tell of underWay.ended) tell()
   }
 
   /** All locks of a committed transaction are gone. */
@@ -80,26 +74,27 @@ export class OwnCommit {
   }
 
   /**
-   * When a read asked for at a timestamp is to be made, and what it looks through; waits for a commit that may lie before that
-   * timestamp.
+   * When a read asked for at a timestamp is to be made, and what it looks through: told at once, or when a commit that may lie before
+   * that timestamp has ended.
    */
-  moment(askedTs: Timestamp): Effect.Effect<ReadMoment> {
-    return Effect.gen({ self: this }, function* () {
-      const { underWay } = this
-      const version = askedTs
-      let ignored: ReadonlyArray<Timestamp> = []
-      if (underWay !== undefined && underWay.startTs < askedTs) {
-        if (underWay.asked && !underWay.open) yield* Deferred.await(underWay.chosen)
-        if (this.underWay === underWay) {
-          const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > askedTs
-          // One that may lie before the read must end first: another process may have read what it wrote, and told of it.
-          if (isLater) ignored = [underWay.startTs]
-          else yield* Deferred.await(underWay.ended)
-        }
-      }
-      const committed = [...this.uncleared].filter(([, at]) => at <= version).map(([startTs]) => startTs)
-      const later = [...this.uncleared].filter(([, at]) => at > version).map(([startTs]) => startTs)
-      return { version, passage: { ignored: [...ignored, ...later], committed } }
-    })
+  moment(askedTs: Timestamp, tell: (moment: ReadMoment) => void): void {
+    const { underWay } = this
+    if (underWay === undefined || underWay.startTs >= askedTs) return tell(this.momentAt(askedTs, []))
+    const judge = (): void => {
+      if (this.underWay !== underWay) return tell(this.momentAt(askedTs, []))
+      const isLater = underWay.commitTs === undefined ? !underWay.open : underWay.commitTs > askedTs
+      if (isLater) return tell(this.momentAt(askedTs, [underWay.startTs]))
+      // One that may lie before the read must end first: another process may have read what it wrote, and told of it.
+      underWay.ended.push(() => tell(this.momentAt(askedTs, [])))
+    }
+    if (underWay.asked && !underWay.open && underWay.commitTs === undefined) underWay.chosen.push(judge)
+    else judge()
+  }
+
+  private momentAt(version: Timestamp, ignored: ReadonlyArray<Timestamp>): ReadMoment {
+    const later: Array<Timestamp> = [...ignored]
+    const committed: Array<Timestamp> = []
+    for (const [startTs, at] of this.uncleared) (at <= version ? committed : later).push(startTs)
+    return { version, passage: { ignored: later, committed } }
   }
 }

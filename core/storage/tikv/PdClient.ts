@@ -8,7 +8,7 @@ import { encodeKey } from "./Memcomparable.ts"
 import { type Peer, PdErrorType, type PdMethod, PdMethods, type Region } from "./PdMessages.ts"
 import { PdUnavailable, type RpcFailed } from "./TikvError.ts"
 import type { Timestamp } from "./Timestamp.ts"
-import type { Transport } from "./Transport.ts"
+import { type Transport, unary } from "./Transport.ts"
 
 const CALL_TIMEOUT_MS = 3000
 
@@ -107,7 +107,7 @@ export class PdClient {
   ): Effect.Effect<Response, RpcFailed> {
     this.stats.requests++
     const request = method.request.encode({ ...fields, header: this.header })
-    return Effect.map(this.transport.unary(address, method.path, request, CALL_TIMEOUT_MS), (bytes) =>
+    return Effect.map(unary(this.transport, address, method.path, request, CALL_TIMEOUT_MS), (bytes) =>
       method.response.decode(bytes)
     )
   }

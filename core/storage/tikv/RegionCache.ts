@@ -133,11 +133,37 @@ export class RegionCache {
     })
   }
 
+  /** The same from memory alone; undefined when some key's region is not known. */
+  groupKnown<A>(
+    items: ReadonlyArray<A>,
+    keyOf: (item: A) => Uint8Array
+  ): ReadonlyMap<RegionRef, ReadonlyArray<A>> | undefined {
+    const groups = new Map<RegionRef, Array<A>>()
+    let ref: RegionRef | undefined
+    let group: Array<A> = []
+    for (const item of items) {
+      const key = keyOf(item)
+      if (ref === undefined || !holds(ref, key)) {
+        ref = this.find(key)
+        if (ref === undefined) return undefined
+        group = groups.get(ref) ?? []
+        groups.set(ref, group)
+      }
+      group.push(item)
+    }
+    return groups
+  }
+
   /** Where regions begin inside (start, end), as far as known. */
   bordersWithin(start: Uint8Array, end: Uint8Array): ReadonlyArray<Buffer> {
     return this.refs
       .map((ref) => ref.start)
       .filter((border) => compareBytes(start, border) < 0 && compareBytes(border, end) < 0)
+  }
+
+  /** The address of a region's leader, if it is known. */
+  knownAddress({ leader }: RegionRef): string | undefined {
+    return this.addresses.get(leader.storeId)
   }
 
   /** The address of a region's leader. */

@@ -7,7 +7,7 @@ import type { Backoff } from "./Backoff.ts"
 import type { RegionCache, RegionRef } from "./RegionCache.ts"
 import type { RegionError, StoreMethod } from "./TikvMessages.ts"
 import { ProtocolBroken, type PdUnavailable, RegionUnavailable, type RpcFailed } from "./TikvError.ts"
-import type { Transport } from "./Transport.ts"
+import { type Transport, unary } from "./Transport.ts"
 
 const CALL_TIMEOUT_MS = 10_000
 
@@ -94,6 +94,27 @@ export class RegionClient {
     })
   }
 
+  /**
+   * Sends a request once, with what is known; undefined is told when anything but a plain answer came, with whether the request may have
+   * been carried out all the same. Whoever asked then sends it the patient way, which learns what is wrong: this is for requests that
+   * may be repeated.
+   */
+  trySend<Request extends object, Response extends Answered>(
+    ref: RegionRef,
+    { path, request, response }: StoreMethod<Request, Response>,
+    fields: Partial<Request>,
+    { committedLocks, resolvedLocks }: SendOptions,
+    told: (answer: Response | undefined, lost: boolean) => void
+  ): void {
+    const address = this.regions.knownAddress(ref)
+    if (address === undefined) return told(undefined, false)
+    count(this.stats.requests, path)
+    const bytes = request.encode({ ...fields, context: contextOf(ref, resolvedLocks, committedLocks) })
+    this.transport.call(address, path, bytes, CALL_TIMEOUT_MS, (failure, answer) =>
+      told(failure === undefined ? plain(answer, response) : undefined, failure !== undefined)
+    )
+  }
+
   private sendOnce<Request extends object, Response extends Answered>(
     ref: RegionRef,
     { path, request, response }: StoreMethod<Request, Response>,
@@ -105,15 +126,9 @@ export class RegionClient {
       const address = yield* this.regions.leaderAddress(ref, backoff)
       if (address === undefined) return yield* this.leave(ref, backoff, `store ${ref.leader.storeId} is gone`)
       count(this.stats.requests, path)
-      const context = {
-        regionId: ref.region.id,
-        regionEpoch: ref.region.epoch,
-        peer: ref.leader,
-        resolvedLocks: resolvedLocks ?? [],
-        committedLocks: committedLocks ?? []
-      }
+      const context = contextOf(ref, resolvedLocks, committedLocks)
       const answer = yield* Effect.result(
-        this.transport.unary(address, path, request.encode({ ...fields, context }), CALL_TIMEOUT_MS)
+        unary(this.transport, address, path, request.encode({ ...fields, context }), CALL_TIMEOUT_MS)
       )
       if (answer._tag === "Success") return yield* decoded(path, () => response.decode(answer.success))
       this.stats.failures++
@@ -166,6 +181,31 @@ export class RegionClient {
   ): Effect.Effect<never, RegionUnavailable | RegionMoved> {
     this.regions.drop(ref)
     return Effect.andThen(backoff.wait("region-moved", detail), moved)
+  }
+}
+
+const contextOf = (
+  ref: RegionRef,
+  resolvedLocks: SendOptions["resolvedLocks"],
+  committedLocks: SendOptions["committedLocks"]
+) => ({
+  regionId: ref.region.id,
+  regionEpoch: ref.region.epoch,
+  peer: ref.leader,
+  resolvedLocks: resolvedLocks ?? NO_LOCKS,
+  committedLocks: committedLocks ?? NO_LOCKS
+})
+
+const NO_LOCKS: ReadonlyArray<Int64> = []
+
+/** An answer that no region refused; undefined for any other. */
+const plain = <Response extends Answered>(bytes: Uint8Array, codec: { decode(bytes: Uint8Array): Response }) => {
+  try {
+    const answer = codec.decode(bytes)
+    return answer.regionError === undefined ? answer : undefined
+  } catch (thrown) {
+    if (thrown instanceof ProtoError) return undefined
+    throw thrown
   }
 }
 

@@ -80,6 +80,40 @@ export class SnapshotReads {
     })
   }
 
+  /**
+   * The same with what is known of the cluster and without patience: undefined is told when anything stands in the way, and `getAll`
+   * is the way then. Most reads meet nothing, and need no fiber.
+   */
+  tryGetAll(
+    keys: ReadonlyArray<Uint8Array>,
+    version: Timestamp,
+    { committed, ignored }: OwnLocks,
+    told: (found: ReadonlyMap<string, Uint8Array> | undefined) => void
+  ): void {
+    const groups = version < this.safePoint ? undefined : this.client.regions.groupKnown(keys, (key) => key)
+    if (groups === undefined) return told(undefined)
+    const chunks = [...groups].flatMap(([ref, part]) =>
+      part.length <= KEYS_PER_BATCH
+        ? [{ ref, part }]
+        : slices(part, KEYS_PER_BATCH).map((slice) => ({ ref, part: slice }))
+    )
+    if (chunks.length > CONCURRENCY_MAX) return told(undefined)
+    const options = { resolvedLocks: ignored, committedLocks: committed }
+    const found = new Map<string, Uint8Array>()
+    let left = chunks.length
+    let isPlain = true
+    for (const { part, ref } of chunks) {
+      this.client.trySend(ref, StoreMethods.batchGet, { keys: part, version }, options, (answer) => {
+        isPlain &&= answer !== undefined && answer.error === undefined
+        for (const { error, key, value } of answer?.pairs ?? []) {
+          if (error === undefined) found.set(textOf(key), value)
+          else isPlain = false
+        }
+        if (--left === 0) told(isPlain ? found : undefined)
+      })
+    }
+  }
+
   private getInto(
     found: Map<string, Uint8Array>,
     keys: ReadonlyArray<Uint8Array>,

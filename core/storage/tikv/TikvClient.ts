@@ -55,6 +55,7 @@ export const openTikvClient = Effect.fn("tikv.openClient")(function* (
   const transactions = new TransactionCommit({ client, resolver, oracle }, ways ?? plainTwoPhase, scope)
   const opened: TikvClient = { pd, oracle, regions, client, resolver, reads, transactions }
   yield* Effect.forkIn(oracle.run, scope)
+  yield* Effect.forkIn(transactions.keepAlive, scope)
   yield* holdGarbage(opened, serviceId)
   yield* Effect.forkIn(
     Effect.ignore(holdGarbage(opened, serviceId)).pipe(Effect.repeat(Schedule.spaced(HOLD_EVERY))),

@@ -31,6 +31,7 @@ class TikvEngine implements Engine {
   readonly name = "tikv"
   readonly durable = true
   readonly shared = true
+  readonly gathers = true
   private readonly meters: EngineMeters
   private readonly options: TikvEngineOptions
   private readonly reads: EngineReads
@@ -48,8 +49,8 @@ class TikvEngine implements Engine {
     const own = new OwnCommit()
     this.options = options
     this.meters = new EngineMeters(options)
-    this.reads = new EngineReads(options, own, this.meters)
     this.fork = (effect) => void Effect.runForkWith(context)(Effect.forkIn(effect, scope))
+    this.reads = new EngineReads(options, own, this.meters, this.fork)
     this.commits = new EngineCommits(options, own, this.meters, this.fork)
     this.offsetMs = nowMs - options.monotonic()
   }
@@ -73,22 +74,27 @@ class TikvEngine implements Engine {
     this.waiting = []
     if (this.closed) return
     this.rounds++
-    const settled = this.commits.settled
-    const run = settled === undefined ? this.reads.round(round) : Effect.andThen(settled, this.reads.round(round))
-    this.fork(
-      Effect.ensuring(
-        run,
-        Effect.sync(() => {
-          this.rounds--
-          this.schedule()
-        })
-      )
-    )
+    const ended = (): void => {
+      this.rounds--
+      this.schedule()
+    }
+    const { settled } = this.commits
+    if (settled === undefined) this.reads.round(round, ended)
+    else this.fork(Effect.map(settled, () => this.reads.round(round, ended)))
     this.schedule()
   }
 
   commit(batch: WriteBatch, done: (outcome: CommitOutcome) => void): void {
-    this.fork(Effect.map(this.commits.commit(batch), done))
+    this.commits.commit(batch, (outcome) => {
+      try {
+        done(outcome)
+      } catch (thrown) {
+        // What the store throws is its own: the connection that brought the answer goes on.
+        this.options.defer(() => {
+          throw thrown
+        })
+      }
+    })
   }
 
   partitions(table: Table, start: Uint8Array, end: Uint8Array | undefined): ReadonlyArray<Partition> {

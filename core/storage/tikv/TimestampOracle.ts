@@ -1,7 +1,8 @@
 // Timestamps from PD: everybody who asks while one request is under way shares the next.
 // Owns the stream to PD's leader, the batches and the check that timestamps only grow; refuses to hand out one that PD did
-// not give. At most WAITING_MAX may wait; a further one is refused.
-import { Deferred, Effect, Latch } from "effect"
+// not give. At most WAITING_MAX may wait; a further one is refused. Asking needs no fiber as long as the stream is there: every
+// read and every commit begins with it.
+import { Effect, Latch } from "effect"
 import { Backoff, Budget } from "./Backoff.ts"
 import type { PdClient } from "./PdClient.ts"
 import { TSO_PATH, TsoRequest, TsoResponse } from "./PdMessages.ts"
@@ -12,11 +13,17 @@ import type { TransportStream } from "./Transport.ts"
 const WAITING_MAX = 100_000
 /** Timestamps in one request: PD's counter has 2^18 in a millisecond. */
 const BATCH_MAX = 10_000
-const ANSWER_TIMEOUT_MS = 3000
+/** A request without an answer is given up after three to four looks at it. */
+const LOOK_EVERY_MS = 1000
+const LOOKS_MAX = 3
+const LEADER_WITHIN_MS = 3000
+
+/** Hears the timestamp, or why there is none. */
+export type TimestampAnswer = (failure: PdUnavailable | undefined, timestamp: Timestamp) => void
 
 interface Waiting {
-  readonly answer: Deferred.Deferred<Timestamp, PdUnavailable>
-  readonly backoff: Backoff
+  readonly answer: TimestampAnswer
+  backoff: Backoff | undefined
 }
 
 interface OpenStream {
@@ -24,12 +31,20 @@ interface OpenStream {
   readonly stream: TransportStream
 }
 
+/** The request under way. */
+interface Sent {
+  readonly batch: ReadonlyArray<Waiting>
+  looks: number
+}
+
 export class TimestampOracle {
   private readonly pd: PdClient
-  private readonly asked = Latch.makeUnsafe(false)
+  private readonly trouble = Latch.makeUnsafe(false)
   private waiting: Array<Waiting> = []
+  /** Those whose request came to nothing, and why. */
+  private refused: Array<{ readonly batch: ReadonlyArray<Waiting>; readonly detail: string }> = []
   private open: OpenStream | undefined
-  private settle: ((answer: Effect.Effect<Uint8Array, string>) => void) | undefined
+  private sent: Sent | undefined
   /** The largest that was given. */
   private last: Timestamp = 0n
   readonly stats = { requests: 0, timestamps: 0 }
@@ -39,127 +54,130 @@ export class TimestampOracle {
   }
 
   /** A timestamp greater than every one given before the call; fails when PD does not answer in time. */
-  readonly timestamp: Effect.Effect<Timestamp, PdUnavailable> = Effect.suspend(() => {
+  ask(answer: TimestampAnswer): void {
     if (this.waiting.length >= WAITING_MAX) {
-      return Effect.fail(new PdUnavailable({ endpoints: [], detail: `${WAITING_MAX} requests for timestamps wait` }))
+      return answer(new PdUnavailable({ endpoints: [], detail: `${WAITING_MAX} requests for timestamps wait` }), 0n)
     }
-    const answer = Deferred.makeUnsafe<Timestamp, PdUnavailable>()
-    this.waiting.push({ answer, backoff: new Backoff(Budget.read) })
-    this.asked.openUnsafe()
-    return Deferred.await(answer)
+    this.waiting.push({ answer, backoff: undefined })
+    this.send()
+  }
+
+  /** The same as an Effect. */
+  readonly timestamp: Effect.Effect<Timestamp, PdUnavailable> = Effect.callback((resume) => {
+    this.ask((failure, timestamp) => resume(failure === undefined ? Effect.succeed(timestamp) : Effect.fail(failure)))
   })
 
-  /** Serves those who wait, for as long as it runs. */
-  readonly run: Effect.Effect<never> = Effect.gen({ self: this }, function* () {
-    for (;;) {
-      if (this.waiting.length === 0) {
-        this.asked.closeUnsafe()
-        yield* this.asked.await
-      }
-      // Whoever asks in this turn of the loop is served by the same request.
-      yield* Effect.yieldNow
-      const batch = this.waiting.splice(0, BATCH_MAX)
-      const answer = yield* Effect.result(this.exchange(batch.length))
-      if (answer._tag === "Success") this.give(batch, answer.success)
-      else yield* this.retry(batch, answer.failure)
-    }
-  }).pipe(Effect.ensuring(Effect.sync(() => this.close())))
+  /** Finds the stream and serves those whom it failed, for as long as it runs. */
+  readonly run: Effect.Effect<never> = Effect.suspend(() =>
+    Effect.raceFirst(Effect.forever(this.mend), Effect.forever(this.look)).pipe(
+      Effect.ensuring(Effect.sync(() => this.close()))
+    )
+  )
 
-  private give(batch: ReadonlyArray<Waiting>, last: Timestamp): void {
-    this.last = last
-    this.stats.timestamps += batch.length
-    const first = last - BigInt(batch.length - 1)
-    for (const [index, { answer }] of batch.entries()) {
-      Deferred.doneUnsafe(answer, Effect.succeed(first + BigInt(index)))
-    }
+  private send(): void {
+    const { open } = this
+    if (this.sent !== undefined || this.waiting.length === 0) return
+    if (open === undefined) return void this.trouble.openUnsafe()
+    const batch = this.waiting.length <= BATCH_MAX ? this.waiting : this.waiting.slice(0, BATCH_MAX)
+    this.waiting = this.waiting.length <= BATCH_MAX ? [] : this.waiting.slice(BATCH_MAX)
+    this.sent = { batch, looks: 0 }
+    this.stats.requests++
+    open.stream.send(TsoRequest.encode({ header: this.pd.header, count: batch.length }))
   }
+
+  private received(bytes: Uint8Array): void {
+    const { sent } = this
+    if (sent === undefined) return
+    const last = this.read(bytes, sent.batch.length)
+    if (typeof last === "string") return this.failed(last)
+    this.last = last
+    this.sent = undefined
+    this.send()
+    this.stats.timestamps += sent.batch.length
+    let next = last - BigInt(sent.batch.length)
+    for (const { answer } of sent.batch) answer(undefined, ++next)
+  }
+
+  /** What is under way came to nothing: the stream is made anew, to whoever leads by then. */
+  private failed(detail: string): void {
+    const { open, sent } = this
+    this.close()
+    if (open !== undefined) this.pd.forgetLeader(open.address)
+    this.refused.push({ batch: sent?.batch ?? this.waiting.splice(0), detail })
+    this.trouble.openUnsafe()
+  }
+
+  private readonly mend: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
+    yield* this.trouble.await
+    this.trouble.closeUnsafe()
+    for (const { batch, detail } of this.refused.splice(0)) yield* this.retry(batch, detail)
+    if (this.waiting.length > 0 && this.open === undefined) {
+      const address = yield* Effect.result(this.pd.leaderAddress(new Backoff(LEADER_WITHIN_MS)))
+      if (address._tag === "Success") this.openTo(address.success)
+      else this.refused.push({ batch: this.waiting.splice(0), detail: address.failure.message })
+    }
+    if (this.refused.length > 0) this.trouble.openUnsafe()
+    this.send()
+  })
 
   /** Those whose patience is over hear of it; the others wait for the next request. */
   private retry(batch: ReadonlyArray<Waiting>, detail: string): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      this.close()
       const kept: Array<Waiting> = []
-      const waits = batch.map((waiting) =>
-        Effect.result(this.pd.wait(waiting.backoff, detail)).pipe(
+      const waits = batch.map((waiting) => {
+        waiting.backoff ??= new Backoff(Budget.read)
+        return Effect.result(this.pd.wait(waiting.backoff, detail)).pipe(
           Effect.map((waited) => {
             if (waited._tag === "Success") kept.push(waiting)
-            else Deferred.doneUnsafe(waiting.answer, Effect.fail(waited.failure))
+            else waiting.answer(waited.failure, 0n)
           })
         )
-      )
+      })
       yield* Effect.all(waits, { concurrency: "unbounded", discard: true })
       this.waiting = [...kept, ...this.waiting]
     })
   }
 
-  /** Asks for `count` timestamps; answers the last of them. */
-  private exchange(count: number): Effect.Effect<Timestamp, string> {
-    return Effect.gen({ self: this }, function* () {
-      const address = yield* this.pd
-        .leaderAddress(new Backoff(ANSWER_TIMEOUT_MS))
-        .pipe(Effect.mapError(({ message }) => message))
-      const request = TsoRequest.encode({ header: this.pd.header, count })
-      const bytes = yield* this.ask(address, request).pipe(
-        Effect.timeoutOrElse({
-          duration: ANSWER_TIMEOUT_MS,
-          orElse: () => Effect.fail(`${address} gave no timestamp within ${ANSWER_TIMEOUT_MS} ms`)
-        }),
-        Effect.tapError(() => Effect.sync(() => this.pd.forgetLeader(address)))
-      )
-      return yield* this.read(bytes, count, address)
-    })
-  }
+  private readonly look: Effect.Effect<void> = Effect.delay(
+    Effect.sync(() => {
+      const { open, sent } = this
+      if (sent === undefined || ++sent.looks <= LOOKS_MAX) return
+      this.failed(`${open?.address} gave no timestamp within ${LOOKS_MAX * LOOK_EVERY_MS} ms`)
+    }),
+    LOOK_EVERY_MS
+  )
 
-  private read(bytes: Uint8Array, count: number, address: string): Effect.Effect<Timestamp, string> {
+  /** The last of `count` timestamps, or what is wrong with the answer. */
+  private read(bytes: Uint8Array, count: number): Timestamp | string {
     const { count: given, header, timestamp } = TsoResponse.decode(bytes)
-    const problem =
-      header?.error?.message ??
-      (timestamp === undefined || given !== count ? `${given} timestamps for ${count} asked` : undefined)
-    if (problem !== undefined || timestamp === undefined) {
-      this.pd.forgetLeader(address)
-      return Effect.fail(`${address}: ${problem}`)
-    }
+    const address = this.open?.address
+    if (header?.error !== undefined) return `${address}: ${header.error.message}`
+    if (timestamp === undefined || given !== count) return `${address}: ${given} timestamps for ${count} asked`
     const last = composeTimestamp(BigInt(timestamp.physical), BigInt(timestamp.logical))
-    if (last - BigInt(count) < this.last) {
-      this.pd.forgetLeader(address)
-      return Effect.fail(`${address} gave timestamp ${last} after ${this.last}`)
-    }
-    return Effect.succeed(last)
+    return last - BigInt(count) < this.last ? `${address} gave timestamp ${last} after ${this.last}` : last
   }
 
-  private ask(address: string, request: Uint8Array): Effect.Effect<Uint8Array, string> {
-    return Effect.callback((resume) => {
-      this.settle = resume
-      this.stats.requests++
-      this.streamTo(address).send(request)
-      return Effect.sync(() => this.close())
+  private openTo(address: string): void {
+    const opened: { stream?: TransportStream } = {}
+    /** A stream may end before it is handed out. */
+    let why: string | undefined
+    const stream = this.pd.transport.stream(address, TSO_PATH, {
+      message: (bytes) => {
+        if (this.open?.stream === opened.stream) this.received(bytes)
+      },
+      end: ({ message }) => {
+        why = message
+        if (opened.stream !== undefined && this.open?.stream === opened.stream) this.failed(message)
+      }
     })
-  }
-
-  private streamTo(address: string): TransportStream {
-    if (this.open !== undefined && this.open.address !== address) this.close()
-    this.open ??= {
-      address,
-      stream: this.pd.transport.stream(address, TSO_PATH, {
-        message: (bytes) => this.settled(Effect.succeed(bytes)),
-        end: ({ message }) => {
-          this.open = undefined
-          this.settled(Effect.fail(message))
-        }
-      })
-    }
-    return this.open.stream
-  }
-
-  private settled(answer: Effect.Effect<Uint8Array, string>): void {
-    const { settle } = this
-    this.settle = undefined
-    settle?.(answer)
+    opened.stream = stream
+    this.open = { address, stream }
+    if (why !== undefined) this.failed(why)
   }
 
   private close(): void {
     this.open?.stream.close()
     this.open = undefined
-    this.settle = undefined
+    this.sent = undefined
   }
 }

@@ -2,33 +2,24 @@
 // key. Owns the order of these steps, one-phase and asynchronous commit where they are switched on, and the answer's honesty:
 // committed, not there, or uncertain. Refuses reads and expectations, which the caller verifies while the locks are placed.
 // Source of the protocol: Percolator, as TiKV has it (tikv.org, "Distributed transaction", and client-go's two-phase commit).
-import { Clock, Effect, Fiber, type Scope } from "effect"
+import { Clock, Effect, type Fiber, type Scope } from "effect"
 import type { Int64 } from "#net"
 import { Backoff, Budget } from "./Backoff.ts"
 import type { LockResolver } from "./LockResolver.ts"
 import type { RegionRef } from "./RegionCache.ts"
 import type { RegionClient, SendError } from "./RegionClient.ts"
 import type { TimestampOracle } from "./TimestampOracle.ts"
-import { type KeyError, type LockInfo, type Op, SELF_ROLLED_BACK, StoreMethods } from "./TikvMessages.ts"
+import { LOCK_TTL_MS, type Mutation, REQUEST_MAX_BYTES, REQUESTS_MAX, sizeOf } from "./Mutation.ts"
+import { PlainCommit, type PlainHooks, type PlainOutcome, type Unfinished } from "./PlainCommit.ts"
+import { type KeyError, type LockInfo, SELF_ROLLED_BACK, StoreMethods } from "./TikvMessages.ts"
 import { type CommitError, CommitUncertain, TransactionRefused, WriteConflict } from "./TikvError.ts"
 import type { Timestamp } from "./Timestamp.ts"
 
-const REQUESTS_MAX = 16
-/** Bytes of keys and values in one request: a store replicates a request as one entry. */
-const REQUEST_MAX_BYTES = 256 * 1024
-/** How long a lock lives unless it is prolonged: half the shortest term, so that a killed leader's locks are over when the next begins. */
-const LOCK_TTL_MS = 500
+/** Every so often the locks of transactions that were under way at the last look are prolonged. */
 const HEARTBEAT_MS = 150
 /** Asynchronous commit lists all keys in the primary's lock, so it is for small transactions. */
 const ASYNC_KEYS_MAX = 256
 const ASYNC_KEY_BYTES_MAX = 4096
-
-export interface Mutation {
-  readonly op: Op
-  readonly key: Buffer
-  /** Empty but for a put. */
-  readonly value: Uint8Array
-}
 
 /** Which of TiKV's shorter ways to commit are tried; plain two-phase commit where neither is, or where they do not fit. */
 export interface CommitWays {
@@ -42,6 +33,11 @@ export interface Committed {
   readonly cleared: Fiber.Fiber<void>
 }
 
+/** Where `tryCommit` came to a halt, and after how long. */
+export interface Resumed extends Unfinished {
+  readonly elapsedMs: number
+}
+
 /** What the caller has to do with a commit on its way. */
 export interface CommitHooks<E> {
   /** Runs beside the prewrite; if it fails, nothing of the transaction is there. */
@@ -52,17 +48,27 @@ export interface CommitHooks<E> {
   readonly chose: (commitTs: Timestamp) => void
 }
 
+/** A transaction whose locks must not grow old. */
+interface UnderWay {
+  readonly primary: Buffer
+  readonly startTs: Timestamp
+  /** Undefined until it is first looked at. */
+  beganMs: number | undefined
+  looks: number
+}
+
 interface Chunk {
   readonly ref: RegionRef
   readonly mutations: ReadonlyArray<Mutation>
 }
 
 /** One transaction on its way. */
-class Attempt {
+class Attempt implements UnderWay {
   readonly startTs: Timestamp
   readonly primary: Buffer
   readonly mutations: ReadonlyArray<Mutation>
   readonly beganMs: number
+  looks = 0
   readonly backoff = new Backoff(Budget.prewrite)
   onePhase: boolean
   asynchronous: boolean
@@ -90,6 +96,8 @@ export class TransactionCommit {
   private readonly oracle: TimestampOracle
   private readonly ways: CommitWays
   private readonly scope: Scope.Scope
+  private readonly plain: PlainCommit
+  private readonly underWay = new Set<UnderWay>()
   readonly stats = {
     twoPhase: 0,
     onePhase: 0,
@@ -111,6 +119,7 @@ export class TransactionCommit {
     this.oracle = parts.oracle
     this.ways = ways
     this.scope = scope
+    this.plain = new PlainCommit(parts.client, parts.oracle)
   }
 
   /** Whether servers may choose a commit's timestamp. */
@@ -119,19 +128,48 @@ export class TransactionCommit {
   }
 
   /**
-   * Commits mutations, the first of which is the primary, as of `startTs`. Fails with CommitUncertain only where the
+   * Commits by two plain phases as long as nothing stands in the way, and tells how far it came; `commit` goes on from there. Not for
+   * where servers may choose the timestamp.
+   */
+  tryCommit(
+    startTs: Timestamp,
+    mutations: ReadonlyArray<Mutation>,
+    hooks: PlainHooks,
+    told: (outcome: PlainOutcome) => void
+  ): void {
+    const underWay: UnderWay = { primary: mutations[0].key, startTs, beganMs: undefined, looks: 0 }
+    this.underWay.add(underWay)
+    this.plain.commit(startTs, mutations, hooks, (outcome) => {
+      this.underWay.delete(underWay)
+      if (outcome.kind === "committed") {
+        this.stats.twoPhase++
+        this.resolver.learn(startTs, { kind: "committed", commitTs: outcome.commitTs })
+      }
+      told(outcome)
+    })
+  }
+
+  /**
+   * Commits mutations, the first of which is the primary, as of `startTs`, or goes on where `tryCommit` came to a halt. Fails with CommitUncertain only where the
    * transaction may be committed.
    */
   commit<E>(
     startTs: Timestamp,
     mutations: ReadonlyArray<Mutation>,
-    hooks: CommitHooks<E>
+    hooks: CommitHooks<E>,
+    resumed?: Resumed
   ): Effect.Effect<Committed, CommitError | E> {
     return Effect.gen({ self: this }, function* () {
-      const attempt = new Attempt(startTs, mutations, this.ways, yield* Clock.currentTimeMillis)
-      const heartbeat = yield* Effect.forkIn(this.prolong(attempt), this.scope)
-      const outcome = yield* Effect.result(this.carryOut(attempt, hooks)).pipe(
-        Effect.ensuring(Fiber.interrupt(heartbeat))
+      const nowMs = yield* Clock.currentTimeMillis
+      const attempt = new Attempt(startTs, mutations, this.ways, nowMs - (resumed?.elapsedMs ?? 0))
+      attempt.lost = resumed?.lost === true
+      this.underWay.add(attempt)
+      const carried =
+        resumed?.commitTs === undefined
+          ? this.carryOut(attempt, hooks)
+          : this.commitPrimary(attempt, hooks, resumed.commitTs)
+      const outcome = yield* Effect.result(carried).pipe(
+        Effect.ensuring(Effect.sync(() => this.underWay.delete(attempt)))
       )
       if (outcome._tag === "Success") return outcome.success
       yield* this.failed(attempt, outcome.failure)
@@ -211,7 +249,8 @@ export class TransactionCommit {
   /** Writes the primary key's fate: from here on the transaction is committed, or it is not known to be. */
   private commitPrimary(
     attempt: Attempt,
-    { asks, chose }: CommitHooks<unknown>
+    { asks, chose }: CommitHooks<unknown>,
+    chosenTs?: Timestamp
   ): Effect.Effect<Committed, CommitError> {
     return Effect.gen({ self: this }, function* () {
       const { mutations, primary, startTs } = attempt
@@ -220,8 +259,8 @@ export class TransactionCommit {
       const [first] = yield* this.chunksOf(mutations, backoff)
       let beside: ReadonlyArray<Mutation> = first.mutations
       let ref: RegionRef | undefined = first.ref
-      asks()
-      let commitTs = yield* this.oracle.timestamp
+      if (chosenTs === undefined) asks()
+      let commitTs = chosenTs ?? (yield* this.oracle.timestamp)
       const lost = () => (attempt.lost = true)
       for (;;) {
         chose(commitTs)
@@ -255,11 +294,7 @@ export class TransactionCommit {
   }
 
   /** Turns the other locks into rows; one that is left is turned by whoever meets it. */
-  private commitSecondaries(
-    startTs: Timestamp,
-    commitTs: Timestamp,
-    mutations: ReadonlyArray<Mutation>
-  ): Effect.Effect<void> {
+  commitSecondaries(startTs: Timestamp, commitTs: Timestamp, mutations: ReadonlyArray<Mutation>): Effect.Effect<void> {
     return this.each(mutations, new Backoff(Budget.background), (ref, keys, backoff) =>
       this.client.send(ref, StoreMethods.commit, { startVersion: startTs, keys, commitVersion: commitTs }, backoff)
     )
@@ -305,30 +340,28 @@ export class TransactionCommit {
     }).pipe(Effect.ignore)
   }
 
-  /** Keeps the primary's lock alive while the transaction is on its way. */
-  private prolong(attempt: Attempt): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      for (;;) {
-        yield* Effect.sleep(HEARTBEAT_MS)
-        const elapsedMs = (yield* Clock.currentTimeMillis) - attempt.beganMs
-        this.stats.heartbeats++
-        const fields = {
-          primaryLock: attempt.primary,
-          startVersion: attempt.startTs,
-          adviseLockTtl: elapsedMs + LOCK_TTL_MS
-        }
-        yield* Effect.ignore(
-          this.client.sendToKey(attempt.primary, StoreMethods.txnHeartBeat, fields, new Backoff(HEARTBEAT_MS))
-        )
+  /** Keeps the primaries' locks alive while their transactions are on their way, for as long as it runs. */
+  get keepAlive(): Effect.Effect<never> {
+    const look = Effect.gen({ self: this }, function* () {
+      yield* Effect.sleep(HEARTBEAT_MS)
+      const nowMs = yield* Clock.currentTimeMillis
+      for (const one of this.underWay) {
+        one.beganMs ??= nowMs
+        if (one.looks++ > 0) yield* Effect.forkIn(this.prolong(one, nowMs - one.beganMs), this.scope)
       }
     })
+    return Effect.forever(look)
+  }
+
+  private prolong({ primary, startTs }: UnderWay, elapsedMs: number): Effect.Effect<void> {
+    this.stats.heartbeats++
+    const fields = { primaryLock: primary, startVersion: startTs, adviseLockTtl: elapsedMs + LOCK_TTL_MS }
+    return Effect.ignore(this.client.sendToKey(primary, StoreMethods.txnHeartBeat, fields, new Backoff(HEARTBEAT_MS)))
   }
 }
 
 const isMoved = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "RegionMoved"
-
-const sizeOf = ({ key, value }: Mutation): number => key.length + value.length
 
 const bySize = (mutations: ReadonlyArray<Mutation>): ReadonlyArray<ReadonlyArray<Mutation>> => {
   const parts: Array<Array<Mutation>> = []

@@ -16,14 +16,19 @@ export const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b)
 
 /** Which cluster answers, and in which term: a node on a shared engine has its own. */
 const ownFields = new Set(["clusterId", "raftTerm"])
+/** Of several nodes each is a member of its own, and another may lead. */
+const ownFieldsOfSeveral = new Set([...ownFields, "memberId", "leader"])
 
 /** A normal form without what a node on a shared engine says of itself in its own way. */
-export const withoutCluster = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(withoutCluster)
+export const withoutCluster = (value: unknown, nodes: number): unknown => {
+  if (Array.isArray(value)) return value.map((inner) => withoutCluster(inner, nodes))
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
+  const own = nodes > 1 ? ownFieldsOfSeveral : ownFields
+  // As in etcd, a follower says of a watch's beginning and progress what it has been told itself, which may be less than is there.
+  const isOfWatch = nodes > 1 && "created" in value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([name]) => !ownFields.has(name))
-      .map(([name, inner]) => [name, withoutCluster(inner)])
+      .filter(([name]) => !own.has(name) && !(isOfWatch && name === "revision"))
+      .map(([name, inner]) => [name, withoutCluster(inner, nodes)])
   )
 }

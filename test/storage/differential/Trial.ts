@@ -1,11 +1,12 @@
 // One etcd and ours side by side: each operation goes to all, and what they answer must agree.
 // Owns the order of sending, waiting and comparing; refuses to choose operations.
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Fields, GrpcDriver, type MethodName, type Outcome } from "../GrpcDriver.ts"
+import { type Driver, type Fields, GrpcDriver, type MethodName, type Outcome } from "../GrpcDriver.ts"
 import { freePort, type Program, type ServerProcess, startServer } from "../ServerProcess.ts"
 import { reduce } from "./Accepted.ts"
 import { normalize, same, withoutCluster } from "./Normalize.ts"
 import { type Moment, type Operation, resolve, show } from "./Operations.ts"
+import { SpreadDriver } from "./SpreadDriver.ts"
 import { WatchRecorder } from "./WatchRecorder.ts"
 
 /** The two servers do not agree. */
@@ -19,13 +20,42 @@ export class JudgeDied extends Error {
 }
 
 interface Side {
-  readonly server: ServerProcess
-  readonly driver: GrpcDriver
+  readonly program: Program
+  /** Several of one store on a shared engine. */
+  readonly servers: ReadonlyArray<ServerProcess>
+  readonly driver: Driver
   readonly watches: Map<number, WatchRecorder>
 }
 
-const agree = ({ server }: Side, wanted: unknown, got: unknown): boolean =>
-  server.program === "tikv" ? same(withoutCluster(wanted), withoutCluster(got)) : same(wanted, got)
+const agree = ({ program, servers }: Side, wanted: unknown, got: unknown): boolean =>
+  program === "tikv"
+    ? same(withoutCluster(wanted, servers.length), withoutCluster(got, servers.length))
+    : same(wanted, got)
+
+/** Where ours is on TiKV, and on how many nodes. */
+export interface OnTikv {
+  /** A placement driver's address. */
+  readonly placementDriver: string
+  readonly nodes: number
+}
+
+/** One node advertises a given URL, which makes its id, and listens elsewhere; of several each is what it says. */
+const startNodes = async (
+  { nodes, placementDriver }: OnTikv,
+  peerUrl: string
+): Promise<ReadonlyArray<ServerProcess>> => {
+  const port = await freePort()
+  const flags = [...FLAGS, "--pd-endpoints", placementDriver, "--tikv-key-prefix", `trial-${port}/`]
+  if (nodes === 1) {
+    const listening = [...flags, "--listen-peer-urls", `http://127.0.0.1:${port}`]
+    return [await startServer({ program: "tikv", peerUrl, flags: listening })]
+  }
+  return await Promise.all(
+    Array.from({ length: nodes }, (_, at) =>
+      startServer({ program: "tikv", flags: [...flags, "--name", `n${at + 1}`] })
+    )
+  )
+}
 
 /** etcd looks every 100 ms for watches that start in the past. */
 const CATCH_UP_MS = 120
@@ -47,38 +77,30 @@ export class Trial {
     this.ours = ours
   }
 
-  /** Starts an etcd and ours on each engine; on TiKV under a prefix of its own, by a placement driver's address. */
-  static async start(
-    etcdPath: string,
-    programs: ReadonlyArray<Program> = ["lmdb", "memory"],
-    placementDriver = ""
-  ): Promise<Trial> {
+  /** Starts an etcd and ours: on both embedded engines, or on TiKV under a prefix of its own. */
+  static async start(etcdPath: string, onTikv?: OnTikv): Promise<Trial> {
     const peerUrl = `http://127.0.0.1:${await freePort()}`
     const side = async (program: Program): Promise<Side> => {
-      // There a node listens for others; the URL that it advertises, which makes its id, is the real etcd's.
-      const port = await freePort()
-      const onTikv = [
-        "--pd-endpoints",
-        placementDriver,
-        "--tikv-key-prefix",
-        `trial-${port}/`,
-        "--listen-peer-urls",
-        `http://127.0.0.1:${port}`
-      ]
-      const flags = program === "tikv" ? [...FLAGS, ...onTikv] : FLAGS
-      const server = await startServer({ program, etcdPath, peerUrl, flags })
-      const driver = new GrpcDriver(server.address)
+      const servers =
+        program === "tikv" && onTikv !== undefined
+          ? await startNodes(onTikv, peerUrl)
+          : [await startServer({ program, etcdPath, peerUrl, flags: FLAGS })]
+      const driver =
+        servers.length > 1
+          ? new SpreadDriver(servers.map(({ address }) => address))
+          : new GrpcDriver(servers[0].address)
       await driver.ready()
-      return { server, driver, watches: new Map() }
+      return { program, servers, driver, watches: new Map() }
     }
-    const [etcd, ...ours] = await Promise.all([side("etcd"), ...programs.map(side)])
+    const engines: ReadonlyArray<Program> = onTikv === undefined ? ["lmdb", "memory"] : ["tikv"]
+    const [etcd, ...ours] = await Promise.all([side("etcd"), ...engines.map(side)])
     return new Trial(etcd, ours)
   }
 
   async stop(): Promise<void> {
     for (const side of this.sides) {
       side.driver.close()
-      await side.server.destroy()
+      for (const server of side.servers) await server.destroy()
     }
   }
 
@@ -171,7 +193,7 @@ export class Trial {
   }
 
   private differ(side: Side, wanted: unknown, got: unknown): never {
-    throw new Difference(`etcd:   ${show(wanted)}\n${`${side.server.program}:`.padEnd(8)}${show(got)}`)
+    throw new Difference(`etcd:   ${show(wanted)}\n${`${side.program}:`.padEnd(8)}${show(got)}`)
   }
 
   /** Ours takes the writes in one turn of its loop, so that each is decided on what is not yet committed. */
@@ -188,7 +210,7 @@ export class Trial {
     // What must be fetched first may overtake: on TiKV the order of concurrent writes is nobody's.
     const found = await Promise.all(
       this.ours.map((side) =>
-        side.server.program === "tikv" ? inTurn(side) : Promise.all(operation.writes.map((write) => send(side, write)))
+        side.program === "tikv" ? inTurn(side) : Promise.all(operation.writes.map((write) => send(side, write)))
       )
     )
     for (const [index, { method, request }] of operation.writes.entries()) {
@@ -230,15 +252,15 @@ export class Trial {
     for (const [stream, recorder] of this.etcd.watches) {
       const wanted = recorder.account()
       for (const side of this.ours) {
-        const { server, watches } = side
+        const { program, watches } = side
         const other = watches.get(stream)
-        if (other === undefined) return `${server.program} has no stream ${stream}`
-        if (other.broken.length > 0) return `${server.program}: ${other.broken.join("; ")}`
+        if (other === undefined) return `${program} has no stream ${stream}`
+        if (other.broken.length > 0) return `${program}: ${other.broken.join("; ")}`
         const got = other.account()
         if (!agree(side, wanted, got))
-          return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${server.program}: ${show(got)}`
+          return `watch stream ${stream} ${when}\netcd:   ${show(wanted)}\n${program}: ${show(got)}`
         if (!agree(side, recorder.end, other.end))
-          return `stream ${stream} ended: etcd ${show(recorder.end)}, ${server.program} ${show(other.end)}`
+          return `stream ${stream} ended: etcd ${show(recorder.end)}, ${program} ${show(other.end)}`
       }
     }
     return undefined

@@ -2,7 +2,7 @@
 // Owns the flattening (several revisions may share a message, a big one may be in fragments) and the promises that hold for
 // every message whatever the other server says. Refuses to compare.
 import type { ClientDuplexStream } from "@grpc/grpc-js"
-import type { Fields, GrpcDriver } from "../GrpcDriver.ts"
+import type { Driver, Fields } from "../GrpcDriver.ts"
 import { normalize } from "./Normalize.ts"
 
 interface WatchAnswer {
@@ -16,6 +16,11 @@ interface WatchAnswer {
   readonly events: ReadonlyArray<{ readonly kv: { readonly modRevision: number } }>
 }
 
+/** Of this id etcd holds no event back until the watch is told to be created, so the one may overtake the other. */
+const UNHELD = "-1"
+const isCreated = (entry: unknown): boolean => (entry as { readonly created?: boolean }).created === true
+const createdFirst = (a: unknown, b: unknown): number => Number(isCreated(b)) - Number(isCreated(a))
+
 export class WatchRecorder {
   private readonly stream: ClientDuplexStream<object, Fields>
   /** What each watch id was told; ids are reused, so a cancelled watch and its successor share a list. */
@@ -26,7 +31,7 @@ export class WatchRecorder {
   private openFragment: string | undefined
   end: unknown
 
-  constructor(driver: GrpcDriver) {
+  constructor(driver: Driver) {
     this.stream = driver.open("watch")
     this.stream.on("data", (answer: Fields) => this.take(answer as unknown as WatchAnswer))
     this.stream.on("error", () => undefined)
@@ -46,7 +51,11 @@ export class WatchRecorder {
 
   /** Everything told, as comparable data. */
   account(): Readonly<Record<string, ReadonlyArray<unknown>>> {
-    return Object.fromEntries([...this.told].sort(([a], [b]) => (a < b ? -1 : 1)))
+    return Object.fromEntries(
+      [...this.told]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([id, told]) => [id, id === UNHELD ? told.toSorted(createdFirst) : told])
+    )
   }
 
   private take(answer: WatchAnswer): void {

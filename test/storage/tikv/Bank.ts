@@ -6,13 +6,17 @@ import { commitOn, readOn } from "./FakeEngine.ts"
 
 const ACCOUNTS = 12
 const EACH = 1000
-const account = (n: number): Buffer => Buffer.from(`account/${String(n % ACCOUNTS).padStart(2, "0")}`)
+/** The row of the n-th account. */
+export const account = (n: number): Buffer => Buffer.from(`account/${String(n % ACCOUNTS).padStart(2, "0")}`)
 const accounts: Need = { table: Table.Key, start: Buffer.from("account/"), end: Buffer.from("account0"), limit: 0 }
-const counter = Buffer.from("revision")
-const counterNeed: Need = { table: Table.Meta, start: counter, end: counter, limit: 1 }
+/** The row that every transfer raises. */
+export const counter = Buffer.from("revision")
+export const counterNeed: Need = { table: Table.Meta, start: counter, end: counter, limit: 1 }
 const point = (n: number): Need => ({ table: Table.Key, start: account(n), end: account(n), limit: 1 })
-const numberOf = (row: Uint8Array | undefined): number => (row === undefined ? 0 : Number(Buffer.from(row).toString()))
-const rowOf = (n: number): Buffer => Buffer.from(String(n))
+/** A row's number; 0 without a row. */
+export const numberOf = (row: Uint8Array | undefined): number =>
+  row === undefined ? 0 : Number(Buffer.from(row).toString())
+export const rowOf = (n: number): Buffer => Buffer.from(String(n))
 
 export class Bank {
   private readonly engine: Engine

@@ -1,13 +1,12 @@
 // A TiKV cluster as a model behind the transport's port: a placement driver, three stores, regions that split, merge and move,
 // and a fault for any call. Owns routing and faults; refuses transactions' rules, which FakeStore.ts has.
 // Every answer takes virtual milliseconds that the seed picks, so calls overtake one another.
-import { Effect } from "effect"
 import type { Message } from "../../../core/net/ProtoMessage.ts"
 import { encodeKey } from "../../../core/storage/tikv/Memcomparable.ts"
 import { PdMethods, TSO_PATH, TsoRequest, TsoResponse, type Region } from "../../../core/storage/tikv/PdMessages.ts"
 import { RegionError, StoreMethods } from "../../../core/storage/tikv/TikvMessages.ts"
 import { RpcFailed } from "../../../core/storage/tikv/TikvError.ts"
-import type { StreamHandler, Transport, TransportStream } from "../../../core/storage/tikv/Transport.ts"
+import type { CallEnded, StreamHandler, Transport, TransportStream } from "../../../core/storage/tikv/Transport.ts"
 import { FakeStore } from "./FakeStore.ts"
 import type { VirtualWorld } from "./VirtualWorld.ts"
 
@@ -78,6 +77,10 @@ export class FakeCluster implements Transport {
   readonly calls = new Map<string, number>()
   /** Requests for timestamps that are refused, as by a driver that lost its leadership. */
   refusedTimestamps = 0
+  /** Requests for timestamps that nobody answers. */
+  unansweredTimestamps = 0
+  /** Below it versions may have been collected. */
+  safePoint = 0n
 
   constructor(world: VirtualWorld) {
     this.world = world
@@ -117,37 +120,41 @@ export class FakeCluster implements Transport {
     return this.lastTs
   }
 
-  unary(address: string, path: string, request: Uint8Array, timeoutMs: number): Effect.Effect<Uint8Array, RpcFailed> {
-    const copy = Uint8Array.from(request)
+  call(address: string, path: string, request: Uint8Array, timeoutMs: number, ended: CallEnded): () => void {
     const method = path.slice(path.lastIndexOf("/") + 1)
-    return Effect.callback((resume) => {
-      const codec = codecs.get(path)
-      if (codec === undefined) throw new Error(`no such method: ${path}`)
-      this.calls.set(method, (this.calls.get(method) ?? 0) + 1)
-      const fields = codec.request.decode(copy)
-      const fault = address === PD_ADDRESS ? undefined : this.faultOf(method, fields)
-      const fail = (afterMs: number) =>
-        this.world.after(afterMs, () =>
-          resume(Effect.fail(new RpcFailed({ address, path, code: UNAVAILABLE, detail: "planted" })))
-        )
-      const latency = 0.1 + this.world.below(20) / 10
-      const serve = (): Uint8Array => codec.response.encode(this.serve(address, method, fields))
-      if (fault?.kind === "lost-request") return void fail(Math.min(timeoutMs, 5))
-      if (fault?.kind === "late") {
-        this.world.after(LATE_MS, serve)
-        return void fail(5)
-      }
-      this.world.after(latency, () => {
-        const answer =
-          fault?.kind === "region"
-            ? codec.response.encode({
-                regionError: RegionError.make({ message: "planted", [fault.error]: regionErrors[fault.error] })
-              })
-            : serve()
-        if (fault?.kind === "lost-answer") fail(1)
-        else this.world.after(latency, () => resume(Effect.succeed(answer)))
-      })
+    const codec = codecs.get(path)
+    if (codec === undefined) throw new Error(`no such method: ${path}`)
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1)
+    const fields = codec.request.decode(Uint8Array.from(request))
+    const fault = address === PD_ADDRESS ? undefined : this.faultOf(method, fields)
+    let over = false
+    const end = (failure: RpcFailed | undefined, answer: Uint8Array): void => {
+      if (!over) ended(failure, answer)
+      over = true
+    }
+    const fail = (afterMs: number) =>
+      this.world.after(afterMs, () =>
+        end(new RpcFailed({ address, path, code: UNAVAILABLE, detail: "planted" }), new Uint8Array(0))
+      )
+    const cancel = (): void => void (over = true)
+    const latency = 0.1 + this.world.below(20) / 10
+    const serve = (): Uint8Array => codec.response.encode(this.serve(address, method, fields))
+    if (fault?.kind === "lost-request" || fault?.kind === "late") {
+      if (fault.kind === "late") this.world.after(LATE_MS, serve)
+      fail(Math.min(timeoutMs, 5))
+      return cancel
+    }
+    this.world.after(latency, () => {
+      const answer =
+        fault?.kind === "region"
+          ? codec.response.encode({
+              regionError: RegionError.make({ message: "planted", [fault.error]: regionErrors[fault.error] })
+            })
+          : serve()
+      if (fault?.kind === "lost-answer") fail(1)
+      else this.world.after(latency, () => end(undefined, answer))
     })
+    return cancel
   }
 
   stream(_address: string, path: string, handler: StreamHandler): TransportStream {
@@ -158,6 +165,7 @@ export class FakeCluster implements Transport {
         const { count } = TsoRequest.decode(request)
         this.world.after(0.2 + this.world.below(10) / 10, () => {
           if (!open) return
+          if (this.unansweredTimestamps > 0) return void this.unansweredTimestamps--
           if (this.refusedTimestamps > 0) {
             this.refusedTimestamps--
             open = false
@@ -212,7 +220,7 @@ export class FakeCluster implements Transport {
       return { regions: met.map((region) => this.led(region)) }
     },
     GetStore: ({ storeId }) => ({ store: { id: storeId, address: `store${storeId as number}` } }),
-    GetGCSafePoint: () => ({ safePoint: 0 }),
+    GetGCSafePoint: () => ({ safePoint: this.safePoint }),
     UpdateServiceGCSafePoint: ({ safePoint }) => ({ minSafePoint: safePoint })
   }
 

@@ -260,7 +260,10 @@ describe("a placement driver in trouble", () => {
   it("is named when it is not there, with what was said", () => {
     const world = new VirtualWorld(6)
     const silent: Transport = {
-      unary: (address, path) => Effect.fail(new RpcFailed({ address, path, code: 14, detail: "connection refused" })),
+      call: (address, path, _request, _timeoutMs, ended) => {
+        ended(new RpcFailed({ address, path, code: 14, detail: "connection refused" }), new Uint8Array(0))
+        return () => undefined
+      },
       stream: () => ({ send: () => undefined, close: () => undefined })
     }
     const options = { endpoints: ["http://10.0.0.1:2379"], serviceId: "test" }
@@ -371,11 +374,11 @@ const overlooking =
   (transport: Transport): Transport => {
     const method = Object.values(StoreMethods).find(({ path }) => path.endsWith(`/${name}`))
     return {
-      unary: (address, path, request, timeoutMs) =>
-        Effect.map(transport.unary(address, path, request, timeoutMs), (answer) => {
-          if (method === undefined || path !== method.path) return answer
+      call: (address, path, request, timeoutMs, ended) =>
+        transport.call(address, path, request, timeoutMs, (failure, answer) => {
+          if (failure !== undefined || path !== method?.path) return ended(failure, answer)
           const codec = method.response as Message<{ regionError?: unknown }>
-          return codec.encode({ ...codec.decode(Buffer.from(answer)), regionError: undefined })
+          ended(undefined, codec.encode({ ...codec.decode(Buffer.from(answer)), regionError: undefined }))
         }),
       stream: (address, path, handler) => transport.stream(address, path, handler)
     }
