@@ -38,6 +38,16 @@ const DiskModel = Schema.Struct({
   sigma: Schema.optionalKey(Sigma)
 })
 
+/** The machine of a simulated control plane. */
+const ControlPlaneModel = Schema.Struct({
+  cores: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }, { expected: "a whole number from 1 to 1,024" }))
+  ).annotate({
+    description:
+      "Processors that its calls share; default: those of the machine that was measured, which carry some hundred nodes (Kubernetes' own sizing has 32 for more than 500)"
+  })
+})
+
 const ControllerName = Schema.String.check(
   Schema.isPattern(/^-?[a-z][a-z0-9-]{0,62}$/, { expected: "the name of a controller, or -name" })
 )
@@ -69,6 +79,7 @@ export const Cluster = Schema.Struct({
       description: "none: clients call the server in process, without latency and without faults of the way"
     }),
   disk: DiskModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  controlPlane: ControlPlaneModel.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   calibration: Schema.optionalKey(Schema.NonEmptyString).annotate({
     description:
       "File of measured constants that a simulation uses (wharf calibrate); default: the one that ships; none: the server's own computing takes no virtual time"

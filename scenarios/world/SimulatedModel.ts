@@ -31,6 +31,10 @@ const placerOf = ({ bindingsPerSecond, scheduler }: Cluster, calibration: Calibr
   return calibration === undefined ? pacedKubeScheduler : timedKubeScheduler(calibration.constants.scheduler)
 }
 
+/** How many calls are worked on at once: a crowd waits where that was measured. */
+const coresOf = ({ controlPlane }: Cluster, { constants }: Calibration): { readonly atOnce?: number } =>
+  constants.atOnce === undefined ? {} : { atOnce: controlPlane.cores ?? constants.atOnce }
+
 type Model = Pick<WorldParts, "network" | "disk" | "serverTimes" | "placer">
 
 /** The parts of a simulated world that take time. */
@@ -52,15 +56,16 @@ export const modelOf = (cluster: Cluster, calibration: Calibration | undefined):
         calls: latenciesOf(calibration.constants.calls),
         lists: listsOf(calibration.constants.calls),
         events: latenciesOf(calibration.constants.events),
-        ...(calibration.constants.atOnce && { atOnce: calibration.constants.atOnce }),
+        ...coresOf(cluster, calibration),
         ...(calibration.constants.workMs && { workMs: calibration.constants.workMs })
       }
     })
   }
 }
 
-const crowdWords = (calibration: Calibration | undefined): string => {
-  const { atOnce, workMs } = calibration?.constants ?? {}
+const crowdWords = (cluster: Cluster, calibration: Calibration | undefined): string => {
+  const { atOnce } = calibration === undefined ? {} : coresOf(cluster, calibration)
+  const { workMs } = calibration?.constants ?? {}
   if (atOnce === undefined) return ": a crowd of calls does not slow it down"
   if (workMs === undefined) return `, and works on ${atOnce} at once`
   return `; a write keeps one of ${atOnce} processors busy for ${workMs} ms, over all programs that it makes work, so that a crowd waits`
@@ -102,7 +107,7 @@ export const modelWords = (cluster: Cluster, calibration: Calibration | undefine
       ? []
       : [`Around a real control plane stand ${cluster.systems.join(", ")} as well; a simulated one does without.`]),
     isTimed
-      ? `The server takes as long as a real one took for calls of the same verb and resource, drawn one by one${crowdWords(calibration)}; a list by what it holds.`
+      ? `The server takes as long as a real one took for calls of the same verb and resource, drawn one by one${crowdWords(cluster, calibration)}; a list by what it holds.`
       : "The server's own computing takes no virtual time: what a figure shows comes from the network, the disk, queues, retries and pace."
   ]
 }
