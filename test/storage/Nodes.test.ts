@@ -4,9 +4,11 @@ import { execFile } from "node:child_process"
 import { setTimeout as sleep } from "node:timers/promises"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, it } from "vitest"
+import type { GrpcClient } from "#net"
+import { PutRequest, PutResponse, WatchRequest, WatchResponse } from "#storage"
 import { describeWith } from "../Judges.ts"
 import { FailoverLoad } from "./nodes/FailoverLoad.ts"
-import { NodeCluster } from "./nodes/NodeCluster.ts"
+import { NodeCluster, open } from "./nodes/NodeCluster.ts"
 
 const run = promisify(execFile)
 
@@ -84,6 +86,52 @@ describeWith(
       for (const endpoint of nodes().endpoints) assert.include(told, endpoint)
     } finally {
       await etcdctl(...root, "auth", "disable")
+    }
+  })
+
+  it("tell a watch from now on nothing of before, whichever of them it asks", { timeout: 60_000 }, async () => {
+    const ways = await Promise.all(nodes().endpoints.map((endpoint) => open(endpoint)))
+    const key = Buffer.from("/from-now-on")
+    const nothing = { rangeEnd: Buffer.alloc(0), startRevision: 0, watchId: 0, filters: [] }
+    const fromNowOn = { ...nothing, prevKv: false, progressNotify: false, fragment: false }
+    const put = (client: GrpcClient): Promise<number> =>
+      new Promise((resolve, reject) => {
+        client.unary("/etcdserverpb.KV/Put", PutRequest.encode({ key }), (failure, bytes) =>
+          failure === undefined
+            ? resolve(Number(PutResponse.decode(Buffer.from(bytes ?? [])).header?.revision))
+            : reject(failure)
+        )
+      })
+    /** The revision of the first event that a new watch is told. */
+    const watched = (client: GrpcClient, created: () => void): Promise<number> =>
+      new Promise((resolve) => {
+        const stream = client.stream("/etcdserverpb.Watch/Watch", {
+          message: (bytes) => {
+            const answer = WatchResponse.decode(Buffer.from(bytes))
+            if (answer.created) created()
+            const [first] = answer.events
+            if (first === undefined) return
+            stream.cancel()
+            resolve(Number(first.kv?.modRevision))
+          },
+          end: () => undefined
+        })
+        stream.send(WatchRequest.encode({ createRequest: { ...fromNowOn, key } }))
+      })
+    try {
+      for (let turn = 0; turn < 60; turn++) {
+        const [asked, written] = [ways[turn % 3], ways[(turn >> 1) % 3]]
+        assert(asked !== undefined && written !== undefined)
+        const before = await put(written)
+        let after: Promise<number> | undefined
+        const first = await watched(asked, () => {
+          after = put(written)
+        })
+        assert.isAbove(first, before, `turn ${turn}`)
+        assert.equal(first, await after, `turn ${turn}`)
+      }
+    } finally {
+      for (const way of ways) way.close()
     }
   })
 

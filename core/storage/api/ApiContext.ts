@@ -24,6 +24,8 @@ export interface Leadership {
   readonly leaderId: () => Int64
   /** Answers when this member is known to lead at some moment after the call, or fails. */
   readonly confirm: (answer: (failure: EtcdFailure | undefined) => void) => void
+  /** Runs `then` when this member knows of all that was written before the call: at once where it leads. */
+  readonly level: (then: () => void) => void
   /** Hands leadership to another member. */
   readonly move: (target: Int64, answer: (failure: EtcdFailure | undefined) => void) => void
 }

@@ -60,6 +60,9 @@ class WatchStream implements WatchSink {
   private readonly stopProgress: () => void
   private nextId = 0
   private blocked = false
+  private closed = false
+  /** Requests behind one that waits; undefined while none does. */
+  private held: Array<Buffer> | undefined
 
   constructor(context: ApiContext, call: StreamCall) {
     this.context = context
@@ -76,21 +79,43 @@ class WatchStream implements WatchSink {
   }
 
   receive(bytes: Uint8Array): void {
-    const request = decode(WatchRequest, Buffer.from(bytes))
-    if (request instanceof EtcdFailure) {
-      this.close()
-      return failCall(this.call, request)
+    const own = Buffer.from(bytes)
+    if (this.held !== undefined) {
+      if (this.held.length >= WATCHES_MAX) return this.refuse(Failure.tooManyRequests)
+      return void this.held.push(own)
     }
-    if (request.createRequest !== undefined) this.create(request.createRequest)
+    const request = decode(WatchRequest, own)
+    if (request instanceof EtcdFailure) return this.refuse(request)
+    if (request.createRequest !== undefined) this.admit(request.createRequest)
     else if (request.cancelRequest !== undefined) this.cancel(request.cancelRequest.watchId)
     else if (request.progressRequest !== undefined) this.announceProgress()
   }
 
+  private refuse(failure: EtcdFailure): void {
+    this.close()
+    failCall(this.call, failure)
+  }
+
   private close(): void {
+    if (this.closed) return
+    this.closed = true
     this.stopProgress()
     this.context.hub.stats.streams--
     for (const watcher of this.watchers.values()) this.context.hub.cancel(watcher)
     this.watchers.clear()
+  }
+
+  /** A watch from now on begins behind all that was acknowledged before it, also on a member that lags. */
+  private admit(request: WatchCreateRequest): void {
+    if (request.startRevision !== 0) return this.create(request)
+    this.held = []
+    this.context.leadership.level(() => {
+      const { held = [] } = this
+      this.held = undefined
+      if (this.closed) return
+      this.create(request)
+      for (const bytes of held) this.receive(bytes)
+    })
   }
 
   private create(request: WatchCreateRequest): void {

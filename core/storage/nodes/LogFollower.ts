@@ -17,6 +17,9 @@ export class LogFollower {
   private reading = false
   private again = false
   private life = 0
+  /** Who waits for a look that has not begun yet, and for the one under way. */
+  private awaiting: Array<() => void> = []
+  private served: Array<() => void> = []
 
   /** `observed` sees all of Meta at each look. */
   constructor(store: Store, hub: WatchHub, observed: (meta: View) => void) {
@@ -35,11 +38,18 @@ export class LogFollower {
     this.reading = false
     this.again = false
     this.life++
+    this.carryOver()
   }
 
   /** Somebody says that there is a revision. */
   hint(revision: number): void {
     if (revision > this.store.revision) this.look()
+  }
+
+  /** Runs `then` when all that was written before the call has been told. */
+  level(then: () => void): void {
+    this.awaiting.push(then)
+    this.look()
   }
 
   /** Reads what is new. */
@@ -50,6 +60,8 @@ export class LogFollower {
       return
     }
     this.reading = true
+    this.served = this.awaiting
+    this.awaiting = []
     const { life } = this
     this.read((stretch) => {
       if (life !== this.life) return
@@ -58,7 +70,10 @@ export class LogFollower {
       this.again = false
       this.take(stretch)
       this.observed(stretch.meta)
-      if (this.running && (again || stretch.next <= stretch.shown)) this.look()
+      const isLevel = stretch.next > stretch.shown
+      if (isLevel) this.serve()
+      else this.carryOver()
+      if (this.running && (again || !isLevel)) this.look()
     })
   }
 
@@ -68,9 +83,25 @@ export class LogFollower {
     this.read((stretch) => {
       if (life !== this.life) return
       this.take(stretch)
-      if (stretch.next <= stretch.shown) this.catchUp(done)
-      else done()
+      if (stretch.next <= stretch.shown) return this.catchUp(done)
+      this.carryOver()
+      this.served = this.awaiting
+      this.awaiting = []
+      this.serve()
+      done()
     })
+  }
+
+  /** What was to be served by a look that is no more is served by the next. */
+  private carryOver(): void {
+    this.awaiting = [...this.served, ...this.awaiting]
+    this.served = []
+  }
+
+  private serve(): void {
+    const { served } = this
+    this.served = []
+    for (const then of served) then()
   }
 
   private read(done: (stretch: FetchedStretch) => void): void {

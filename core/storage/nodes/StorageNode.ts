@@ -171,6 +171,7 @@ export class StorageNode {
           if (fence.isTrusted()) return answer(undefined)
           this.storage.store.committer.beat((failure) => answer(failure === undefined ? undefined : Failure.notLeader))
         },
+        level: (then: () => void) => (this.leading ? then() : this.log.level(then)),
         move: (target: Int64, answer: (failure: EtcdFailure | undefined) => void) => this.move(target, answer)
       }
     }

@@ -57,6 +57,7 @@ const always = (): boolean => true
 const aloneLeads = (memberId: Int64): Leadership => ({
   leaderId: () => memberId,
   confirm: (answer) => answer(undefined),
+  level: (then) => then(),
   move: (_target, answer) => answer(Failure.badLeaderTransferee)
 })
 
