@@ -86,9 +86,13 @@ class WatchStream implements WatchSink {
     }
     const request = decode(WatchRequest, own)
     if (request instanceof EtcdFailure) return this.refuse(request)
-    if (request.createRequest !== undefined) this.admit(request.createRequest)
-    else if (request.cancelRequest !== undefined) this.cancel(request.cancelRequest.watchId)
-    else if (request.progressRequest !== undefined) this.announceProgress()
+    const { createRequest } = request
+    if (createRequest !== undefined) {
+      // A watch from now on begins behind all that was acknowledged before it.
+      if (createRequest.startRevision === 0) this.whenLevel(() => this.create(createRequest))
+      else this.create(createRequest)
+    } else if (request.cancelRequest !== undefined) this.cancel(request.cancelRequest.watchId)
+    else if (request.progressRequest !== undefined) this.whenLevel(() => this.announceProgress())
   }
 
   private refuse(failure: EtcdFailure): void {
@@ -105,15 +109,14 @@ class WatchStream implements WatchSink {
     this.watchers.clear()
   }
 
-  /** A watch from now on begins behind all that was acknowledged before it, also on a member that lags. */
-  private admit(request: WatchCreateRequest): void {
-    if (request.startRevision !== 0) return this.create(request)
+  /** Does what is about the present once this member knows it; what the client asks for meanwhile comes after. */
+  private whenLevel(run: () => void): void {
     this.held = []
     this.context.leadership.level(() => {
       const { held = [] } = this
       this.held = undefined
       if (this.closed) return
-      this.create(request)
+      run()
       for (const bytes of held) this.receive(bytes)
     })
   }
