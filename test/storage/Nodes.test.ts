@@ -72,22 +72,36 @@ describeWith(
     while (!(await statuses()).every(({ Status }) => Status.leader === Number(heir))) await sleep(50)
   })
 
-  it("know a token that another of them gave, each when it is asked to defragment", { timeout: 60_000 }, async () => {
-    for (const asked of [
-      ["role", "add", "root"],
-      ["user", "add", "root:secret"],
-      ["user", "grant-role", "root", "root"],
-      ["auth", "enable"]
-    ])
-      await etcdctl(...asked)
-    const root = ["--user", "root:secret", "--command-timeout", "20s"]
-    try {
-      const told = await etcdctl(...root, "defrag")
-      for (const endpoint of nodes().endpoints) assert.include(told, endpoint)
-    } finally {
-      await etcdctl(...root, "auth", "disable")
+  it(
+    "know a token that another of them gave, each when it is asked to defragment and how it is",
+    { timeout: 60_000 },
+    async () => {
+      for (const asked of [
+        ["role", "add", "root"],
+        ["user", "add", "root:secret"],
+        ["user", "grant-role", "root", "root"],
+        ["auth", "enable"]
+      ])
+        await etcdctl(...asked)
+      const root = ["--user", "root:secret", "--command-timeout", "20s"]
+      try {
+        const told = await etcdctl(...root, "defrag")
+        for (const endpoint of nodes().endpoints) assert.include(told, endpoint)
+        // Each says what it is itself, to who may ask.
+        const seen: ReadonlyArray<EndpointStatus> = JSON.parse(
+          await etcdctl(...root, "endpoint", "status", "-w", "json")
+        )
+        assert.strictEqual(new Set(seen.map(({ Status }) => Status.header.member_id)).size, 3)
+        const wrong = etcdctl("--user", "root:wrong", "endpoint", "status").then(
+          () => "answered",
+          () => "refused"
+        )
+        assert.strictEqual(await wrong, "refused")
+      } finally {
+        await etcdctl(...root, "auth", "disable")
+      }
     }
-  })
+  )
 
   it("tell a watch from now on nothing of before, whichever of them it asks", { timeout: 60_000 }, async () => {
     const ways = await Promise.all(nodes().endpoints.map((endpoint) => open(endpoint)))

@@ -12,6 +12,7 @@ import {
   type UnaryMethod
 } from "#net"
 import { decode, failCall } from "../api/ApiContext.ts"
+import { vouchFor } from "../auth/Vouched.ts"
 import { isReadOnly } from "../mvcc/Txn.ts"
 import { EtcdFailure, Failure } from "../rpc/EtcdFailure.ts"
 import { TxnRequest } from "../rpc/KvMessages.ts"
@@ -46,8 +47,8 @@ interface Routed {
   readonly givenUpMs: number
 }
 
-/** What a follower answers whatever the leader knows. */
 const STATUS_PATH = "/etcdserverpb.Maintenance/Status"
+/** What any node may answer. */
 const anywhere = new Set([
   "/etcdserverpb.KV/Range",
   "/etcdserverpb.KV/RangeStream",
@@ -120,7 +121,6 @@ export class Router {
   }
 
   private isHere(path: string, request: Uint8Array | undefined): boolean {
-    if (path === STATUS_PATH) return true
     if (this.place.asksLeader()) return false
     if (anywhere.has(path)) return true
     if (path !== TXN_PATH || request === undefined) return false
@@ -130,6 +130,7 @@ export class Router {
 
   private route(method: UnaryMethod, call: UnaryCall, request: Uint8Array): void {
     const { path } = method
+    if (path === STATUS_PATH && this.place.asksLeader()) return this.answerVouched(method, call, Buffer.from(request))
     if (anywhere.has(path) && this.isHere(path, undefined)) return method.unary(call, request)
     // Where this node leads every transaction is its own.
     if (!this.place.leads() && this.isHere(path, request)) return method.unary(call, request)
@@ -140,6 +141,20 @@ export class Router {
       idempotent: idempotent.has(path),
       givenUpMs: this.clockwork.monotonic() + WAIT_MAX_MS
     })
+  }
+
+  /** What is asked of this very node: the leader says whether the sender may, by what it answers itself. */
+  private answerVouched(method: UnaryMethod, call: UnaryCall, bytes: Buffer): void {
+    const asked = callOfMessage(
+      call,
+      () => {
+        vouchFor(call)
+        method.unary(call, bytes)
+      },
+      (code, message) => call.fail(code, message)
+    )
+    const givenUpMs = this.clockwork.monotonic() + WAIT_MAX_MS
+    this.submit({ method, call: asked, bytes, idempotent: true, givenUpMs })
   }
 
   private submit(routed: Routed): void {
