@@ -186,7 +186,7 @@ const podsOf = (nodes: number): number => Math.min(nodes * Number(values["pods-p
 
 const run = (args: ReadonlyArray<string>): unknown => {
   const flags = ["--max-old-space-size=8192", "--max-semi-space-size=64"]
-  const own = process.argv.slice(2).filter((arg) => arg.startsWith("--pods"))
+  const own = [`--pods-per-node=${values["pods-per-node"]}`, `--pods-max=${values["pods-max"]}`]
   const output = execFileSync(process.execPath, [...flags, import.meta.filename, ...args, ...own])
   return JSON.parse(output.toString())
 }
