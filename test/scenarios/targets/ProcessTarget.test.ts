@@ -78,7 +78,7 @@ describeWith(
     assert.deepStrictEqual(real.violations, [])
     const names = real.components.map(({ name }) => name)
     const systems = ["tracing", "gateway", "scheduler"]
-    assert.deepStrictEqual(names, ["store", "kube-apiserver", "kube-controller-manager", ...systems])
+    assert.deepStrictEqual(names, ["store", "kube-apiserver", "kube-controller-manager", ...systems, "nodes and users"])
     const { facts = {} } = real.cluster ?? {}
     for (const fact of ["gateway: requests", "tracing: objects judged at the end", "tracing: audit events"])
       assert.isAbove(facts[fact] ?? 0, 0, fact)
