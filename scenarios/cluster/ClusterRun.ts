@@ -15,6 +15,7 @@ import { Effect } from "effect"
 import { dirname, resolve } from "node:path"
 import type { LoadedScenario } from "../ScenarioFile.ts"
 import type { WorldProgress, WorldResult } from "../world/Protocol.ts"
+import { machineCount } from "./Capacity.ts"
 import type { Cluster } from "./Cluster.ts"
 import { checkClusterSlos } from "./ClusterSloCheck.ts"
 import { askWorld, openWorld, WorldFailed } from "./WorldProcess.ts"
@@ -32,7 +33,7 @@ export const runCluster = (
   Effect.scoped(
     Effect.gen(function* () {
       const folder = resolve(dirname(file))
-      const child = yield* openWorld
+      const child = yield* openWorld(machineCount(cluster))
       const answer = yield* askWorld(
         child,
         { type: "run", seed: scenario.seed, cluster, folder, shrinkMs },
@@ -53,7 +54,7 @@ export const measureCurve = (
     Effect.scoped(
       Effect.gen(function* () {
         onSize(nodes)
-        const child = yield* openWorld
+        const child = yield* openWorld(nodes)
         const answer = yield* askWorld(child, { type: "cost", seed, nodes, cluster }, { progress: () => undefined })
         return answer.type === "cost" ? answer.point : yield* new WorldFailed({ reason: `it answered ${answer.type}` })
       })

@@ -9,6 +9,7 @@ import { sampling } from "../Run.ts"
 import type { LoadedScenario } from "../ScenarioFile.ts"
 import type { RealTarget } from "../targets/RealTarget.ts"
 import type { WorldProgress, WorldResult } from "../world/Protocol.ts"
+import { machineCount } from "./Capacity.ts"
 import type { Cluster } from "./Cluster.ts"
 import type { RealRecording } from "./ClusterRun.ts"
 import { askWorld, openWorld, WorldFailed } from "./WorldProcess.ts"
@@ -37,7 +38,7 @@ export const runReal = (
   Effect.scoped(
     Effect.gen(function* () {
       const opened = yield* target.open(loaded, cluster, directory)
-      const child = yield* openWorld
+      const child = yield* openWorld(machineCount(cluster))
       const own = new ResourceSampler(OWN, "load-generator", () => child.pid, yield* Clock.currentTimeMillis)
       const samplers = opened.samplers.length === 0 ? [] : [...opened.samplers, own]
       yield* sampling(samplers)

@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { defaultNetwork, drawPlan, type FaultStep, podChurn, RandomStream, wallMs, World } from "#sim"
+import { nurseryMiB } from "../../scenarios/cluster/WorldProcess.ts"
 import { clusterDefinitions } from "./Definitions.ts"
 
 interface Point {
@@ -116,6 +117,7 @@ interface FaultRun {
 
 /** Of the world's time; a fault strikes every half a minute on average. */
 const FAULTS_A_MINUTE = 2
+const FAULT_NODES = 100
 const FAULT_KINDS: ReadonlyArray<FaultStep["kind"]> = [
   "crash",
   "pause",
@@ -137,7 +139,7 @@ const measureFaults = (minutes: number): FaultRun => {
     seed: 1,
     definitions: clusterDefinitions,
     compactionMs: 60_000,
-    nodeGroups: [{ name: "node", count: 100, zones: ["a", "b", "c"] }],
+    nodeGroups: [{ name: "node", count: FAULT_NODES, zones: ["a", "b", "c"] }],
     registerOverMs: 500,
     network: defaultNetwork,
     faults: drawPlan(new RandomStream(1).split("plan"), {
@@ -159,7 +161,7 @@ const measureFaults = (minutes: number): FaultRun => {
   )
   const { cpu } = timed(() => world.kernel.run({ untilMs }))
   return {
-    nodes: 100,
+    nodes: FAULT_NODES,
     pods: world.pods.stats.known,
     virtualSeconds: untilMs / 1000,
     cpuSeconds: cpu,
@@ -184,8 +186,9 @@ const { positionals, values } = parseArgs({
 
 const podsOf = (nodes: number): number => Math.min(nodes * Number(values["pods-per-node"]), Number(values["pods-max"]))
 
-const run = (args: ReadonlyArray<string>): unknown => {
-  const flags = ["--max-old-space-size=8192", "--max-semi-space-size=64"]
+/** What a process of so many nodes prints, with the memory that a scenario's has. */
+const run = (nodes: number, args: ReadonlyArray<string>): unknown => {
+  const flags = ["--max-old-space-size=8192", `--max-semi-space-size=${nurseryMiB(nodes)}`]
   const own = [`--pods-per-node=${values["pods-per-node"]}`, `--pods-max=${values["pods-max"]}`]
   const output = execFileSync(process.execPath, [...flags, import.meta.filename, ...args, ...own])
   return JSON.parse(output.toString())
@@ -193,9 +196,9 @@ const run = (args: ReadonlyArray<string>): unknown => {
 
 const pointAt = (nodes: number): Point => {
   // SAFETY: the other process prints a point.
-  const point = run(["--one", String(nodes)]) as Point
+  const point = run(nodes, ["--one", String(nodes)]) as Point
   if (nodes > TWICE_UP_TO) return point
-  const again = run(["--one", String(nodes)]) as Point
+  const again = run(nodes, ["--one", String(nodes)]) as Point
   if (again.eventLogHash !== point.eventLogHash) throw new Error(`two runs of ${nodes} nodes differ`)
   return point.steadyCpuSeconds < again.steadyCpuSeconds ? point : again
 }
@@ -274,7 +277,11 @@ const main = (): void => {
     loads.push(loadavg()[0] ?? 0)
     process.stderr.write(`${JSON.stringify(points.at(-1))}\n`)
   }
-  const page = pageOf(points, run(["--faults", "--fault-minutes", values["fault-minutes"]]) as FaultRun, loads)
+  const page = pageOf(
+    points,
+    run(FAULT_NODES, ["--faults", "--fault-minutes", values["fault-minutes"]]) as FaultRun,
+    loads
+  )
   console.log(page)
   if (values.out !== "") writeFileSync(values.out, page)
 }
