@@ -26,9 +26,14 @@ export const flushOf = ({ disk }: Cluster, calibration: Calibration | undefined)
   return { medianMs: disk.flush ?? medianMs, sigma: disk.sigma ?? sigma }
 }
 
-const placerOf = ({ bindingsPerSecond, scheduler }: Cluster, calibration: Calibration | undefined) => {
-  if (scheduler === "one-pass") return onePassBinder(bindingsPerSecond)
-  return calibration === undefined ? pacedKubeScheduler : timedKubeScheduler(calibration.constants.scheduler)
+/** What the scheduler was seen to take; its wait for two busy cores says nothing of a larger control plane. */
+const schedulerTimes = ({ controlPlane }: Cluster, calibration: Calibration | undefined) =>
+  controlPlane.cores === undefined ? calibration?.constants.scheduler : undefined
+
+const placerOf = (cluster: Cluster, calibration: Calibration | undefined) => {
+  if (cluster.scheduler === "one-pass") return onePassBinder(cluster.bindingsPerSecond)
+  const times = schedulerTimes(cluster, calibration)
+  return times === undefined ? pacedKubeScheduler : timedKubeScheduler(times)
 }
 
 /** How many calls are worked on at once: a crowd waits where that was measured. */
@@ -84,13 +89,14 @@ const networkWords = (cluster: Cluster, calibration: Calibration | undefined): s
   return `Network: log-normal with a median of ${way.medianMs} ms each way (deviation of its logarithm ${way.sigma}), ${lossRate * 100} % lost and sent again, ${resetRate * 100} % of messages take their connection down.`
 }
 
-const schedulerWords = ({ scheduler }: Cluster, calibration: Calibration | undefined): ReadonlyArray<string> => {
-  if (scheduler === "one-pass") return []
-  if (calibration === undefined)
+const schedulerWords = (cluster: Cluster, calibration: Calibration | undefined): ReadonlyArray<string> => {
+  if (cluster.scheduler === "one-pass") return []
+  const times = schedulerTimes(cluster, calibration)
+  if (times === undefined)
     return [
       "The scheduler attempts up to 32 pods every 5 ms; how long its decisions really take is the rate per second of real time."
     ]
-  const { attemptMs, turnMs } = calibration.constants.scheduler
+  const { attemptMs, turnMs } = times
   return [`The scheduler turns to a pod after ${turnMs} ms and spends ${attemptMs} ms on each attempt, as measured.`]
 }
 
