@@ -1,7 +1,7 @@
 // etcd's Watch service: many watches on one stream, created, told, cancelled.
 // Owns watch ids, the WatchResponse bytes, fragments and progress notices; refuses to know who is behind, which the hub does.
 // One sender per stream, in the order of calls: control messages and events never overtake one another.
-import { grpcCodeName, ProtoWriter, type GrpcMethod, type Int64, type StreamCall } from "#net"
+import { grpcCodeName, ProtoWriter, type GrpcMethod, type Int64, type MessageType, type StreamCall } from "#net"
 import { compareBytes } from "../engine/Engine.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
 import type { StoredEvent } from "../mvcc/StoredEvent.ts"
@@ -53,6 +53,10 @@ const WRITER_BYTES = 64 * 1024
 const WRITER_KEPT_BYTES = 4 * 2 ** 20
 const writer = new ProtoWriter(WRITER_BYTES)
 
+/** A watch from now on begins behind all that was acknowledged before it, and progress says what has been told of all that. */
+const isOfThePresent = ({ createRequest, progressRequest }: MessageType<typeof WatchRequest>): boolean =>
+  progressRequest !== undefined || createRequest?.startRevision === 0
+
 class WatchStream implements WatchSink {
   private readonly context: ApiContext
   private readonly call: StreamCall
@@ -61,8 +65,8 @@ class WatchStream implements WatchSink {
   private nextId = 0
   private blocked = false
   private closed = false
-  /** Requests behind one that waits; undefined while none does. */
-  private held: Array<Buffer> | undefined
+  /** Requests about the present, and what came after them, until this member knows it. */
+  private readonly queue: Array<MessageType<typeof WatchRequest>> = []
 
   constructor(context: ApiContext, call: StreamCall) {
     this.context = context
@@ -79,20 +83,28 @@ class WatchStream implements WatchSink {
   }
 
   receive(bytes: Uint8Array): void {
-    const own = Buffer.from(bytes)
-    if (this.held !== undefined) {
-      if (this.held.length >= WATCHES_MAX) return this.refuse(Failure.tooManyRequests)
-      return void this.held.push(own)
-    }
-    const request = decode(WatchRequest, own)
+    const request = decode(WatchRequest, Buffer.from(bytes))
     if (request instanceof EtcdFailure) return this.refuse(request)
-    const { createRequest } = request
-    if (createRequest !== undefined) {
-      // A watch from now on begins behind all that was acknowledged before it.
-      if (createRequest.startRevision === 0) this.whenLevel(() => this.create(createRequest))
-      else this.create(createRequest)
-    } else if (request.cancelRequest !== undefined) this.cancel(request.cancelRequest.watchId)
-    else if (request.progressRequest !== undefined) this.whenLevel(() => this.announceProgress())
+    if (this.queue.length === 0 && !isOfThePresent(request)) return this.handle(request)
+    if (this.queue.length >= WATCHES_MAX) return this.refuse(Failure.tooManyRequests)
+    this.queue.push(request)
+    if (this.queue.length === 1) this.serveQueue()
+  }
+
+  /** What is about the present is done once this member knows it; one look serves all that were there before it began. */
+  private serveQueue(): void {
+    const due = this.queue.length
+    this.context.leadership.level(() => {
+      if (this.closed) return
+      for (const request of this.queue.splice(0, due)) this.handle(request)
+      if (this.queue.length > 0) this.serveQueue()
+    })
+  }
+
+  private handle({ cancelRequest, createRequest, progressRequest }: MessageType<typeof WatchRequest>): void {
+    if (createRequest !== undefined) this.create(createRequest)
+    else if (cancelRequest !== undefined) this.cancel(cancelRequest.watchId)
+    else if (progressRequest !== undefined) this.announceProgress()
   }
 
   private refuse(failure: EtcdFailure): void {
@@ -107,18 +119,6 @@ class WatchStream implements WatchSink {
     this.context.hub.stats.streams--
     for (const watcher of this.watchers.values()) this.context.hub.cancel(watcher)
     this.watchers.clear()
-  }
-
-  /** Does what is about the present once this member knows it; what the client asks for meanwhile comes after. */
-  private whenLevel(run: () => void): void {
-    this.held = []
-    this.context.leadership.level(() => {
-      const { held = [] } = this
-      this.held = undefined
-      if (this.closed) return
-      run()
-      for (const bytes of held) this.receive(bytes)
-    })
   }
 
   private create(request: WatchCreateRequest): void {
