@@ -36,7 +36,7 @@ export {
 } from "./faults/FaultInjector.ts"
 export { drawLatency, type Latency, quantileShares } from "./faults/Latency.ts"
 export { defaultNetwork, type LinkProfile, Network, type NetworkOptions } from "./faults/Network.ts"
-export { type MeasuredList, type ServerTimes } from "./faults/ServerPace.ts"
+export { itemsIn, type MeasuredList, type ServerTimes } from "./faults/ServerPace.ts"
 export { SimConnection } from "./faults/SimConnection.ts"
 export { SimDisk, type SimDiskOptions } from "./faults/SimDisk.ts"
 export { SampledRecord } from "./history/SampledRecord.ts"

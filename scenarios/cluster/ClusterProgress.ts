@@ -4,12 +4,12 @@ import { type RecordedCluster, waitOfAll, wallRate } from "#reports"
 import type { RunLabel } from "../Progress.ts"
 import type { WorldProgress } from "../world/Protocol.ts"
 
-/** Virtual time as hours, minutes and seconds. */
-export const virtualTime = (ms: number): string => {
+/** Virtual time as hours, minutes and seconds; with the hours where it is one of a time, `ofMs`, that has some. */
+export const virtualTime = (ms: number, ofMs: number = ms): string => {
   const seconds = Math.floor(ms / 1000)
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
   const rest = `${String(minutes).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}`
-  return hours > 0 ? `${hours}:${rest}` : rest
+  return ofMs >= 3_600_000 ? `${hours}:${rest}` : rest
 }
 
 const times = (speed: number): string => `${speed >= 10 ? Math.round(speed).toLocaleString("en") : speed.toFixed(1)}×`
@@ -23,7 +23,7 @@ export const clusterLine = ({ backend, of, position }: RunLabel, now: WorldProgr
   const nodes = now.zones.reduce((sum, zone) => sum + zone.nodes, 0)
   const parts = [
     label,
-    `${virtualTime(now.virtualMs)} of ${virtualTime(now.durationMs)}`,
+    `${virtualTime(now.virtualMs, now.durationMs)} of ${virtualTime(now.durationMs)}`,
     `${times(now.speed)} real time`,
     `${count(ready)}/${count(nodes)} nodes ready`,
     `${count(now.pods["Running"] ?? 0)} pods running`,

@@ -4,7 +4,7 @@
 // Calls of controllers and schedulers stand apart: where those are real programs nobody measures them, so that they compare with nothing.
 import { ApiFailure, type Client, type Collection, type GroupVersionResource, groupResource, type Target } from "#kube"
 import { Latency, type RecordedCalls, type SlowCall } from "#reports"
-import { MANAGER_NAME, type SimProcess } from "#sim"
+import { itemsIn, MANAGER_NAME, type SimProcess } from "#sim"
 import { Slowest } from "./Slowest.ts"
 import type { VirtualClock } from "./VirtualClock.ts"
 
@@ -39,11 +39,6 @@ interface Entry {
   items: number
   lists: number
 }
-
-const itemsIn = (answer: unknown): number | undefined =>
-  typeof answer === "object" && answer !== null && "items" in answer && Array.isArray(answer.items)
-    ? answer.items.length
-    : undefined
 
 const scopeOf = (verb: Verb, { namespace }: Collection): Scope => {
   if (verb !== "list" && verb !== "deletecollection") return "object"

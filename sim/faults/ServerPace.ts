@@ -53,10 +53,11 @@ const EVICTION_WRITES = 3
 /** Events of one watch this close to one another are late together: what holds one of them up holds all. */
 const TOGETHER_MS = 10
 
-const itemsIn = (answer: unknown): number =>
+/** Objects in the answer of a list; undefined for any other answer. */
+export const itemsIn = (answer: unknown): number | undefined =>
   typeof answer === "object" && answer !== null && "items" in answer && Array.isArray(answer.items)
     ? answer.items.length
-    : 0
+    : undefined
 
 export class ServerPace {
   private readonly times: ServerTimes
@@ -105,7 +106,7 @@ export class ServerPace {
       return {
         arrivalMs: (wayMs) => this.endOf(wayMs, fixedMs, Math.min(fixedMs, workMs)),
         answer: (answer) => {
-          const restMs = ((takesMs - fixedMs) * itemsIn(answer)) / list.items
+          const restMs = ((takesMs - fixedMs) * (itemsIn(answer) ?? 0)) / list.items
           // What a list holds is written out, which is work.
           return { arrivalMs: (wayMs) => this.endOf(wayMs, restMs, restMs) }
         }
