@@ -107,6 +107,10 @@ const main = async (): Promise<void> => {
       etcd: { type: "string" }
     }
   })
+  if (!["embedded", "tikv"].includes(values.backend)) {
+    process.stderr.write(`--backend ${values.backend}: it is embedded or tikv\n`)
+    process.exit(2)
+  }
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed)
   const started = performance.now()
   process.stdout.write(`seed ${seed}\n`)
