@@ -352,7 +352,7 @@ describe("the fast decision", () => {
       .chain(([plain, workloads, bare]) => {
         // Half of the time two services' pods without terms of their own, which share one view.
         const own = bare
-          ? ["x", "y"].map((app) => ({
+          ? ["x", "y"].map((app): Partial<PodParts> => ({
               namespace: "default",
               labels: { app },
               podAntiAffinity: undefined,
