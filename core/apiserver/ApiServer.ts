@@ -154,9 +154,11 @@ const onObject = (registry: Registry, resource: ServedResource, request: ApiRequ
 }
 
 const update = (registry: Registry, resource: ServedResource, request: ApiRequest, done: Answer): void => {
-  const whole = (): void => updateObject(beginWriting(registry, resource, request), undefined, done)
-  if (!refreshObject(registry, resource, request, done, whole)) whole()
+  if (!refreshObject(registry, resource, request, done, updateWhole)) updateWhole(registry, resource, request, done)
 }
+
+const updateWhole = (registry: Registry, resource: ServedResource, request: ApiRequest, done: Answer): void =>
+  updateObject(beginWriting(registry, resource, request), undefined, done)
 
 const PART_VERBS: ReadonlyArray<Verb> = ["get", "update", "patch"]
 

@@ -38,7 +38,8 @@ export const inProcessClient = (api: Api, user: UserInfo): Client => {
     user,
     options,
     body,
-    patch
+    patch,
+    memo: "memo" in target ? target.memo : undefined
   })
   const ask = (asked: ApiRequest, done: Done<KubeObject>): void =>
     api.execute(asked, (answer) => done(answer instanceof ApiFailure ? answer : objectOf(answer)))

@@ -9,6 +9,7 @@ import type {
   ListOptions,
   Patch,
   PatchOptions,
+  TargetMemo,
   WatchOptions
 } from "#kube"
 import type { Definition } from "./Definition.ts"
@@ -40,6 +41,8 @@ export interface ApiRequest {
   /** Of create and update; the server owns it from here on and nobody changes it. */
   readonly body?: KubeObject | undefined
   readonly patch?: Patch | undefined
+  /** Where the cache may note the place of the object, for who asks again and again. */
+  readonly memo?: TargetMemo | undefined
   /** Writes a note into the request's audit event; absent where nobody records. */
   readonly annotate?: (key: string, value: string) => void
 }

@@ -20,6 +20,13 @@ export interface Target extends Collection {
   readonly name: string
   /** Like "status"; absent for the object itself. */
   readonly subresource?: string
+  /** Where a server of this process may note where the object is, for who names the same object again and again. */
+  readonly memo?: TargetMemo
+}
+
+/** Begins empty, belongs to one target, and says nothing: without it the object is looked for by its name. */
+export interface TargetMemo {
+  place: unknown
 }
 
 /** Called exactly once, and never before the call that it answers has returned. */

@@ -38,6 +38,7 @@ export type {
   Preconditions,
   Selection,
   Target,
+  TargetMemo,
   WatchListener,
   WatchOptions,
   WriteOptions

@@ -30,7 +30,7 @@ export class LeaseRenewals {
     this.uidOf = uidOf
     this.client = client
     this.names = machines.map(({ facts: { name } }) => name)
-    this.targets = this.names.map((name) => ({ resource, namespace: NAMESPACE, name }))
+    this.targets = this.names.map((name) => ({ resource, namespace: NAMESPACE, name, memo: { place: undefined } }))
     this.leases = new Array<KubeObject | undefined>(machines.length)
   }
 

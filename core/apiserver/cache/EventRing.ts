@@ -46,15 +46,25 @@ export interface RingBounds {
   readonly bytes: number
 }
 
+/** Places at first; as many as there may be events at the most. */
+const PLACES_MIN = 64
+
+/**
+ * The arrays are used round and round and replaced only to grow, and are empty when they are given up: what a forgotten old array
+ * still names, each collection of young garbage takes for alive and keeps for long.
+ */
 export class EventRing {
   private readonly bounds: RingBounds
   /** Of a change that nobody was told of only what there is now; the event is made when somebody resumes. */
-  private events: Array<CacheEvent | Held | undefined> = []
-  private befores: Array<Held | undefined> = []
+  private events: Array<CacheEvent | Held | undefined> = emptyPlaces(PLACES_MIN)
+  private befores: Array<Held | undefined> = emptyPlaces(PLACES_MIN)
   /** What each event weighs and its revision: dropping one must not read objects that nobody has looked at for long. */
-  private weights: Array<number> = []
-  private revisions: Array<number> = []
-  private start = 0
+  private weights = new Float64Array(PLACES_MIN)
+  private revisions = new Float64Array(PLACES_MIN)
+  /** The first event and the one after the last, counted from the first ever; an event's place is its number modulo the places. */
+  private head = 0
+  private tail = 0
+  private mask = PLACES_MIN - 1
   private bytes = 0
   /** Every event after this revision is here. */
   floor = 0
@@ -65,64 +75,75 @@ export class EventRing {
 
   /** The revision of the newest event; the floor when there is none. */
   get last(): number {
-    return this.events.length > this.start ? this.revisions[this.revisions.length - 1] : this.floor
+    return this.tail > this.head ? this.revisions[(this.tail - 1) & this.mask] : this.floor
   }
 
   get size(): number {
-    return this.events.length - this.start
+    return this.tail - this.head
   }
 
   /** Takes a change; `event` may be what is there now instead, with its place and revision. */
   push(event: CacheEvent | Held, before: Held | undefined): void {
+    const { bounds } = this
     const weighs = weight(before)
-    this.events.push(event)
-    this.befores.push(before)
-    this.weights.push(weighs)
-    this.revisions.push(event.revision)
+    while (this.size > 0 && (this.size >= bounds.events || this.bytes + weighs > bounds.bytes)) this.drop()
+    if (this.size > this.mask) this.grow()
+    const at = this.tail++ & this.mask
+    this.events[at] = event
+    this.befores[at] = before
+    this.weights[at] = weighs
+    this.revisions[at] = event.revision
     this.bytes += weighs
-    while (this.size > this.bounds.events || (this.bytes > this.bounds.bytes && this.size > 1)) this.drop()
-    // Dropped places are given back when they are the greater part.
-    if (this.start > 1024 && this.start * 2 > this.events.length) {
-      this.events = this.events.slice(this.start)
-      this.befores = this.befores.slice(this.start)
-      this.weights = this.weights.slice(this.start)
-      this.revisions = this.revisions.slice(this.start)
-      this.start = 0
-    }
   }
 
   private drop(): void {
-    this.bytes -= this.weights[this.start]
-    this.floor = this.revisions[this.start]
-    // At once, for what it alone still holds is copied by each collection until then.
-    this.events[this.start] = undefined
-    this.befores[this.start++] = undefined
+    const at = this.head++ & this.mask
+    this.bytes -= this.weights[at]
+    this.floor = this.revisions[at]
+    this.events[at] = undefined
+    this.befores[at] = undefined
+  }
+
+  private grow(): void {
+    const { befores, events, head, mask, revisions, tail, weights } = this
+    const places = (mask + 1) * 2
+    this.events = emptyPlaces(places)
+    this.befores = emptyPlaces(places)
+    this.weights = new Float64Array(places)
+    this.revisions = new Float64Array(places)
+    this.mask = places - 1
+    for (let number = head; number < tail; number++) {
+      const from = number & mask
+      const to = number & this.mask
+      this.events[to] = events[from]
+      this.befores[to] = befores[from]
+      this.weights[to] = weights[from]
+      this.revisions[to] = revisions[from]
+    }
+    events.fill(undefined)
+    befores.fill(undefined)
   }
 
   /** Forgets everything: from now on only what is after the revision is known. */
   reset(revision: number): void {
-    this.events = []
-    this.befores = []
-    this.weights = []
-    this.revisions = []
-    this.start = 0
-    this.bytes = 0
+    while (this.head < this.tail) this.drop()
+    this.head = this.tail = 0
     this.floor = revision
   }
 
   /** Events after a revision, oldest first; undefined when some of them are gone. */
   after(revision: number): ReadonlyArray<CacheEvent> | undefined {
     if (revision < this.floor) return undefined
-    let low = this.start
-    let high = this.events.length
+    let low = this.head
+    let high = this.tail
     while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.revisions[middle] <= revision) low = middle + 1
+      const middle = low + ((high - low) >> 1)
+      if (this.revisions[middle & this.mask] <= revision) low = middle + 1
       else high = middle
     }
-    if (low === this.events.length) return NONE
+    if (low === this.tail) return NONE
     const found: Array<CacheEvent> = []
-    for (let at = low; at < this.events.length; at++) found.push(this.eventAt(at))
+    for (let number = low; number < this.tail; number++) found.push(this.eventAt(number & this.mask))
     return found
   }
 
@@ -134,6 +155,8 @@ export class EventRing {
     return made
   }
 }
+
+const emptyPlaces = <A>(places: number): Array<A | undefined> => Array.from({ length: places }, () => undefined)
 
 const NONE: ReadonlyArray<CacheEvent> = []
 

@@ -1,7 +1,7 @@
 // The objects of one resource as the store has them, kept up by one watch on the store, with the recent changes.
 // Owns the state, its order and its revision, and tells watchers and followers of each change once it is whole. Refuses selectors and
 // versions. What this process wrote arrives as the very object that was written; what others wrote is decoded here.
-import type { Cancel, KubeObject } from "#kube"
+import type { Cancel, KubeObject, TargetMemo } from "#kube"
 import { SortedMap } from "#storage"
 import { type Entry, type KeyEvent, type KeyValue, KeyValueFailure, type KeyWatch } from "../store/KeyValue.ts"
 import { decodeStored, hasLayout, type TextLayout } from "../store/StoredJson.ts"
@@ -81,10 +81,14 @@ export class ResourceCache {
     return this.objects.get(key)?.held
   }
 
-  /** The same without its key being made, for resources whose objects are looked up again and again. */
-  find(namespace: string, name: string): Held | undefined {
+  /** The same without its key being made, for resources whose objects are looked up again and again; the asker may keep the place. */
+  find(namespace: string, name: string, memo?: TargetMemo): Held | undefined {
+    const known = memo?.place
+    if (known instanceof Place && known.among === this.objects) return known.held
     this.names ??= this.nameAll()
-    return this.names.get(namespace)?.get(name)?.held
+    const place = this.names.get(namespace)?.get(name)
+    if (memo !== undefined) memo.place = place
+    return place?.held
   }
 
   private nameAll(): Map<string, Map<string, Place>> {
@@ -143,7 +147,7 @@ export class ResourceCache {
         if (found instanceof KeyValueFailure) return void this.options.after(RESTART_MS, () => this.fill())
         for (const entry of found.entries) {
           const place = this.placeOf(entry.key)
-          place.held = this.decode(entry, undefined, place)
+          place.held = this.known(entry, place) ?? this.decode(entry, undefined, place)
           place.among = objects
           if (place.held !== undefined) objects.set(place.key, place)
         }
@@ -211,6 +215,13 @@ export class ResourceCache {
     place.held = after
     place.among = after === undefined ? undefined : objects
     if (after !== undefined) after.place = place
+  }
+
+  /** An object that was written in this process and is not to be read out of its own text; undefined for all others. */
+  private known({ origin, revision }: Entry, place: Place): Held | undefined {
+    return origin instanceof Held && origin.revision === revision
+      ? new Held(origin.object, revision, this.layout, undefined, place)
+      : undefined
   }
 
   private decode(

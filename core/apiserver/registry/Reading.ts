@@ -12,10 +12,12 @@ import { type Registry, storeFailure } from "./Registry.ts"
 import { select, type Selected } from "./Selection.ts"
 import type { ServedResource } from "./StoredResource.ts"
 
+const NONE: ReadonlyArray<string> = []
+
 type Answer = (answer: ApiAnswer | ApiFailure) => void
 
 /** The answer that is an object. */
-export const objectAnswer = (held: HeldObject, code = 200, warnings: ReadonlyArray<string> = []): ApiAnswer => ({
+export const objectAnswer = (held: HeldObject, code = 200, warnings: ReadonlyArray<string> = NONE): ApiAnswer => ({
   kind: "object",
   code,
   held,

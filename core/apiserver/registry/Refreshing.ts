@@ -17,7 +17,7 @@ export const refreshObject = (
   resource: ServedResource,
   request: ApiRequest,
   done: Answer,
-  whole: () => void
+  whole: (registry: Registry, resource: ServedResource, request: ApiRequest, done: Answer) => void
 ): boolean => {
   const { body } = request
   const { refreshes } = resource.definition.strategy
@@ -38,7 +38,7 @@ export const refreshObject = (
   const ttlSeconds = resource.storage.ttlSeconds ?? 0
   const write = { key: place.storeKey, value: held, expected: found.revision, ttlSeconds, origin: held, place }
   keyValue.write(write, (outcome) => {
-    if (outcome instanceof WriteConflict) return whole()
+    if (outcome instanceof WriteConflict) return whole(registry, resource, request, done)
     if (outcome instanceof KeyValueFailure) return done(storeFailure(outcome))
     held.settle(outcome, undefined)
     done(objectAnswer(held))
@@ -47,9 +47,13 @@ export const refreshObject = (
 }
 
 /** What the cache has, where it is never behind the store and objects are served as they are stored. */
-const newest = ({ keyValue }: Registry, resource: ServedResource, { name, namespace }: ApiRequest): Held | undefined =>
+const newest = (
+  { keyValue }: Registry,
+  resource: ServedResource,
+  { memo, name, namespace }: ApiRequest
+): Held | undefined =>
   keyValue.coherent && resource.isStoredVersion && resource.cache.isReady
-    ? resource.cache.find(namespace, name)
+    ? resource.cache.find(namespace, name, memo)
     : undefined
 
 /** Whether the options say nothing: no dry run, no manager. What unknown fields would mean is no matter, for there are none. */

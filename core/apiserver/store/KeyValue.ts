@@ -11,6 +11,8 @@ export interface Entry {
   readonly value: Uint8Array
   /** The revision that wrote it. */
   readonly revision: number
+  /** What a writer of this process gave as the value, as far as it is still known; bytes are then made when they are asked for. */
+  readonly origin?: unknown
 }
 
 export interface Page {

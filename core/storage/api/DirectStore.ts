@@ -1,11 +1,11 @@
 // The store as code of the same process uses it: plain calls on one key or a run of keys, without messages.
 // Owns compare-and-write on one key, pages at a revision, watches of a prefix and leases for keys that go by themselves.
 // Refuses whole transactions, users and limits, which the gRPC services have. Reads answer at once: the engine is embedded.
-import { keyText, textKey, valueBytes } from "../engine/Engine.ts"
+import { keyText, type RowValue, Table, textKey, valueBytes } from "../engine/Engine.ts"
 import { revokeLease } from "../lease/Revocation.ts"
 import type { Compactor } from "../mvcc/Compactor.ts"
 import { EventKind } from "../mvcc/Layout.ts"
-import { contentOf, headOf, type StoredText } from "../mvcc/LazyRows.ts"
+import { contentOf, headOf, LazyRecord, type StoredText } from "../mvcc/LazyRows.ts"
 import { readRecord } from "../mvcc/Record.ts"
 import { keyRange, type KeyRange } from "../mvcc/Snapshot.ts"
 import type { KeyPlace, RowWrites } from "../mvcc/RowWrites.ts"
@@ -22,6 +22,29 @@ export interface DirectValue {
   /** A copy of its own. */
   readonly value: Uint8Array
   readonly revision: number
+  /** What a writer of this process gave as the value, as far as it is still known. */
+  readonly origin?: StoredText | undefined
+}
+
+/** A version whose bytes nobody has asked for. */
+class RowVersion implements DirectValue {
+  readonly key: string
+  readonly revision: number
+  private readonly row: LazyRecord
+
+  constructor(key: string, row: LazyRecord) {
+    this.key = key
+    this.revision = row.modRevision
+    this.row = row
+  }
+
+  get value(): Uint8Array {
+    return this.row.value()
+  }
+
+  get origin(): StoredText | undefined {
+    return this.row.source
+  }
 }
 
 export interface DirectPage {
@@ -143,11 +166,16 @@ export class DirectStore {
       const range = keyRange(textKey(start), textKey(end))
       const values: Array<DirectValue> = []
       let more = false
-      snapshot.scan(range, (key, record) => {
+      const take = (value: () => DirectValue): boolean => {
         if (limit > 0 && values.length === limit) return !(more = true)
-        values.push(valueAt(keyText(key), record))
+        values.push(value())
         return true
-      })
+      }
+      const { rows } = this.store.engine
+      // Rows as they were put are what is committed, and no bytes need be made of them.
+      if (rows !== undefined && snapshot.revision === snapshot.committed && start < end)
+        rows.scan(Table.Key, start, end, (key, row) => take(() => rowAt(key, row)))
+      else snapshot.scan(range, (key, record) => take(() => valueAt(keyText(key), record)))
       answer = { values, more, count: more ? snapshot.count(range) : values.length, revision: snapshot.revision }
     })
     return answer
@@ -251,6 +279,9 @@ export class DirectStore {
     revokeLease(this.store, id, answer)
   }
 }
+
+const rowAt = (key: string, row: RowValue): DirectValue =>
+  row instanceof LazyRecord ? new RowVersion(key, row) : valueAt(key, valueBytes(row))
 
 const valueAt = (key: string, record: Uint8Array): DirectValue => {
   const { modRevision, valueEnd, valueStart } = readRecord(record)

@@ -1,7 +1,7 @@
 // An ordered map from latin1 strings to values: a hash map, and beside it the keys in sorted runs while order is in demand.
 // Owns order and neighbourhood; refuses durability. Latin1 strings compare as their bytes do and hash natively, which
-// makes them the cheapest byte keys that JavaScript has. Most writers never ask for order, so it is made when somebody does, kept up
-// from then on, and given up when the map has changed as much as it is large without anyone asking again.
+// makes them the cheapest byte keys that JavaScript has. Most writers never ask for order, so it is made when somebody does, put right
+// when somebody does again, and given up when the map has changed as much as it is large meanwhile.
 
 const RUN_MAX = 256
 /** Smaller maps keep their order. */
@@ -10,8 +10,8 @@ const CHANGES_MIN = 1024
 export class SortedMap<V> {
   private readonly values = new Map<string, V>()
   private runs: Array<Array<string>> | undefined
-  /** Keys that came or went since order was last asked for. */
-  private changes = 0
+  /** Keys that came or went since order was last asked for: it is put right only when somebody asks again. */
+  private readonly touched = new Set<string>()
 
   /** An ordered map of a map's entries, sorted at once. */
   static of<V>(entries: ReadonlyMap<string, V>): SortedMap<V> {
@@ -37,37 +37,19 @@ export class SortedMap<V> {
   }
 
   set(key: string, value: V): void {
-    const { runs, values } = this
-    if (runs === undefined) return void values.set(key, value)
+    const { values } = this
     const before = values.size
     values.set(key, value)
-    if (values.size === before || !this.isKept()) return
-    const last = runs[runs.length - 1]
-    const isLast = last.length === 0 || last[last.length - 1] < key
-    const index = isLast ? runs.length - 1 : runOf(runs, key)
-    const run = runs[index]
-    if (isLast) {
-      if (run.length < RUN_MAX) run.push(key)
-      else runs.push([key])
-      return
-    }
-    run.splice(lowerBound(run, key), 0, key)
-    if (run.length > RUN_MAX) runs.splice(index + 1, 0, run.splice(run.length >> 1))
+    if (this.runs !== undefined && values.size !== before) this.touch(key)
   }
 
   delete(key: string): void {
-    const { runs } = this
-    if (!this.values.delete(key) || runs === undefined || !this.isKept()) return
-    const index = runOf(runs, key)
-    const run = runs[index]
-    if (run[0] === key) run.shift()
-    else run.splice(lowerBound(run, key), 1)
-    if (run.length === 0 && runs.length > 1) runs.splice(index, 1)
+    if (this.values.delete(key) && this.runs !== undefined) this.touch(key)
   }
 
   clear(): void {
     this.values.clear()
-    this.runs = undefined
+    this.giveUp()
   }
 
   /** Visits [start, end) in order until the visitor returns false. */
@@ -81,8 +63,11 @@ export class SortedMap<V> {
       for (; at < run.length; at++) {
         const key = run[at]
         if (end !== undefined && key >= end) return
-        // SAFETY: the runs have the keys of the map.
-        if (!visit(key, values.get(key) as V)) return
+        const value = values.get(key)
+        // A visitor may have taken it out.
+        if (value === undefined && !values.has(key)) continue
+        // SAFETY: the map has the key.
+        if (!visit(key, value as V)) return
       }
     }
   }
@@ -101,22 +86,59 @@ export class SortedMap<V> {
     return total
   }
 
-  /** The keys in order; made anew when they were given up. */
+  /** The keys in order: put right with what came and went since, or made anew when they were given up. */
   private order(): Array<Array<string>> {
-    this.changes = 0
-    if (this.runs !== undefined) return this.runs
+    const { runs, touched } = this
+    if (runs !== undefined) {
+      if (touched.size === 0) return runs
+      for (const key of touched)
+        if (this.values.has(key)) insert(runs, key)
+        else remove(runs, key)
+      touched.clear()
+      return runs
+    }
     const keys = [...this.values.keys()].sort()
-    const runs: Array<Array<string>> = []
-    for (let at = 0; at < keys.length; at += RUN_MAX / 2) runs.push(keys.slice(at, at + RUN_MAX / 2))
-    return (this.runs = runs.length === 0 ? [[]] : runs)
+    const made: Array<Array<string>> = []
+    for (let at = 0; at < keys.length; at += RUN_MAX / 2) made.push(keys.slice(at, at + RUN_MAX / 2))
+    return (this.runs = made.length === 0 ? [[]] : made)
   }
 
-  /** Counts a change; false when order is given up with it. */
-  private isKept(): boolean {
-    if (++this.changes <= CHANGES_MIN || this.changes <= this.values.size) return true
-    this.runs = undefined
-    return false
+  /** Notes a key that came or went; gives order up when that is more than the map. */
+  private touch(key: string): void {
+    const { touched } = this
+    touched.add(key)
+    if (touched.size > CHANGES_MIN && touched.size > this.values.size) this.giveUp()
   }
+
+  private giveUp(): void {
+    this.runs = undefined
+    this.touched.clear()
+  }
+}
+
+const insert = (runs: Array<Array<string>>, key: string): void => {
+  const last = runs[runs.length - 1]
+  if (last.length === 0 || last[last.length - 1] < key) {
+    if (last.length < RUN_MAX) last.push(key)
+    else runs.push([key])
+    return
+  }
+  const index = runOf(runs, key)
+  const run = runs[index]
+  const at = lowerBound(run, key)
+  if (run[at] === key) return
+  run.splice(at, 0, key)
+  if (run.length > RUN_MAX) runs.splice(index + 1, 0, run.splice(run.length >> 1))
+}
+
+const remove = (runs: Array<Array<string>>, key: string): void => {
+  const index = runOf(runs, key)
+  const run = runs[index]
+  const at = lowerBound(run, key)
+  if (run[at] !== key) return
+  if (at === 0) run.shift()
+  else run.splice(at, 1)
+  if (run.length === 0 && runs.length > 1) runs.splice(index, 1)
 }
 
 /** The run that holds the key, or would: the last one that does not start after it. */

@@ -52,6 +52,12 @@ export class LazyRecord implements LazyValue {
     this.sizeBytes = 16 + (content instanceof Uint8Array ? content.length : content.sizeBytes)
   }
 
+  /** What the writer gave as the value, where its text is made of that. */
+  get source(): StoredText | undefined {
+    const { content } = this
+    return content instanceof Uint8Array ? undefined : content
+  }
+
   /** The value alone. */
   value(): Uint8Array {
     const { content } = this

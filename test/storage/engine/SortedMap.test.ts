@@ -6,7 +6,8 @@ const text = fc.oneof(
   fc.integer({ min: 0, max: 700 }).map((n) => `k${n}`),
   fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes).toString("latin1"))
 )
-const steps = fc.array(fc.tuple(text, fc.boolean()), { maxLength: 1500, size: "max" })
+/** Now and then somebody looks on the way, by which order is made and put right. */
+const steps = fc.array(fc.tuple(text, fc.boolean(), fc.nat(400)), { maxLength: 1500, size: "max" })
 
 describe("SortedMap", () => {
   it("is a sorted array with a faster search", () => {
@@ -17,11 +18,16 @@ describe("SortedMap", () => {
         (all, looks) => {
           const map = new SortedMap<number>()
           const model = new Map<string, number>()
-          for (const [at, [key, keep]] of all.entries()) {
+          for (const [at, [key, keep, look]] of all.entries()) {
             if (keep) model.set(key, at)
             else model.delete(key)
             if (keep) map.set(key, at)
             else map.delete(key)
+            if (look === 0) {
+              const keys: Array<string> = []
+              map.scan("", undefined, (one) => keys.push(one) > 0)
+              assert.deepStrictEqual(keys, [...model.keys()].sort())
+            }
           }
           const sorted = [...model].sort(([a], [b]) => (a < b ? -1 : 1))
           for (const made of [map, SortedMap.of(model)]) {
@@ -42,6 +48,15 @@ describe("SortedMap", () => {
               assert.isUndefined(cursor.key)
             }
           }
+          const left: Array<string> = []
+          map.scan("", undefined, (key) => {
+            for (const [other] of sorted) if (other > key) map.delete(other)
+            return left.push(key) > 0
+          })
+          assert.deepStrictEqual(
+            left,
+            sorted.slice(0, 1).map(([key]) => key)
+          )
           map.clear()
           assert.strictEqual(map.count("", undefined), 0)
         }
