@@ -72,7 +72,7 @@ const EVICTION = "pods/eviction"
 /** Inside the server it reads the pod and its budget, takes one of the budget, marks the pod and deletes it. */
 const EVICTION_CALLS = ["get *", "update *", "update *", "delete *"]
 
-/** The same times; evictions, which come in crowds that wait for one another, take what the calls take that they are made of. */
+/** The same times; evictions, which come in crowds that wait for one another, begin with what the calls take that they are made of. */
 const withEvictions = (times: Constants["calls"]): Constants["calls"] => {
   const parts = EVICTION_CALLS.map((name) => times[name])
   const count = Math.min(...parts.map((part) => part?.count ?? 0))
@@ -172,14 +172,17 @@ type Histograms = ReadonlyMap<string, ReadonlyArray<RecordedHistogram>>
 
 /** What nodes, users and readers waited for, by the names of constants. */
 const callsByName = ({ calls, podStarts }: RecordedCluster): Histograms => {
-  const own = calls.filter(({ by, resource }) => by === undefined && resource !== EVICTION)
-  const groups = [...grouped(own, kindOf), ...grouped(own, ({ verb }) => `${verb} *`)]
+  const own = calls.filter(({ by }) => by === undefined)
+  const single = own.filter(({ resource }) => resource !== EVICTION)
+  const groups = [...grouped(own, kindOf), ...grouped(single, ({ verb }) => `${verb} *`)]
   const times = groups.map(([name, group]) => [name, group.map(({ latency }) => latency)] as const)
   return new Map([...times, [BINDING, [podStarts.scheduled]]])
 }
 
 const eventsByName = ({ informers }: RecordedCluster): Histograms =>
-  new Map([...grouped(informers, ({ resource }) => resource)].map(([name, group]) => [name, group.map(({ lag }) => lag)]))
+  new Map(
+    [...grouped(informers, ({ resource }) => resource)].map(([name, group]) => [name, group.map(({ lag }) => lag)])
+  )
 
 /** A real run and its simulation. */
 export interface Pair {
@@ -241,6 +244,6 @@ const movedAll = (
 /** The constants after simulations with them were set beside real runs. */
 export const corrected = (constants: Constants, pairs: ReadonlyArray<Pair>): Constants => ({
   ...constants,
-  calls: withEvictions(movedAll(constants.calls, pairs, callsByName)),
+  calls: movedAll(constants.calls, pairs, callsByName),
   events: movedAll(constants.events, pairs, eventsByName)
 })

@@ -46,7 +46,8 @@ const podEvents = ({ informers }: RecordedCluster): number =>
   informers.filter(({ resource }) => resource === "pods").reduce((sum, { lag }) => sum + lag.count, 0)
 
 /** Calls that a crowd is made of: those about pods, and the events that are written about them. */
-const ofCrowd = ({ calls }: RecordedCluster) => calls.filter(({ resource, verb }) => /^(pods|events)\b/.test(resource) && verb !== "list")
+const ofCrowd = ({ calls }: RecordedCluster) =>
+  calls.filter(({ resource, verb }) => /^(pods|events)\b/.test(resource) && verb !== "list")
 
 /**
  * The work of a watcher's event from the difference of the two runs; that of calls from what is left of the run with few watchers, whose
@@ -58,7 +59,8 @@ export const workOf = (
   constants: Constants
 ): Pick<Constants, "workShare" | "eventMs"> | undefined => {
   const [fewMs, manyMs] = [busyMs(few), busyMs(many)]
-  if (few.cluster === undefined || many.cluster === undefined || fewMs === undefined || manyMs === undefined) return undefined
+  if (few.cluster === undefined || many.cluster === undefined || fewMs === undefined || manyMs === undefined)
+    return undefined
   const more = podEvents(many.cluster) - podEvents(few.cluster)
   if (more <= 0) return undefined
   const eventMs = Math.max(0, manyMs - fewMs) / more

@@ -87,7 +87,8 @@ export class RealClients {
   /** Hangs up once every call has its answer, or none comes any more. */
   async close(): Promise<void> {
     const untilMs = performance.now() + LAST_ANSWERS_MS
-    while (this.open.calls > 0 && performance.now() < untilMs) await new Promise((resume) => setTimeout(resume, LOOK_MS))
+    while (this.open.calls > 0 && performance.now() < untilMs)
+      await new Promise((resume) => setTimeout(resume, LOOK_MS))
     await Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
 }

@@ -53,8 +53,6 @@ const TOGETHER_MS = 10
 
 /** The wait for processors that all share, by the wait in a line before them (M/D/1, and a batch). */
 const SHARED = 2
-/** Calls over which the mean of their work is taken. */
-const MEAN_OVER = 64
 
 /** Objects in the answer of a list; undefined for any other answer. */
 export const itemsIn = (answer: unknown): number | undefined =>
@@ -67,8 +65,6 @@ export class ServerPace {
   private readonly random: RandomStream
   /** When each processor is free again; none where they have no bound. */
   private readonly freeAtMs: Float64Array
-  /** How much work a call was, on average over the last of them. */
-  private meanMs = 0
   /** Which of them tells the next watcher. */
   private teller = 0
   /** When all events so far have been told. */
@@ -126,7 +122,7 @@ export class ServerPace {
   /**
    * When a call that comes then and takes so long is done: it waits for the work that is there, and adds its own. Processors are shared
    * and not taken in turn: who comes later slows those before, which is twice the wait in a line on average, whether calls come at random
-   * or all at once; and who is less work than others is done before them.
+   * or all at once.
    */
   private endOf(comesMs: number, takesMs: number, workMs: number): number {
     const { freeAtMs } = this
@@ -135,9 +131,7 @@ export class ServerPace {
     for (let place = 1; place < freeAtMs.length; place++) if (freeAtMs[place] < freeAtMs[first]) first = place
     const lineMs = Math.max(0, freeAtMs[first] - comesMs)
     freeAtMs[first] = comesMs + lineMs + workMs
-    this.meanMs += (workMs - this.meanMs) / MEAN_OVER
-    const size = this.meanMs === 0 ? 1 : Math.min(1, workMs / this.meanMs)
-    return comesMs + SHARED * size * lineMs + takesMs
+    return comesMs + SHARED * lineMs + takesMs
   }
 
   /** When a watcher's turn is over to whom an event is told then: events wait for one another, and calls for them. */

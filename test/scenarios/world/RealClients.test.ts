@@ -12,7 +12,9 @@ const server = createServer((request, response) => {
   const path = request.url ?? ""
   const answer = (): void => {
     open.delete(path)
-    response.setHeader("content-type", "application/json").end(JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name: "a" } }))
+    response
+      .setHeader("content-type", "application/json")
+      .end(JSON.stringify({ apiVersion: "v1", kind: "Node", metadata: { name: "a" } }))
   }
   response.on("close", () => {
     if (!response.writableFinished) cut.push(path)
@@ -31,7 +33,12 @@ describe("the clients of a run", () => {
     const { port } = server.address() as AddressInfo
     const kernel = new Kernel({ seed: 1 })
     const time = new RealTime(kernel)
-    const none = { tlsServerName: undefined, insecureSkipTlsVerify: false, certificateAuthority: undefined, proxyUrl: undefined }
+    const none = {
+      tlsServerName: undefined,
+      insecureSkipTlsVerify: false,
+      certificateAuthority: undefined,
+      proxyUrl: undefined
+    }
     const access = { cluster: { server: `http://127.0.0.1:${port}`, ...none }, user: anonymous, namespace: "default" }
     const clients = new RealClients(() => access, kernel, time)
     const client = clients.client("users")
