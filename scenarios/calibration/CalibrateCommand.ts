@@ -15,7 +15,7 @@ import { constantsOf, corrected } from "./Constants.ts"
 import { type CrowdRuns, workOf } from "./Work.ts"
 
 /** Simulations that mend the constants; the best of them is kept. */
-const ROUNDS = 6
+const ROUNDS = 8
 /** Of its pods, where a crowd is lived to see what watchers cost; otherwise as many as the file says. */
 const MANY_WATCHERS = 43
 const flags = {
@@ -37,8 +37,10 @@ const flags = {
   ),
   seed: Flag.Int("seed").pipe(Flag.withDescription("The seed, instead of the file's"), Flag.optional),
   record: Flag.String("record").pipe(
-    Flag.withDescription("The record of a real run of this file, instead of living it anew"),
-    Flag.optional
+    Flag.withDescription(
+      "The record of a real run of this file, instead of living it anew; may be repeated: all of them count"
+    ),
+    Flag.atLeast(0)
   ),
   crowd: Flag.String("crowd").pipe(
     Flag.withDescription(
@@ -77,7 +79,7 @@ interface Part {
   readonly name: "calm" | "crowd" | "watched"
   readonly file: string
   readonly sets: ReadonlyArray<string>
-  readonly record: Option.Option<string>
+  readonly records: ReadonlyArray<string>
 }
 
 const lived = (given: Given, places: Places, part: Part, folder: string, sets: ReadonlyArray<string>) =>
@@ -115,11 +117,11 @@ const recordedRun = (part: Part, file: string) =>
     return { record, cluster }
   })
 
+/** Real runs of a part: those that were recorded, or one that is lived now. */
 const measured = (given: Given, places: Places, part: Part) =>
-  Option.match(part.record, {
-    onNone: () => lived(given, places, part, "real", [`target=${given.target}`]),
-    onSome: (file) => recordedRun(part, file)
-  })
+  part.records.length === 0
+    ? Effect.map(lived(given, places, part, "real", [`target=${given.target}`]), (run) => [run])
+    : Effect.forEach(part.records, (file) => recordedRun(part, file))
 
 const written = (real: RunRecord, command: string, constants: Constants, quality: Calibration["quality"]): string => {
   const { backend, machine, scenario, seed, startedAt, target } = real
@@ -145,8 +147,13 @@ const written = (real: RunRecord, command: string, constants: Constants, quality
 
 const UNKNOWN = { medianFactor: 0, factor: 0 }
 
-/** Simulates a real run's scenario with some constants. */
-const simulations = Effect.fnUntraced(function* (given: Given, places: Places, part: Part, real: RunRecord) {
+/** Simulates the scenario of real runs with some constants. */
+const simulations = Effect.fnUntraced(function* (
+  given: Given,
+  places: Places,
+  part: Part,
+  real: ReadonlyArray<RunRecord>
+) {
   const files = yield* FileSystem.FileSystem
   const file = join(places.records, "candidate.json")
   yield* files.makeDirectory(places.records, { recursive: true })
@@ -154,12 +161,12 @@ const simulations = Effect.fnUntraced(function* (given: Given, places: Places, p
   return (constants: Constants) =>
     Effect.gen(function* () {
       round++
-      yield* files.writeFileString(file, written(real, places.command, constants, UNKNOWN))
+      yield* files.writeFileString(file, written(real[0], places.command, constants, UNKNOWN))
       const simulated = yield* lived(given, places, part, `simulated-${round}`, [
         "target=sim",
         `cluster.calibration=${file}`
       ])
-      const fidelity = fidelityOf([simulated.record], [real])
+      const fidelity = fidelityOf([simulated.record], real)
       const { factor, medianFactor } = fidelity
       const { workShare } = constants
       yield* Console.error(
@@ -178,9 +185,9 @@ interface Fit {
   readonly quality: Calibration["quality"]
 }
 
-/** A real run that simulations are to meet. */
+/** Real runs of one scenario that its simulations are to meet. */
 interface Aim<E, R> {
-  readonly real: RecordedCluster
+  readonly real: ReadonlyArray<RecordedCluster>
   readonly simulate: Simulate<E, R>
 }
 
@@ -234,14 +241,14 @@ interface Parts {
 
 const partsOf = ({ crowd, crowdRecord, file, record, seed, set, watchedRecord }: Given): Parts => {
   const seeds = Option.match(seed, { onNone: () => [], onSome: (value) => [`seed=${value}`] })
-  const calm: Part = { name: "calm", file, sets: [...set, ...seeds], record }
+  const calm: Part = { name: "calm", file, sets: [...set, ...seeds], records: record }
   if (crowd === NO_CROWD) return { calm }
   const watched = [...seeds, `params.informers=${MANY_WATCHERS}`]
   return {
     calm,
     crowd: {
-      few: { name: "crowd", file: crowd, sets: seeds, record: crowdRecord },
-      many: { name: "watched", file: crowd, sets: watched, record: watchedRecord }
+      few: { name: "crowd", file: crowd, sets: seeds, records: Option.toArray(crowdRecord) },
+      many: { name: "watched", file: crowd, sets: watched, records: Option.toArray(watchedRecord) }
     }
   }
 }
@@ -270,19 +277,21 @@ const calibrate = Effect.fn("wharf.calibrate")(
     const command = ["wharf", "calibrate", paths.relative(".", given.file), "--target", given.target, ...words]
     const places = { records: own, command: [...command, "--backend", given.backend].join(" ") }
     const real = yield* measured(given, places, calm)
-    const simulate = yield* simulations(given, places, calm, real.record)
-    const first = constantsOf(real.cluster)
-    const calmAim = { real: real.cluster, simulate }
+    const records = real.map(({ record }) => record)
+    const simulate = yield* simulations(given, places, calm, records)
+    const clusters = real.map(({ cluster }) => cluster)
+    const first = constantsOf(clusters)
+    const calmAim = { real: clusters, simulate }
     const fit = crowd
       ? yield* Effect.gen(function* () {
-          const few = yield* measured(given, places, crowd.few)
-          const many = yield* measured(given, places, crowd.many)
-          const simulateCrowd = yield* simulations(given, places, crowd.few, few.record)
+          const [few] = yield* measured(given, places, crowd.few)
+          const [many] = yield* measured(given, places, crowd.many)
+          const simulateCrowd = yield* simulations(given, places, crowd.few, [few.record])
           const working = yield* workingOf(first, { few: few.record, many: many.record }, simulateCrowd)
-          return yield* fitted(first, [calmAim, { real: few.cluster, simulate: simulateCrowd }], working)
+          return yield* fitted(first, [calmAim, { real: [few.cluster], simulate: simulateCrowd }], working)
         })
       : yield* fitted(first, [calmAim], (constants) => constants)
-    yield* files.writeFileString(given.out, written(real.record, places.command, fit.constants, fit.quality))
+    yield* files.writeFileString(given.out, written(records[0], places.command, fit.constants, fit.quality))
     yield* Console.log(said(given.out, fit))
   },
   Effect.scoped,

@@ -81,8 +81,11 @@ const withEvictions = (times: Constants["calls"]): Constants["calls"] => {
   return { ...times, [`create ${EVICTION}`]: { count, ms } }
 }
 
-const callTimes = (cluster: RecordedCluster, wayMs: number, commitMs: number): Constants["calls"] => {
-  const calls = cluster.calls.filter(({ by }) => by === undefined)
+/** Calls of all runs. */
+const callsOf = (runs: ReadonlyArray<RecordedCluster>) => runs.flatMap(({ calls }) => calls)
+
+const callTimes = (runs: ReadonlyArray<RecordedCluster>, wayMs: number, commitMs: number): Constants["calls"] => {
+  const calls = callsOf(runs).filter(({ by }) => by === undefined)
   const times = (groups: ReadonlyMap<string, Array<Calls>>) =>
     [...groups].flatMap(([name, group]) => {
       const [{ verb }] = group
@@ -109,7 +112,8 @@ const withBindings = (times: Constants["calls"]): Constants["calls"] => {
   return like === undefined ? times : { ...times, [BINDING]: like }
 }
 
-const eventTimes = ({ informers }: RecordedCluster, wayMs: number): Constants["events"] => {
+const eventTimes = (runs: ReadonlyArray<RecordedCluster>, wayMs: number): Constants["events"] => {
+  const informers = runs.flatMap((run) => run.informers)
   const times = [...grouped(informers, ({ resource }) => resource), ["*", [...informers]] as const].flatMap(
     ([name, group]) => {
       const time = measured(
@@ -130,8 +134,8 @@ const FASTEST_PERCENT = 10
  * The API server's histogram begins at 5 ms: what lies below is even there, which says too much of a fast store. It takes no longer than
  * half of the fastest writes, of any kind; its spread is then unknown, and stays in the times of the calls.
  */
-const commitOfRun = ({ calls }: RecordedCluster, told: Constants["commit"]): Constants["commit"] => {
-  const fastest = calls
+const commitOfRuns = (runs: ReadonlyArray<RecordedCluster>, told: Constants["commit"]): Constants["commit"] => {
+  const fastest = callsOf(runs)
     .filter(
       ({ by, latency, resource, verb }) =>
         by === undefined && isWrite(verb) && resource !== EVICTION && latency.count >= FEWEST
@@ -147,17 +151,18 @@ const COMMIT_MS = 1
 /** Of a scheduler that does not say: a pod's way through the filters and scores of a small cluster. */
 const ATTEMPT_MS = 0.5
 
-/** The constants that a real run shows; `corrected` takes from its times what they waited for one another. */
-export const constantsOf = (cluster: RecordedCluster): Constants => {
-  const { facts = {} } = cluster
+/** The constants that real runs of one scenario show; `corrected` takes from their times what calls waited for one another. */
+export const constantsOf = (runs: ReadonlyArray<RecordedCluster>): Constants => {
+  const [{ facts = {} }] = runs
   const network = spread(facts, factNames.wayP50, factNames.wayP90, WAY_MS)
-  const commit = commitOfRun(cluster, spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS))
+  const commit = commitOfRuns(runs, spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS))
   const attempt = facts[factNames.attemptP50]
+  const calls = callTimes(runs, network.medianMs, commit.medianMs)
   return {
     network,
     commit,
-    calls: callTimes(cluster, network.medianMs, commit.medianMs),
-    events: eventTimes(cluster, network.medianMs),
+    calls: unwaited(calls, steadySpread(calls)),
+    events: eventTimes(runs, network.medianMs),
     scheduler: { turnMs: 0, attemptMs: attempt === undefined ? ATTEMPT_MS : rounded(attempt / 1000) }
   }
 }
@@ -171,22 +176,25 @@ export const medianOfKind = (calls: Constants["calls"], kind: string, verb: stri
 type Histograms = ReadonlyMap<string, ReadonlyArray<RecordedHistogram>>
 
 /** What nodes, users and readers waited for, by the names of constants. */
-const callsByName = ({ calls, podStarts }: RecordedCluster): Histograms => {
-  const own = calls.filter(({ by }) => by === undefined)
+const callsByName = (runs: ReadonlyArray<RecordedCluster>): Histograms => {
+  const own = callsOf(runs).filter(({ by }) => by === undefined)
   const single = own.filter(({ resource }) => resource !== EVICTION)
   const groups = [...grouped(own, kindOf), ...grouped(single, ({ verb }) => `${verb} *`)]
   const times = groups.map(([name, group]) => [name, group.map(({ latency }) => latency)] as const)
-  return new Map([...times, [BINDING, [podStarts.scheduled]]])
+  return new Map([...times, [BINDING, runs.map(({ podStarts }) => podStarts.scheduled)]])
 }
 
-const eventsByName = ({ informers }: RecordedCluster): Histograms =>
-  new Map(
-    [...grouped(informers, ({ resource }) => resource)].map(([name, group]) => [name, group.map(({ lag }) => lag)])
+const eventsByName = (runs: ReadonlyArray<RecordedCluster>): Histograms => {
+  const groups = grouped(
+    runs.flatMap(({ informers }) => informers),
+    ({ resource }) => resource
   )
+  return new Map([...groups].map(([name, group]) => [name, group.map(({ lag }) => lag)]))
+}
 
-/** A real run and its simulation. */
+/** Real runs of one scenario and its simulation. */
 export interface Pair {
-  readonly real: RecordedCluster
+  readonly real: ReadonlyArray<RecordedCluster>
   readonly simulated: RecordedCluster
 }
 
@@ -227,9 +235,9 @@ const moved = (time: MeasuredTime, runs: ReadonlyArray<Both>): MeasuredTime => {
 const movedAll = (
   times: Constants["calls"],
   pairs: ReadonlyArray<Pair>,
-  byName: (cluster: RecordedCluster) => Histograms
+  byName: (runs: ReadonlyArray<RecordedCluster>) => Histograms
 ): Constants["calls"] => {
-  const sides = pairs.map(({ real, simulated }) => ({ real: byName(real), simulated: byName(simulated) }))
+  const sides = pairs.map(({ real, simulated }) => ({ real: byName(real), simulated: byName([simulated]) }))
   return Object.fromEntries(
     Object.entries(times).map(([name, time]) => [
       name,
@@ -241,9 +249,36 @@ const movedAll = (
   )
 }
 
+/** Calls that come evenly over a whole run: few of them meet a crowd, so that they show how far a server's own times spread. */
+const STEADY = "update leases.coordination.k8s.io"
+const AT_FAST = quantileShares.findIndex((share) => share * 100 >= FASTEST_PERCENT)
+
+/** How far steady calls of a real run spread: each quantile by their fastest tenth; undefined where it has none. */
+const steadySpread = (calls: Constants["calls"]): ReadonlyArray<number> | undefined => {
+  const steady = calls[STEADY]?.ms
+  return steady?.map((ms) => ms / steady[AT_FAST])
+}
+
+/**
+ * The same times; none spreads further than steady calls do, from its fastest tenth on. What is beyond is waiting in a crowd, which the
+ * simulation has of its own. Lists spread by what they hold.
+ */
+const unwaited = (times: Constants["calls"], spread: ReadonlyArray<number> | undefined): Constants["calls"] => {
+  if (spread === undefined) return times
+  const least = ({ ms }: MeasuredTime) =>
+    ms.map((one, at) => (at <= AT_FAST ? one : rounded(Math.min(one, ms[AT_FAST] * spread[at]))))
+  return Object.fromEntries(
+    Object.entries(times).map(([name, time]) => [name, name.startsWith("list ") ? time : { ...time, ms: least(time) }])
+  )
+}
+
 /** The constants after simulations with them were set beside real runs. */
-export const corrected = (constants: Constants, pairs: ReadonlyArray<Pair>): Constants => ({
-  ...constants,
-  calls: movedAll(constants.calls, pairs, callsByName),
-  events: movedAll(constants.events, pairs, eventsByName)
-})
+export const corrected = (constants: Constants, pairs: ReadonlyArray<Pair>): Constants => {
+  const { commit, network } = constants
+  const spread = steadySpread(callTimes(pairs[0].real, network.medianMs, commit.medianMs))
+  return {
+    ...constants,
+    calls: unwaited(movedAll(constants.calls, pairs, callsByName), spread),
+    events: movedAll(constants.events, pairs, eventsByName)
+  }
+}

@@ -51,6 +51,12 @@ export const callKind = (verb: PacedVerb, place: Collection | Target): string =>
 /** Events of one watch this close to one another are late together: what holds one of them up holds all. */
 const TOGETHER_MS = 10
 
+/**
+ * Writes that a call makes one after another, each of which waits anew; others make one. A kubelet's deletion writes that no time is left
+ * and then deletes; an eviction takes one of the budget, marks the pod, and writes when it has to be gone.
+ */
+const WRITES: Readonly<Record<string, number>> = { "delete pods": 2, "create pods/eviction": 3 }
+
 /** The wait for processors that all share, by the wait in a line before them (M/D/1, and a batch). */
 const SHARED = 2
 
@@ -98,9 +104,10 @@ export class ServerPace {
     const workMs = (takesMs: number): number => (workShare === undefined ? takesMs : usualMs * workShare)
     const list = lists[name]
     if (list === undefined) {
+      const waits = WRITES[kind] ?? 1
       const arrivalMs = (wayMs: number): number => {
         const takesMs = drawLatency(latency, random)
-        return this.endOf(wayMs, takesMs, workMs(takesMs))
+        return this.endOf(wayMs, takesMs, workMs(takesMs), waits)
       }
       const lane = { arrivalMs }
       return () => lane
@@ -124,14 +131,14 @@ export class ServerPace {
    * and not taken in turn: who comes later slows those before, which is twice the wait in a line on average, whether calls come at random
    * or all at once.
    */
-  private endOf(comesMs: number, takesMs: number, workMs: number): number {
+  private endOf(comesMs: number, takesMs: number, workMs: number, waits = 1): number {
     const { freeAtMs } = this
     if (freeAtMs.length === 0) return comesMs + takesMs
     let first = 0
     for (let place = 1; place < freeAtMs.length; place++) if (freeAtMs[place] < freeAtMs[first]) first = place
     const lineMs = Math.max(0, freeAtMs[first] - comesMs)
     freeAtMs[first] = comesMs + lineMs + workMs
-    return comesMs + SHARED * lineMs + takesMs
+    return comesMs + SHARED * waits * lineMs + takesMs
   }
 
   /** When a watcher's turn is over to whom an event is told then: events wait for one another, and calls for them. */

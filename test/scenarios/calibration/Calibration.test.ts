@@ -103,12 +103,12 @@ describe("a calibration", () => {
   it("meets the run that it was taken from, whose times are known", async () => {
     const real = unseen(await live(known))
     const lived = real.cluster ?? assert.fail("no cluster")
-    let constants = constantsOf(lived)
+    let constants = constantsOf([lived])
     const factors: Array<number> = []
     for (let round = 0; round < 4; round++) {
       const simulated = await live(constants)
       factors.push(fidelityOf([simulated], [real]).medianFactor)
-      constants = corrected(constants, [{ real: lived, simulated: simulated.cluster ?? assert.fail("no cluster") }])
+      constants = corrected(constants, [{ real: [lived], simulated: simulated.cluster ?? assert.fail("no cluster") }])
     }
     assert.isAtMost(Math.min(...factors), 1.3, factors.join(", "))
     const uncalibrated = fidelityOf([await live({ ...known, calls: {}, events: {} })], [real])
@@ -120,12 +120,12 @@ describe("a calibration", () => {
     const real = unseen(await live(bounded, busy))
     const lived = real.cluster ?? assert.fail("no cluster")
     // It begins with what clients waited, which is more than the server takes by itself.
-    let constants: Constants = { ...constantsOf(lived), atOnce: 2, workShare: 0.5, eventMs: 0.05 }
+    let constants: Constants = { ...constantsOf([lived]), atOnce: 2, workShare: 0.5, eventMs: 0.05 }
     const medianOf = ({ calls }: Constants): number => medianOfKind(calls, "create pods", "create")
     assert.isAbove(medianOf(constants), 1.2 * medianOf(known))
     for (let round = 0; round < 5; round++) {
       const { cluster: simulated = assert.fail("no cluster") } = await live(constants, busy)
-      constants = corrected(constants, [{ real: lived, simulated }])
+      constants = corrected(constants, [{ real: [lived], simulated }])
     }
     assert.isBelow(medianOf(constants), 1.1 * medianOf(known))
     const { rows } = fidelityOf([await live(constants, busy)], [real])
