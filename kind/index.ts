@@ -35,7 +35,8 @@ export {
   type RunningPlane
 } from "./process/ControlPlane.ts"
 export { kubeconfigText, type PlaneFiles, type PlanePart, planeParts } from "./process/PlaneFiles.ts"
-export { type Child, type ChildCommand, freePort, launch, ServerFailed, stop } from "./process/ChildServer.ts"
+export { type Child, type ChildCommand, launch, ServerFailed, stop } from "./process/ChildServer.ts"
+export { freePort } from "./process/FreePort.ts"
 export { answersOk, type Asked, askOnce, type Told } from "./process/HttpsProbe.ts"
 export { openReaper, type Reaper } from "./process/Reaper.ts"
 export { etcdSuiteFolder, FixturesMissing, schedulerPerfFolder } from "./SuiteFixtures.ts"

@@ -48,8 +48,9 @@ const judged = [
   "test/package.test.ts"
 ]
 const shared = {
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
   pool: "forks",
   setupFiles: ["./test/Seed.ts"],
   maxWorkers: 2

@@ -2,7 +2,6 @@
 // interruption as well. Owns one process; which program, which flags and what ready means is its caller's.
 import { Effect, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import { createServer } from "node:net"
 import { openReaper } from "./Reaper.ts"
 
 /** A server did not start, did not become ready, or ended by itself; carries the end of what it wrote. */
@@ -40,16 +39,6 @@ export interface Child {
   /** From start to readiness. */
   readonly startMs: number
 }
-
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export const freePort = Effect.callback<number>((resume) => {
-  const probe = createServer()
-  probe.listen(0, "127.0.0.1", () => {
-    const address = probe.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    probe.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 const tail = (child: ChildProcess): (() => string) => {
   let log = ""

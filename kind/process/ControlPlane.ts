@@ -5,7 +5,8 @@ import { Effect, type FileSystem, type Path, Schema, type Scope } from "effect"
 import type { ChildProcessSpawner } from "effect/process"
 import { join } from "node:path"
 import { type AssetMissing, findAsset } from "../Assets.ts"
-import { freePort, launch, type ServerFailed, stop } from "./ChildServer.ts"
+import { launch, type ServerFailed, stop } from "./ChildServer.ts"
+import { freePort } from "./FreePort.ts"
 import { answersOk } from "./HttpsProbe.ts"
 import { type PlaneFiles, type PlanePart, planeParts, writePlaneFiles } from "./PlaneFiles.ts"
 
@@ -27,6 +28,8 @@ export interface ControlPlaneOptions {
 /** One program of the control plane. */
 export interface PlaneProcess {
   readonly name: string
+  /** Where it answers /healthz and /metrics, over TLS. */
+  readonly port: number
   readonly pid: () => number | undefined
   /** Sends SIGSTOP, SIGCONT or another signal to it. */
   readonly signal: (signal: NodeJS.Signals) => void
@@ -62,6 +65,7 @@ const SERVICE_CIDR = "10.96.0.0/16"
 
 interface Program {
   readonly name: string
+  readonly port: number
   readonly command: string
   readonly args: ReadonlyArray<string>
   readonly ready: Effect.Effect<boolean>
@@ -70,7 +74,7 @@ interface Program {
 /** Starts a program that lives as long as the scope. */
 const open = (directory: string, program: Program): Effect.Effect<PlaneProcess, ServerFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const { args, command, name, ready } = program
+    const { args, command, name, port, ready } = program
     const start = launch({ backend: name, command, args, directory, ready })
     const current = yield* Effect.acquireRelease(
       Effect.map(start, (child) => ({ child })),
@@ -78,6 +82,7 @@ const open = (directory: string, program: Program): Effect.Effect<PlaneProcess, 
     )
     return {
       name,
+      port,
       pid: () => current.child.process.pid,
       signal: (signal) => void current.child.process.kill(signal),
       kill: Effect.suspend(() => stop(current.child, "SIGKILL")),
@@ -112,6 +117,8 @@ const partFlags = (part: PlanePart, files: PlaneFiles, port: number): ReadonlyAr
   `--kubeconfig=${files.kubeconfigOf(part)}`,
   "--leader-elect=false",
   "--bind-address=127.0.0.1",
+  // Without a kubeconfig for it there is nobody to ask whether a reader of metrics is allowed to.
+  "--authorization-always-allow-paths=/healthz,/readyz,/livez,/metrics",
   `--secure-port=${port}`,
   `--tls-cert-file=${files.serverCertFile}`,
   `--tls-private-key-file=${files.serverKeyFile}`,
@@ -144,6 +151,7 @@ export const openControlPlane = Effect.fn("kind.openControlPlane")(function* (
   const { ca } = files
   const apiServer = yield* open(directory, {
     name: "kube-apiserver",
+    port,
     command: server.path,
     args: [...apiServerFlags(files, folder, storeUrl, port), ...(options.apiServerFlags ?? [])],
     ready: answersOk({ port, path: "/readyz", ca })
@@ -157,6 +165,7 @@ export const openControlPlane = Effect.fn("kind.openControlPlane")(function* (
         const args = [...partFlags(part, files, healthPort), ...given]
         return yield* open(directory, {
           name: part,
+          port: healthPort,
           command: path,
           args,
           ready: answersOk({ port: healthPort, path: "/healthz", ca })

@@ -28,10 +28,12 @@ export const Constants = Schema.Struct({
   commit: Schema.Struct({ medianMs: Amount, sigma: Amount }),
   calls: Times,
   events: Times,
-  /** Calls that the server works on at once; absent where no crowd was measured. */
+  /** Processors of the control plane; absent where their use was not measured. */
   atOnce: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }))),
-  /** How long a call keeps one of those places busy, over all programs that it makes work. */
-  workMs: Schema.optionalKey(Amount),
+  /** How long a call keeps one of them busy, over all programs that it makes work, for each ms that it takes at the median. */
+  workShare: Schema.optionalKey(Amount),
+  /** The same of telling one watcher of one change, in ms. */
+  eventMs: Schema.optionalKey(Amount),
   scheduler: Schema.Struct({ turnMs: Amount, attemptMs: Amount })
 })
 export type Constants = typeof Constants.Type
@@ -120,7 +122,7 @@ export const recordedCalibration = (
   { constants, from, machine, measuredAt, quality }: Calibration,
   nowMs: number
 ): RecordedCalibration => {
-  const { calls, commit, events, network, scheduler } = constants
+  const { calls, commit, eventMs, events, network, scheduler } = constants
   const plain = (name: string, ms: number) => ({ name, count: 1, p50Ms: ms, p99Ms: ms })
   return {
     measuredAt,
@@ -133,6 +135,7 @@ export const recordedCalibration = (
       plain("store commit", commit.medianMs),
       plain("scheduler, until it attempts a pod", scheduler.turnMs),
       plain("scheduler, one attempt", scheduler.attemptMs),
+      ...(eventMs === undefined ? [] : [plain("work of telling one watcher of one change", eventMs)]),
       ...Object.entries(calls).map(([name, time]) => constant(name, time)),
       ...Object.entries(events).map(([name, time]) => constant(`watch ${name}`, time))
     ]

@@ -1,8 +1,8 @@
 // From the record of a real run to the constants of a simulation: each time as it was measured, less what the simulator adds by itself.
-// Owns that arithmetic and its correction by simulated runs of the same file; refuses to run anything itself.
-import { type Fidelity, Latency, type RecordedCluster, type RecordedHistogram } from "#reports"
+// Owns that arithmetic and its correction by simulated runs of the same file, which takes the waiting for one another out of measured
+// times, quantile by quantile; refuses to run anything itself. What calls cost in work is Work.ts's.
+import { Latency, type RecordedCluster, type RecordedHistogram } from "#reports"
 import { quantileShares } from "#sim"
-import { Effect } from "effect"
 import type { Constants, MeasuredTime } from "./Calibration.ts"
 
 /** Fewer values say nothing of a distribution; such a kind takes the times of its verb over all resources. */
@@ -42,7 +42,8 @@ export const factNames = {
   wayP50: "way to the server, p50 us",
   wayP90: "way to the server, p90 us",
   commitP50: "store write, p50 us",
-  commitP90: "store write, p90 us"
+  commitP90: "store write, p90 us",
+  attemptP50: "scheduling attempt without its binding, p50 us"
 } as const
 
 const spread = (facts: Readonly<Record<string, number>>, p50: string, p90: string, unknownMs: number) => {
@@ -54,7 +55,8 @@ const spread = (facts: Readonly<Record<string, number>>, p50: string, p90: strin
 
 type Calls = RecordedCluster["calls"][number]
 
-const kindOf = ({ resource, scope, verb }: Calls): string =>
+/** The name of recorded calls' kind, as the simulator has it. */
+export const kindOf = ({ resource, scope, verb }: Calls): string =>
   scope === "object" ? `${verb} ${resource}` : `${verb} ${resource} (${scope})`
 
 /** Objects in an answer, on average over all lists of a group; 0 where there are none. */
@@ -70,7 +72,7 @@ const EVICTION = "pods/eviction"
 /** Inside the server it reads the pod and its budget, takes one of the budget, marks the pod and deletes it. */
 const EVICTION_CALLS = ["get *", "update *", "update *", "delete *"]
 
-/** The same times; evictions, which come in crowds that wait for one another, take what the calls take that they are made of. */
+/** The same times; evictions, which come in crowds that wait for one another, begin with what the calls take that they are made of. */
 const withEvictions = (times: Constants["calls"]): Constants["calls"] => {
   const parts = EVICTION_CALLS.map((name) => times[name])
   const count = Math.min(...parts.map((part) => part?.count ?? 0))
@@ -79,8 +81,11 @@ const withEvictions = (times: Constants["calls"]): Constants["calls"] => {
   return { ...times, [`create ${EVICTION}`]: { count, ms } }
 }
 
-const callTimes = (cluster: RecordedCluster, wayMs: number, commitMs: number): Constants["calls"] => {
-  const calls = cluster.calls.filter(({ by }) => by === undefined)
+/** Calls of all runs. */
+const callsOf = (runs: ReadonlyArray<RecordedCluster>) => runs.flatMap(({ calls }) => calls)
+
+const callTimes = (runs: ReadonlyArray<RecordedCluster>, wayMs: number, commitMs: number): Constants["calls"] => {
+  const calls = callsOf(runs).filter(({ by }) => by === undefined)
   const times = (groups: ReadonlyMap<string, Array<Calls>>) =>
     [...groups].flatMap(([name, group]) => {
       const [{ verb }] = group
@@ -94,10 +99,21 @@ const callTimes = (cluster: RecordedCluster, wayMs: number, commitMs: number): C
     })
   const single = calls.filter(({ resource }) => resource !== EVICTION)
   const measuredTimes = [...times(grouped(single, kindOf)), ...times(grouped(single, ({ verb }) => `${verb} *`))]
-  return withEvictions(Object.fromEntries(measuredTimes))
+  return withEvictions(withBindings(Object.fromEntries(measuredTimes)))
 }
 
-const eventTimes = ({ informers }: RecordedCluster, wayMs: number): Constants["events"] => {
+/** A real scheduler makes this call itself; how long pods wait for a node tells how long it takes. */
+const BINDING = "create pods/binding"
+/** Which writes a pod as well. */
+const LIKE_BINDING = "update pods/status"
+
+const withBindings = (times: Constants["calls"]): Constants["calls"] => {
+  const like = times[LIKE_BINDING]
+  return like === undefined ? times : { ...times, [BINDING]: like }
+}
+
+const eventTimes = (runs: ReadonlyArray<RecordedCluster>, wayMs: number): Constants["events"] => {
+  const informers = runs.flatMap((run) => run.informers)
   const times = [...grouped(informers, ({ resource }) => resource), ["*", [...informers]] as const].flatMap(
     ([name, group]) => {
       const time = measured(
@@ -116,136 +132,153 @@ const FASTEST_PERCENT = 10
 
 /**
  * The API server's histogram begins at 5 ms: what lies below is even there, which says too much of a fast store. It takes no longer than
- * half of the fastest writes, of any kind.
+ * half of the fastest writes, of any kind; its spread is then unknown, and stays in the times of the calls.
  */
-const commitOfRun = ({ calls }: RecordedCluster, told: Constants["commit"]): Constants["commit"] => {
-  const fastest = calls
+const commitOfRuns = (runs: ReadonlyArray<RecordedCluster>, told: Constants["commit"]): Constants["commit"] => {
+  const fastest = callsOf(runs)
     .filter(
       ({ by, latency, resource, verb }) =>
         by === undefined && isWrite(verb) && resource !== EVICTION && latency.count >= FEWEST
     )
     .map(({ latency }) => (Latency.merge([latency]).percentile(FASTEST_PERCENT) ?? Infinity) / 1000)
-  return { ...told, medianMs: rounded(Math.min(told.medianMs, ...fastest.map((ms) => ms * STORE_SHARE))) }
+  const most = Math.min(...fastest) * STORE_SHARE
+  return told.medianMs <= most ? told : { medianMs: rounded(most), sigma: SIGMA_LEAST }
 }
 
 /** Before anything is known of them. */
 const WAY_MS = 0.05
 const COMMIT_MS = 1
-const TURN_MS = 1
+/** Of a scheduler that does not say: a pod's way through the filters and scores of a small cluster. */
+const ATTEMPT_MS = 0.5
 
-/**
- * The constants that a real run shows; the scheduler's are a beginning, which `corrected` mends: a crowd, where one was measured, shows
- * how fast it is.
- */
-export const constantsOf = (cluster: RecordedCluster, crowd = cluster): Constants => {
-  const { facts = {} } = cluster
+/** The constants that real runs of one scenario show; `corrected` takes from their times what calls waited for one another. */
+export const constantsOf = (runs: ReadonlyArray<RecordedCluster>): Constants => {
+  const [{ facts = {} }] = runs
   const network = spread(facts, factNames.wayP50, factNames.wayP90, WAY_MS)
-  const commit = commitOfRun(cluster, spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS))
-  const most = crowd.scheduling?.mostInSecond ?? 0
+  const commit = commitOfRuns(runs, spread(facts, factNames.commitP50, factNames.commitP90, COMMIT_MS))
+  const attempt = facts[factNames.attemptP50]
+  const calls = callTimes(runs, network.medianMs, commit.medianMs)
   return {
     network,
     commit,
-    calls: callTimes(cluster, network.medianMs, commit.medianMs),
-    events: eventTimes(cluster, network.medianMs),
-    scheduler: { turnMs: TURN_MS, attemptMs: most === 0 ? 0 : rounded(1000 / most) }
+    calls: unwaited(calls, steadySpread(calls)),
+    events: eventTimes(runs, network.medianMs),
+    scheduler: { turnMs: 0, attemptMs: attempt === undefined ? ATTEMPT_MS : rounded(attempt / 1000) }
   }
 }
 
-const MEDIAN = " p50"
-const SCHEDULED = "created → scheduled"
 const AT_MEDIAN = quantileShares.indexOf(0.5)
 
-/** By how many ms the simulation's median was too short, by group and name. */
-const missing = ({ rows }: Fidelity): ReadonlyMap<string, number> =>
-  new Map(
-    rows
-      .filter(({ isMedian }) => isMedian)
-      .map(({ group, label, real, simulated }) => [
-        `${group} ${label.slice(0, -MEDIAN.length)}`,
-        (real - simulated) / 1000
-      ])
-  )
+/** The median in ms that a simulation takes for a kind of calls; 0 where it takes none. */
+export const medianOfKind = (calls: Constants["calls"], kind: string, verb: string): number =>
+  (calls[kind] ?? calls[`${verb} *`])?.ms[AT_MEDIAN] ?? 0
 
-/**
- * Writers of a busy store wait for the commit under way as well, which the API server's own figure holds already. Where most kinds of
- * writes are too slow though the server takes nothing, the commit is what is too long.
- */
-const commitOf = ({ calls, commit }: Constants, offMs: ReadonlyMap<string, number>): Constants["commit"] => {
-  const writes = Object.entries(calls).filter(([name]) => isWrite(name) && offMs.has(`API latency ${name}`))
-  const late = writes.filter(
-    ([name, { ms }]) => ms[AT_MEDIAN] <= LEAST_MS && (offMs.get(`API latency ${name}`) ?? 0) < 0
-  )
-  return late.length * 2 < writes.length || late.length === 0
-    ? commit
-    : { ...commit, medianMs: rounded(commit.medianMs * SHORTER) }
+type Histograms = ReadonlyMap<string, ReadonlyArray<RecordedHistogram>>
+
+/** What nodes, users and readers waited for, by the names of constants. */
+const callsByName = (runs: ReadonlyArray<RecordedCluster>): Histograms => {
+  const own = callsOf(runs).filter(({ by }) => by === undefined)
+  const single = own.filter(({ resource }) => resource !== EVICTION)
+  const groups = [...grouped(own, kindOf), ...grouped(single, ({ verb }) => `${verb} *`)]
+  const times = groups.map(([name, group]) => [name, group.map(({ latency }) => latency)] as const)
+  return new Map([...times, [BINDING, runs.map(({ podStarts }) => podStarts.scheduled)]])
 }
 
-const SHORTER = 2 / 3
-
-/** What a kind's median was off; a verb over all resources, which stands for kinds that were not measured, by what its kinds were off. */
-const offOf = (name: string, offMs: ReadonlyMap<string, number>): number => {
-  if (!name.endsWith(" *")) return offMs.get(`API latency ${name}`) ?? 0
-  const beginning = `API latency ${name.slice(0, -1)}`
-  const offs = [...offMs].filter(([key]) => key.startsWith(beginning) && !key.endsWith(EVICTION)).map(([, off]) => off)
-  return offs.length === 0 ? 0 : offs.reduce((sum, off) => sum + off, 0) / offs.length
+const eventsByName = (runs: ReadonlyArray<RecordedCluster>): Histograms => {
+  const groups = grouped(
+    runs.flatMap(({ informers }) => informers),
+    ({ resource }) => resource
+  )
+  return new Map([...groups].map(([name, group]) => [name, group.map(({ lag }) => lag)]))
 }
 
-/** The constants after a simulation with them was set beside the run: each is moved by what its median was off. */
-export const corrected = (constants: Constants, fidelity: Fidelity): Constants => {
-  const offMs = missing(fidelity)
-  const moved = (time: MeasuredTime, byMs: number): MeasuredTime => ({
-    ...time,
-    ms: time.ms.map((ms) => rounded(Math.max(LEAST_MS, ms + byMs)))
-  })
-  const calls = Object.fromEntries(
-    Object.entries(constants.calls).map(([name, time]) => [name, moved(time, offOf(name, offMs))])
-  )
-  const mended = withEvictions(calls)
+/** Real runs of one scenario and its simulation. */
+export interface Pair {
+  readonly real: ReadonlyArray<RecordedCluster>
+  readonly simulated: RecordedCluster
+}
+
+/** What was measured on both sides; undefined where that is too little. */
+const bothOf = (real: ReadonlyArray<RecordedHistogram> = [], simulated: ReadonlyArray<RecordedHistogram> = []) => {
+  const [a, b] = [Latency.merge(real), Latency.merge(simulated)]
+  return a.count < FEWEST || b.count < FEWEST ? undefined : { real: a, simulated: b }
+}
+
+type Both = Exclude<ReturnType<typeof bothOf>, undefined>
+
+/** What a latency's histogram tells apart, in µs. */
+const GRAIN_US = 20
+
+/** By how many ms simulations are too fast at a share, over all runs alike; 0 where nothing is known. */
+const offAt = (runs: ReadonlyArray<Both>, share: number): number => {
+  if (runs.length === 0) return 0
+  const us = (latency: Latency): number => Math.max(GRAIN_US, latency.percentile(share * 100) ?? 0)
+  const logs = runs.reduce((sum, { real, simulated }) => sum + Math.log(us(real) / us(simulated)), 0)
+  const factor = Math.exp(logs / runs.length)
+  return runs.reduce((sum, { simulated }) => sum + us(simulated) * (factor - 1), 0) / runs.length / 1000
+}
+
+/** Of what a time is off it is moved by so much, and no further than to so many times or so much less: more swings to and fro. */
+const DAMPING = 0.6
+const STEP = 2
+
+/** A time, each of its quantiles moved by what it was off: what is waiting for others in it goes, what is its own stays. */
+const moved = (time: MeasuredTime, runs: ReadonlyArray<Both>): MeasuredTime => {
+  const next = (ms: number, share: number): number =>
+    Math.max(LEAST_MS, ms / STEP, Math.min(ms * STEP, ms + DAMPING * offAt(runs, share)))
   return {
-    ...constants,
-    commit: commitOf(constants, offMs),
-    calls: mended,
-    scheduler: schedulerOf(constants, fidelity)
+    ...time,
+    ms: time.ms.map((ms, at) => rounded(next(ms, quantileShares[at]))).toSorted((left, right) => left - right)
   }
 }
 
-/** The scheduler's constants, moved by what the median of its stage was off where nothing waits for it. */
-const schedulerOf = ({ scheduler }: Constants, fidelity: Fidelity): Constants["scheduler"] => {
-  const { attemptMs, turnMs } = scheduler
-  const late = missing(fidelity).get(`pod start ${SCHEDULED}`) ?? 0
-  // What no shorter turn can mend comes from attempts that were paid for too dearly.
-  const dear = turnMs + late < 0 ? attemptMs * SHORTER : attemptMs
-  return { turnMs: rounded(Math.max(0, turnMs + late)), attemptMs: rounded(dear) }
+const movedAll = (
+  times: Constants["calls"],
+  pairs: ReadonlyArray<Pair>,
+  byName: (runs: ReadonlyArray<RecordedCluster>) => Histograms
+): Constants["calls"] => {
+  const sides = pairs.map(({ real, simulated }) => ({ real: byName(real), simulated: byName([simulated]) }))
+  return Object.fromEntries(
+    Object.entries(times).map(([name, time]) => [
+      name,
+      moved(
+        time,
+        sides.flatMap(({ real, simulated }) => bothOf(real.get(name), simulated.get(name)) ?? [])
+      )
+    ])
+  )
 }
 
-/** By which factor the median of what the crowd asked for most is too long in a simulation. */
-const crowdFactor = ({ rows }: Fidelity): number => {
-  const creation = rows.find(({ group, label }) => group === "API latency" && label === `create pods${MEDIAN}`)
-  return creation === undefined || creation.real === 0 ? 1 : creation.simulated / creation.real
+/** Calls that come evenly over a whole run: few of them meet a crowd, so that they show how far a server's own times spread. */
+const STEADY = "update leases.coordination.k8s.io"
+const AT_FAST = quantileShares.findIndex((share) => share * 100 >= FASTEST_PERCENT)
+
+/** How far steady calls of a real run spread: each quantile by their fastest tenth; undefined where it has none. */
+const steadySpread = (calls: Constants["calls"]): ReadonlyArray<number> | undefined => {
+  const steady = calls[STEADY]?.ms
+  return steady?.map((ms) => ms / steady[AT_FAST])
 }
 
-/** Between these a write's work is looked for, in so many halvings of the factor between them. */
-const WORK_MS = { least: 0.05, most: 25 }
-const HALVINGS = 6
-/** As near as the crowd's median tells works apart: beyond some work it rises steeply, below it hardly changes. */
-const NEAR = Math.log(1.5)
+/**
+ * The same times; none spreads further than steady calls do, from its fastest tenth on. What is beyond is waiting in a crowd, which the
+ * simulation has of its own. Lists spread by what they hold.
+ */
+const unwaited = (times: Constants["calls"], spread: ReadonlyArray<number> | undefined): Constants["calls"] => {
+  if (spread === undefined) return times
+  const least = ({ ms }: MeasuredTime) =>
+    ms.map((one, at) => (at <= AT_FAST ? one : rounded(Math.min(one, ms[AT_FAST] * spread[at]))))
+  return Object.fromEntries(
+    Object.entries(times).map(([name, time]) => [name, name.startsWith("list ") ? time : { ...time, ms: least(time) }])
+  )
+}
 
-/** Finds, by simulations of a crowd, the least work of a write with which the crowd's median is about as long as it was. */
-export const workOf = <E, R>(
-  constants: Constants,
-  simulate: (constants: Constants) => Effect.Effect<Fidelity, E, R>
-): Effect.Effect<number, E, R> =>
-  Effect.gen(function* () {
-    let { least, most } = WORK_MS
-    const tried: Array<{ readonly workMs: number; readonly off: number }> = []
-    for (let at = 0; at < HALVINGS; at++) {
-      const workMs = rounded(Math.sqrt(least * most))
-      const factor = crowdFactor(yield* simulate({ ...constants, workMs }))
-      tried.push({ workMs, off: Math.abs(Math.log(factor)) })
-      if (factor > 1) most = workMs
-      else least = workMs
-    }
-    const near = tried.filter(({ off }) => off <= NEAR).map(({ workMs }) => workMs)
-    if (near.length > 0) return Math.min(...near)
-    return tried.reduce((best, one) => (one.off < best.off ? one : best)).workMs
-  })
+/** The constants after simulations with them were set beside real runs. */
+export const corrected = (constants: Constants, pairs: ReadonlyArray<Pair>): Constants => {
+  const { commit, network } = constants
+  const spread = steadySpread(callTimes(pairs[0].real, network.medianMs, commit.medianMs))
+  return {
+    ...constants,
+    calls: unwaited(movedAll(constants.calls, pairs, callsByName), spread),
+    events: movedAll(constants.events, pairs, eventsByName)
+  }
+}

@@ -22,5 +22,6 @@ export interface LivingWorld {
   readonly runUntil: (untilMs: number, breathe: () => Promise<void>) => Promise<void>
   /** Called when all is quiet: what can only be judged at the end. */
   readonly finished: () => void
-  readonly stop: () => void
+  /** Ends everything; what was asked of a real server has its answer then. */
+  readonly stop: () => Promise<void>
 }

@@ -1,12 +1,44 @@
 // Clients of a real API server for a population whose kernel follows the clock: what the server answers enters the kernel.
-// Owns one HTTP client for each name and their end; refuses to know who asks for what.
-import { type Client, httpClient, type KubeAccess } from "#kube"
+// Owns one HTTP client for each name and their end, which comes after the last answer: a call that was sent and hung up on is one that
+// the server, or a proxy before it, counts as cut short. Refuses to know who asks for what.
+import { type ApiFailure, type Client, httpClient, type KubeAccess } from "#kube"
 import { enteringClient, type Kernel, managingClient, type RealTime, type SimProcess } from "#sim"
 import { Effect, Exit, Scope } from "effect"
 import type { CallTimes } from "./ApiCalls.ts"
 
 /** What a large list on a busy server may take, in ms. */
 const REQUEST_TIMEOUT_MS = 120_000
+
+/** How long answers are waited for at the end, in ms: beyond, a server that is down or stuck is left. */
+const LAST_ANSWERS_MS = 10_000
+const LOOK_MS = 5
+
+/** Calls that wait for their answer. */
+interface Open {
+  calls: number
+}
+
+/** The same client, its open calls counted; watches, which have no end of their own, are not. */
+const counted = (client: Client, open: Open): Client => {
+  const answered = <A>(done: (answer: A | ApiFailure) => void) => {
+    open.calls++
+    return (answer: A | ApiFailure): void => {
+      open.calls--
+      done(answer)
+    }
+  }
+  return {
+    get: (target, options, done) => client.get(target, options, answered(done)),
+    list: (collection, options, done) => client.list(collection, options, answered(done)),
+    watch: (collection, options, listener) => client.watch(collection, options, listener),
+    create: (target, object, options, done) => client.create(target, object, options, answered(done)),
+    update: (target, object, options, done) => client.update(target, object, options, answered(done)),
+    patch: (target, patch, options, done) => client.patch(target, patch, options, answered(done)),
+    delete: (target, options, done) => client.delete(target, options, answered(done)),
+    deleteCollection: (collection, options, selection, done) =>
+      client.deleteCollection(collection, options, selection, answered(done))
+  }
+}
 
 /** Changes a client before its answers enter the kernel, given the times of its calls where they go out and come in. */
 export type ChangeClient = (client: Client, process: SimProcess, times: CallTimes) => Client
@@ -17,6 +49,7 @@ export class RealClients {
   private readonly time: RealTime
   private readonly change: ChangeClient
   private readonly scope = Scope.makeUnsafe()
+  private readonly open: Open = { calls: 0 }
 
   /** `accessOf` says how each reaches the server. */
   constructor(
@@ -45,13 +78,17 @@ export class RealClients {
     }
     const plain = Effect.runSync(httpClient(options).pipe(Effect.provideService(Scope.Scope, this.scope)))
     const times = { sentMs: () => this.time.nowMs, answeredMs: () => this.time.since(plain.answeredMs()) }
-    const client = this.change(plain, process, times)
+    const client = this.change(counted(plain, this.open), process, times)
     return enteringClient(name === "kubelets" ? client : managingClient(client, name), (run) =>
       this.time.enter(process, run)
     )
   }
 
-  close(): void {
-    Effect.runFork(Scope.close(this.scope, Exit.void))
+  /** Hangs up once every call has its answer, or none comes any more. */
+  async close(): Promise<void> {
+    const untilMs = performance.now() + LAST_ANSWERS_MS
+    while (this.open.calls > 0 && performance.now() < untilMs)
+      await new Promise((resume) => setTimeout(resume, LOOK_MS))
+    await Effect.runPromise(Scope.close(this.scope, Exit.void))
   }
 }

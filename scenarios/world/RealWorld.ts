@@ -119,11 +119,12 @@ export class RealWorld implements LivingWorld {
     this.sums?.finished()
   }
 
-  stop(): void {
+  stop(): Promise<void> {
     this.population.stop()
     this.watched.stop()
+    // Nobody hears the last answers any more, and asks again.
     this.time.stop()
-    this.clients.close()
+    return this.clients.close()
   }
 
   private makeDefault(): void {

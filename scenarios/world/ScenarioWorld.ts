@@ -155,7 +155,7 @@ export class ScenarioWorld implements LivingWorld {
     this.sums?.finished()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.world.stop()
   }
 

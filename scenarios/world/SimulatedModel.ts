@@ -40,6 +40,12 @@ const placerOf = (cluster: Cluster, calibration: Calibration | undefined) => {
 const coresOf = ({ controlPlane }: Cluster, { constants }: Calibration): { readonly atOnce?: number } =>
   constants.atOnce === undefined ? {} : { atOnce: controlPlane.cores ?? constants.atOnce }
 
+/** What calls and the telling of watchers cost of those cores. */
+const workOf = ({ constants: { eventMs, workShare } }: Calibration) => ({
+  ...(workShare !== undefined && { workShare }),
+  ...(eventMs !== undefined && { eventMs })
+})
+
 type Model = Pick<WorldParts, "network" | "disk" | "serverTimes" | "placer">
 
 /** The parts of a simulated world that take time. */
@@ -62,7 +68,7 @@ export const modelOf = (cluster: Cluster, calibration: Calibration | undefined):
         lists: listsOf(calibration.constants.calls),
         events: latenciesOf(calibration.constants.events),
         ...coresOf(cluster, calibration),
-        ...(calibration.constants.workMs && { workMs: calibration.constants.workMs })
+        ...workOf(calibration)
       }
     })
   }
@@ -70,10 +76,10 @@ export const modelOf = (cluster: Cluster, calibration: Calibration | undefined):
 
 const crowdWords = (cluster: Cluster, calibration: Calibration | undefined): string => {
   const { atOnce } = calibration === undefined ? {} : coresOf(cluster, calibration)
-  const { workMs } = calibration?.constants ?? {}
+  const { eventMs = 0, workShare } = calibration?.constants ?? {}
   if (atOnce === undefined) return ": a crowd of calls does not slow it down"
-  if (workMs === undefined) return `, and works on ${atOnce} at once`
-  return `; a write keeps one of ${atOnce} processors busy for ${workMs} ms, over all programs that it makes work, so that a crowd waits`
+  if (workShare === undefined) return `, and works on ${atOnce} at once`
+  return `; for each ms that it takes at the median a call keeps one of ${atOnce} processors busy for ${workShare} ms, over all programs that it makes work, and each watcher that is told of a change for ${eventMs} ms more, so that a crowd waits`
 }
 
 const startWords = ({ pods }: Cluster): string =>

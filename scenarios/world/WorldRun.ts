@@ -68,7 +68,7 @@ export class WorldRun {
       await this.world.runUntil(cluster.duration + cluster.settle, this.breathe)
       this.world.finished()
     }
-    this.world.stop()
+    await this.world.stop()
     const { violations } = this.world
     const finding = violations.count === 0 || !this.world.isSimulated ? undefined : this.shrink()
     return {

@@ -14,6 +14,20 @@ export type Latency =
 /** The shares at which a measured distribution is kept. */
 export const quantileShares = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1] as const
 
+/** What half of the draws lie below, in milliseconds. */
+export const medianOf = (latency: Latency): number => {
+  switch (latency.kind) {
+    case "constant":
+      return latency.ms
+    case "uniform":
+      return (latency.fromMs + latency.toMs) / 2
+    case "log-normal":
+      return latency.medianMs
+    case "quantiles":
+      return atShare(latency.ms, 0.5)
+  }
+}
+
 /** One draw, in milliseconds. */
 export const drawLatency = (latency: Latency, random: RandomStream): number => {
   switch (latency.kind) {

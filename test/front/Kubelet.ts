@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path"
 import { run, until } from "../apiserver/kubectl/Rig.ts"
 import type { KubeletAddress } from "../apiserver/kubectl/PodKeeper.ts"
 import { asking } from "./Access.ts"
-import { freePort } from "../kube/RealApiServer.ts"
+import { freePort } from "../FreePort.ts"
 
 export interface Kubelet {
   readonly address: KubeletAddress

@@ -1,6 +1,6 @@
 // Ctrl-C at an early, a middle and a late moment of everything that starts real programs: what is left behind afterwards, as processes
 // (each carries a mark in its environment, which its children inherit) and as files (temporary folders and the run's own).
-// Prints one row a command and moment, and ends with 1 if anything is left. Run: `node test/kind/Interrupted.ts [name …]` (all: 7 min).
+// Prints one row a command and moment, and ends with 1 if anything is left. Run: `node test/kind/Interrupted.ts [name …]` (all: 9 min).
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -32,6 +32,7 @@ const run = (scenario: string) => (out: string) => [
 ]
 
 const subjects: Readonly<Record<string, Subject>> = {
+  all: { command: run("process-all"), moments: [0.8, 6, 45] },
   storage: { command: run("process-storage"), moments: [0.8, 3, 20] },
   gateway: { command: run("process-gateway"), moments: [0.8, 5, 25] },
   tenancy: { command: run("process-tenancy"), moments: [0.8, 5, 25] },

@@ -4,9 +4,9 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { generateKeyPairSync } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { Agent, request } from "node:https"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "../FreePort.ts"
 
 export interface Answer {
   readonly code: number
@@ -28,17 +28,6 @@ export interface RealApiServer {
   /** Ends both processes and removes their folder. */
   readonly stop: () => Promise<void>
 }
-
-/** A port that nobody listens on at this moment. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(server)))
-    })
-  })
 
 const running = new Set<ChildProcess>()
 process.once("exit", () => {

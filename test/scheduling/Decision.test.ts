@@ -319,6 +319,62 @@ describe("the fast decision", () => {
     )
   })
 
+  it("is the plain one's where workloads with the same needs take turns, and nodes change in between", () => {
+    const roomy = nodeParts.map((parts): NodeParts => ({ ...parts, cpu: "4", memory: "6000Mi", pods: "110" }))
+    const workload = podParts.map(({ labels, namespace, podAntiAffinity, spread, tolerations }) => ({
+      labels,
+      namespace,
+      podAntiAffinity,
+      spread,
+      tolerations
+    }))
+    const turn = (plain: PodParts, workloads: ReadonlyArray<Partial<PodParts>>) =>
+      fc
+        .constantFrom(...workloads)
+        .map((own): Step => ({ kind: "pod", parts: { ...plain, podAffinity: undefined, ...own } }))
+    const event: fc.Arbitrary<Step> = fc.oneof(
+      { weight: 2, arbitrary: fc.nat().map((which): Step => ({ kind: "end", which })) },
+      { weight: 3, arbitrary: fc.nat().map((which): Step => ({ kind: "remove", which })) },
+      {
+        weight: 2,
+        arbitrary: fc.tuple(fc.nat({ max: 5 }), roomy).map(([which, parts]): Step => ({ kind: "node", which, parts }))
+      },
+      { weight: 1, arbitrary: fc.nat({ max: 5 }).map((which): Step => ({ kind: "nodeGone", which })) },
+      { weight: 1, arbitrary: fc.constantFrom("x", "y").map((app): Step => ({ kind: "service", app })) }
+    )
+    const light: Partial<PodParts> = {
+      containers: [{ name: "c", image: "small", resources: { requests: { cpu: "100m" } } }],
+      initContainers: undefined,
+      podRequests: undefined
+    }
+    const steps = fc
+      .tuple(podParts, fc.array(workload, { minLength: 2, maxLength: 4 }), fc.boolean())
+      .chain(([plain, workloads, bare]) => {
+        // Half of the time two services' pods without terms of their own, which share one view.
+        const own = bare
+          ? ["x", "y"].map((app): Partial<PodParts> => ({
+              namespace: "default",
+              labels: { app },
+              podAntiAffinity: undefined,
+              spread: undefined
+            }))
+          : workloads
+        return fc.array(fc.oneof({ weight: 3, arbitrary: turn({ ...plain, ...light }, own) }, event), {
+          minLength: 10,
+          maxLength: 30
+        })
+      })
+    fc.assert(
+      fc.property(fc.array(roomy, { minLength: 2, maxLength: 6 }), steps, (nodes, played) => {
+        const play = new Play()
+        for (const app of ["x", "y"]) play.play({ kind: "service", app })
+        for (const [at, one] of nodes.entries()) play.node(`n${at}`, one)
+        for (const one of played) play.play(one)
+      }),
+      parameters(120) as fc.Parameters<[Array<NodeParts>, Array<Step>]>
+    )
+  })
+
   it("scores room by the containers' requests where the pod as a whole asks for more, and balance by the whole", () => {
     const rig = new Rig()
     rig.cluster.nodeSeen(node("n", { allocatable: { cpu: "1", memory: "1Gi" } }))

@@ -2,11 +2,11 @@
 // Owns processes, sockets and calls; refuses to compare, which the tests do.
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js"
 import { Effect, Exit, Scope } from "effect"
+import { freePort } from "../FreePort.ts"
 import { listen, type Message, type ServerTls } from "../../core/net/index.ts"
 import type { AuthOptions } from "../../core/storage/auth/AuthStore.ts"
 import { makeMemoryEngine } from "../../core/storage/engine/MemoryEngine.ts"
@@ -86,14 +86,6 @@ export class Endpoint {
     this.client.close()
   }
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 export interface Running {
   readonly port: number

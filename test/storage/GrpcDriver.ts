@@ -109,7 +109,7 @@ export class GrpcDriver {
   }
 
   /** Resolves when the connection stands, so that calls leave in the order in which they are made. */
-  ready(timeoutMs = 5000): Promise<void> {
+  ready(timeoutMs = 30_000): Promise<void> {
     return new Promise((resolve, reject) => {
       this.client.waitForReady(performance.timeOrigin + performance.now() + timeoutMs, (error) =>
         error === undefined || error === null ? resolve() : reject(error)

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { describe, expect } from "vitest"
 import { callUnary, connect, field, message, type GrpcClient } from "#net"
 import { PutRequest, RangeRequest, RangeResponse } from "#storage"
-import { freePort, startServer } from "./ServerProcess.ts"
+import { freePort } from "../FreePort.ts"
+import { startServer } from "./ServerProcess.ts"
 import { httpGet, startStore } from "./StoreProcess.ts"
 
 const HealthCheckRequest = message({ service: field(1, "string") })

@@ -2,9 +2,9 @@
 // Owns ports, folders and the ready line; refuses to speak to what it started (GrpcDriver.ts does).
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { freePort } from "../FreePort.ts"
 
 /** Which program: a real etcd, or ours on one of its engines. */
 export type Program = "etcd" | "lmdb" | "memory" | "tikv"
@@ -39,17 +39,6 @@ export interface ServerProcess {
 }
 
 const repository = new URL("../..", import.meta.url).pathname
-
-/** A TCP port of 127.0.0.1 that nobody listens on. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(server)))
-    })
-  })
 
 /** The command line of a server, without flags. */
 export const commandOf = (program: Program, etcdPath = "etcd"): ReadonlyArray<string> =>

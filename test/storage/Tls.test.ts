@@ -10,7 +10,7 @@ import { connect } from "node:tls"
 import { afterAll, beforeAll, expect } from "vitest"
 import { describeWith } from "../Judges.ts"
 import { type Authority, makeAuthority } from "../net/Certificates.ts"
-import { freePort } from "./ServerProcess.ts"
+import { freePort } from "../FreePort.ts"
 import { startStore } from "./StoreProcess.ts"
 
 interface Outcome {

@@ -21,7 +21,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { createHash } from "node:crypto"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { GrpcDriver } from "./GrpcDriver.ts"
-import { type ServerProcess, spawnServer, startServer } from "./ServerProcess.ts"
+import { type ServerProcess, spawnServer, startServer, untilReady } from "./ServerProcess.ts"
 
 const NO_SPACE = { code: 8, details: "etcdserver: mvcc: database space exceeded" }
 const isRoot = process.getuid?.() === 0
@@ -61,7 +61,7 @@ const refused = async (
 ): Promise<void> => {
   const server = await spawnServer({ program: "lmdb", directory: folder, ...options })
   started.push(server)
-  const ended = await Promise.race([server.ended, sleep(20_000, "still running", { ref: false })])
+  const ended = await Promise.race([server.ended, sleep(55_000, "still running", { ref: false })])
   const log = server.log()
   assert.strictEqual(ended, code, log)
   const errors = log.split("\n").filter((text) => text.startsWith("error: "))
@@ -205,8 +205,11 @@ describe("damaged files are refused and left as they are", () => {
     const before = sums()
     const server = await spawnServer({ program: "lmdb", directory: folder })
     started.push(server)
-    const ended = await Promise.race([server.ended, sleep(3000, "running", { ref: false })])
-    if (ended === "running") {
+    const serves = await untilReady(server).then(
+      () => true,
+      () => false
+    )
+    if (serves) {
       // The damaged record had reached the tree before, so nothing of it was needed.
       const { count } = (await use(server, (driver) => driver.ask("range", everything))) as { count: number }
       assert.strictEqual(count, 2000)

@@ -10,7 +10,9 @@ export const Change = {
   /** A pod on a node is being deleted from now on. */
   ending: 3,
   /** What a node offers or has given away is different; its labels and taints are not. */
-  room: 4
+  room: 4,
+  /** A node came, left, or has other labels and taints. */
+  node: 5
 } as const
 
 const CHANGES_MAX = 1 << 16

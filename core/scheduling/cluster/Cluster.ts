@@ -1,6 +1,6 @@
 // The snapshot: nodes with what they offer and what is taken, in columns by node number, kept by deltas.
-// Owns nodes and the pods on them, assumed ones included; refuses to decide. Node numbers are reused; a change that could alter a static
-// verdict (labels, taints, a node more or less) moves the epoch, everything else is a line in the log.
+// Owns nodes and the pods on them, assumed ones included; refuses to decide. Node numbers are reused; every change of a node or its pods
+// is a line in the log, and one that counts of nodes go by (labels, taints, a node more or less) moves an epoch besides.
 import { type JsonObject, type KubeObject, type Labels, Quantity, quantityOf, sameJson } from "#kube"
 import { type HostPort, PortUse } from "../pod/HostPorts.ts"
 import { bump, type Kin } from "../pod/Kin.ts"
@@ -68,8 +68,10 @@ export class Cluster {
   present: Uint8Array
   /** Nodes that are there. */
   nodeCount = 0
-  /** Moves when static verdicts may be different. */
+  /** Moves when pods may mean something else to one another: by their namespaces' labels, or because more labels count. */
   epoch = 0
+  /** Moves when nodes come, leave, or have other labels and taints. */
+  nodeEpoch = 0
   private readonly byName = new Map<string, number>()
   private readonly free: Array<number> = []
   private readonly placed = new Map<string, PlacedPod>()
@@ -135,7 +137,7 @@ export class Cluster {
       row.taints = taints
       row.unschedulable = unschedulable
       this.topology.put(index, labels)
-      this.epoch++
+      this.changed(index)
     }
     const { allocatable = nothing, images = noImages } = nodeStatusOf(node)
     this.images.put(index, images)
@@ -159,8 +161,13 @@ export class Cluster {
     this.images.put(index, [])
     this.allocatable.clear(index)
     this.podsAllowed[index] = 0
-    this.epoch++
+    this.changed(index)
     this.release(row)
+  }
+
+  private changed(index: number): void {
+    this.nodeEpoch++
+    this.log.write(Change.node, index, -1, false)
   }
 
   /** The pod as it is placed; undefined when it is nowhere. */

@@ -34,6 +34,14 @@ const selectorKeys = (kind: SelectorKind, object: KubeObject): Iterable<string> 
   return selector instanceof LabelSelector ? selector.requirements.map(({ key }) => key) : []
 }
 
+/** A controller's status changes with each of its pods and its spec with each step of a rollout; its selector hardly ever does. */
+const sameSelector = (before: KubeObject, after: KubeObject): boolean => {
+  if (before.metadata.generation === after.metadata.generation) return true
+  const selectorOf = ({ spec }: KubeObject) =>
+    JSON.stringify((spec as { readonly selector?: unknown } | undefined)?.selector)
+  return selectorOf(before) === selectorOf(after)
+}
+
 export class Selectors {
   /** Moves when any answer may be different. */
   epoch = 0
@@ -60,8 +68,7 @@ export class Selectors {
       const key = `${kind}/${objectKey(object)}`
       const before = this.controllers.get(key)
       this.controllers.set(key, object)
-      // A controller's status changes with each of its pods; its selector hardly ever does.
-      if (before === undefined || before.metadata.generation !== object.metadata.generation) this.epoch++
+      if (before === undefined || !sameSelector(before, object)) this.epoch++
       return
     }
     const { name = "", namespace = "" } = object.metadata

@@ -111,6 +111,7 @@ export class AffinityCounts {
   }
 
   private relationTo(kin: Kin): Relation {
+    if (!hasTerms(kin.terms) && !hasTerms(this.subject.terms)) return unrelated
     const known = this.relations.get(kin.id)
     if (known !== undefined) return known
     const fresh = this.relate(kin)
@@ -122,7 +123,6 @@ export class AffinityCounts {
     const { args, cluster, scoring, subject } = this
     const { namespaceLabels } = cluster
     const own = subject.terms
-    if (!hasTerms(own) && !hasTerms(kin.terms)) return unrelated
     const isTheirs = (term: AffinityTerm): boolean => termMatches(term, kin.namespace, kin.labels, namespaceLabels)
     const isOurs = (term: AffinityTerm): boolean =>
       termMatches(term, subject.namespace, subject.labels, namespaceLabels)

@@ -1,15 +1,14 @@
-// All nodes as one shape of pods sees them: verdicts, groups and scores, kept by deltas so that a run of alike pods costs what changed.
-// Owns the keeping; refuses to know rules (NodeJudge, DomainRules) and to choose (Ranking). Rebuilt when static facts changed or the log
-// no longer reaches back.
+// All nodes as pods with the same needs see them: verdicts, groups and scores, kept by deltas so that a run of pods costs what changed.
+// What pods mean to one another is one shape's own: the view takes on the rules of the shape that asks, and where few nodes stand out by
+// them, moves only those. Owns the keeping; refuses to know rules (NodeJudge, DomainRules, ShapeRules) and to choose (Ranking).
 import { Change } from "../cluster/ChangeLog.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
-import type { Domains } from "../cluster/Topology.ts"
 import { type Coordinates, type DomainRules, PREFERENCE, TAINTS } from "./DomainRules.ts"
-import type { NodeJudge } from "./NodeJudge.ts"
 import { NodeGroups } from "./NodeGroups.ts"
+import type { NodeJudge } from "./NodeJudge.ts"
 import { FITS } from "./Verdicts.ts"
 
-/** Makes what a view needs, from the cluster as it is now. */
+/** What a pod is judged by. */
 export interface ViewParts {
   readonly judge: NodeJudge
   readonly rules: DomainRules
@@ -18,8 +17,9 @@ export interface ViewParts {
 /** Not a verdict: the number has no node. */
 const ABSENT = 0xffff
 
-export class ClassView {
+export class ClassView implements ViewParts {
   judge: NodeJudge
+  /** Those of the shape that asked last. */
   rules: DomainRules
   groups = new NodeGroups()
   /** What the node itself says, by node: a verdict's number, FITS, or ABSENT. */
@@ -31,42 +31,51 @@ export class ClassView {
   private preference = new Int32Array(0)
   private dirty = new Uint8Array(0)
   private readonly pending: Array<number> = []
+  /** Nodes that stand out by the rules; kept where those are local. */
+  private readonly strays = new Set<number>()
   private readonly cluster: Cluster
-  private readonly make: () => ViewParts
-  /** Whether judge and rules were made for the first look, which follows at once. */
-  private isNew = true
+  private readonly make: () => NodeJudge
   private cursor = 0
-  private epoch = -1
+  private nodeEpoch = -1
   private imageEpoch = -1
   private outerEpoch = -1
-  private sweeps = -1
   private layout = -1
+  private outline = ""
   private readonly coordinates: Coordinates = []
 
   /** To be synced before anything else happens. */
-  constructor(cluster: Cluster, make: () => ViewParts) {
+  constructor(cluster: Cluster, make: () => NodeJudge, rules: DomainRules) {
     this.cluster = cluster
     this.make = make
-    const { judge, rules } = make()
-    this.judge = judge
+    this.judge = make()
     this.rules = rules
   }
 
-  /** Learns of everything that has happened; `outerEpoch` moves with facts that the cluster does not hold. */
-  sync(outerEpoch: number): void {
+  /**
+   * Learns of everything that has happened and takes on a shape's rules, which are up to date; `touched` nodes are other than before by
+   * them. `outerEpoch` moves with facts that the cluster does not hold.
+   */
+  sync(rules: DomainRules, touched: ReadonlyArray<number>, outerEpoch: number): void {
     const { cluster } = this
     const stale =
-      this.epoch !== cluster.epoch ||
       this.outerEpoch !== outerEpoch ||
-      this.sweeps !== cluster.shapes.kin.sweeps ||
-      !cluster.log.reaches(this.cursor)
-    if (stale) this.rebuild(outerEpoch)
-    else if (this.cursor !== cluster.log.head) this.follow()
-    if (this.imageEpoch !== cluster.images.epoch) {
-      this.imageEpoch = cluster.images.epoch
-      if (!stale && this.judge.room.seesImages) this.regroup()
+      this.verdicts.length !== cluster.present.length ||
+      !cluster.log.reaches(this.cursor) ||
+      (this.judge.room.seesImages && (this.imageEpoch !== cluster.images.epoch || this.nodeEpoch !== cluster.nodeEpoch))
+    if (stale) this.rebuild(rules, outerEpoch)
+    else {
+      this.readLog()
+      for (const node of touched) this.mark(node)
+      if (this.rules !== rules) this.takeOn(rules)
+      this.settle()
+      for (const node of this.pending) {
+        this.dirty[node] = 0
+        this.refresh(node)
+      }
+      this.pending.length = 0
     }
-    this.settle()
+    this.imageEpoch = cluster.images.epoch
+    this.nodeEpoch = cluster.nodeEpoch
   }
 
   /** Groups follow the rules when those have learned to tell more nodes apart. */
@@ -82,8 +91,7 @@ export class ClassView {
 
   /** Judges a node anew. */
   refresh(node: number): void {
-    const { cluster, coordinates } = this
-    if (cluster.present[node] === 0) {
+    if (this.cluster.present[node] === 0) {
       this.groups.remove(node)
       this.setVerdict(node, ABSENT)
       return
@@ -95,10 +103,16 @@ export class ClassView {
       this.groups.remove(node)
       return
     }
+    this.put(this.groups, node, this.judge.score(node))
+  }
+
+  private put(groups: NodeGroups, node: number, level: number): void {
+    const { coordinates, rules } = this
     coordinates[TAINTS] = this.taints[node]
     coordinates[PREFERENCE] = this.preference[node]
-    this.rules.locate(node, coordinates)
-    this.groups.put(node, coordinates, this.judge.score(node))
+    rules.locate(node, coordinates)
+    groups.put(node, coordinates, level)
+    if (rules.isStray(node)) this.strays.add(node)
   }
 
   private setVerdict(node: number, verdict: number): void {
@@ -109,12 +123,10 @@ export class ClassView {
     this.verdicts[node] = verdict
   }
 
-  private rebuild(outerEpoch: number): void {
+  private rebuild(rules: DomainRules, outerEpoch: number): void {
     const { cluster } = this
-    const parts: ViewParts = this.isNew ? this : this.make()
-    this.isNew = false
-    const { judge, rules } = parts
-    this.judge = judge
+    // What the volumes say is asked for with the judge.
+    if (this.outerEpoch !== -1) this.judge = this.make()
     this.rules = rules
     const size = cluster.present.length
     this.verdicts = new Uint16Array(size).fill(ABSENT)
@@ -124,31 +136,56 @@ export class ClassView {
     this.dirty = new Uint8Array(size)
     this.pending.length = 0
     this.tally = []
+    this.begin()
     for (let node = 0; node < cluster.rows.length; node++) {
-      if (cluster.present[node] === 0) continue
-      const fixed = judge.fixed(node)
-      this.fixed[node] = fixed
-      if (fixed !== FITS) continue
-      this.taints[node] = judge.taintScore(node)
-      this.preference[node] = judge.affinityScore(node)
+      this.look(node)
+      this.refresh(node)
     }
-    this.regroup()
     this.cursor = cluster.log.head
-    this.epoch = cluster.epoch
     this.outerEpoch = outerEpoch
-    this.sweeps = cluster.shapes.kin.sweeps
   }
 
-  private regroup(): void {
+  /** What seldom changes of a node. */
+  private look(node: number): void {
+    if (this.cluster.present[node] === 0) return
+    const { judge } = this
+    const fixed = judge.fixed(node)
+    this.fixed[node] = fixed
+    if (fixed !== FITS) return
+    this.taints[node] = judge.taintScore(node)
+    this.preference[node] = judge.affinityScore(node)
+  }
+
+  private begin(): void {
     this.groups = new NodeGroups()
+    this.strays.clear()
     this.layout = this.rules.layout
-    for (let node = 0; node < this.cluster.rows.length; node++) this.refresh(node)
+    this.outline = this.rules.outline
   }
 
-  private readonly touched = (domains: Domains, domain: number): void => {
-    // Other labels' domains are coordinates: their counts are read when groups are judged.
-    if (domains.key !== HOST_KEY) return
-    for (const node of domains.membersOf(domain)) this.mark(node)
+  /** Nodes keep what they were judged to be, and are grouped by the rules as they are now. */
+  private regroup(): void {
+    const before = this.groups
+    this.begin()
+    for (let node = 0; node < this.cluster.rows.length; node++)
+      if (before.has(node)) this.put(this.groups, node, before.level(node))
+  }
+
+  private takeOn(rules: DomainRules): void {
+    this.rules = rules
+    if (!rules.isLocal || rules.outline !== this.outline) {
+      this.regroup()
+      return
+    }
+    this.layout = rules.layout
+    const before = [...this.strays]
+    this.strays.clear()
+    for (const node of before) this.move(node)
+    rules.eachStray(this.move)
+  }
+
+  private readonly move = (node: number): void => {
+    if (this.groups.has(node)) this.put(this.groups, node, this.groups.level(node))
   }
 
   private mark(node: number): void {
@@ -157,29 +194,13 @@ export class ClassView {
     this.pending.push(node)
   }
 
-  private follow(): void {
-    const { cluster, rules } = this
-    const { affinity, spread } = rules
-    cluster.log.read(this.cursor, (kind, node, kinId, ending) => {
+  private readLog(): void {
+    const { log } = this.cluster
+    if (this.cursor === log.head) return
+    log.read(this.cursor, (kind, node) => {
+      if (kind === Change.node) this.look(node)
       this.mark(node)
-      const kin = kinId < 0 ? undefined : cluster.shapes.kin.get(kinId)
-      if (kin === undefined) return
-      if (kind === Change.placed) {
-        affinity?.apply(kin, node, 1, this.touched)
-        if (!ending) spread?.apply(kin, node, 1, this.touched)
-      } else if (kind === Change.removed) {
-        affinity?.apply(kin, node, -1, this.touched)
-        if (!ending) spread?.apply(kin, node, -1, this.touched)
-      } else if (kind === Change.ending) spread?.apply(kin, node, -1, this.touched)
     })
-    this.cursor = cluster.log.head
-    rules.reviewLabels()
-    for (const node of this.pending) {
-      this.dirty[node] = 0
-      this.refresh(node)
-    }
-    this.pending.length = 0
+    this.cursor = log.head
   }
 }
-
-const HOST_KEY = "kubernetes.io/hostname"

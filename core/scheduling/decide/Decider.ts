@@ -1,6 +1,7 @@
 // Where a pod goes: one profile's decision for one pod, from the snapshot as it stands.
-// Owns the order of the steps (what the pod rules out itself, a promised node, named nodes, all nodes) and the views it keeps.
-// Refuses to change anything: assuming, binding and evicting are the scheduler's. Bound: VIEWS_MAX views, the longest unused forgotten.
+// Owns the order of the steps (what the pod rules out itself, a promised node, named nodes, all nodes) and what it keeps: a view of all
+// nodes for pods with the same needs, rules between pods for those of one shape. Refuses to change anything: assuming, binding and
+// evicting are the scheduler's. Bound: VIEWS_MAX views and RULES_MAX rules, the longest unused forgotten.
 import type { KubeObject } from "#kube"
 import type { Cluster } from "../cluster/Cluster.ts"
 import type { Selectors } from "../cluster/Selectors.ts"
@@ -14,8 +15,10 @@ import { Diagnosis } from "./Diagnosis.ts"
 import { explainNowhere, explainRanking, type Explanation } from "./Explanation.ts"
 import { DomainRules } from "./DomainRules.ts"
 import { NodeJudge } from "./NodeJudge.ts"
+import { needsText } from "./NodeNeeds.ts"
 import { NodeSearch, type Survey } from "./NodeSearch.ts"
 import type { Nominations } from "./Nominations.ts"
+import { ShapeRules } from "./ShapeRules.ts"
 import { SpreadCounts, type SpreadSet } from "./SpreadCounts.ts"
 import { FITS, type Verdict, Verdicts } from "./Verdicts.ts"
 import type { VolumePlan } from "../volumes/VolumePlan.ts"
@@ -61,6 +64,7 @@ export interface Shortlist {
 }
 
 const VIEWS_MAX = 48
+const RULES_MAX = 512
 /** Named nodes up to which judging them one by one beats keeping a view of all. */
 const FEW_NODES = 16
 
@@ -74,7 +78,8 @@ export class Decider {
   private readonly selectors: Selectors
   private readonly volumes: VolumeSource
   private readonly random: () => number
-  private readonly views = new Map<PodShape, ClassView>()
+  private readonly views = new Map<string, ClassView>()
+  private readonly shapeRules = new Map<PodShape, ShapeRules>()
   private generation = 0
 
   constructor({ cluster, nominations, profile, random, selectors, volumes }: DeciderParts) {
@@ -189,27 +194,42 @@ export class Decider {
       : { names: names.intersection(affine), plugins: ["NodeAffinity", "NodeName"] }
   }
 
-  /** What the pod's shape sees of all nodes, up to date. */
+  /** What the pod's shape sees of all nodes, up to date until the next one is asked for. */
   view(pod: KubeObject, shape: PodShape): ClassView {
     // Shapes are others since more labels count.
     if (this.generation !== this.cluster.shapes.kin.generation) {
       this.generation = this.cluster.shapes.kin.generation
       this.views.clear()
+      this.shapeRules.clear()
     }
-    let view = this.views.get(shape)
+    const { rules, touched } = this.rulesFor(shape)
+    const hasVolumes = shape.volumes.length > 0
+    const seen = this.seesImages(shape)
+    const alone = hasVolumes || !rules.isLocal ? shape.id : ""
+    const key = `${alone}/${rules.outline}/${seen ? shape.images.join() : ""}/${needsText(shape)}`
+    let view = this.views.get(key)
     if (view === undefined) {
-      view = new ClassView(this.cluster, () => this.parts(pod, shape, true))
-      if (this.views.size >= VIEWS_MAX)
-        for (const oldest of this.views.keys()) {
-          this.views.delete(oldest)
-          break
-        }
-    } else this.views.delete(shape)
-    this.views.set(shape, view)
-    const volumes = shape.volumes.length === 0 ? 0 : this.volumes.epoch
-    const spreads = (shape.spec.topologySpreadConstraints?.length ?? 0) === 0
-    view.sync(volumes + (spreads ? this.selectors.epoch : 0))
+      // Images that no node has are none: other pods' views are the same.
+      const judged = seen ? shape : { ...shape, images: [] }
+      view = new ClassView(this.cluster, () => this.judge(pod, judged), rules)
+    }
+    keep(this.views, key, view, VIEWS_MAX)
+    view.sync(rules, touched, hasVolumes ? this.volumes.epoch : 0)
     return view
+  }
+
+  private rulesFor(shape: PodShape): ShapeRules {
+    const own = this.shapeRules.get(shape) ?? new ShapeRules(this.cluster, () => this.rules(shape, true))
+    keep(this.shapeRules, shape, own, RULES_MAX)
+    const spreads = (shape.spec.topologySpreadConstraints?.length ?? 0) === 0
+    own.sync(spreads ? this.selectors.epoch : 0)
+    return own
+  }
+
+  private seesImages({ images }: PodShape): boolean {
+    return (
+      this.profile.weights.has("ImageLocality") && images.some((image) => this.cluster.images.get(image) !== undefined)
+    )
   }
 
   /** What binding a pod's volumes on its node takes. */
@@ -220,20 +240,23 @@ export class Decider {
 
   /** Judge and rules for a shape; soft spreading, which only scores, may be left out. */
   parts(pod: KubeObject, shape: PodShape, scores: boolean): ViewParts {
+    return { judge: this.judge(pod, shape), rules: this.rules(shape, scores) }
+  }
+
+  private judge(pod: KubeObject, shape: PodShape): NodeJudge {
     const { cluster, profile, verdicts } = this
-    const volumes = this.volumes.check(pod, shape)
-    const judge = new NodeJudge({
-      cluster,
-      shape,
-      profile,
-      verdicts,
-      volumes: volumes === undefined || "before" in volumes ? undefined : volumes
-    })
+    const found = this.volumes.check(pod, shape)
+    const volumes = found === undefined || "before" in found ? undefined : found
+    return new NodeJudge({ cluster, shape, profile, verdicts, volumes })
+  }
+
+  private rules(shape: PodShape, scores: boolean): DomainRules {
+    const { cluster, profile, verdicts } = this
     const set = this.spreadSet(shape, scores)
     const spread = set.hard.length === 0 && set.soft.length === 0 ? undefined : new SpreadCounts(cluster, shape, set)
     const usesAffinity = profile.filters.has("InterPodAffinity") || profile.weights.has("InterPodAffinity")
     const affinity = usesAffinity ? new AffinityCounts(cluster, shape.kin, profile.affinity) : undefined
-    return { judge, rules: new DomainRules(affinity, spread, verdicts, profile.filters) }
+    return new DomainRules(affinity, spread, verdicts, profile.filters)
   }
 
   private spreadSet(shape: PodShape, scores: boolean): SpreadSet {
@@ -283,5 +306,16 @@ export class Decider {
     if (names === undefined || names.size > FEW_NODES) return this.search.all(pod, this.view(pod, shape))
     const nodes = [...names].flatMap((name) => this.cluster.find(name) ?? [])
     return this.search.named(pod, nodes, this.parts(pod, shape, nodes.length > 1), plugins)
+  }
+}
+
+/** Puts what was used just now last, and forgets the first where there are too many. */
+const keep = <K, V>(kept: Map<K, V>, key: K, value: V, most: number): void => {
+  kept.delete(key)
+  kept.set(key, value)
+  if (kept.size <= most) return
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest)
+    break
   }
 }

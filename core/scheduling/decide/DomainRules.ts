@@ -39,6 +39,9 @@ export class DomainRules {
   private readonly hostTallies: ReadonlyArray<SpreadTally>
   /** Moves when coordinates are different. */
   layout = 0
+  private outlined = -1
+  private outlineText = ""
+  private readonly countsByNode: boolean
   private scoresSeen = -1
   private repelledSeen = -1
 
@@ -55,12 +58,38 @@ export class DomainRules {
     this.spread = spread
     this.verdicts = verdicts
     this.hostTallies = [...(spread?.hard ?? []), ...(spread?.soft ?? [])].filter(isHost)
+    this.countsByNode = this.hostTallies.every(({ onNode }) => onNode !== undefined)
     this.reviewLabels()
   }
 
   /** Whether nothing here matters: all nodes are equal to these rules. */
   get isIdle(): boolean {
     return this.spread === undefined && (this.affinity === undefined || this.affinity.isIdle)
+  }
+
+  /** Whether all that the rules say of single nodes is how many pods are there, and nearly everywhere none: see isStray. */
+  get isLocal(): boolean {
+    return this.countsByNode && (this.affinity === undefined || this.affinity.isIdle)
+  }
+
+  /** Where rules are local: whether a node has other coordinates than its labels alone would give it. */
+  isStray(node: number): boolean {
+    for (const { onNode } of this.hostTallies) if (onNode?.has(node) === true) return true
+    return false
+  }
+
+  /** Shows the nodes that are so, some more than once. */
+  eachStray(see: (node: number) => void): void {
+    for (const { onNode } of this.hostTallies) for (const node of onNode?.keys() ?? []) see(node)
+  }
+
+  /** Which coordinates there are: nodes that are no strays have the same ones by all local rules of the same outline. */
+  get outline(): string {
+    if (this.outlined !== this.layout) {
+      this.outlined = this.layout
+      this.outlineText = `${this.hostTallies.length}/${this.domains.map(({ key }) => key).join()}`
+    }
+    return this.outlineText
   }
 
   /** Learns of labels that pods which came since have named. */
@@ -90,7 +119,7 @@ export class DomainRules {
     for (const domains of this.domains) into[at++] = domains.of[node]
     for (const { counts, domains, onNode } of this.hostTallies) {
       const domain = domains.of[node]
-      into[at++] = domain < 0 ? NO_LABEL : onNode === undefined ? counts[domain] : onNode[node]
+      into[at++] = domain < 0 ? NO_LABEL : onNode === undefined ? counts[domain] : (onNode.get(node) ?? 0)
     }
     into.length = at
   }

@@ -2,7 +2,7 @@
 // Owns the counts for one shape and keeps them by deltas; refuses to judge nodes, which SpreadRules.ts does.
 import type { Cluster, NodeRow } from "../cluster/Cluster.ts"
 import type { Domains } from "../cluster/Topology.ts"
-import type { Kin } from "../pod/Kin.ts"
+import { bump, type Kin } from "../pod/Kin.ts"
 import type { PodShape } from "../pod/PodShape.ts"
 import { HOST_KEY, type SpreadConstraint } from "../pod/SpreadConstraint.ts"
 import { hasUntolerated } from "../pod/Tolerations.ts"
@@ -11,14 +11,14 @@ import type { Touched } from "./AffinityCounts.ts"
 export interface SpreadTally {
   readonly constraint: SpreadConstraint
   readonly domains: Domains
-  /** Matching pods by domain, on nodes that count. */
+  /** Matching pods by domain, on nodes that count; empty where they are counted by node. */
   readonly counts: Int32Array
   /** Nodes that count, by domain. */
-  readonly nodes: Int32Array
-  /** 1 for nodes that count. */
-  readonly counted: Uint8Array
-  /** Matching pods by node, counted on every node: what a soft constraint by host goes by. */
-  readonly onNode: Int32Array | undefined
+  nodes: Int32Array
+  /** 1 for nodes that count; the cluster's own list of nodes where all do. */
+  counted: Uint8Array
+  /** Matching pods by node, counted on every node: what a soft constraint by host goes by. Nodes without one are left out. */
+  readonly onNode: Map<number, number> | undefined
   /** Whether the pod itself matches. */
   readonly matchesItself: boolean
   /** Domains with at least one node that counts. */
@@ -35,6 +35,8 @@ export interface SpreadSet {
 }
 
 const NONE: ReadonlyArray<SpreadTally> = []
+const NOTHING = new Int32Array(0)
+const NOBODY = new Uint8Array(0)
 
 export class SpreadCounts {
   readonly hard: ReadonlyArray<SpreadTally>
@@ -78,30 +80,36 @@ export class SpreadCounts {
 
   private tally(constraint: SpreadConstraint, byNode: boolean): SpreadTally {
     const domains = this.cluster.domains(constraint.topologyKey)
-    const size = this.cluster.present.length
     return {
       constraint,
       domains,
-      counts: new Int32Array(domains.count),
-      nodes: new Int32Array(domains.count),
-      counted: new Uint8Array(size),
-      onNode: byNode ? new Int32Array(size) : undefined,
+      counts: byNode ? NOTHING : new Int32Array(domains.count),
+      nodes: NOTHING,
+      counted: NOBODY,
+      onNode: byNode ? new Map() : undefined,
       matchesItself: constraint.selector.matches(this.shape.labels),
       domainCount: 0,
       least: undefined
     }
   }
 
-  private countNodes(tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
+  private countNodes(all: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
     const { cluster } = this
+    // Nodes and domains that count matter to what is counted by domain alone.
+    const tallies = all.filter(({ onNode }) => onNode === undefined)
     if (tallies.length === 0) return
     if (this.countsEveryNode(tallies, needsAll)) {
       for (const tally of tallies) {
-        tally.counted.set(cluster.present)
-        tally.nodes.set(tally.domains.sizes.subarray(0, tally.nodes.length))
+        // Lent: whoever counts is made anew when nodes come or go.
+        tally.counted = cluster.present
+        tally.nodes = tally.domains.sizes
         tally.domainCount = tally.domains.inhabited
       }
       return
+    }
+    for (const tally of tallies) {
+      tally.nodes = new Int32Array(tally.domains.count)
+      tally.counted = new Uint8Array(cluster.present.length)
     }
     for (const row of cluster.rows) if (row.object !== undefined) this.countNode(row, tallies, needsAll)
   }
@@ -145,10 +153,11 @@ export class SpreadCounts {
     for (const tally of tallies) {
       const domain = tally.domains.of[node]
       if (tally.onNode !== undefined) {
-        tally.onNode[node] += by
+        bump(tally.onNode, node, by)
         if (domain >= 0) touched?.(tally.domains, domain)
+        continue
       }
-      if (tally.counted[node] === 0 || domain < 0) continue
+      if (domain < 0 || tally.counted[node] !== 1) continue
       const before = tally.counts[domain]
       tally.counts[domain] += by
       if (tally.least !== undefined && (by < 0 ? before + by < tally.least : before === tally.least))

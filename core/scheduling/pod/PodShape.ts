@@ -43,11 +43,13 @@ export interface PodShape {
   readonly podName: string
   /** The controller that owns the pod, as spreading by default asks. */
   readonly owner: { readonly apiVersion: string; readonly kind: string; readonly name: string } | undefined
+  /** What the pod needs of a node by itself, as text: made when it is asked for. */
+  needs?: string
   /** Resolved by the profile when it is asked for: the selector that spreads by default, once for all pods of the shape. */
   defaultSelector?: { readonly epoch: number; readonly selector: LabelSelector }
 }
 
-const SHAPES_MAX = 4096
+const SHAPES_MAX = 16_384
 /** Kinds of owners whose selectors spread their pods by default. */
 const spreading = new Set(["ReplicaSet", "ReplicationController", "StatefulSet"])
 

@@ -4,7 +4,7 @@ import { answersOk, askOnce, freePort, kubeconfigText } from "#kind"
 import { Effect } from "effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Finish, metricSum, type OpenedSystem, openOwn, type SystemPlace } from "./System.ts"
+import { type Finish, metricSeries, metricSum, type OpenedSystem, openOwn, type SystemPlace } from "./System.ts"
 
 /** The cluster's name to the gateway; its certificate is the API server's, which has it. */
 const HOST = "localhost"
@@ -35,6 +35,19 @@ const REQUESTS = "kubegateway_proxy_apiserver_request_total"
 const CUT_SHORT = "kubegateway_proxy_apiserver_request_terminations_total"
 /** The run's own clients hang up when it is over, and their watches, which have no end of their own, with them. */
 const HUNG_UP = /(?=.*[{,]verb="watch")(?=.*[{,]reason="client_gone")/i
+
+/** What was not answered whole, by verb, resource and the gateway's reason: a request is never only a number. */
+const cutShort = (text: string): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    metricSeries(text, CUT_SHORT)
+      .filter(({ labels }) => !HUNG_UP.test(labels))
+      .map(({ labels, value }) => {
+        const [verb, resource, reason] = ["verb", "resource", "reason"].map(
+          (name) => new RegExp(`[{,]${name}="([^"]*)"`).exec(labels)?.[1] ?? ""
+        )
+        return [`gateway: cut short, ${verb} ${resource}, ${reason}`, value]
+      })
+  )
 
 /** Starts the gateway; it lives as long as the scope. */
 export const openGateway = ({ folder, plane }: SystemPlace) =>
@@ -68,6 +81,7 @@ export const openGateway = ({ folder, plane }: SystemPlace) =>
             "gateway: requests": served,
             "gateway: answered 429 or 5xx": failed,
             "gateway: cut short": metricSum(text, CUT_SHORT) - metricSum(text, CUT_SHORT, HUNG_UP),
+            ...cutShort(text),
             "gateway: watches that their clients ended": metricSum(text, CUT_SHORT, HUNG_UP)
           }
         }

@@ -52,9 +52,25 @@ export const openOwn = (
     (child) => stop(child)
   ).pipe(Effect.map((child) => ({ name, pid: () => child.process.pid })))
 
-/** The sum of a metric's series in Prometheus' text whose labels match. */
-export const metricSum = (text: string, name: string, labels: RegExp = /./): number =>
+/** One series of a metric. */
+export interface MetricSeries {
+  /** With the metric's name before them, as in the text. */
+  readonly labels: string
+  readonly value: number
+}
+
+/** The series of a metric in Prometheus' text. */
+export const metricSeries = (text: string, name: string): ReadonlyArray<MetricSeries> =>
   text
     .split("\n")
-    .filter((line) => line.startsWith(`${name}{`) && labels.test(line.slice(0, line.lastIndexOf(" "))))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0)
+    .filter((line) => line.startsWith(`${name}{`))
+    .map((line) => {
+      const end = line.lastIndexOf(" ")
+      return { labels: line.slice(0, end), value: Number(line.slice(end + 1)) }
+    })
+
+/** The sum of a metric's series in Prometheus' text whose labels match. */
+export const metricSum = (text: string, name: string, labels: RegExp = /./): number =>
+  metricSeries(text, name)
+    .filter((series) => labels.test(series.labels))
+    .reduce((sum, { value }) => sum + value, 0)

@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { generateKeyPairSync } from "node:crypto"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { Agent, request } from "node:https"
-import { createServer } from "node:net"
 import { join, resolve } from "node:path"
+import { freePort } from "../../FreePort.ts"
 
 export const TOKEN = "of-a-benchmark"
 
@@ -48,16 +48,6 @@ export const costOf = ({ processes }: Side): Cost => {
   }
   return cost
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((done, failed) => {
-    const server = createServer()
-    server.once("error", failed)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => (typeof address === "object" && address !== null ? done(address.port) : failed(server)))
-    })
-  })
 
 const running = new Set<ChildProcess>()
 process.once("exit", () => {

@@ -99,7 +99,7 @@ describeWith("kubectl")("kubectl", ({ kubectl }) => {
     expect(await ask("get", "cm", "a", "-o", "jsonpath={.data.x}")).toBe("1")
     const followed = run(kubectl, ["get", "cm", "a", "-w", "--output-watch-events"], {
       env,
-      timeout: 8000
+      timeout: 60_000
     })
     const seen: Array<string> = []
     followed.child.stdout?.on("data", (text: string) => void seen.push(text))

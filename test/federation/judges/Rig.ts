@@ -10,7 +10,8 @@ import { promisify } from "node:util"
 import { Effect, Exit, Scope } from "effect"
 import { type Client, httpClient, loadAccess } from "#kube"
 import { makeNodes, startKubelet } from "../../sim/controllers/HollowKubelet.ts"
-import { freePort, startApiServer, type RealApiServer } from "../../kube/RealApiServer.ts"
+import { freePort } from "../../FreePort.ts"
+import { startApiServer, type RealApiServer } from "../../kube/RealApiServer.ts"
 
 const run = promisify(execFile)
 const wharf = fileURLToPath(new URL("../../../wharf.ts", import.meta.url))

@@ -7,6 +7,7 @@ import { execFile, execFileSync, spawn } from "node:child_process"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { freePort } from "../../FreePort.ts"
 import { makeCertificates } from "./Certificates.ts"
 import { type Child, processorSeconds, residentBytes, start } from "./Control.ts"
 
@@ -19,16 +20,6 @@ const gateway = await start("BenchGateway.ts", [folder, String(upstream.port)])
 const client = await start("BenchClient.ts", [folder])
 const say = (text: string): void => console.log(text)
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-const freePort = async (): Promise<number> => {
-  const { createServer } = await import("node:net")
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
-}
 
 const nginxPort = await freePort()
 writeFileSync(

@@ -3,9 +3,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Result } from "effect"
+import * as fc from "fast-check"
+import { Result } from "effect"
 import { afterAll, assert, describe, it } from "vitest"
-import { fidelityOf, type RunRecord } from "#reports"
+import { fidelityOf, type RecordedCluster, type RunRecord } from "#reports"
 import {
   type Calibration,
   calibrationOf,
@@ -13,9 +14,10 @@ import {
   type Constants,
   shippedCalibration
 } from "../../../scenarios/calibration/Calibration.ts"
-import { constantsOf, corrected, workOf } from "../../../scenarios/calibration/Constants.ts"
+import { constantsOf, corrected, kindOf, medianOfKind } from "../../../scenarios/calibration/Constants.ts"
+import { busyMs, workOf } from "../../../scenarios/calibration/Work.ts"
 import { parseScenario } from "../../../scenarios/ScenarioFile.ts"
-import { quantileOfBuckets } from "../../../scenarios/targets/PlaneFacts.ts"
+import { attemptOf, bucketsOf, quantileOfBuckets } from "../../../scenarios/targets/PlaneFacts.ts"
 import { simulatedWorld, WorldRun } from "../../../scenarios/world/WorldRun.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "wharf-calibration-"))
@@ -42,7 +44,11 @@ slo: [{ metric: pods.running, atLeast: 100 }]
 const clusterOf = (yaml: string) => Result.getOrThrow(parseScenario("circle.yaml", yaml)).scenario.cluster
 const cluster = clusterOf(text)
 /** The same pods ten times as fast: more than a server of few places carries. */
-const crowd = clusterOf(text.replace("perSecond: 8 }", "perSecond: 80 }"))
+const crowdText = text.replace("perSecond: 8 }", "perSecond: 80 }")
+const crowd = clusterOf(crowdText)
+/** About as fast as two processors carry. */
+const busy = clusterOf(text.replace("perSecond: 8 }", "perSecond: 60 }"))
+const watched = clusterOf(crowdText.replace("count: 3 }", "count: 12 }"))
 
 const shipped = (): Calibration => {
   const found = calibrationOf(undefined, ".")
@@ -67,6 +73,12 @@ const live = async (constants: Constants, lived = cluster): Promise<RunRecord> =
   return { scenario: { name: "circle" }, cluster: recorded } as unknown as RunRecord
 }
 
+/** As a real run is recorded, whose control plane makes its calls unseen. */
+const unseen = ({ cluster: lived = assert.fail("no cluster"), ...record }: RunRecord): RunRecord => ({
+  ...record,
+  cluster: { ...lived, calls: lived.calls.filter(({ by }) => by === undefined) }
+})
+
 const time = (...ms: ReadonlyArray<number>) => ({ count: 100, ms })
 /** Pods that a list of the run holds, roughly. */
 const HELD = 60
@@ -84,38 +96,70 @@ const known: Constants = {
     "patch *": time(5, 6, 7, 8, 9, 12, 15, 20, 30)
   },
   events: { "*": time(1, 2, 3, 4, 5, 8, 10, 20, 30) },
-  scheduler: { turnMs: 25, attemptMs: 2 }
+  scheduler: { turnMs: 0, attemptMs: 2 }
 }
 
 describe("a calibration", () => {
   it("meets the run that it was taken from, whose times are known", async () => {
-    const real = await live(known)
-    let constants = constantsOf(real.cluster ?? assert.fail("no cluster"))
+    const real = unseen(await live(known))
+    const lived = real.cluster ?? assert.fail("no cluster")
+    let constants = constantsOf([lived])
     const factors: Array<number> = []
-    for (let round = 0; round < 3; round++) {
-      const fidelity = fidelityOf([await live(constants)], [real])
-      factors.push(fidelity.medianFactor)
-      constants = corrected(constants, fidelity)
+    for (let round = 0; round < 4; round++) {
+      const simulated = await live(constants)
+      factors.push(fidelityOf([simulated], [real]).medianFactor)
+      constants = corrected(constants, [{ real: [lived], simulated: simulated.cluster ?? assert.fail("no cluster") }])
     }
     assert.isAtMost(Math.min(...factors), 1.3, factors.join(", "))
     const uncalibrated = fidelityOf([await live({ ...known, calls: {}, events: {} })], [real])
     assert.isAbove(uncalibrated.medianFactor, 2)
   })
 
-  it("finds about how much work a write is from a crowd that waits for it", async () => {
-    const bounded: Constants = { ...known, atOnce: 2 }
-    const workMs = 9
-    const real = await live({ ...bounded, workMs }, crowd)
-    const found = await Effect.runPromise(
-      workOf(bounded, (constants) =>
-        Effect.map(
-          Effect.promise(() => live(constants, crowd)),
-          (simulated) => fidelityOf([simulated], [real])
-        )
-      )
+  it("takes the waiting for one another out of times that were measured in a crowd", async () => {
+    const bounded: Constants = { ...known, atOnce: 2, workShare: 0.5, eventMs: 0.05 }
+    const real = unseen(await live(bounded, busy))
+    const lived = real.cluster ?? assert.fail("no cluster")
+    // It begins with what clients waited, which is more than the server takes by itself.
+    let constants: Constants = { ...constantsOf([lived]), atOnce: 2, workShare: 0.5, eventMs: 0.05 }
+    const medianOf = ({ calls }: Constants): number => medianOfKind(calls, "create pods", "create")
+    assert.isAbove(medianOf(constants), 1.2 * medianOf(known))
+    for (let round = 0; round < 5; round++) {
+      const { cluster: simulated = assert.fail("no cluster") } = await live(constants, busy)
+      constants = corrected(constants, [{ real: [lived], simulated }])
+    }
+    assert.isBelow(medianOf(constants), 1.1 * medianOf(known))
+    const { rows } = fidelityOf([await live(constants, busy)], [real])
+    const ratio = rows.find(({ label }) => label === "create pods p50")?.ratio ?? Number.NaN
+    assert.closeTo(Math.log(ratio), 0, Math.log(1.5), `${ratio}, ${medianOf(constants)}`)
+  })
+
+  it("finds the work of calls and of watchers' events in the processor time of two crowds", async () => {
+    const { cluster: few = assert.fail("no cluster") } = await live(known, crowd)
+    const { cluster: many = assert.fail("no cluster") } = await live(known, watched)
+    const eventsOf = ({ informers }: RecordedCluster): number =>
+      informers.filter(({ resource }) => resource === "pods").reduce((sum, { lag }) => sum + lag.count, 0)
+    const callsMs = few.calls
+      .filter(({ resource, verb }) => /^(pods|events)\b/.test(resource) && verb !== "list")
+      .reduce((sum, call) => sum + call.answered * medianOfKind(known.calls, kindOf(call), call.verb), 0)
+    const amount = fc.double({ min: 0.01, max: 3, noNaN: true })
+    fc.assert(
+      fc.property(amount, amount, fc.double({ min: 0, max: 10, noNaN: true }), (workShare, eventMs, rest) => {
+        const used = (cluster: RecordedCluster): RunRecord => {
+          const busy = workShare * callsMs + eventMs * eventsOf(cluster)
+          const cpuPercent = Array.from({ length: 25 }, (_, at) => rest + (at >= 8 && at < 18 ? busy / 100 : 0))
+          const component = { atS: cpuPercent.map((_, at) => at + 1), cpuPercent }
+          // SAFETY: workOf reads these fields alone.
+          return { cluster, components: [component] } as unknown as RunRecord
+        }
+        assert.closeTo(busyMs(used(few)) ?? 0, workShare * callsMs + eventMs * eventsOf(few), 1)
+        const found = workOf({ few: used(few), many: used(many) }, few, known) ?? assert.fail("no work")
+        assert.closeTo(found.eventMs ?? 0, eventMs, eventMs / 100)
+        assert.closeTo(found.workShare ?? 0, workShare, workShare / 100 + 0.001)
+      })
     )
-    assert.isAtLeast(found, workMs / 2)
-    assert.isAtMost(found, workMs * 1.3)
+    // A machine without /proc tells nothing.
+    const silent = { cluster: few, components: [] } as unknown as RunRecord
+    assert.isUndefined(workOf({ few: silent, many: silent }, few, known))
   })
 
   it("ships, and every simulated run says where its constants come from", async () => {
@@ -148,5 +192,47 @@ describe("a quantile of buckets", () => {
     assert.strictEqual(quantileOfBuckets(buckets, 0.5), 0.0015)
     assert.strictEqual(quantileOfBuckets(buckets, 0.9), 0.002)
     assert.isUndefined(quantileOfBuckets([], 0.5))
+  })
+})
+
+describe("a scheduler's metrics", () => {
+  const histogram = "scheduler_framework_extension_point_duration_seconds"
+  const series = (point: string, counts: ReadonlyArray<readonly [string, number]>): string =>
+    counts
+      .map(
+        ([bound, count]) =>
+          `${histogram}_bucket{extension_point="${point}",profile="default-scheduler",status="Success",le="${bound}"} ${count}`
+      )
+      .join("\n")
+  const text = [
+    series("Filter", [
+      ["0.0001", 0],
+      ["0.0002", 10],
+      ["+Inf", 10]
+    ]),
+    series("Score", [
+      ["0.0001", 10],
+      ["0.0002", 10],
+      ["+Inf", 10]
+    ]),
+    // What follows the attempt is the call that binds.
+    series("Bind", [
+      ["0.0001", 0],
+      ["0.0002", 0],
+      ["+Inf", 10]
+    ])
+  ].join("\n")
+
+  it("tell how long it thinks about a pod, without the call that binds it", () => {
+    assert.closeTo(attemptOf(text) ?? 0, 0.00015 + 0.00005, 1e-9)
+    assert.isUndefined(attemptOf(""))
+  })
+
+  it("are read by their bounds, whatever other labels look like them", () => {
+    assert.deepStrictEqual(bucketsOf(text, histogram, /"Filter"/), [
+      [0.0001, 0],
+      [0.0002, 10],
+      [Number.POSITIVE_INFINITY, 10]
+    ])
   })
 })

@@ -82,6 +82,11 @@ describeWith(
     const { facts = {} } = real.cluster ?? {}
     for (const fact of ["gateway: requests", "tracing: objects judged at the end", "tracing: audit events"])
       assert.isAbove(facts[fact] ?? 0, 0, fact)
+    // Nobody of the run hangs up on a request that was sent, also not at its end.
+    assert.deepStrictEqual(
+      Object.keys(facts).filter((fact) => /cut short.*client_gone/.test(fact)),
+      []
+    )
     assert.isAbove(real.cluster?.podStarts.whole.count ?? 0, 5)
     const simulated = await record()
     const resources = ({ cluster }: RunRecord) =>

@@ -51,24 +51,50 @@ describe("a server's pace", () => {
     )
   })
 
-  it("works on so many calls at once and never rests while one waits", () => {
+  it("makes calls wait for the work that is there, twice as long as in a line before processors that never rest", () => {
     const gaps = fc.array(fc.double({ min: 0, max: 20, noNaN: true }), { minLength: 1, maxLength: 60 })
+    const share = fc.double({ min: 0.1, max: 4, noNaN: true })
     fc.assert(
-      fc.property(gaps, fc.integer({ min: 1, max: 5 }), (gapsMs, atOnce) => {
+      fc.property(gaps, fc.integer({ min: 1, max: 5 }), share, (gapsMs, atOnce, workShare) => {
         const ms = 7
-        const pace = new ServerPace(
-          { calls: { "get *": { kind: "constant", ms } }, events: {}, atOnce },
-          new RandomStream(1)
-        )
+        const times = { calls: { "get *": { kind: "constant", ms } }, events: {}, atOnce, workShare } as const
+        const pace = new ServerPace(times, new RandomStream(1))
+        const freeAtMs = Array.from({ length: atOnce }, () => 0)
         let comesMs = 0
-        const ends: Array<number> = []
-        for (const [at, gapMs] of gapsMs.entries()) {
+        for (const gapMs of gapsMs) {
           const end = pace.call("get", pods)?.arrivalMs((comesMs += gapMs)) ?? Number.NaN
-          // In the order in which they come, the one so many before it is the one whose place it takes.
-          assert.closeTo(end, Math.max(comesMs, ends[at - atOnce] ?? 0) + ms, 1e-9)
-          ends.push(end)
+          freeAtMs.sort((left, right) => left - right)
+          const beginMs = Math.max(comesMs, freeAtMs[0])
+          freeAtMs[0] = beginMs + ms * workShare
+          assert.closeTo(end, comesMs + 2 * (beginMs - comesMs) + ms, 1e-6)
         }
       })
+    )
+  })
+
+  it("tells watchers one after another, and lets calls wait for that", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 200 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.double({ min: 0.01, max: 2, noNaN: true }),
+        (watchers, atOnce, eventMs) => {
+          const times = {
+            calls: { "get *": { kind: "constant", ms: 3 } },
+            events: { "*": { kind: "constant", ms: 0 } },
+            atOnce,
+            eventMs
+          } as const
+          const pace = new ServerPace(times, new RandomStream(1))
+          let told = 10
+          for (let watcher = 1; watcher <= watchers; watcher++) {
+            told = pace.watch(pods)?.arrivalMs(10) ?? Number.NaN
+            assert.closeTo(told, 10 + (watcher * eventMs) / atOnce, 1e-6)
+          }
+          const end = pace.call("get", pods)?.arrivalMs(10) ?? Number.NaN
+          assert.closeTo(end, 13 + 2 * Math.floor(watchers / atOnce) * eventMs, 1e-6)
+        }
+      )
     )
   })
 

@@ -2,7 +2,8 @@
 // Owns the order of sending, waiting and comparing; refuses to choose operations.
 import { setTimeout as sleep } from "node:timers/promises"
 import { type Driver, type Fields, GrpcDriver, type MethodName, type Outcome } from "../GrpcDriver.ts"
-import { freePort, type Program, type ServerProcess, startServer } from "../ServerProcess.ts"
+import { freePort } from "../../FreePort.ts"
+import { type Program, type ServerProcess, startServer } from "../ServerProcess.ts"
 import { reduce } from "./Accepted.ts"
 import { normalize, same, withoutCluster } from "./Normalize.ts"
 import { type Moment, type Operation, resolve, show } from "./Operations.ts"

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Effect, Exit, Scope } from "effect"
 import { callUnary, connect, type GrpcClient } from "#net"
 import { Empty, StatusResponse } from "#storage"
-import { commandOf, freePort } from "../ServerProcess.ts"
+import { freePort } from "../../FreePort.ts"
+import { commandOf } from "../ServerProcess.ts"
 import { TestBed, type TestBedPrograms } from "../tikv/TestBed.ts"
 
 interface NodeProcess {

@@ -3,12 +3,12 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { Effect } from "effect"
 import type { ProgramName } from "#kind"
 import { connect, listen } from "#net"
 import { makeMemoryEngine, Storage, type Engine } from "#storage"
+import { freePort } from "../../FreePort.ts"
 import { judge } from "../../Judges.ts"
 import { machineClockwork } from "#kube"
 import { makeSnapshotFiles } from "../../../core/storage/snapshot/SnapshotFileAdapter.ts"
@@ -35,14 +35,6 @@ export const run = (path: string, ...args: ReadonlyArray<string>) =>
         )
       })
   )
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 const ended = (process: ChildProcess): Promise<void> =>
   new Promise((resolve) => {

@@ -9,7 +9,7 @@ import { createServer, type Server } from "node:http"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { freePort } from "../ServerProcess.ts"
+import { freePort } from "../../FreePort.ts"
 import { TestBed, type TestBedPrograms } from "./TestBed.ts"
 
 const etcd = fileURLToPath(new URL("../../../bin/etcd", import.meta.url))

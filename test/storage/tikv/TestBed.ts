@@ -5,10 +5,9 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { get } from "node:http"
 import { request } from "node:http"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { freePort } from "../ServerProcess.ts"
+import { freePort } from "../../FreePort.ts"
 
 export interface TestBedPrograms {
   readonly "tikv-testbed": string
@@ -29,19 +28,6 @@ const running = new Set<ChildProcess>()
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL")
 })
-
-/** Two ports in a row: the driver's peers listen on the one behind its own. */
-const freePair = async (): Promise<number> => {
-  for (;;) {
-    const port = await freePort()
-    const isFree = await new Promise<boolean>((resolve) => {
-      const probe = createServer()
-      probe.once("error", () => resolve(false))
-      probe.listen(port + 1, "127.0.0.1", () => probe.close(() => resolve(true)))
-    })
-    if (isFree) return port
-  }
-}
 
 export class TestBed {
   readonly pd: string
@@ -64,7 +50,7 @@ export class TestBed {
   static async start(programs: TestBedPrograms, stores = 3): Promise<TestBed> {
     const ports: Array<number> = []
     for (let n = 0; n < stores; n++) ports.push(await freePort())
-    const bed = new TestBed(programs, await freePair(), ports, await freePort())
+    const bed = new TestBed(programs, await freePort(), ports, await freePort())
     await bed.resume()
     return bed
   }

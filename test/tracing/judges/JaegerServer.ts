@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { stringify } from "yaml"
-import { end, freePort, start } from "../../kube/RealApiServer.ts"
+import { freePort } from "../../FreePort.ts"
+import { end, start } from "../../kube/RealApiServer.ts"
 
 export interface JaegerServer {
   /** Of its query API. */

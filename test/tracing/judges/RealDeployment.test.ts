@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defaultStoreBounds, type RunningTracing, serveTracing, TracingAccess } from "#tracing"
 import { describeWith } from "../../Judges.ts"
-import { freePort } from "../../kube/RealApiServer.ts"
+import { freePort } from "../../FreePort.ts"
 import { KwokCluster } from "../../storage/KwokCluster.ts"
 import { CREATES, createsOf, shapeOf, STAGES } from "./DeploymentShape.ts"
 
