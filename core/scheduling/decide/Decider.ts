@@ -202,11 +202,14 @@ export class Decider {
       this.views.clear()
       this.shapeRules.clear()
     }
-    const { rules, touched } = this.rulesFor(shape)
+    const own = this.rulesFor(shape)
+    const { rules, touched } = own
     const hasVolumes = shape.volumes.length > 0
     const seen = this.seesImages(shape)
-    const alone = hasVolumes || !rules.isLocal ? shape.id : ""
-    const key = `${alone}/${rules.outline}/${seen ? shape.images.join() : ""}/${needsText(shape)}`
+    const key = own.viewKey(seen, (outline, isLocal) => {
+      const alone = hasVolumes || !isLocal ? shape.id : ""
+      return `${alone}/${outline}/${seen ? shape.images.join() : ""}/${needsText(shape)}`
+    })
     let view = this.views.get(key)
     if (view === undefined) {
       // Images that no node has are none: other pods' views are the same.

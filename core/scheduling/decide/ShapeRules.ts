@@ -22,6 +22,7 @@ export class ShapeRules {
   private outerEpoch = -1
   private sweeps = -1
   private isNew = true
+  private keyed = { outline: "", isLocal: false, isMarked: false, key: "" }
 
   /** To be synced before anything else happens. */
   constructor(cluster: Cluster, make: () => DomainRules) {
@@ -56,6 +57,17 @@ export class ShapeRules {
   /** Nodes that are other than before by what the last look has read. */
   get touched(): ReadonlyArray<number> {
     return this.moved
+  }
+
+  /** The key of the view that the rules go with; made again only when the rules or the mark are others than at the last call. */
+  viewKey(isMarked: boolean, make: (outline: string, isLocal: boolean) => string): string {
+    const { isLocal, outline } = this.rules
+    const { keyed } = this
+    if (keyed.key !== "" && keyed.outline === outline && keyed.isLocal === isLocal && keyed.isMarked === isMarked)
+      return keyed.key
+    const key = make(outline, isLocal)
+    this.keyed = { outline, isLocal, isMarked, key }
+    return key
   }
 
   private readonly onTouched = (domains: Domains, domain: number): void => {
