@@ -49,8 +49,12 @@ const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: str
   return own
 }
 
-const conditions = new Map<string, JsonObject>()
+/** By the second since when they stand: few in each, so that comparing them is cheaper than a name made of all that they say. */
+const conditions = new Map<string, Array<JsonObject>>()
 const CONDITIONS_MAX = 4096
+/** More are not kept: a search among them must stay short. */
+const SINCE_ONE_SECOND_MAX = 32
+let conditionCount = 0
 
 /** One object for all pods that say the same since the same second: they come and go together by the thousand. */
 const condition = (
@@ -61,11 +65,19 @@ const condition = (
   reason: string | undefined,
   message: string | undefined
 ): JsonObject => {
-  const id = `${type} ${status} ${lastTransitionTime} ${generation} ${reason} ${message}`
-  let made = conditions.get(id)
-  if (made !== undefined) return made
-  if (conditions.size >= CONDITIONS_MAX) conditions.clear()
-  made = {
+  const known = conditions.get(lastTransitionTime)
+  if (known !== undefined) {
+    for (const one of known) {
+      const isSame =
+        one["type"] === type &&
+        one["status"] === status &&
+        one["observedGeneration"] === generation &&
+        one["reason"] === reason &&
+        one["message"] === message
+      if (isSame) return one
+    }
+  }
+  const made: JsonObject = {
     type,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     status,
@@ -73,7 +85,14 @@ const condition = (
     ...(reason === undefined ? {} : { reason }),
     ...(message === undefined ? {} : { message })
   }
-  conditions.set(id, made)
+  if (conditionCount >= CONDITIONS_MAX) {
+    conditions.clear()
+    conditionCount = 0
+  }
+  conditionCount++
+  const since = conditions.get(lastTransitionTime)
+  if (since === undefined) conditions.set(lastTransitionTime, [made])
+  else if (since.length < SINCE_ONE_SECOND_MAX) since.push(made)
   return made
 }
 
