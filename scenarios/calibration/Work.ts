@@ -11,7 +11,7 @@ export interface CrowdRuns {
   readonly many: RunRecord
 }
 
-/** Seconds with less use than three quarters of a run's are its rest: heartbeats, timers, this measurement. */
+/** What a quarter of a run's seconds use at most is its rest: heartbeats, timers, this measurement. */
 const REST_SHARE = 0.25
 /** A run has to last longer than its crowd by enough. */
 const FEWEST_SAMPLES = 20
