@@ -26,7 +26,7 @@ export const hollowMachines = (options: HollowMachinesOptions): Effect.Effect<Po
     )
     const clients = yield* Effect.acquireRelease(
       Effect.sync(() => new RealClients(() => access, kernel, time)),
-      (open) => Effect.sync(() => open.close())
+      (open) => Effect.promise(() => open.close())
     )
     const population = yield* Effect.acquireRelease(
       Effect.sync(() => {
