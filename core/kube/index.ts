@@ -1,5 +1,6 @@
 // The door of the room: Kubernetes' vocabulary and the one Client port.
 // Owns what other rooms may use; everything else in this folder is the room's own business.
+export { answeredClient } from "./AnsweredClient.ts"
 export {
   type Controller,
   type ControllerOptions,

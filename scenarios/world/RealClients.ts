@@ -1,7 +1,7 @@
 // Clients of a real API server for a population whose kernel follows the clock: what the server answers enters the kernel.
 // Owns one HTTP client for each name and their end, which comes after the last answer: a call that was sent and hung up on is one that
 // the server, or a proxy before it, counts as cut short. Refuses to know who asks for what.
-import { type ApiFailure, type Client, httpClient, type KubeAccess } from "#kube"
+import { answeredClient, type Client, httpClient, type KubeAccess } from "#kube"
 import { enteringClient, type Kernel, managingClient, type RealTime, type SimProcess } from "#sim"
 import { Effect, Exit, Scope } from "effect"
 import type { CallTimes } from "./ApiCalls.ts"
@@ -19,26 +19,14 @@ interface Open {
 }
 
 /** The same client, its open calls counted; watches, which have no end of their own, are not. */
-const counted = (client: Client, open: Open): Client => {
-  const answered = <A>(done: (answer: A | ApiFailure) => void) => {
+const counted = (client: Client, open: Open): Client =>
+  answeredClient(client, (done) => {
     open.calls++
-    return (answer: A | ApiFailure): void => {
+    return (answer) => {
       open.calls--
       done(answer)
     }
-  }
-  return {
-    get: (target, options, done) => client.get(target, options, answered(done)),
-    list: (collection, options, done) => client.list(collection, options, answered(done)),
-    watch: (collection, options, listener) => client.watch(collection, options, listener),
-    create: (target, object, options, done) => client.create(target, object, options, answered(done)),
-    update: (target, object, options, done) => client.update(target, object, options, answered(done)),
-    patch: (target, patch, options, done) => client.patch(target, patch, options, answered(done)),
-    delete: (target, options, done) => client.delete(target, options, answered(done)),
-    deleteCollection: (collection, options, selection, done) =>
-      client.deleteCollection(collection, options, selection, answered(done))
-  }
-}
+  })
 
 /** Changes a client before its answers enter the kernel, given the times of its calls where they go out and come in. */
 export type ChangeClient = (client: Client, process: SimProcess, times: CallTimes) => Client

@@ -26,7 +26,7 @@ export const flushOf = ({ disk }: Cluster, calibration: Calibration | undefined)
   return { medianMs: disk.flush ?? medianMs, sigma: disk.sigma ?? sigma }
 }
 
-/** What the scheduler was seen to take; its wait for two busy cores says nothing of a larger control plane. */
+/** What the scheduler was seen to take on the measured machine; a control plane of stated cores is another one, and takes the model's pace. */
 const schedulerTimes = ({ controlPlane }: Cluster, calibration: Calibration | undefined) =>
   controlPlane.cores === undefined ? calibration?.constants.scheduler : undefined
 

@@ -89,10 +89,11 @@ const condition = (
     conditions.clear()
     conditionCount = 0
   }
+  const since = conditions.get(lastTransitionTime) ?? []
+  if (since.length === SINCE_ONE_SECOND_MAX) return made
   conditionCount++
-  const since = conditions.get(lastTransitionTime)
-  if (since === undefined) conditions.set(lastTransitionTime, [made])
-  else if (since.length < SINCE_ONE_SECOND_MAX) since.push(made)
+  since.push(made)
+  conditions.set(lastTransitionTime, since)
   return made
 }
 
