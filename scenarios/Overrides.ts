@@ -54,12 +54,34 @@ const resolve = (document: Document, path: FieldPath): FieldPath | Diagnostic =>
 
 const isDiagnostic = (value: FieldPath | Override | Diagnostic): value is Diagnostic => "rule" in value
 
+/** The parameters that a scenario declares, with their values. */
+const parametersOf = (document: Document): Readonly<Record<string, unknown>> => {
+  const declared: unknown = document.getIn(["params"])
+  return isMap(declared) ? (declared.toJSON() as Record<string, unknown>) : {}
+}
+
+/** What is wrong with a name that is not among the parameters; `written` shows one as it stands at the place. */
+const undeclared = (name: string, params: object, written: (name: string) => string) => {
+  const names = Object.keys(params)
+  const near = nearest(name, names)
+  const hint = near === undefined ? `declared: ${names.join(", ") || "none"}` : `did you mean ${written(near)}?`
+  return { rule: `parameter ${name} is not declared under params`, hint }
+}
+
+/** A parameter that nobody declares would change nothing: another one is meant. */
+const parameterProblem = (document: Document, path: FieldPath): Diagnostic | undefined => {
+  const [field, name] = path
+  if (field !== "params" || name === undefined || document.hasIn(["params", name])) return undefined
+  const { hint, rule } = undeclared(String(name), parametersOf(document), (near) => near)
+  return outside(`--set ${path.join(".")}`, rule, hint)
+}
+
 /** Applies overrides in order; a single bare name that is a declared parameter means that parameter. */
 export const applyOverrides = (document: Document, overrides: ReadonlyArray<Override>): ReadonlyArray<Diagnostic> => {
   const problems: Array<Diagnostic> = []
   for (const { path, value } of overrides) {
     const single = path.length === 1 && document.hasIn(["params", path[0]]) ? ["params", ...path] : path
-    const steps = resolve(document, single)
+    const steps = parameterProblem(document, single) ?? resolve(document, single)
     if (isDiagnostic(steps)) {
       problems.push(steps)
       continue
@@ -82,14 +104,10 @@ export const substituteParameters = (
   document: Document
 ): ReadonlyArray<{ readonly node: Scalar; readonly rule: string; readonly hint: string }> => {
   const declared: unknown = document.getIn(["params"])
-  const params = isMap(declared) ? (declared.toJSON() as Record<string, unknown>) : {}
-  const names = Object.keys(params)
+  const params = parametersOf(document)
   const problems: Array<{ node: Scalar; rule: string; hint: string }> = []
-  const unknown = (node: Scalar, name: string) => {
-    const near = nearest(name, names)
-    const hint = near === undefined ? `declared: ${names.join(", ") || "none"}` : `did you mean \${${near}}?`
-    problems.push({ node, rule: `parameter ${name} is not declared under params`, hint })
-  }
+  const unknown = (node: Scalar, name: string) =>
+    problems.push({ node, ...undeclared(name, params, (near) => `\${${near}}`) })
   visit(document, {
     Pair: (_, pair) =>
       isScalar(pair.key) && pair.key.value === "params" && pair.value === declared ? visit.SKIP : undefined,

@@ -90,6 +90,14 @@ describe("a scenario file", () => {
 })
 
 describe("what is wrong is said where it stands", () => {
+  it("a parameter that is set and not declared: its name, and the nearest that is", () => {
+    assert.include(only(good, ["params.secnds=3s"]), {
+      path: "--set params.secnds",
+      rule: "parameter secnds is not declared under params",
+      hint: "did you mean seconds?"
+    })
+  })
+
   it("an unknown field: its key's place and the nearest known name", () => {
     const diagnostic = only(good.replace("duration:", "duraton:").replace("qpsLoad: {", "qpsLoad: {"))
     assert.include(diagnostic, {
