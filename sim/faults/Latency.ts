@@ -45,7 +45,8 @@ export const drawLatency = (latency: Latency, random: RandomStream): number => {
 const atShare = (ms: ReadonlyArray<number>, share: number): number => {
   let upper = 1
   while (upper < quantileShares.length - 1 && quantileShares[upper] < share) upper++
-  const [low, high] = [quantileShares[upper - 1], quantileShares[upper]]
+  const low = quantileShares[upper - 1]
+  const high = quantileShares[upper]
   const from = ms[upper - 1] ?? 0
   return from + (((ms[upper] ?? from) - from) * (share - low)) / (high - low)
 }

@@ -38,16 +38,23 @@ export class PolicyMatch {
   private readonly policies: ResourceView
   private readonly bindings: ResourceView
   private readonly namespaces: ResourceView
+  private bound: ReadonlyArray<KubeObject> | undefined
 
   constructor(api: Api, resource: "validatingadmissionpolicies" | "mutatingadmissionpolicies") {
     this.api = api
     this.policies = api.view(GROUP, resource)
     this.bindings = api.view(GROUP, resource.replace(/policies$/, "policybindings"))
     this.namespaces = api.view("", "namespaces")
+    this.bindings.onChange(() => (this.bound = undefined))
+  }
+
+  /** All bindings, listed again only when one has changed: every write of the server asks. */
+  private all(): ReadonlyArray<KubeObject> {
+    return (this.bound ??= this.bindings.list(""))
   }
 
   get isEmpty(): boolean {
-    return this.bindings.list("").length === 0
+    return this.all().length === 0
   }
 
   namespaceOf({ definition, request }: AdmissionRequest): KubeObject | undefined {
@@ -57,7 +64,7 @@ export class PolicyMatch {
   /** What a request meets, by binding. Configurations of admission themselves are nobody's to stop. */
   meeting(admission: AdmissionRequest): ReadonlyArray<Met> {
     if (admission.definition.group === GROUP) return []
-    return this.bindings.list("").flatMap((binding) => {
+    return this.all().flatMap((binding) => {
       const policy = this.policies.get("", textOf(fieldsOf(binding.spec)["policyName"]))
       if (policy === undefined) return []
       const constraints = fieldsIn(fieldsOf(policy.spec)["matchConstraints"])

@@ -100,7 +100,7 @@ export const sameIdentity = (a: Identity, b: Identity): boolean =>
   a.apiVersion === b.apiVersion
 
 /** Whether a reference names the owner as it is, its namespace aside. */
-export const matchesOwner = (reference: OwnerReference, owner: Identity): boolean =>
+export const matchesOwner = (reference: OwnerReference, owner: Omit<Identity, "namespace">): boolean =>
   reference.uid === owner.uid &&
   reference.name === owner.name &&
   reference.kind === owner.kind &&
@@ -112,7 +112,7 @@ export const identityText = ({ apiVersion, kind, name, namespace, uid }: Identit
 
 const sameReference = (a: OwnerReference, b: OwnerReference): boolean =>
   a === b ||
-  (matchesOwner(a, { ...b, namespace: "" }) &&
+  (matchesOwner(a, b) &&
     (a.blockOwnerDeletion ?? false) === (b.blockOwnerDeletion ?? false) &&
     (a.controller ?? false) === (b.controller ?? false))
 
