@@ -72,9 +72,11 @@ export class LeaseRenewals {
     )
   }
 
+  /** Somebody changed the lease; or it is gone, for an update of what is no more fails by the uid that it expects. */
   private read(node: number): void {
     this.client.get(this.targets[node], NO_OPTIONS, (answer) => {
       if (!(answer instanceof ApiFailure)) this.leases[node] = answer
+      else if (answer.code === 404) this.leases[node] = undefined
     })
   }
 
