@@ -23,7 +23,7 @@ const nurseryMiB = (nodes: number): number => (nodes > LARGE ? 256 : 64)
  * Percent by which the heap of a large world may grow beyond what lives in it before that is looked through again. Left alone it grows by
  * as much again, which is gigabytes here; with an eighth that work never ends, and takes almost half of all time at 10,000 nodes.
  */
-const GROWTH_PERCENT = 25
+const GROWTH_PERCENT = 40
 
 /**
  * What outlives one collection of young garbage is the newest state of something and lives on, so it becomes old at once: V8 would copy
