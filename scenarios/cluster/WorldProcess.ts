@@ -1,9 +1,10 @@
 // The process that lives through a cluster: started for one, told what to do, heard while it works, dead with its scope.
-// Owns the process, its memory bound and the conversation; what happens in it is world/'s.
+// Owns the process and the conversation; its memory is WorldMemory.ts's, and what happens in it is world/'s.
 import { Effect, Schema, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import type { PlaneCommand, WorldCommand, WorldProgress, WorldReport } from "../world/Protocol.ts"
+import { memoryFlags } from "./WorldMemory.ts"
 
 /** The world's process ended, or could not do what it was told. */
 export class WorldFailed extends Schema.TaggedError<WorldFailed>()("WorldFailed", { reason: Schema.String }) {
@@ -11,34 +12,6 @@ export class WorldFailed extends Schema.TaggedError<WorldFailed>()("WorldFailed"
     return `the cluster failed: ${this.reason}`
   }
 }
-
-/** MiB of JavaScript heap that a world may take: what 50,000 nodes need, and not what a machine has. */
-const HEAP_MIB = 12_288
-/** Nodes beyond which a world is a large one. */
-const LARGE = 2000
-/** MiB of one half of the nursery: most of what a world makes is gone within seconds of its own time, and looked through less often so. */
-const nurseryMiB = (nodes: number): number => (nodes > LARGE ? 256 : 64)
-
-/**
- * Percent by which the heap of a large world may grow beyond what lives in it before that is looked through again. Left alone it grows by
- * as much again, which is gigabytes here; with an eighth that work never ends, and takes almost half of all time at 10,000 nodes.
- */
-const GROWTH_PERCENT = 40
-
-/**
- * What outlives one collection of young garbage is the newest state of something and lives on, so it becomes old at once: V8 would copy
- * it a second time first. Its only switch for that is one that its own tests use, drawing lots with a chance that is 100 of 100 here. At
- * 10,000 nodes this makes those collections three times shorter and spares 600 MiB.
- */
-const OLD_AT_ONCE = ["--scavenger-chaos-mode", "--scavenger-chaos-mode-threshold=100"]
-
-/** How Node is started for a world of so many nodes. */
-export const memoryFlags = (nodes: number): ReadonlyArray<string> => [
-  `--max-old-space-size=${HEAP_MIB}`,
-  `--max-semi-space-size=${nurseryMiB(nodes)}`,
-  ...OLD_AT_ONCE,
-  ...(nodes > LARGE ? [`--heap-growing-percent=${GROWTH_PERCENT}`] : [])
-]
 
 /** What comes at the end of a conversation. */
 export type WorldAnswer = Exclude<WorldReport, WorldProgress | { readonly type: "failed" | "plane" }>

@@ -2,7 +2,9 @@
 // so that a runner that dies leaves no world behind. Owns the process; the work is WorldRun.ts's and Cost.ts's.
 import { loadAccess } from "#kube"
 import { Effect, Scope } from "effect"
+import { machineCount } from "../cluster/Capacity.ts"
 import { faultPlan } from "../cluster/ClusterFault.ts"
+import { keepRoom } from "../cluster/WorldMemory.ts"
 import { measureCost } from "./Cost.ts"
 import type { WorldCommand, WorldReport } from "./Protocol.ts"
 import { RealWorld } from "./RealWorld.ts"
@@ -55,6 +57,7 @@ const realWorldOf = async ({
 }
 
 const obey = async (command: WorldCommand): Promise<void> => {
+  keepRoom(command.type === "cost" ? command.nodes : machineCount(command.cluster))
   try {
     if (command.type === "cost") say({ type: "cost", point: measureCost(command) })
     else if (command.type === "real") say(await new WorldRun(command, say, await realWorldOf(command)).run())

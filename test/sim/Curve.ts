@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
 import { parseArgs } from "node:util"
 import { defaultNetwork, drawPlan, type FaultStep, podChurn, RandomStream, wallMs, World } from "#sim"
-import { memoryFlags } from "../../scenarios/cluster/WorldProcess.ts"
+import { leaveRoom, memoryFlags } from "../../scenarios/cluster/WorldMemory.ts"
 import { clusterDefinitions } from "./Definitions.ts"
 
 interface Point {
@@ -85,6 +85,7 @@ const measure = (nodes: number, pods: number): Point => {
   const limitMs = steadyFromMs - SETTLE_MS
   const filled = timed(() => kernel.run({ untilMs: limitMs, until: () => world.pods.stats.stagesDone >= pods * 2 }))
   kernel.run({ untilMs: steadyFromMs })
+  leaveRoom(nodes)
   const renewed = world.nodes.renewals.stats.renewed
   const steady = timed(() => kernel.run({ untilMs: steadyFromMs + STEADY_MS }))
   const leases = world.nodes.renewals.stats.renewed - renewed

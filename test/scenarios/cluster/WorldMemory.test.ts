@@ -1,0 +1,25 @@
+// The flags of a world's process, as this Node takes them: a version of V8 that drops one or gives it another meaning is found here.
+import { spawnSync } from "node:child_process"
+import { assert, it } from "vitest"
+import { memoryFlags } from "../../../scenarios/cluster/WorldMemory.ts"
+
+/** Keeps five MiB alive over one collection of young garbage and tells how many of them are young still. */
+const YOUNG_AFTER_ONE = `
+const kept = Array.from({ length: 40_000 }, (_, at) => ({ at, text: "n" + at, more: [at] }))
+gc({ type: "minor" })
+const young = require("node:v8").getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space")
+console.log(young.space_used_size / 2 ** 20, kept.length)
+`
+
+const youngMiB = (flags: ReadonlyArray<string>): number => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [...flags, "--expose-gc", "-e", YOUNG_AFTER_ONE])
+  assert.strictEqual(status, 0, stderr.toString())
+  const [young, kept] = stdout.toString().split(" ").map(Number)
+  assert.strictEqual(kept, 40_000)
+  return young
+}
+
+it("makes old at once what outlives one collection of young garbage, in worlds of every size", () => {
+  for (const nodes of [100, 10_000]) assert.isBelow(youngMiB(memoryFlags(nodes)), 0.5)
+  assert.isAbove(youngMiB([]), 1)
+})
