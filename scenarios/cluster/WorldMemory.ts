@@ -33,6 +33,7 @@ export const memoryFlags = (nodes: number): ReadonlyArray<string> => [
   `--max-old-space-size=${HEAP_MIB}`,
   `--max-semi-space-size=${nurseryMiB(nodes)}`,
   ...OLD_AT_ONCE,
+  // Until it is known what lives, the room is half of that.
   ...(nodes > LARGE ? [growth(2 * ROOM_MIB)] : [])
 ]
 
@@ -43,6 +44,7 @@ export const leaveRoom = (nodes: number): void => {
 
 /** Does so whenever it has been looked through. */
 export const keepRoom = (nodes: number): void => {
+  if (nodes <= LARGE) return
   const observer = new PerformanceObserver((list) => {
     const isLookedThrough = list.getEntries().some((entry) => {
       // SAFETY: entries of this type say which collection it was; the declarations leave it out.

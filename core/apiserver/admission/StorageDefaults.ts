@@ -62,7 +62,7 @@ const PROTECTED = [
 /** StorageObjectInUseProtection. */
 export const storageObjectInUseProtection: AdmissionPlugin = mutator(
   "StorageObjectInUseProtection",
-  (admission) => admission.operation === "CREATE" && PROTECTED.some((isCreate) => isCreate(admission)),
+  (admission) => PROTECTED.some((isCreate) => isCreate(admission)),
   ({ request }, object) => {
     const finalizer = PROTECTION[request.resource.resource]
     const held = object.metadata.finalizers ?? []
