@@ -26,7 +26,7 @@ export interface HollowNodesOptions {
   readonly process: SimProcess
   readonly client: Client
   readonly groups: ReadonlyArray<NodeGroup>
-  /** Milliseconds over which the nodes come up. */
+  /** Milliseconds over which nodes come up, at the start as after a death; default 0. */
   readonly registerOverMs?: number
   readonly leaseIntervalMs?: number
   readonly statusIntervalMs?: number
@@ -41,6 +41,8 @@ const DEAD = 2
 const CUT = 4
 /** Its status says what is not true any more, and will be set right within the kubelet's next look. */
 const WRONGED = 8
+/** Dead still, and about to boot. */
+const BOOTING = 16
 
 const LEASE_INTERVAL_MS = 10_000
 const STATUS_INTERVAL_MS = 300_000
@@ -74,6 +76,7 @@ export class HollowNodes {
   private readonly leaseHandler: HandlerId
   private readonly statusHandler: HandlerId
   private readonly registerHandler: HandlerId
+  private readonly bootHandler: HandlerId
   private readonly lookHandler: HandlerId
   private readonly reflector: Reflector
   private readonly stages: NodeStages | undefined
@@ -101,6 +104,7 @@ export class HollowNodes {
     this.leaseHandler = kernel.handler(process, (node) => this.renew(node), { spread: true })
     this.statusHandler = kernel.handler(process, (node) => this.report(node), { spread: true })
     this.registerHandler = kernel.handler(process, (node) => this.register(node), { spread: true })
+    this.bootHandler = kernel.handler(process, (node) => this.boot(node), { spread: true })
     this.lookHandler = kernel.handler(process, (node) => this.setRight(node), { spread: true })
     this.reflector = new Reflector(
       { client, clockwork: process.clockwork, collection: { resource: nodesResource, namespace: "" } },
@@ -109,10 +113,8 @@ export class HollowNodes {
   }
 
   start(): void {
-    const { registerOverMs = 0 } = this.options
     this.reflector.start()
-    for (let node = 0; node < this.machines.length; node++)
-      this.kernel.at(this.kernel.nowMs + this.random.float() * registerOverMs, this.registerHandler, node)
+    for (let node = 0; node < this.machines.length; node++) this.soon(this.registerHandler, node)
   }
 
   stop(): void {
@@ -137,18 +139,18 @@ export class HollowNodes {
   /** Kills the nodes of a zone, or so many anywhere when the zone is empty; answers those that lived. */
   kill(zone: string, count: number): ReadonlyArray<number> {
     const living = this.machines.flatMap((machine, at) =>
-      (this.states[at] & DEAD) === 0 && (zone === "" || machine.zone === zone) ? [at] : []
+      (this.states[at] & (DEAD | BOOTING)) !== DEAD && (zone === "" || machine.zone === zone) ? [at] : []
     )
     const doomed = zone === "" ? this.random.shuffled(living).slice(0, count) : living
-    for (const node of doomed) this.states[node] |= DEAD
+    for (const node of doomed) this.states[node] = (this.states[node] | DEAD) & ~BOOTING
     return doomed
   }
 
-  /** Lets dead nodes boot again. */
+  /** Lets dead nodes boot again, each at its own time. */
   revive(nodes: ReadonlyArray<number>): void {
     for (const node of nodes) {
-      this.states[node] &= ~DEAD
-      this.kernel.at(this.kernel.nowMs + this.random.float() * 1000, this.registerHandler, node)
+      this.states[node] |= BOOTING
+      this.soon(this.bootHandler, node)
     }
   }
 
@@ -162,6 +164,17 @@ export class HollowNodes {
         this.back(node)
       }
     }
+  }
+
+  private soon(handler: HandlerId, node: number): void {
+    const { registerOverMs = 0 } = this.options
+    this.kernel.at(this.kernel.nowMs + this.random.float() * registerOverMs, handler, node)
+  }
+
+  private boot(node: number): void {
+    if ((this.states[node] & BOOTING) === 0) return
+    this.states[node] &= ~(DEAD | BOOTING)
+    this.register(node)
   }
 
   private register(node: number): void {
