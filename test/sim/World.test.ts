@@ -123,6 +123,33 @@ spec:
         assert.isBelow(world.kernel.epochMs + 105_000 - time, 15_000, `${kind} ${name} is back`)
     }
   })
+
+  it("boot after a death each at its own time, and not while their zone is dead again", () => {
+    const aliveAt = (world: World, atMs: number): number => {
+      world.kernel.run({ untilMs: atMs })
+      return world.nodes.machines.filter((_, node) => world.nodes.isWell(node)).length
+    }
+    const die = { kind: "nodes-die", zone: "b", count: 0 } as const
+    const world = make({
+      nodeGroups: [{ name: "node", count: 90, zones: ["a", "b", "c"] }],
+      registerOverMs: 20_000,
+      faults: [
+        { ...die, atMs: 30_000, forMs: 60_000 },
+        { ...die, atMs: 100_000, forMs: 60_000 }
+      ]
+    })
+    world.start()
+    assert.deepStrictEqual(
+      [29_000, 89_000].map((atMs) => aliveAt(world, atMs)),
+      [90, 60]
+    )
+    const half = aliveAt(world, 99_000)
+    assert.closeTo(half, 75, 10)
+    assert.deepStrictEqual(
+      [101_000, 159_000, 181_000].map((atMs) => aliveAt(world, atMs)),
+      [60, 60, 90]
+    )
+  })
 })
 
 describe("pods", () => {

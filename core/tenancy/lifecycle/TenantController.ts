@@ -22,6 +22,7 @@ import { shareQuota } from "../quota/QuotaKeeping.ts"
 import { ensureAuthority, type PodServer } from "../walls/PodAccess.ts"
 import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
 import { QUOTAS } from "../quota/QuotaShares.ts"
+import { shareInForce } from "../quota/SharesInForce.ts"
 import { markNamespaces, namespaceMarks } from "./NamespaceMarks.ts"
 import { PLATFORM_SLICES_SELECTOR, platformSlices } from "./KubernetesService.ts"
 import { tearDown } from "./Teardown.ts"
@@ -30,8 +31,9 @@ import { TENANTS, type Tenants } from "./Tenants.ts"
 import { DEFINITIONS, idProblem, setUp } from "./TenantSetup.ts"
 
 export const FINALIZER = "kubezoo.io/tenant"
-/** How soon a teardown that waits for others looks again. */
+/** How soon it looks again when others have to do something first. */
 const LOOK_AGAIN_MS = 1000
+const QUOTA_NOT_IN_FORCE = "upstream does not enforce the quota yet: its resourcequota-controller has to count first"
 /** How often a tenant is looked at though nothing was heard of it. */
 const RESYNC_MS = 600_000
 
@@ -110,6 +112,11 @@ export const makeTenantController = (options: TenantControllerOptions): TenantCo
   }
 }
 
+const wasServed = ({ status }: KubeObject): boolean => {
+  const phase = isJsonObject(status) ? status["phase"] : undefined
+  return phase === "Ready" || phase === "Suspended"
+}
+
 const usageChanged = (before: KubeObject, after: KubeObject): boolean =>
   !sameJson(before.status ?? null, after.status ?? null)
 
@@ -159,20 +166,30 @@ class Reconciler {
         )
       }
       const groups = new Set(definitions.store.byIndex("tenant", id).map(({ spec }) => groupOf(spec)))
-      const namespaces = options.namespaces.of(id)
-      yield* setUp(client, id, { namespaces, groups: [...groups].sort() })
+      const namespaces = yield* setUp(client, id, {
+        namespaces: options.namespaces.of(id),
+        groups: [...groups].sort()
+      })
       const { podServer } = options
       if (podServer !== undefined)
-        for (const namespace of options.namespaces.of(id)) yield* ensureAuthority(client, namespace, podServer)
+        for (const namespace of namespaces) yield* ensureAuthority(client, namespace, podServer)
       const access = isJsonObject(tenant.spec) ? tenant.spec["access"] : undefined
       const suspended = access === "ReadOnly" || access === "Frozen"
       yield* markNamespaces(client, namespaceMarks(tenant.spec), options.namespaces.objectsOf(id))
-      const quota = yield* shareQuota(client, id, options.namespaces.of(id))
+      const quota = yield* shareQuota(client, id, namespaces)
+      if (quota !== undefined && !wasServed(tenant)) {
+        // Nobody makes anything in a cluster that nothing bounds yet.
+        for (const namespace of namespaces) {
+          if (yield* shareInForce(client, namespace)) continue
+          yield* writeStatus(tenant, { online: false, phase: "Pending", message: QUOTA_NOT_IN_FORCE })
+          return { requeueAfterMs: LOOK_AGAIN_MS }
+        }
+      }
       yield* writeStatus(tenant, {
         online: !suspended,
         phase: suspended ? "Suspended" : "Ready",
         message: "",
-        namespaces: options.namespaces.of(id).length,
+        namespaces: namespaces.length,
         ...(quota === undefined ? {} : { quota })
       })
       return { requeueAfterMs: RESYNC_MS }

@@ -8,6 +8,7 @@ import { namespaceBinding, tenantRole, tenantRoleBinding } from "../walls/Roles.
 import { isServed, IMMORTAL } from "../walls/Routes.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { copyKubernetesService } from "./KubernetesService.ts"
+import { inListOrder } from "./TenantNamespaces.ts"
 import { ensure, find } from "./Upkeep.ts"
 
 const RBAC = "rbac.authorization.k8s.io"
@@ -88,7 +89,10 @@ const everything = [
   { nonResourceURLs: ["*"], verbs: ["*"] }
 ]
 
-/** Brings about what a tenant needs; `namespaces` are those that it has now, `groups` those of its CRDs. */
+/**
+ * Brings about what a tenant needs; `namespaces` are those that it has now, `groups` those of its CRDs. Answers its namespaces
+ * with those that were made.
+ */
 export const setUp = Effect.fnUntraced(function* (
   client: EffectClient,
   id: string,
@@ -112,6 +116,7 @@ export const setUp = Effect.fnUntraced(function* (
     const original = yield* find(client, { resource: CLUSTER_ROLES, namespace: "", name })
     if (original !== undefined) yield* ensureRole(client, roleOf(id, name, original["rules"] ?? []))
   }
+  return [...namespaces].sort(inListOrder)
 })
 
 const isEmpty = ({ rules }: KubeObject): boolean => !Array.isArray(rules) || rules.length === 0

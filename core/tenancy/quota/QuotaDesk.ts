@@ -14,6 +14,7 @@ import type { Tenant } from "../lifecycle/Tenants.ts"
 import type { WholeAnswer } from "../upstream/Upstream.ts"
 import { shareQuota } from "./QuotaKeeping.ts"
 import { declaredQuota, SHARE_NAME } from "./QuotaShares.ts"
+import { shareInForce } from "./SharesInForce.ts"
 
 /** Requests of one tenant that wait for a division; more are refused as they were. */
 const WAITING_MAX = 256
@@ -36,7 +37,7 @@ export class QuotaDesk {
     this.namespaces = namespaces
   }
 
-  /** Divides so that a namespace gets what can be spared; `done` is told whether it may have got something. */
+  /** Divides so that a namespace gets what can be spared; `done` is told, once that is in force, whether it may have got something. */
   want(tenant: Tenant, namespace: string, done: (divided: boolean) => void): void {
     if (declaredQuota(tenant.object) === undefined) return done(false)
     const line = this.waiting.get(tenant.id)
@@ -45,7 +46,9 @@ export class QuotaDesk {
       this.runtime.run(shareQuota(this.client, tenant.id, names, namespace), (exit) => {
         const next = this.waiting.get(tenant.id)?.shift()
         if (next === undefined) this.waiting.delete(tenant.id)
-        done(exit._tag === "Success")
+        if (exit._tag === "Failure") done(false)
+        // Also when it is not in force in time: what was asked for is done, or refused once more.
+        else this.runtime.run(shareInForce(this.client, namespace), () => done(true))
         next?.()
       })
     }
