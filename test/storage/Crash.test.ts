@@ -13,6 +13,5 @@ describe("killed at random moments under load", () => {
     )
     assert.deepStrictEqual(problems, [])
     assert.isAbove(writes, 0)
-    assert.isAtLeast(revision, writes)
   }, 300_000)
 })
