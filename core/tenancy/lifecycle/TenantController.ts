@@ -176,7 +176,7 @@ class Reconciler {
       const access = isJsonObject(tenant.spec) ? tenant.spec["access"] : undefined
       const suspended = access === "ReadOnly" || access === "Frozen"
       yield* markNamespaces(client, namespaceMarks(tenant.spec), options.namespaces.objectsOf(id))
-      const quota = yield* shareQuota(client, id, namespaces)
+      const { quota } = yield* shareQuota(client, id, namespaces)
       if (quota !== undefined && !wasServed(tenant)) {
         // Nobody makes anything in a cluster that nothing bounds yet.
         for (const namespace of namespaces) {

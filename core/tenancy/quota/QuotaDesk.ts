@@ -11,19 +11,13 @@ import {
 } from "#kube"
 import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
 import type { Tenant } from "../lifecycle/Tenants.ts"
-import type { WholeAnswer } from "../upstream/Upstream.ts"
+import type { Wanting } from "./QuotaHold.ts"
 import { shareQuota } from "./QuotaKeeping.ts"
-import { declaredQuota, SHARE_NAME } from "./QuotaShares.ts"
+import { declaredQuota } from "./QuotaShares.ts"
 import { shareInForce } from "./SharesInForce.ts"
 
 /** Requests of one tenant that wait for a division; more are refused as they were. */
 const WAITING_MAX = 256
-
-const decoder = new TextDecoder()
-
-/** Whether upstream refused a creation because of the namespace's share. */
-export const exceedsShare = ({ body, code }: WholeAnswer): boolean =>
-  code === 403 && decoder.decode(body.subarray(0, 4096)).includes(`exceeded quota: ${SHARE_NAME}`)
 
 export class QuotaDesk {
   private readonly client: EffectClient
@@ -37,16 +31,17 @@ export class QuotaDesk {
     this.namespaces = namespaces
   }
 
-  /** Divides so that a namespace gets what can be spared; `done` is told, once that is in force, whether it may have got something. */
-  want(tenant: Tenant, namespace: string, done: (divided: boolean) => void): void {
+  /** Divides so that a namespace gets what it wants, if the whole has it; `done` is told whether, once that is in force. */
+  want(tenant: Tenant, wanting: Wanting, done: (hasRoom: boolean) => void): void {
+    const { namespace } = wanting
     if (declaredQuota(tenant.object) === undefined) return done(false)
     const line = this.waiting.get(tenant.id)
     const run = (): void => {
       const names = [...new Set([...this.namespaces.of(tenant.id), namespace])]
-      this.runtime.run(shareQuota(this.client, tenant.id, names, namespace), (exit) => {
+      this.runtime.run(shareQuota(this.client, tenant.id, names, wanting), (exit) => {
         const next = this.waiting.get(tenant.id)?.shift()
         if (next === undefined) this.waiting.delete(tenant.id)
-        if (exit._tag === "Failure") done(false)
+        if (exit._tag === "Failure" || !exit.value.hasRoom) done(false)
         // Also when it is not in force in time: what was asked for is done, or refused once more.
         else this.runtime.run(shareInForce(this.client, namespace), () => done(true))
         next?.()

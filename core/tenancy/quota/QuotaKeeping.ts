@@ -1,11 +1,12 @@
 // The shares of a tenant's quota in upstream's ResourceQuotas, which enforce them at each creation, whoever creates.
 // Owns the ledger in the Tenant's status, by which servers that divide at the same time never promise the same part twice; refuses
 // to count objects, which upstream does.
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { ApiFailure, type EffectClient, isJsonObject, type Json, type JsonObject, type KubeObject } from "#kube"
 import { TENANTS } from "../lifecycle/Tenants.ts"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { INTERNAL_LABEL } from "../serve/UpstreamHead.ts"
+import { type Hold, needsOf, type Wanting, withHold } from "./QuotaHold.ts"
 import {
   type Amounts,
   amountsOf,
@@ -52,15 +53,22 @@ const ledgerOf = (tenant: KubeObject): ReadonlyMap<string, Amounts> => {
 }
 
 /** Writes a share under the version that was read: whoever used something meanwhile makes it fail. */
-const write = Effect.fnUntraced(function* (client: EffectClient, tenant: string, share: Share, hard: Amounts) {
+const write = Effect.fnUntraced(function* (
+  client: EffectClient,
+  tenant: string,
+  share: Share,
+  hard: Amounts,
+  hold?: Hold
+) {
   const { namespace, object, written } = share
   if (object === undefined) {
-    yield* client.create({ resource: QUOTAS, namespace }, quotaObject(tenant, namespace, hard)).pipe(Effect.catch(lost))
+    const fresh = withHold(quotaObject(tenant, namespace, hard), hold)
+    yield* client.create({ resource: QUOTAS, namespace }, fresh).pipe(Effect.catch(lost))
     return
   }
   if (isSame(written, hard)) return
   const target = { resource: QUOTAS, namespace, name: SHARE_NAME }
-  yield* client.update(target, { ...object, spec: { hard: textOf(hard) } }).pipe(Effect.catch(lost))
+  yield* client.update(target, withHold({ ...object, spec: { hard: textOf(hard) } }, hold)).pipe(Effect.catch(lost))
 })
 
 const removeAll = Effect.fnUntraced(function* (client: EffectClient, id: string) {
@@ -94,14 +102,14 @@ const attempt = Effect.fnUntraced(function* (
   client: EffectClient,
   id: string,
   namespaces: ReadonlyArray<string>,
-  wanting: string | undefined
+  wanting: Wanting | undefined
 ) {
   const target = { resource: TENANTS, namespace: "", name: id }
   const tenant = yield* client.get(target)
   const hard = declaredQuota(tenant)
   if (hard === undefined) {
     yield* removeAll(client, id)
-    return { quota: undefined }
+    return { quota: undefined, hasRoom: true }
   }
   const ledger = ledgerOf(tenant)
   const read = Effect.map(sharesOf(client, id), (known) =>
@@ -110,7 +118,8 @@ const attempt = Effect.fnUntraced(function* (
       .map((name) => shareOf(name, known.get(name), ledger.get(name) ?? none))
   )
   const before = yield* read
-  const targets = divide(hard, before, wanting)
+  const { hasRoom, hold, needs } = needsOf(hard, before, wanting, yield* Clock.currentTimeMillis)
+  const targets = divide(hard, needs, wanting?.namespace)
   // Smaller first: what is given back can be given out, as soon as upstream has taken it in.
   for (const share of before) {
     const wanted = targets.get(share.namespace) ?? none
@@ -134,20 +143,24 @@ const attempt = Effect.fnUntraced(function* (
     Effect.catch((failure) => (failure.code === 409 ? Effect.succeed(false) : Effect.fail(failure)))
   )
   if (!reserved) return undefined
-  for (const [share, amounts] of plan.growing) yield* write(client, id, share, amounts)
-  return { quota }
+  for (const [share, amounts] of plan.growing)
+    yield* write(client, id, share, amounts, share.namespace === wanting?.namespace ? hold : undefined)
+  return { quota, hasRoom }
 })
 
-/** Divides a tenant's quota among its namespaces; `wanting` gets what cannot be divided. Answers what the status now says. */
+/**
+ * Divides a tenant's quota among its namespaces; `wanting` gets what it asks for, if the whole has it, and what cannot be divided.
+ * Answers what the status now says, and whether the whole has what was asked for.
+ */
 export const shareQuota = Effect.fnUntraced(function* (
   client: EffectClient,
   id: string,
   namespaces: ReadonlyArray<string>,
-  wanting?: string
+  wanting?: Wanting
 ) {
   for (let tries = 0; tries < CONFLICTS_MAX; tries++) {
     const divided = yield* attempt(client, id, namespaces, wanting)
-    if (divided !== undefined) return divided.quota
+    if (divided !== undefined) return divided
   }
-  return undefined
+  return { quota: undefined, hasRoom: true }
 })

@@ -41,17 +41,23 @@ export interface Share {
   readonly bound: Amounts
 }
 
-const larger = (one: Quantity, other: Quantity): Quantity => (one.compare(other) < 0 ? other : one)
+export const larger = (one: Quantity, other: Quantity): Quantity => (one.compare(other) < 0 ? other : one)
+
+/** Two amounts as one, resource by resource. */
+export const joined = (one: Amounts, other: Amounts, join: (a: Quantity, b: Quantity) => Quantity): Amounts =>
+  new Map(
+    [...new Set([...one.keys(), ...other.keys()])].map((name) => [
+      name,
+      join(one.get(name) ?? zero, other.get(name) ?? zero)
+    ])
+  )
 
 /** `reserved` is what the tenant's ledger holds for it. */
 export const shareOf = (namespace: string, object: KubeObject | undefined, reserved: Amounts): Share => {
   if (object === undefined) return { namespace, object, used: new Map(), written: new Map(), bound: reserved }
   const written = amountsOf(fieldOf(object, "spec", "hard"))
   const inForce = amountsOf(fieldOf(object, "status", "hard"))
-  const bound = new Map(reserved)
-  for (const amounts of [written, inForce]) {
-    for (const [name, amount] of amounts) bound.set(name, larger(amount, bound.get(name) ?? zero))
-  }
+  const bound = joined(reserved, joined(written, inForce, larger), larger)
   return { namespace, object, used: amountsOf(fieldOf(object, "status", "used")), written, bound }
 }
 
@@ -69,7 +75,7 @@ const quantityOfSteps = (steps: number, name: string, like: Quantity): Quantity 
 }
 
 /**
- * What each share should be: what is used there, and of what is free an equal part. Namespaces that use most come first in the
+ * What each share should be: what is used (or needed) there, and of what is free an equal part. Namespaces that use most come first in the
  * rest that cannot be divided; `wanting` comes before all.
  */
 export const divide = (

@@ -3,7 +3,8 @@
 import { ApiFailure, type Clockwork } from "#kube"
 import type { HttpRequestHead } from "#net"
 import { ask, type Upstream, type UpstreamCall, type WholeAnswer } from "../upstream/Upstream.ts"
-import { exceedsShare, type QuotaDesk } from "../quota/QuotaDesk.ts"
+import type { QuotaDesk } from "../quota/QuotaDesk.ts"
+import { beyondShare } from "../quota/QuotaRefusal.ts"
 import type { Grants } from "../walls/Grants.ts"
 import { answerWhole } from "./Answers.ts"
 import { bodyUp, readBody } from "./RequestBodies.ts"
@@ -38,10 +39,12 @@ export const sendWhole = (
       sent = undefined
       if (call.over) return
       if (answer instanceof ApiFailure || answer.code !== 403) return done(answer)
-      if (exceedsShare(answer) && tries < QUOTA_TRIES_MAX) {
-        return quotas.want(call.scope.tenant, call.scope.names.namespaceUp(call.path.info.namespace), (divided) => {
+      const requested = beyondShare(answer)
+      if (requested !== undefined && tries < QUOTA_TRIES_MAX) {
+        const namespace = call.scope.names.namespaceUp(call.path.info.namespace)
+        return quotas.want(call.scope.tenant, { namespace, requested }, (hasRoom) => {
           if (call.over) return
-          if (divided) clockwork.after(QUOTA_WAIT_MS * 2 ** tries, () => attempt(head, tries + 1))
+          if (hasRoom) clockwork.after(QUOTA_WAIT_MS * 2 ** tries, () => attempt(head, tries + 1))
           else done(answer)
         })
       }

@@ -30,7 +30,8 @@ const create = (forwarding: Forwarding, call: TenantCall): void =>
     const name = nameOf(answer.body)
     const { names, tenant } = call.scope
     if (!name.startsWith(names.prefix)) return answerWhole(call, answer)
-    forwarding.grants.open(tenant, name, () => forwarding.quotas.want(tenant, name, () => answerWhole(call, answer)))
+    const wanting = { namespace: name, requested: new Map() }
+    forwarding.grants.open(tenant, name, () => forwarding.quotas.want(tenant, wanting, () => answerWhole(call, answer)))
   })
 
 /** Why a tenant may not make another namespace; undefined when it may. */

@@ -10,12 +10,15 @@ const type = { "content-type": "application/json" }
 const merge = { "content-type": "application/merge-patch+json" }
 const tenants = "/apis/tenant.kubezoo.io/v1alpha1/tenants"
 
-const pod = (name: string): string =>
+const pod = (name: string, cpu?: string): string =>
   json({
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name },
-    spec: { automountServiceAccountToken: false, containers: [{ name: "c", image: "i" }] }
+    spec: {
+      automountServiceAccountToken: false,
+      containers: [{ name: "c", image: "i", ...(cpu === undefined ? {} : { resources: { requests: { cpu } } }) }]
+    }
   })
 
 describeWith(
@@ -128,6 +131,19 @@ describeWith(
       hard.reduce((all, each) => all + each, 0),
       7
     )
+  })
+
+  it("gives a namespace what it asks for, though it is more than its share", async () => {
+    await zoo.tenant("whole1", json({ quota: { hard: { "requests.cpu": "8" } } }))
+    const create = (namespace: string, name: string, cpu: string) =>
+      zoo.ask("whole1", "POST", `/api/v1/namespaces/${namespace}/pods`, { body: pod(name, cpu) })
+    const large = await create("default", "large", "5")
+    assert.strictEqual(large.code, 201, large.body)
+    const tooLarge = await create("kube-public", "too-large", "3500m")
+    assert.strictEqual(tooLarge.code, 403, tooLarge.body)
+    assert.include(tooLarge.body, "exceeded quota")
+    const rest = await create("kube-public", "rest", "3")
+    assert.strictEqual(rest.code, 201, rest.body)
   })
 
   it("stays within what its operator set: objects outside namespaces, and domains of ingresses", async () => {
