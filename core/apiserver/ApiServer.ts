@@ -48,7 +48,8 @@ export interface ApiServer extends Api {
 
 type Answer = (answer: ApiAnswer | ApiFailure) => void
 
-const RING: RingBounds = { events: 16_384, bytes: 64 * 2 ** 20 }
+/** For 75 s, as kube-apiserver's watch cache keeps what is fresh; what is looked for beyond is read from the store. */
+const RING: RingBounds = { events: 16_384, bytes: 64 * 2 ** 20, freshMs: 75_000, fewest: 1024 }
 
 /** A server on a store. */
 export const makeApiServer = (options: ApiServerOptions): ApiServer => {

@@ -1,5 +1,5 @@
 // The recent changes of one resource, in order: what a watch resumes from and what a past state is worked out with.
-// Owns the bounds, by count and by bytes, and the revision from which on nothing is missing; refuses to deliver anything.
+// Owns the bounds, by count, bytes and age, and the revision from which on nothing is missing; refuses to deliver anything.
 import type { HeldEvent } from "../Request.ts"
 import type { Held } from "./Held.ts"
 
@@ -44,6 +44,10 @@ export interface RingBounds {
   readonly events: number
   /** Of the objects' texts. */
   readonly bytes: number
+  /** Milliseconds for which an event is kept at least, if the other bounds allow; older ones go with the next that comes. */
+  readonly freshMs: number
+  /** As many are kept however old they are. */
+  readonly fewest: number
 }
 
 /** Places at first; as many as there may be events at the most. */
@@ -61,6 +65,7 @@ export class EventRing {
   /** What each event weighs and its revision: dropping one must not read objects that nobody has looked at for long. */
   private weights = new Float64Array(PLACES_MIN)
   private revisions = new Float64Array(PLACES_MIN)
+  private times = new Float64Array(PLACES_MIN)
   /** The first event and the one after the last, counted from the first ever; an event's place is its number modulo the places. */
   private head = 0
   private tail = 0
@@ -82,18 +87,25 @@ export class EventRing {
     return this.tail - this.head
   }
 
-  /** Takes a change; `event` may be what is there now instead, with its place and revision. */
-  push(event: CacheEvent | Held, before: Held | undefined): void {
-    const { bounds } = this
+  /** Takes a change at a time (monotonic milliseconds); `event` may be what is there now instead, with its place and revision. */
+  push(event: CacheEvent | Held, before: Held | undefined, nowMs: number): void {
     const weighs = weight(before)
-    while (this.size > 0 && (this.size >= bounds.events || this.bytes + weighs > bounds.bytes)) this.drop()
+    while (this.size > 0 && this.isOver(weighs, nowMs)) this.drop()
     if (this.size > this.mask) this.grow()
     const at = this.tail++ & this.mask
     this.events[at] = event
     this.befores[at] = before
     this.weights[at] = weighs
     this.revisions[at] = event.revision
+    this.times[at] = nowMs
     this.bytes += weighs
+  }
+
+  /** Whether the oldest event has to go for one that weighs so much. */
+  private isOver(weighs: number, nowMs: number): boolean {
+    const { bounds, size } = this
+    if (size >= bounds.events || this.bytes + weighs > bounds.bytes) return true
+    return size > bounds.fewest && nowMs - this.times[this.head & this.mask] > bounds.freshMs
   }
 
   private drop(): void {
@@ -105,12 +117,13 @@ export class EventRing {
   }
 
   private grow(): void {
-    const { befores, events, head, mask, revisions, tail, weights } = this
+    const { befores, events, head, mask, revisions, tail, times, weights } = this
     const places = (mask + 1) * 2
     this.events = emptyPlaces(places)
     this.befores = emptyPlaces(places)
     this.weights = new Float64Array(places)
     this.revisions = new Float64Array(places)
+    this.times = new Float64Array(places)
     this.mask = places - 1
     for (let number = head; number < tail; number++) {
       const from = number & mask
@@ -119,6 +132,7 @@ export class EventRing {
       this.befores[to] = befores[from]
       this.weights[to] = weights[from]
       this.revisions[to] = revisions[from]
+      this.times[to] = times[from]
     }
     events.fill(undefined)
     befores.fill(undefined)

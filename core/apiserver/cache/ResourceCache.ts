@@ -252,6 +252,7 @@ export class ResourceCache {
     // All of it is applied before anyone is told, so that whoever asks back sees a whole state.
     const changes: Array<CacheEvent> = []
     const isHeard = this.watchers.size > 0 || this.followers.size > 0
+    const nowMs = this.clock.now()
     for (const event of events) {
       const place = this.placeAt(event)
       const { held: before, key } = place
@@ -261,11 +262,11 @@ export class ResourceCache {
       this.fields.changed(key, before, after)
       this.stats.changes++
       if (!isHeard && after !== undefined) {
-        this.ring.push(after, before)
+        this.ring.push(after, before, nowMs)
         continue
       }
       const change = new CacheEvent(key, event.revision, before, after)
-      this.ring.push(change, before)
+      this.ring.push(change, before, nowMs)
       changes.push(change)
     }
     this.applied = revision
