@@ -68,7 +68,6 @@ export {
   kubeScheduler,
   type MakePlacer,
   onePassBinder,
-  pacedKubeScheduler,
   type PodPlacer,
   type SchedulerTimes,
   timedKubeScheduler

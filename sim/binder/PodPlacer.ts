@@ -25,36 +25,33 @@ export interface PodPlacer {
 /** Makes a placer in a process of the simulated cluster. */
 export type MakePlacer = (process: SimProcess, client: Client) => PodPlacer
 
-/** Time between two turns of a scheduler in virtual time, each of up to 32 attempts: some 6,000 attempts a second. */
-const TURN_MS = 5
-
 /** kube-scheduler's default profile, preemption and all, as fast as it can. */
 export const kubeScheduler: MakePlacer = (process, client) => placerOf(client, process.clockwork)
 
-/**
- * The same at the pace of a real one, for virtual time. Deciding takes none of it otherwise, and pods that wait for others to go
- * would be attempted anew at every single event.
- */
-export const pacedKubeScheduler: MakePlacer = (process, client) =>
-  placerOf(client, { ...process.clockwork, defer: (turn) => void process.clockwork.after(TURN_MS, turn) })
-
-/** How long a measured scheduler takes: from hearing of a pod to its attempt, and for each attempt. */
+/** How long a scheduler takes in virtual time, in which deciding itself takes none. */
 export interface SchedulerTimes {
+  /** From hearing of pods to a turn, which is up to 32 attempts. */
   readonly turnMs: number
   readonly attemptMs: number
+  /** Beyond that, for an attempt that looked at every node and found none. */
+  readonly missMs: number
 }
 
-/** The same at a measured pace: a turn waits until the attempts of the one before are paid for. */
+/**
+ * The same at the pace of a real one: a turn waits until the attempts of the one before are paid for. Pods that wait for others to go
+ * would be attempted anew at every single event otherwise.
+ */
 export const timedKubeScheduler =
-  ({ attemptMs, turnMs }: SchedulerTimes): MakePlacer =>
+  ({ attemptMs, missMs, turnMs }: SchedulerTimes): MakePlacer =>
   (process, client) => {
     const { clockwork } = process
-    let [paid, busyUntilMs] = [0, 0]
+    let [paid, missed, busyUntilMs] = [0, 0, 0]
     const defer = (turn: () => void): void => {
       const nowMs = clockwork.monotonic()
-      const { attempts } = placer.stats
-      busyUntilMs = Math.max(busyUntilMs, nowMs) + (attempts - paid) * attemptMs
-      paid = attempts
+      const { attempts, unschedulable } = placer.stats
+      const dueMs = (attempts - paid) * attemptMs + (unschedulable - missed) * missMs
+      busyUntilMs = Math.max(busyUntilMs, nowMs) + dueMs
+      ;[paid, missed] = [attempts, unschedulable]
       clockwork.after(Math.max(turnMs, busyUntilMs - nowMs), turn)
     }
     const placer = placerOf(client, { ...clockwork, defer })
