@@ -18,23 +18,26 @@ const nurseryMiB = (nodes: number): number => (nodes > LARGE ? 256 : 64)
 const OLD_AT_ONCE = ["--scavenger-chaos-mode", "--scavenger-chaos-mode-threshold=100"]
 
 /**
- * MiB by which the heap of a large world may grow beyond what lives in it before that is looked through again. Left alone it grows by as
- * much again, which is gigabytes; by a share, a world that takes little pays most, and by an eighth that work never ends.
+ * MiB by which the heap of a large world may grow beyond what lives in it before that is looked through again: what is left of a part of
+ * the 4 GiB that 10,000 nodes may take. Left alone it grows by as much again, which is gigabytes; by a share, a world that takes little
+ * pays most, and by an eighth that work never ends.
  */
-const ROOM_MIB = 700
+const roomMiB = (livingMiB: number): number => Math.min(1200, Math.max(350, 2300 - livingMiB))
 const MIB = 2 ** 20
 
 /** V8 takes the room as a percentage of what lives. */
 const growth = (livingMiB: number): string =>
-  `--heap-growing-percent=${Math.min(100, Math.max(12, Math.round((100 * ROOM_MIB) / livingMiB)))}`
+  `--heap-growing-percent=${Math.min(100, Math.max(12, Math.round((100 * roomMiB(livingMiB)) / livingMiB)))}`
+
+/** Until it is known what lives. */
+const GROWTH_AT_FIRST = "--heap-growing-percent=50"
 
 /** How Node is started for a world of so many nodes. */
 export const memoryFlags = (nodes: number): ReadonlyArray<string> => [
   `--max-old-space-size=${HEAP_MIB}`,
   `--max-semi-space-size=${nurseryMiB(nodes)}`,
   ...OLD_AT_ONCE,
-  // Until it is known what lives, the room is half of that.
-  ...(nodes > LARGE ? [growth(2 * ROOM_MIB)] : [])
+  ...(nodes > LARGE ? [GROWTH_AT_FIRST] : [])
 ]
 
 /** Gives the heap of a large world its room by what is in it now. */
