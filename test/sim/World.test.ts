@@ -1,7 +1,7 @@
 // A whole simulated cluster: nodes register and keep their leases, pods are bound and run, end and go, and dead zones fall silent.
 import { assert, describe, it } from "vitest"
 import { isJsonObject, type KubeObject, parseRfc3339 } from "#kube"
-import { type ChurnStep, parseStages, podChurn, RandomStream, World, type WorldOptions } from "#sim"
+import { type ChurnStep, parseStages, podChurn, RandomStream, timedKubeScheduler, World, type WorldOptions } from "#sim"
 import { clusterDefinitions } from "./Definitions.ts"
 
 const make = (options: Partial<WorldOptions> = {}): World =>
@@ -175,6 +175,28 @@ describe("pods", () => {
       ["b", "job"]
     )
     assert.strictEqual(world.pods.stats.known, 2)
+  })
+
+  it("wait for a scheduler that looks at all nodes in vain, as long as it was said to take for it", () => {
+    const boundAt = (missMs: number): number => {
+      const world = make({ placer: timedKubeScheduler({ turnMs: 5, attemptMs: 0, missMs }) })
+      world.start()
+      world.kernel.run({ untilMs: 5000 })
+      const huge = { containers: [{ name: "c", image: "i", resources: { requests: { cpu: "500" } } }] }
+      world.play(["v", "w", "x", "y"].map((name) => podStep(name, { spec: huge })))
+      world.kernel.run({ untilMs: 6000 })
+      world.play([podStep("fits")])
+      for (let atMs = 6000; atMs < 20_000; atMs += 100) {
+        world.kernel.run({ untilMs: atMs })
+        if (world.bindings.stats.bound === 1) return atMs
+      }
+      return Infinity
+    }
+    assert.isAtMost(boundAt(0), 6200)
+    // Four attempts before it, and perhaps one of those again.
+    const late = boundAt(1000)
+    assert.isAtLeast(late, 9000)
+    assert.isAtMost(late, 10_200)
   })
 
   it("wait with a reason when there is no room, and are bound when there is", () => {
