@@ -27,6 +27,7 @@ import { extendedCandidates, extendedDecision } from "./ExtendedAttempt.ts"
 import { EventRecorder } from "./EventRecorder.ts"
 import { Evictions } from "./Evictions.ts"
 import { PodStatusWriter } from "./PodStatusWriter.ts"
+import { StatusQueue } from "./StatusQueue.ts"
 
 export interface SchedulerOptions {
   readonly client: Client
@@ -73,7 +74,7 @@ export class Scheduler {
   private readonly queue: SchedulingQueue
   private readonly watches: ClusterWatches
   private readonly recorder: EventRecorder
-  private readonly statuses: PodStatusWriter
+  private readonly statuses: StatusQueue
   private readonly evictions: Evictions
   private readonly counts = { attempts: 0, bound: 0, unschedulable: 0, errors: 0, preemptions: 0 }
   private state: "new" | "syncing" | "running" | "stopped" = "new"
@@ -86,7 +87,8 @@ export class Scheduler {
     const { client, clockwork, profiles = [defaultProfile] } = options
     const selectors = new Selectors()
     this.recorder = new EventRecorder(client, clockwork, options.instance ?? "scheduler")
-    this.statuses = new PodStatusWriter(client, clockwork)
+    const writer = new PodStatusWriter(client, clockwork)
+    this.statuses = new StatusQueue(writer)
     const contexts = new Map(
       profiles.map((profile): readonly [string, HintContext] => [
         profile.schedulerName,
@@ -121,7 +123,7 @@ export class Scheduler {
       cluster: this.cluster,
       nominations: this.nominations,
       recorder: this.recorder,
-      statuses: this.statuses,
+      statuses: writer,
       failed: (uid) => this.queue.forceActive(uid)
     })
     this.bindings = new Bindings({
@@ -161,6 +163,7 @@ export class Scheduler {
   stop(): void {
     this.state = "stopped"
     this.queue.stop()
+    this.statuses.stop()
     this.watches.stop()
   }
 
@@ -252,6 +255,7 @@ export class Scheduler {
     if (outcome instanceof ExtenderFailure) return this.attemptFailed(queued, outcome.message)
     if (outcome instanceof Diagnosis) this.unschedulable(queued, lane, outcome)
     else {
+      this.statuses.forget(queued.uid)
       this.bindings.begin(queued, lane.decider, outcome)
       this.nominations.remove(queued.uid)
       this.queue.done(queued.uid)
@@ -359,7 +363,7 @@ export class Scheduler {
     if (promised === undefined) this.nominations.add(pod)
     else this.nominations.add(pod, promised)
     this.fail(pod, message)
-    this.statuses.write(pod, { type: "PodScheduled", status: "False", reason, message }, promised, () => undefined)
+    this.statuses.put(pod, { type: "PodScheduled", status: "False", reason, message }, promised)
   }
 
   private fail(pod: KubeObject, note: string): void {
