@@ -22,7 +22,7 @@ const OLD_AT_ONCE = ["--scavenger-chaos-mode", "--scavenger-chaos-mode-threshold
  * the 4 GiB that 10,000 nodes may take. Left alone it grows by as much again, which is gigabytes; by a share, a world that takes little
  * pays most, and by an eighth that work never ends.
  */
-const roomMiB = (livingMiB: number): number => Math.min(1200, Math.max(350, 2300 - livingMiB))
+const roomMiB = (livingMiB: number): number => Math.min(1000, Math.max(300, 2100 - livingMiB))
 const MIB = 2 ** 20
 
 /** V8 takes the room as a percentage of what lives. */
