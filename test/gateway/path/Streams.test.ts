@@ -286,13 +286,18 @@ describe("trying again", () => {
     one.script = drop
     two.script = (_, response) => void response.end("two")
     for (let turn = 0; turn < 4; turn++) assert.equal((await askOn(session, path, { headers })).body, "two")
+    // An endpoint that dropped so much is left alone for a while, on a slow machine for all the writes.
+    one.script = (_, response) => void response.end("one")
+    await both()
+    while ((await askOn(session, path, { headers })).body !== "one") await settle(10)
+    one.script = drop
     one.seen.length = two.seen.length = 0
     const answers: Array<number> = []
     for (let turn = 0; turn < 6; turn++) {
       const posted = { headers: { ...headers, "content-length": 1 }, method: "POST", body: String(turn) }
       answers.push((await askOn(session, path, posted)).status)
     }
-    const bodies = [...one.seen, ...two.seen].map(({ body }) => body)
+    const bodies = [...one.seen, ...two.seen].map(({ body }) => body).filter((body) => body !== "")
     assert.equal(new Set(bodies).size, bodies.length, "no write reached an endpoint twice")
     assert.include(answers, 502)
     assert.include(answers, 200)

@@ -99,7 +99,7 @@ it("are asked for in the words of upstream's refusal", () => {
     `pods "b" is forbidden: exceeded quota: ${SHARE_NAME}, requested: pods=1,requests.cpu=600m, used: pods=0,requests.cpu=1, limited: pods=0,requests.cpu=1`
   )
   assert.deepStrictEqual(
-    [...(beyond ?? [])].map(([name, amount]) => `${name} ${amount}`),
+    [...(beyond ?? [])].map(([name, amount]) => `${name} ${amount.canonical()}`),
     ["pods 1", "requests.cpu 600m"]
   )
   assert.strictEqual(refusal(`exceeded quota: ${SHARE_NAME}`)?.size, 0)

@@ -1,10 +1,12 @@
 // The rights that docs/tenancy-rights.yaml gives the server, on a real kube-apiserver: enough for a tenant's whole life, and no more than
 // what it says.
+import { Effect, Exit, Scope } from "effect"
 import { readFileSync } from "node:fs"
 import { afterAll, assert, beforeAll, it } from "vitest"
 import { parseAllDocuments } from "yaml"
 import { describeWith } from "../../Judges.ts"
 import type { RealApiServer } from "../../kube/RealApiServer.ts"
+import { withRealControllers } from "../../sim/controllers/RealControlPlane.ts"
 import { startZoo, until, type Zoo } from "./Zoo.ts"
 
 const json = (value: unknown): string => JSON.stringify(value)
@@ -40,16 +42,28 @@ const tokenOf = async ({ call }: Pick<RealApiServer, "call">): Promise<string> =
 describeWith(
   "etcd",
   "kube-apiserver",
-  "kubectl"
+  "kubectl",
+  "kube-controller-manager"
 )("the server's own rights", (programs) => {
   let zoo: Zoo
   let token = ""
+  const scope = Scope.makeUnsafe()
   beforeAll(async () => {
     const asAccount = async (upstream: Pick<RealApiServer, "call">): Promise<string> =>
       (token = await tokenOf(upstream))
     zoo = await startZoo(programs, { tokenOf: asAccount })
+    // A tenant with a quota is ready once upstream has counted.
+    const plane = { kubeconfig: zoo.kubeconfig("upstream") }
+    await Effect.runPromise(
+      withRealControllers(plane, programs["kube-controller-manager"], ["resourcequota-controller"]).pipe(
+        Scope.provide(scope)
+      )
+    )
   }, 180_000)
-  afterAll(async () => zoo?.stop())
+  afterAll(async () => {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    await zoo?.stop()
+  })
 
   const definition = {
     apiVersion: "apiextensions.k8s.io/v1",
