@@ -65,7 +65,7 @@ export const Cluster = Schema.Struct({
   }),
   ...machineFields,
   registerOver: Span.pipe(Schema.withDecodingDefaultKey(Effect.succeed("5s"))).annotate({
-    description: "Virtual time over which the nodes come up"
+    description: "Virtual time over which nodes come up, at the start as after a death"
   }),
   pods: Schema.Literals(["kubelet", "fast"])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("kubelet" as const)))
