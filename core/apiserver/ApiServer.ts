@@ -48,7 +48,7 @@ export interface ApiServer extends Api {
 
 type Answer = (answer: ApiAnswer | ApiFailure) => void
 
-/** For 75 s, as kube-apiserver's watch cache keeps what is fresh; what is looked for beyond is read from the store. */
+/** Fresh for 75 s, as in kube-apiserver's watch cache: older watches begin anew, and lists of older states are read from the store. */
 const RING: RingBounds = { events: 16_384, bytes: 64 * 2 ** 20, freshMs: 75_000, fewest: 1024 }
 
 /** A server on a store. */
