@@ -69,6 +69,36 @@ export const frontPlaces = (
   connected: () => clients.connected
 })
 
+/**
+ * Listens to a watch that is held: the place's until its head is good, and nobody's afterwards. The place goes on to another
+ * request, and what still comes on the watch must not be taken for that one's answer.
+ */
+class UntilHead implements HttpAnswerListener {
+  #call: HttpAnswerListener | undefined
+
+  constructor(call: HttpAnswerListener) {
+    this.#call = call
+  }
+
+  head(status: number, fields: HttpFields): void {
+    const call = this.#call
+    if (status < 300) this.#call = undefined
+    call?.head(status, fields)
+  }
+
+  body(bytes: Uint8Array): void {
+    this.#call?.body(bytes)
+  }
+
+  end(trailers: HttpFields): void {
+    this.#call?.end(trailers)
+  }
+
+  failed(error: Error, sent: boolean): void {
+    this.#call?.failed(error, sent)
+  }
+}
+
 /** One place in flight. */
 export class FrontCall implements Place<FrontRunning>, HttpAnswerListener {
   readonly context: FrontContext
@@ -77,7 +107,7 @@ export class FrontCall implements Place<FrontRunning>, HttpAnswerListener {
   /** What the request acts on, for its answer. */
   object: ObjectPlace | undefined
   readonly ready = true
-  readonly #clients: FrontClients
+  readonly #clients: Pick<FrontClients, "take">
   readonly #owner: PlaceOwner<FrontRunning>
   #operation: FrontRunning | undefined
   #plannedAt = 0
@@ -85,7 +115,7 @@ export class FrontCall implements Place<FrontRunning>, HttpAnswerListener {
   #kept: Buffer | undefined
   #handle: HttpClientRequest | undefined
 
-  constructor(clients: FrontClients, context: FrontContext, owner: PlaceOwner<FrontRunning>) {
+  constructor(clients: Pick<FrontClients, "take">, context: FrontContext, owner: PlaceOwner<FrontRunning>) {
     this.#clients = clients
     this.context = context
     this.#owner = owner
@@ -111,7 +141,8 @@ export class FrontCall implements Place<FrontRunning>, HttpAnswerListener {
             ["content-length", String(body.length)]
           ]
     if (body !== undefined) operation.tally.bytesOut += body.length
-    this.#handle = connection.http.request({ method, path, fields }, this)
+    const listener = operation.behaviour.holdMs === undefined ? this : new UntilHead(this)
+    this.#handle = connection.http.request({ method, path, fields }, listener)
     this.#handle.end(body)
     return true
   }
@@ -120,7 +151,6 @@ export class FrontCall implements Place<FrontRunning>, HttpAnswerListener {
     this.#status = status
     const { behaviour } = this.#operation ?? {}
     if (!this.active || behaviour?.holdMs === undefined || status >= 300) return
-    // A held watch no longer belongs to this place: what still comes on it is not listened to.
     const handle = this.#handle
     this.context.tick()
     this.#succeed()

@@ -5,13 +5,15 @@ import { assert, describe, it } from "vitest"
 import { nginxConfig } from "../../../scenarios/front/backends/NginxConfig.ts"
 import { credentialsIn } from "../../../scenarios/front/backends/Tenancy.ts"
 import type { Front } from "../../../scenarios/front/Front.ts"
-import { answerName, resourceVersionOf } from "../../../scenarios/front/load/FrontCall.ts"
+import { answerName, FrontCall, type FrontRunning, resourceVersionOf } from "../../../scenarios/front/load/FrontCall.ts"
 import { FrontContext } from "../../../scenarios/front/load/FrontContext.ts"
 import { tokenOf, userOfToken } from "../../../scenarios/front/load/FrontEndpoint.ts"
+import { frontBehaviour } from "../../../scenarios/front/load/FrontOperations.ts"
 import { FrontWatchers } from "../../../scenarios/front/load/FrontWatchers.ts"
 import { tokenReviewed } from "../../../scenarios/front/upstream/FixedAnswers.ts"
 import { countsOf } from "../../../scenarios/front/upstream/RealCounts.ts"
 import { RecentEvents } from "../../../scenarios/front/upstream/RecentEvents.ts"
+import { Tally } from "../../../scenarios/generator/Tally.ts"
 
 const objects = { name: "objects", resource: "configmaps", namespaces: 3, count: 10, bytes: 400 } as const
 const front = (more: Partial<Front> = {}): Front => ({
@@ -233,5 +235,59 @@ describe("backends", () => {
     assert.include(text, "~(?:CN=|wharf-)noisy-\\d+ few;")
     for (const port of [2, 3]) assert.include(text, `server 127.0.0.1:${port} max_fails=0;`)
     assert.notInclude(text, "user root")
+  })
+})
+
+describe("a call's place", () => {
+  it("does not take what still comes on a held watch for the next request's answer", () => {
+    const context = contextOf()
+    context.watched = true
+    const http = new FakeHttp()
+    const running = (operation: "watch" | "create"): FrontRunning => ({
+      behaviour: frontBehaviour(
+        { op: operation, weight: 1, hold: 1, scope: "namespace", cached: false },
+        context,
+        operation
+      ),
+      tally: new Tally(operation, operation === "watch" ? "watch" : "write", false),
+      weight: 1,
+      refused: undefined
+    })
+    const [watch, create] = [running("watch"), running("create")]
+    let finished = 0
+    // What a driver that is behind does: the place that became free goes on at once.
+    const owner = { finished: () => void (finished++ === 0 && call.begin(create, 0, 0)) }
+    const call: FrontCall = new FrontCall({ take: () => ({ tenant: 0, http, fields: () => [] }) }, context, owner)
+    assert.isTrue(call.begin(watch, 0, 0))
+    const [held] = http.asked
+    held.listener.head(200, [])
+    const written = http.asked[1]
+    assert.strictEqual(written.head.method, "POST")
+    written.listener.head(201, [])
+    held.listener.body(Buffer.from(`{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"7"}}}\n`))
+    held.listener.end([])
+    assert.strictEqual(finished, 1)
+    written.listener.body(Buffer.from(`{"metadata":{"name":"a","resourceVersion":"9"}}`))
+    written.listener.end([])
+    assert.strictEqual(finished, 2)
+    assert.deepStrictEqual(
+      [7, 9].map((version) => Number.isNaN(context.times.sentAt(version))),
+      [true, false]
+    )
+  })
+
+  it("hears of a watch that was refused", () => {
+    const context = contextOf()
+    const http = new FakeHttp()
+    const tally = new Tally("watch", "watch", false)
+    const operation = { op: "watch", weight: 1, hold: 1, scope: "namespace", cached: false } as const
+    const running = { behaviour: frontBehaviour(operation, context, "watch"), tally, weight: 1, refused: undefined }
+    const call = new FrontCall({ take: () => ({ tenant: 0, http, fields: () => [] }) }, context, { finished: () => {} })
+    call.begin(running, 0, 0)
+    const [{ listener }] = http.asked
+    listener.head(403, [])
+    listener.body(Buffer.from(`{"reason":"Forbidden"}`))
+    listener.end([])
+    assert.deepStrictEqual(tally.record("p").errors, { "HTTP 403 Forbidden": 1 })
   })
 })
