@@ -1,7 +1,7 @@
 // An ordered map from latin1 strings to values: a hash map, and beside it the keys in sorted runs while order is in demand.
 // Owns order and neighbourhood; refuses durability. Latin1 strings compare as their bytes do and hash natively, which
 // makes them the cheapest byte keys that JavaScript has. Most writers never ask for order, so it is made when somebody does, put right
-// when somebody does again, and given up when the map has changed as much as it is large meanwhile.
+// when somebody does again, and given up when half as many keys came or went meanwhile as the map has: sorting it is then hardly dearer.
 
 const RUN_MAX = 256
 /** Smaller maps keep their order. */
@@ -103,11 +103,11 @@ export class SortedMap<V> {
     return (this.runs = made.length === 0 ? [[]] : made)
   }
 
-  /** Notes a key that came or went; gives order up when that is more than the map. */
+  /** Notes a key that came or went; gives order up when there are too many of them. */
   private touch(key: string): void {
     const { touched } = this
     touched.add(key)
-    if (touched.size > CHANGES_MIN && touched.size > this.values.size) this.giveUp()
+    if (touched.size > CHANGES_MIN && 2 * touched.size > this.values.size) this.giveUp()
   }
 
   private giveUp(): void {

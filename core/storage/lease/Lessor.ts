@@ -33,6 +33,9 @@ export interface LessorOptions {
 /** Leases with more time left than this are worth writing a deadline down again after a renewal (etcd's checkpoint interval). */
 export const CHECKPOINT_MS = 300_000
 
+/** An attachment's row says all by its key: one value for the hundreds of thousands that events make. */
+const ATTACHED = Buffer.alloc(0)
+
 const idRow = (id: LeaseId): Buffer => {
   const row = Buffer.alloc(8)
   row.writeBigUInt64BE(BigInt.asUintN(64, BigInt(id)))
@@ -147,7 +150,7 @@ export class Lessor {
     if (id === 0) return
     this.leases.get(id)?.keys.add(text)
     this.leaseOfKey.set(text, id)
-    writes.put(Table.LeaseKey, leaseKey(id, text), Buffer.alloc(0))
+    writes.put(Table.LeaseKey, leaseKey(id, text), ATTACHED)
   }
 
   /** Leases whose time has passed, at most `max`: to be revoked now, and offered again after a second if they are not. */
