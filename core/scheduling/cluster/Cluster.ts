@@ -2,7 +2,7 @@
 // Owns nodes and the pods on them, assumed ones included; refuses to decide. Node numbers are reused; every change of a node or its pods
 // is a line in the log, and one that counts of nodes go by (labels, taints, a node more or less) moves an epoch besides.
 import { type JsonObject, type KubeObject, type Labels, Quantity, quantityOf, sameJson } from "#kube"
-import { type HostPort, PortUse } from "../pod/HostPorts.ts"
+import { PortUse } from "../pod/HostPorts.ts"
 import { bump, type Kin } from "../pod/Kin.ts"
 import {
   type Amounts,
@@ -26,10 +26,10 @@ export interface PlacedPod {
   readonly uid: string
   readonly pod: KubeObject
   readonly node: number
+  readonly shape: PodShape
+  /** The shape's, until more labels count. */
   readonly kin: Kin
   readonly usage: PodUsage
-  readonly ports: ReadonlyArray<HostPort>
-  readonly volumes: ReadonlyArray<VolumeFields>
   readonly priority: number
   readonly ending: boolean
 }
@@ -51,6 +51,13 @@ const FIRST_SIZE = 64
 const noTaints: ReadonlyArray<Taint> = []
 const noImages: ReadonlyArray<never> = []
 const nothing: Amounts = {}
+
+/** Whether nothing changed that a placed pod's shape was read from: versions of an object share the parts that stayed as they were. */
+const keepsShape = ({ kin, pod: { metadata, spec }, shape }: PlacedPod, pod: KubeObject): boolean =>
+  shape.kin === kin &&
+  spec === pod.spec &&
+  metadata.labels === pod.metadata.labels &&
+  metadata.ownerReferences === pod.metadata.ownerReferences
 
 export class Cluster {
   readonly shapes: PodShapes
@@ -183,17 +190,20 @@ export class Cluster {
   assume(pod: KubeObject, nodeName: string): KubeObject {
     // SAFETY: a spec is an object.
     const assumed = { ...pod, spec: { ...(pod.spec as JsonObject), nodeName } }
-    this.shapes.alias(assumed, this.shapes.of(pod))
-    this.place(assumed, nodeName)
+    this.placeAs(assumed, nodeName, this.shapes.of(pod))
     return assumed
   }
 
   /** A pod takes room on a node: bound, or about to be. Placing it again replaces what was said before. */
   place(pod: KubeObject, nodeName: string): void {
+    const before = this.placed.get(uidOf(pod))
+    this.placeAs(pod, nodeName, before !== undefined && keepsShape(before, pod) ? before.shape : this.shapes.find(pod))
+  }
+
+  private placeAs(pod: KubeObject, nodeName: string, shape: PodShape): void {
     const uid = uidOf(pod)
     const index = this.rowOf(nodeName)
-    const shape = this.shapes.of(pod)
-    const fresh = this.placedAs(pod, uid, index, shape)
+    const fresh = this.placedAs(pod, index, shape)
     const before = this.placed.get(uid)
     if (before !== undefined) {
       if (this.amend(before, fresh)) return
@@ -230,7 +240,7 @@ export class Cluster {
 
   /** What a pod would be on a node. */
   wouldBe(pod: KubeObject, index: number): PlacedPod {
-    return this.placedAs(pod, uidOf(pod), index, this.shapes.of(pod))
+    return this.placedAs(pod, index, this.shapes.of(pod))
   }
 
   domains(key: string): Domains {
@@ -253,15 +263,14 @@ export class Cluster {
     for (const { index, labels, object } of this.rows) if (object !== undefined) yield [index, labels]
   }
 
-  private placedAs(pod: KubeObject, uid: string, node: number, shape: PodShape): PlacedPod {
+  private placedAs(pod: KubeObject, node: number, shape: PodShape): PlacedPod {
     return {
-      uid,
+      uid: uidOf(pod),
       pod,
       node,
+      shape,
       kin: shape.kin,
-      usage: this.shapes.usageOf(pod),
-      ports: shape.ports,
-      volumes: shape.volumes,
+      usage: this.shapes.usageOf(pod, shape),
       priority: priorityOf(pod),
       ending: pod.metadata.deletionTimestamp !== undefined
     }
@@ -273,8 +282,8 @@ export class Cluster {
       before.node === fresh.node &&
       before.kin === fresh.kin &&
       before.usage === fresh.usage &&
-      before.ports === fresh.ports &&
-      before.volumes === fresh.volumes
+      before.shape.ports === fresh.shape.ports &&
+      before.shape.volumes === fresh.shape.volumes
     if (!same || (before.ending && !fresh.ending)) return false
     this.placed.set(fresh.uid, fresh)
     this.rows[fresh.node].pods.set(fresh.uid, fresh)
@@ -295,7 +304,8 @@ export class Cluster {
     this.release(row)
   }
 
-  private charge({ kin, node, ports, usage, volumes }: PlacedPod, sign: 1 | -1): void {
+  private charge({ kin, node, shape, usage }: PlacedPod, sign: 1 | -1): void {
+    const { ports, volumes } = shape
     const { amounts, numbers } = usage.resources
     for (let at = 0; at < numbers.length; at++)
       this.requested.add(numbers[at], node, sign === 1 ? amounts[at] : -amounts[at])

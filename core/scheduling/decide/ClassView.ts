@@ -6,6 +6,7 @@ import type { Cluster } from "../cluster/Cluster.ts"
 import { type Coordinates, type DomainRules, PREFERENCE, TAINTS } from "./DomainRules.ts"
 import { NodeGroups } from "./NodeGroups.ts"
 import type { NodeJudge } from "./NodeJudge.ts"
+import { NodeSet } from "./NodeSet.ts"
 import { FITS } from "./Verdicts.ts"
 
 /** What a pod is judged by. */
@@ -32,7 +33,8 @@ export class ClassView implements ViewParts {
   private dirty = new Uint8Array(0)
   private readonly pending: Array<number> = []
   /** Nodes that stand out by the rules; kept where those are local. */
-  private readonly strays = new Set<number>()
+  private strays = new NodeSet()
+  private spare = new NodeSet()
   private readonly cluster: Cluster
   private readonly make: () => NodeJudge
   private cursor = 0
@@ -178,9 +180,11 @@ export class ClassView implements ViewParts {
       return
     }
     this.layout = rules.layout
-    const before = [...this.strays]
-    this.strays.clear()
-    for (const node of before) this.move(node)
+    const before = this.strays
+    this.strays = this.spare
+    this.spare = before
+    before.each(this.move)
+    before.clear()
     rules.eachStray(this.move)
   }
 

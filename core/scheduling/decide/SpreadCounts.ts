@@ -55,8 +55,10 @@ export class SpreadCounts {
     this.countNodes(this.hard, true)
     this.countNodes(this.soft, set.needsAllSoft)
     for (const kin of cluster.shapes.kin.standingIn(shape.namespace)) {
-      const tallies = this.matchedBy(kin)
+      const tallies = this.match(kin)
+      // Those of others are noted when they move: counts are made anew with each change of a node, and few move in between.
       if (tallies.length === 0) continue
+      this.matching.set(kin.id, tallies)
       for (const [node, count] of kin.placed) this.add(tallies, node, count - (kin.ending.get(node) ?? 0))
     }
   }
@@ -141,11 +143,16 @@ export class SpreadCounts {
     if (kin.namespace !== this.shape.namespace) return NONE
     const known = this.matching.get(kin.id)
     if (known !== undefined) return known
-    const fresh = [...this.hard, ...this.soft].filter(
-      ({ constraint: { selector } }) => !selector.empty && selector.matches(kin.labels)
-    )
+    const fresh = this.match(kin)
     this.matching.set(kin.id, fresh)
     return fresh
+  }
+
+  private match({ labels }: Kin): ReadonlyArray<SpreadTally> {
+    const matches = ({ constraint: { selector } }: SpreadTally): boolean => !selector.empty && selector.matches(labels)
+    const hard = this.hard.filter(matches)
+    const soft = this.soft.filter(matches)
+    return hard.length === 0 && soft.length === 0 ? NONE : [...hard, ...soft]
   }
 
   private add(tallies: ReadonlyArray<SpreadTally>, node: number, by: number, touched?: Touched): void {

@@ -103,7 +103,7 @@ export class PodShapes {
   private next = 0
   private generation = 0
 
-  /** The shape of a pod; the same object for pods that ask for the same. */
+  /** The shape of a pod that waits, which is asked for at each attempt. */
   of(pod: KubeObject): PodShape {
     const known = this.generation === this.kin.generation ? this.ofPod.get(pod) : undefined
     if (known !== undefined) return known
@@ -112,17 +112,13 @@ export class PodShapes {
     return shape
   }
 
-  /** Says that a pod is of a shape that is known already. */
-  alias(pod: KubeObject, shape: PodShape): void {
-    this.ofPod.set(pod, shape)
+  /** What a pod of a shape takes from its node, resizes counted. */
+  usageOf(pod: KubeObject, shape: PodShape): PodUsage {
+    return requestsDiffer(pod) ? this.measure(pod) : shape.usage
   }
 
-  /** What a pod takes from its node, resizes counted. */
-  usageOf(pod: KubeObject): PodUsage {
-    return requestsDiffer(pod) ? this.measure(pod) : this.of(pod).usage
-  }
-
-  private find(pod: KubeObject): PodShape {
+  /** The same object for pods that ask for the same. */
+  find(pod: KubeObject): PodShape {
     const spec = podSpecOf(pod)
     for (const { labelSelector, matchLabelKeys = none } of spec.topologySpreadConstraints ?? none) {
       const selector = labelSelectorOf(labelSelector)

@@ -133,7 +133,9 @@ class ShapeVolumes implements VolumeCheck {
   private restricted(node: number): number {
     const { cluster, verdicts } = this.parts
     if (this.hasDisks)
-      for (const { volumes } of cluster.rows[node].pods.values())
+      for (const {
+        shape: { volumes }
+      } of cluster.rows[node].pods.values())
         if (disksConflict(this.shape.volumes, volumes)) return verdicts.id("VolumeRestrictions", true, [DISK_CONFLICT])
     for (const claim of this.exclusive)
       if (cluster.claimUse(claim) > 0) return verdicts.id("VolumeRestrictions", true, [CLAIM_IN_USE])

@@ -40,7 +40,8 @@ export class VolumeLimits {
       if (allocatable?.count !== undefined) limits.set(driver, allocatable.count)
     if (limits.size === 0) return undefined
     const attached = new Map<string, string>()
-    for (const { kin, pod, volumes } of pods.values()) {
+    for (const { kin, pod, shape } of pods.values()) {
+      const { volumes } = shape
       if (volumes.length === 0) continue
       const there = this.volumesOf(kin.namespace, { podName: pod.metadata.name ?? "", volumes })
       for (const [volume, driver] of there) attached.set(volume, driver)
