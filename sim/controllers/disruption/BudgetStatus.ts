@@ -30,9 +30,10 @@ export const countHealthy = (
   let healthy = 0
   for (const pod of pods) {
     if (pod.metadata.deletionTimestamp !== undefined) continue
-    const since = parseRfc3339(disruptedPods[pod.metadata.name ?? ""] ?? "")
-    if (since !== undefined && since + DELETION_MS > nowMs) continue
-    if (isReady(pod)) healthy++
+    if (!isReady(pod)) continue
+    const disrupted = disruptedPods[pod.metadata.name ?? ""]
+    const since = disrupted === undefined ? undefined : parseRfc3339(disrupted)
+    if (since === undefined || since + DELETION_MS <= nowMs) healthy++
   }
   return healthy
 }

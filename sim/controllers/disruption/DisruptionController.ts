@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import {
   ApiFailure,
   type Controller,
+  controllerOf,
   effectClient,
   type EffectClient,
   gvr,
@@ -15,6 +16,7 @@ import {
   makeController,
   objectKey,
   rfc3339,
+  sameJson,
   SelectorInvalid
 } from "#kube"
 import type { EventSink } from "../EventRecorder.ts"
@@ -23,6 +25,7 @@ import { KindResources } from "../KindResources.ts"
 import type { Manager } from "../Manager.ts"
 import { fieldsIn, fieldsOf, numberOf } from "../Parts.ts"
 import { podResource } from "../PodControl.ts"
+import { isReady } from "../PodFacts.ts"
 import { budgetStatus, countHealthy, scaled, sortDisrupted, withCondition } from "./BudgetStatus.ts"
 import { type ExpectedUnknown, PodControllers } from "./ExpectedPods.ts"
 import { staleDisruptions } from "./StaleDisruptions.ts"
@@ -35,6 +38,13 @@ const LATER_MS = 5
 
 const selectorOf = ({ spec }: KubeObject): ReturnType<typeof labelSelectorOf> =>
   labelSelectorOf(fieldsIn(fieldsOf(spec)["selector"]))
+
+/** Whether a pod counts otherwise than before, or for another budget: most of what is said of a pod changes no budget. */
+const countsOtherwise = (before: KubeObject, after: KubeObject): boolean =>
+  isReady(before) !== isReady(after) ||
+  before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp ||
+  !sameJson(before.metadata.labels, after.metadata.labels) ||
+  controllerOf(before)?.uid !== controllerOf(after)?.uid
 
 class DisruptionController {
   readonly controllers: ReadonlyArray<Controller>
@@ -59,7 +69,7 @@ class DisruptionController {
       clockwork,
       watches: [
         { informer: this.#budgets, keys: objectKey },
-        { informer: this.#pods, keys: (pod) => this.#budgetOf(pod) },
+        { informer: this.#pods, keys: (pod) => this.#budgetOf(pod), changed: countsOtherwise },
         ...silent
       ],
       workers: manager.syncs(NAME),
