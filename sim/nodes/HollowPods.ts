@@ -211,7 +211,7 @@ export class HollowPods {
 
   private place(slot: number): StagePlace {
     const node = this.nodeOf[slot]
-    const { ip, name } = this.nodes.machines[node].facts
+    const { ip, ips, name } = this.nodes.machines[node].facts
     const nowMs = this.process.clockwork.now()
     const address = podIp(node, this.places[slot])
     return {
@@ -219,6 +219,7 @@ export class HollowPods {
       now: this.texts.time(nowMs),
       nodeName: name,
       nodeIp: ip,
+      nodeIps: ips,
       nodePort: KUBELET_PORT,
       podIp: (pod) => textOf(podStatus(pod)["podIP"]) || address
     }

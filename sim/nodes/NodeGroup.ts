@@ -125,11 +125,13 @@ const machineOf = (group: NodeGroup, shared: Shared, at: number, number: number)
   const name = `${group.name}-${at}`
   const zone = shared.zones[at % shared.zones.length]
   const id = hexOf(name, "machine")
+  const ip = machineIp(number)
   return {
     zone,
     facts: {
       name,
-      ip: machineIp(number),
+      ip,
+      ips: [{ ip }],
       capacity: shared.capacity,
       allocatable: shared.allocatable,
       nodeInfo: { machineID: id, systemUUID: id, bootID: hexOf(name, "boot"), ...shared.system }

@@ -83,9 +83,9 @@ export class NodeStages {
 
   private place(node: number): StagePlace {
     const { machines, process } = this.options
-    const { ip, name } = machines[node].facts
+    const { ip, ips, name } = machines[node].facts
     const nowMs = process.clockwork.now()
     const now = this.texts.time(nowMs)
-    return { nowMs, now, nodeName: name, nodeIp: ip, nodePort: KUBELET_PORT, podIp: () => podIp(node, 0) }
+    return { nowMs, now, nodeName: name, nodeIp: ip, nodeIps: ips, nodePort: KUBELET_PORT, podIp: () => podIp(node, 0) }
   }
 }

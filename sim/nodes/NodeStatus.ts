@@ -38,6 +38,8 @@ const kubeletConditions: ReadonlyArray<NodeCondition> = [
 export interface MachineFacts {
   readonly name: string
   readonly ip: string
+  /** The same as a pod's status lists it: one list for all pods of the machine. */
+  readonly ips: ReadonlyArray<JsonObject>
   readonly capacity: JsonObject
   readonly allocatable: JsonObject
   /** Shared between the nodes of a group but for the ids. */

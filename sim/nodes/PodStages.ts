@@ -173,7 +173,7 @@ function fastDone(pod: KubeObject, { now }: StagePlace): JsonObject {
 }
 
 function fastReady(pod: KubeObject, place: StagePlace): JsonObject {
-  const { nodeIp, now } = place
+  const { nodeIp, nodeIps, now } = place
   const { hostNetwork, readinessGates } = podSpec(pod)
   const gates = Array.isArray(readinessGates) ? (readinessGates as ReadonlyArray<JsonObject>) : []
   const types = ["Initialized", "Ready", "ContainersReady", ...gates.map(({ conditionType }) => conditionType)]
@@ -196,7 +196,7 @@ function fastReady(pod: KubeObject, place: StagePlace): JsonObject {
     })),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits.map((one) => fastInit(one, now)) }),
     hostIP: nodeIp,
-    hostIPs: [{ ip: nodeIp }],
+    hostIPs: nodeIps,
     podIP: address,
     podIPs: [{ ip: address }],
     phase: "Running",

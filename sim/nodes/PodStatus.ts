@@ -46,7 +46,8 @@ const withConditions = (pod: KubeObject, wanted: ReadonlyArray<Wanted>, now: str
     own.push(condition(type, status, since === "" ? now : since, generation, reason, message))
   }
   for (const one of before) if (!wanted.some(({ type }) => type === one["type"])) own.push(one)
-  return own
+  // A copy has no room to grow: every pod keeps one of these.
+  return own.slice()
 }
 
 /** By the second since when they stand: few in each, so that comparing them is cheaper than a name made of all that they say. */
@@ -105,7 +106,7 @@ const base = (pod: KubeObject, place: StagePlace): JsonObject => {
     ...status,
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     hostIP: place.nodeIp,
-    hostIPs: isOnHost ? (status["hostIPs"] ?? []) : [{ ip: place.nodeIp }],
+    hostIPs: isOnHost ? (status["hostIPs"] ?? []) : place.nodeIps,
     startTime: status["startTime"] ?? place.now
   }
 }
@@ -131,21 +132,40 @@ const unreadyMessage = (names: string): string => {
   return message
 }
 
+/** What hundreds of thousands of containers have in common is one object. */
+const NO_STATE: JsonObject = {}
+let running: JsonObject = {}
+let runningSince = ""
+
+/** One state for all containers that started in the same second. */
+const runningState = (startedAt: string): JsonObject => {
+  if (startedAt !== runningSince) {
+    runningSince = startedAt
+    running = { running: { startedAt } }
+  }
+  return running
+}
+
 const container = (name: Json | undefined, image: Json | undefined): JsonObject => ({
   name: textOf(name),
-  lastState: {},
+  lastState: NO_STATE,
   restartCount: 0,
   image: textOf(image)
 })
 
 const idOf = (pod: KubeObject, name: Json | undefined, restarts: number): string => {
   const seed = hashText(`${pod.metadata.uid ?? ""} ${textOf(name)} ${restarts}`)
+  const parts = ["containerd://"]
   let id = ""
-  for (let part = 0; part < 8; part++)
-    id += hashText(id, seed + part)
+  for (let part = 0; part < 8; part++) {
+    const next = hashText(id, seed + part)
       .toString(16)
       .padStart(8, "0")
-  return `containerd://${id}`
+    id += next
+    parts.push(next)
+  }
+  // Joined it is one text; added up it would stay its pieces, for as long as the pod lives.
+  return parts.join("")
 }
 
 const imageIds = new Map<string, string>()
@@ -280,7 +300,7 @@ export const runningStatus = (pod: KubeObject, place: StagePlace): JsonObject =>
       return {
         ...container(name, image),
         ...(old?.["lastState"] === undefined ? {} : { lastState: old["lastState"] }),
-        state: { running: { startedAt: place.now } },
+        state: runningState(place.now),
         ready: true,
         restartCount: restarts,
         imageID: imageIdOf(image),

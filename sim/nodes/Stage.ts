@@ -12,6 +12,8 @@ export interface StagePlace {
   readonly now: string
   readonly nodeName: string
   readonly nodeIp: string
+  /** The same as a status lists it: one list for all pods of the machine. */
+  readonly nodeIps: ReadonlyArray<JsonObject>
   readonly nodePort: number
   /** The address of a pod on this machine; the host's own when it uses the host's network. */
   readonly podIp: (pod: KubeObject) => string

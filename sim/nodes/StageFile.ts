@@ -296,4 +296,12 @@ const patchStep = (
   }
 }
 
-const nowhere: StagePlace = { nowMs: 0, now: rfc3339(0), nodeName: "", nodeIp: "", nodePort: 0, podIp: () => "" }
+const nowhere: StagePlace = {
+  nowMs: 0,
+  now: rfc3339(0),
+  nodeName: "",
+  nodeIp: "",
+  nodeIps: [],
+  nodePort: 0,
+  podIp: () => ""
+}

@@ -46,7 +46,8 @@ const withToken = (spec: Fields, newName: () => string): Fields => {
           const mounts = itemsOf(container["volumeMounts"])
           if (mounts.some(({ mountPath }) => mountPath === MOUNT_PATH)) return container
           mounted = true
-          return { ...container, volumeMounts: [...mounts, mount] }
+          // Unlike a literal's, its elements leave no room to grow, which every pod would keep.
+          return { ...container, volumeMounts: mounts.concat(mount) }
         }) as Json)
   const containers = each(spec["containers"])
   const initContainers = each(spec["initContainers"])

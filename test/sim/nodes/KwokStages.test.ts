@@ -43,7 +43,15 @@ const named: PlaceFunctions = () => ({
   PodIPsWith: calls("PodIPsWith")
 })
 
-const place: StagePlace = { nowMs: NOW_MS, now: "<Now>", nodeName: "", nodeIp: "", nodePort: 0, podIp: () => "" }
+const place: StagePlace = {
+  nowMs: NOW_MS,
+  now: "<Now>",
+  nodeName: "",
+  nodeIp: "",
+  nodeIps: [],
+  nodePort: 0,
+  podIp: () => ""
+}
 
 /** What a stage would do to an object, in the words of kwok's tests. */
 const described = (stage: Stage, object: KubeObject): unknown => {

@@ -26,6 +26,7 @@ const place: StagePlace = {
   now: "2026-01-01T00:00:00Z",
   nodeName: "node-0",
   nodeIp: "172.16.0.1",
+  nodeIps: [{ ip: "172.16.0.1" }],
   nodePort: 10_250,
   podIp: () => "10.0.0.7"
 }
