@@ -84,7 +84,7 @@ export const Cluster = Schema.Struct({
     description:
       "File of measured constants that a simulation uses (wharf calibrate); default: the one that ships; none: the server's own computing takes no virtual time"
   }),
-  compaction: Schema.optionalKey(Span).annotate({ description: "Between compactions of the store's past" }),
+  compaction: Schema.optionalKey(Span).annotate({ description: "How long the store keeps its past at least" }),
   scheduler: Schema.Literals(["kube-scheduler", "one-pass"])
     .pipe(Schema.withDecodingDefaultKey(Effect.succeed("kube-scheduler" as const)))
     .annotate({
