@@ -169,6 +169,7 @@ export {
   type Status,
   type StatusCause
 } from "./Status.ts"
+export { type ClientRate, limitedClient } from "./LimitedClient.ts"
 export { TokenBucket } from "./TokenBucket.ts"
 export { type CivilDay, civilDay, daysFromCivil, parseRfc3339, rfc3339, rfc3339Micro } from "./Timestamp.ts"
 export { INITIAL_EVENTS_END, type WatchEvent } from "./WatchEvent.ts"

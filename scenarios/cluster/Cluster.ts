@@ -38,13 +38,20 @@ const DiskModel = Schema.Struct({
   sigma: Schema.optionalKey(Sigma)
 })
 
-/** The machine of a simulated control plane. */
+/** How fast the controllers ask, each by itself. */
+const ControllerRate = Schema.Struct({ qps: Rate, burst: Count(1_000_000) })
+
+/** What a control plane has at its disposal. */
 const ControlPlaneModel = Schema.Struct({
   cores: Schema.optionalKey(
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1024 }, { expected: "a whole number from 1 to 1,024" }))
   ).annotate({
     description:
-      "Processors that its calls share; default: those of the machine that was measured, which carry some hundred nodes (Kubernetes' own sizing has 32 for more than 500)"
+      "Processors that the calls of a simulated one share; default: those of the machine that was measured, which carry some hundred nodes (Kubernetes' own sizing has 32 for more than 500)"
+  }),
+  controllerRate: Schema.optionalKey(ControllerRate).annotate({
+    description:
+      "Requests a second and at once that each controller sends at most, as --kube-api-qps and --kube-api-burst; default: simulated ones are not held up, those of target process get 1,000 and 2,000"
   })
 })
 

@@ -25,10 +25,11 @@ const partsOf = ({ controllers, scheduler, systems }: Cluster): ReadonlyArray<Pl
   ...(scheduler === "one-pass" || systems.includes("scheduler") ? [] : (["kube-scheduler"] as const))
 ]
 
-const controllerFlags = ({ controllers }: Cluster): ReadonlyArray<string> => {
-  if (typeof controllers === "string") return []
+const controllerFlags = ({ controllers, controlPlane: { controllerRate: rate } }: Cluster): ReadonlyArray<string> => {
+  const asked = rate === undefined ? [] : [`--kube-api-qps=${rate.qps}`, `--kube-api-burst=${rate.burst}`]
+  if (typeof controllers === "string") return asked
   const all = controllers.every((name) => name.startsWith("-")) ? ["*"] : []
-  return [`--controllers=${[...all, ...controllers].join(",")}`]
+  return [`--controllers=${[...all, ...controllers].join(",")}`, ...asked]
 }
 
 /** Gates that hold back what a controller lets go: without controllers they are off. */

@@ -85,7 +85,10 @@ export class ScenarioWorld implements LivingWorld {
       nodeGroups: groupsOf(cluster),
       ...stagesOf(cluster, folder),
       registerOverMs: cluster.registerOver,
-      controllers: named.length === 0 ? [] : [controllerManager({ controllers: heardOf(named, hooks) })],
+      controllers:
+        named.length === 0
+          ? []
+          : [controllerManager({ controllers: heardOf(named, hooks), rate: cluster.controlPlane.controllerRate })],
       disableAdmission: openGates(named),
       ...modelOf(cluster, calibration),
       faults: plan,

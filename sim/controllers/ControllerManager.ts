@@ -1,13 +1,15 @@
-// Controllers joined into one process: one client, one set of shared informers, one recorder of events, perhaps one leader at a time.
+// Controllers joined into one process: a client each, one set of shared informers, one recorder of events, perhaps one leader at a time.
 // Owns their start and stop; refuses to know what any of them does.
 import {
   type ApiFailure,
   type Cancel,
   type Client,
+  type ClientRate,
   type Clockwork,
   type Controller,
   electLeader,
-  InformerFactory
+  InformerFactory,
+  limitedClient
 } from "#kube"
 import type { ControllerStart } from "../World.ts"
 import { EventRecorder } from "./EventRecorder.ts"
@@ -33,6 +35,8 @@ export interface ControllerManagerOptions {
   readonly leaderElection?: LeaderElectionSettings
   /** Keys worked on at the same time, by the controller's name, where it is not its own default. */
   readonly syncs?: ReadonlyMap<string, number>
+  /** How fast each controller may ask, by itself; absent: as fast as it can. Informers and the recorder of events are not held up. */
+  readonly rate?: ClientRate | undefined
   readonly onFailure?: (controller: string, key: string, failure: ApiFailure) => void
 }
 
@@ -65,14 +69,17 @@ export const startControllers = (
   options: ControllerManagerOptions,
   context: { readonly client: Client; readonly clockwork: Clockwork }
 ): Cancel => {
-  const { controllers, onFailure, syncs } = options
+  const { controllers, onFailure, rate, syncs } = options
   const usual = new Map(controllers.map(({ name, syncs = 1 }) => [name, syncs]))
   const manager = makeManager({
     ...context,
     syncs: (name) => syncs?.get(name) ?? usual.get(name) ?? 1,
     ...(onFailure && { onFailure })
   })
-  const made: ReadonlyArray<Controller> = controllers.flatMap(({ make }) => make(manager))
+  const { client, clockwork } = context
+  const made: ReadonlyArray<Controller> = controllers.flatMap(({ make }) =>
+    make(rate === undefined ? manager : { ...manager, client: limitedClient(client, rate, clockwork) })
+  )
   for (const controller of made) controller.start()
   manager.informers.start()
   return () => {

@@ -59,6 +59,14 @@ const flags = {
   leaseDuration: goTime("leader-elect-lease-duration", "How long others wait after the last renewal", "15s"),
   renewDeadline: goTime("leader-elect-renew-deadline", "How long a leader goes on without a renewal", "10s"),
   retryPeriod: goTime("leader-elect-retry-period", "Between two attempts", "2s"),
+  qps: Flag.Finite("kube-api-qps").pipe(
+    Flag.withDescription("Requests a second that each controller sends at most; 0: as fast as it can"),
+    Flag.withDefault(0)
+  ),
+  burst: Flag.Int("kube-api-burst").pipe(
+    Flag.withDescription("Requests that each controller may send at once after a rest, where --kube-api-qps is given"),
+    Flag.withDefault(30)
+  ),
   syncs: syncsFlags
 }
 
@@ -72,6 +80,8 @@ interface Given {
   readonly leaseDuration: string
   readonly renewDeadline: string
   readonly retryPeriod: string
+  readonly qps: number
+  readonly burst: number
   readonly syncs: Readonly<Record<string, number>>
 }
 
@@ -113,15 +123,18 @@ const run = Effect.fn("controllers.command")(function* (given: Given) {
   if (typeof terms === "string") return yield* misuse(terms)
   const few = Object.entries(given.syncs).find(([, count]) => count < 1)
   if (few !== undefined) return yield* misuse(`--${few[0]} ${few[1]}: must be at least 1`)
+  if (!(given.qps >= 0)) return yield* misuse(`--kube-api-qps ${given.qps}: must be 0 or more`)
+  if (given.burst < 1) return yield* misuse(`--kube-api-burst ${given.burst}: must be at least 1`)
   const chosen = chooseControllers(given.controllers.split(",").filter((one) => one !== ""))
   if (chosen instanceof ControllersInvalid) return yield* misuse(`--controllers: ${chosen.message}`)
   if (chosen.length === 0) return yield* misuse("--controllers: none is left")
   yield* stopAtSecondInterrupt
-  const { context, kubeconfig, leaderElect, syncs } = given
+  const { burst, context, kubeconfig, leaderElect, qps, syncs } = given
   const access = yield* loadAccess({ ...(kubeconfig && { kubeconfig }), ...(context && { context }) })
   const client = yield* httpClient({ access, userAgent: MANAGER_NAME })
   const manager = controllerManager({
     controllers: chosen,
+    rate: qps === 0 ? undefined : { qps, burst },
     syncs: new Map(
       chosen.flatMap(({ name, syncsFlag = "" }) => (syncsFlag in syncs ? [[name, syncs[syncsFlag] ?? 1]] : []))
     ),

@@ -1,6 +1,15 @@
 // Which pods each service selects, kept by events: a pod's change finds its services by a label, a service its pods by a set.
 // Owns the two indexes of a manager; refuses to make endpoints. Bound: one entry for each pod that a service selects.
-import { type Cancel, gvr, type Informer, type KubeObject, type Labels, objectKey, sameJson } from "#kube"
+import {
+  type Cancel,
+  gvr,
+  type Informer,
+  type InformerFactory,
+  type KubeObject,
+  type Labels,
+  objectKey,
+  sameJson
+} from "#kube"
 import type { Manager } from "../Manager.ts"
 import { pods } from "../PodWrites.ts"
 import { endpointChanges, selectorOf } from "./EndpointFacts.ts"
@@ -152,11 +161,12 @@ export class ServicePods {
   }
 }
 
-const known = new WeakMap<Manager, ServicePods>()
+const known = new WeakMap<InformerFactory, ServicePods>()
 
-/** The one index of a manager. */
+/** The one index of a process: managers that share informers share it. */
 export const servicePods = (manager: Manager): ServicePods => {
-  let found = known.get(manager)
-  if (found === undefined) known.set(manager, (found = new ServicePods(manager)))
+  const { informers } = manager
+  let found = known.get(informers)
+  if (found === undefined) known.set(informers, (found = new ServicePods(manager)))
   return found
 }

@@ -10,6 +10,7 @@ import {
   type Controller,
   type GroupVersionResource,
   groupResource,
+  type InformerFactory,
   gvr,
   type KubeObject
 } from "#kube"
@@ -225,11 +226,12 @@ export const afterServed = (
   }
 }
 
-const known = new WeakMap<Manager, ServedResources>()
+const known = new WeakMap<InformerFactory, ServedResources>()
 
-/** The one list of a manager. */
+/** The one list of a process: managers that share informers share it. */
 export const servedResources = (manager: Manager): ServedResources => {
-  let served = known.get(manager)
-  if (served === undefined) known.set(manager, (served = new ServedResources(manager)))
+  const { informers } = manager
+  let served = known.get(informers)
+  if (served === undefined) known.set(informers, (served = new ServedResources(manager)))
   return served
 }

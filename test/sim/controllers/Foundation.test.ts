@@ -11,7 +11,7 @@ import { claim } from "../../../sim/controllers/Ownership.ts"
 import { hashOf, isSameTemplate } from "../../../sim/controllers/apps/TemplateHash.ts"
 import { proportionalSizes } from "../../../sim/controllers/apps/RolloutMath.ts"
 import type { Deployment, ReplicaSet } from "../../../sim/controllers/apps/Workloads.ts"
-import { controlledWorld } from "./ControlledWorld.ts"
+import { controlledWorld, statusNumber, workload } from "./ControlledWorld.ts"
 
 const owner: KubeObject = {
   apiVersion: "apps/v1",
@@ -387,4 +387,34 @@ it("no failure of a call is lost: the failure is what the claim fails with", () 
   assert.isTrue(
     exit._tag === "Failure" && exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error === failure)
   )
+})
+
+describe("controllers with a rate", () => {
+  it("ask no faster than it, each by itself, and bring about the same", () => {
+    const rate = { qps: 5, burst: 10 }
+    const chosen = allControllers.filter(({ name }) => name === "replicaset-controller")
+    const { list, play, pods, run, world } = controlledWorld({
+      controllers: [controllerManager({ controllers: chosen, rate })]
+    })
+    const replicas = 40
+    play(...["a", "b"].map((name) => workload("ReplicaSet", name, { replicas: replicas / 2 })))
+    const begunMs = world.kernel.nowMs
+    const written = (): number =>
+      list("", "pods").length + list("apps", "replicasets").reduce((sum, { metadata }) => sum + writesOf(metadata), 0)
+    const writesOf = ({ managedFields = [] }: KubeObject["metadata"]): number =>
+      managedFields.some(({ subresource }) => subresource === "status") ? 1 : 0
+    let looked = 0
+    run(3000, () => {
+      looked++
+      assert.isAtMost(written(), rate.burst + ((world.kernel.nowMs - begunMs) * rate.qps) / 1000 + 1)
+    })
+    assert.isAbove(looked, 10)
+    assert.isBelow(list("", "pods").length, replicas)
+    run(60_000)
+    assert.strictEqual(pods("a").length + pods("b").length, replicas)
+    assert.deepStrictEqual(
+      list("apps", "replicasets").map((set) => statusNumber(set, "readyReplicas")),
+      [replicas / 2, replicas / 2]
+    )
+  })
 })

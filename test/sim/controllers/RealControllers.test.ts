@@ -59,6 +59,8 @@ const ourArgs = ({ kubeconfig }: RealCluster): ReadonlyArray<string> => [
   `--kubeconfig=${kubeconfig}`,
   `--controllers=${chosen}`,
   "--leader-elect-retry-period=500ms",
+  "--kube-api-qps=500",
+  "--kube-api-burst=500",
   "--concurrent-deployment-syncs=3"
 ]
 
