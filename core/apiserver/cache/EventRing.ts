@@ -59,7 +59,7 @@ const PLACES_MIN = 64
  */
 export class EventRing {
   private readonly bounds: RingBounds
-  /** Of a change that nobody was told of only what there is now; the event is made when somebody resumes. */
+  /** What there is now, and of a deletion its event; the other events are made when somebody resumes. */
   private events: Array<CacheEvent | Held | undefined> = emptyPlaces(PLACES_MIN)
   private befores: Array<Held | undefined> = emptyPlaces(PLACES_MIN)
   /** What each event weighs and its revision: dropping one must not read objects that nobody has looked at for long. */

@@ -261,12 +261,11 @@ export class ResourceCache {
       this.put(place, after)
       this.fields.changed(key, before, after)
       this.stats.changes++
-      if (!isHeard && after !== undefined) {
-        this.ring.push(after, before, nowMs)
-        continue
-      }
+      // The ring outlives the telling by a minute: it makes the few events anew that somebody resumes from.
+      if (after !== undefined) this.ring.push(after, before, nowMs)
+      if (after !== undefined && !isHeard) continue
       const change = new CacheEvent(key, event.revision, before, after)
-      this.ring.push(change, before, nowMs)
+      if (after === undefined) this.ring.push(change, before, nowMs)
       changes.push(change)
     }
     this.applied = revision
