@@ -30,7 +30,7 @@ const MIB = 2 ** 20
  * world in which much comes and goes (an upgrade of all its nodes) takes 5 MiB more in each minute of its own time, for hours, until a
  * third of it is empty.
  */
-const HOLES_MIB = 300
+const HOLES_MIB = 600
 /** MiB by which the old space has grown again before it is compacted again: that takes seconds. */
 const REGROWN_MIB = 64
 
