@@ -12,7 +12,10 @@ export interface ClientRate {
   readonly burst: number
 }
 
-/** The same client, whose requests leave in the order in which they came, at that rate at most. A watch counts where it begins. */
+/**
+ * The same client at that rate at most. A watch counts where it begins. Requests leave in the order in which they came as far as the
+ * clockwork keeps its timers': on a machine that is late, as in client-go, one that need not wait may pass one whose timer is due.
+ */
 export const limitedClient = (client: Client, { burst, qps }: ClientRate, clockwork: Clockwork): Client => {
   const bucket = new TokenBucket(qps, burst, clockwork.monotonic())
   const inTurn = (run: () => void): Cancel | undefined => {

@@ -123,7 +123,7 @@ const run = Effect.fn("controllers.command")(function* (given: Given) {
   if (typeof terms === "string") return yield* misuse(terms)
   const few = Object.entries(given.syncs).find(([, count]) => count < 1)
   if (few !== undefined) return yield* misuse(`--${few[0]} ${few[1]}: must be at least 1`)
-  if (!(given.qps >= 0)) return yield* misuse(`--kube-api-qps ${given.qps}: must be 0 or more`)
+  if (given.qps < 0) return yield* misuse(`--kube-api-qps ${given.qps}: must be 0 or more`)
   if (given.burst < 1) return yield* misuse(`--kube-api-burst ${given.burst}: must be at least 1`)
   const chosen = chooseControllers(given.controllers.split(",").filter((one) => one !== ""))
   if (chosen instanceof ControllersInvalid) return yield* misuse(`--controllers: ${chosen.message}`)

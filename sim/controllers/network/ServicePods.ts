@@ -1,5 +1,5 @@
 // Which pods each service selects, kept by events: a pod's change finds its services by a label, a service its pods by a set.
-// Owns the two indexes of a manager; refuses to make endpoints. Bound: one entry for each pod that a service selects.
+// Owns the two indexes of a process; refuses to make endpoints. Bound: one entry for each pod that a service selects.
 import {
   type Cancel,
   gvr,
