@@ -1,6 +1,7 @@
 // How many objects outside namespaces a tenant may have, where its operator has set a bound for their resource.
-// Owns the counting, which asks upstream, because there is no copy of these objects here; what is being created counts as if it were
-// there. Servers beside this one do the same without knowing of one another, so that a bound may be passed by what they have under way.
+// Owns the counting, which asks upstream, because there is no copy of these objects here. What is bounded together is created one after
+// another, so that nothing under way is missed or counted twice; servers beside this one do the same without knowing of one another, so
+// that a bound may be passed by what they have under way.
 import { ApiFailure, Failures, isJsonObject, type Json } from "#kube"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { ask, jsonOf, type Upstream } from "../upstream/Upstream.ts"
@@ -26,8 +27,8 @@ const namesOf = (list: unknown): ReadonlyArray<string> => {
 
 export class ClusterCreations {
   private readonly upstream: Upstream
-  /** Creations under way, by tenant and resource; as many as there are such requests open. */
-  private readonly underWay = new Map<string, number>()
+  /** Creations by tenant and resource, each line's first under way; as many as a tenant may have requests open. */
+  private readonly lines = new Map<string, Array<() => void>>()
 
   constructor(upstream: Upstream) {
     this.upstream = upstream
@@ -43,22 +44,31 @@ export class ClusterCreations {
     // Of patches only applying creates.
     const applies = (call.exchange.header("content-type") ?? "").startsWith("application/apply-patch")
     if (call.path.info.verb === "patch" && !applies) return run()
-    const key = `${call.scope.tenant.id} ${resource}`
-    const before = this.underWay.get(key) ?? 0
-    this.underWay.set(key, before + 1)
+    this.inTurn(`${call.scope.tenant.id} ${resource}`, call, () =>
+      this.count(call, (names) => {
+        const own = name === "" ? "" : call.scope.names.nameUp(resource, name)
+        if (names.includes(own) || names.length < bound) return run()
+        const { group } = call.kind.shape
+        call.fail(
+          Failures.forbidden({ group, resource: served.resource, name }, `this cluster may have ${bound} ${resource}`)
+        )
+      })
+    )
+  }
+
+  /** Runs when all that came before to the same line is over. */
+  private inTurn(key: string, call: TenantCall, run: () => void): void {
+    const line = this.lines.get(key) ?? []
+    this.lines.set(key, line)
+    line.push(run)
     call.onOver(() => {
-      const left = (this.underWay.get(key) ?? 1) - 1
-      if (left > 0) this.underWay.set(key, left)
-      else this.underWay.delete(key)
+      const wasFirst = line[0] === run
+      line.splice(line.indexOf(run), 1)
+      const next = line[0]
+      if (next === undefined) this.lines.delete(key)
+      else if (wasFirst) next()
     })
-    this.count(call, (names) => {
-      const own = name === "" ? "" : call.scope.names.nameUp(resource, name)
-      if (names.includes(own) || names.length + before < bound) return run()
-      const { group } = call.kind.shape
-      call.fail(
-        Failures.forbidden({ group, resource: served.resource, name }, `this cluster may have ${bound} ${resource}`)
-      )
-    })
+    if (line[0] === run) run()
   }
 
   private count(call: TenantCall, done: (names: ReadonlyArray<string>) => void): void {
