@@ -1,7 +1,7 @@
 // How many objects outside namespaces a tenant may have, where its operator has set a bound for their resource.
 // Owns the counting, which asks upstream, because there is no copy of these objects here. What is bounded together is created one after
-// another, so that nothing under way is missed or counted twice; servers beside this one do the same without knowing of one another, so
-// that a bound may be passed by what they have under way.
+// another, so that nothing under way is missed or counted twice. Two things may pass a bound: what servers beside this one, which do the
+// same without knowing of one another, have under way, and what upstream makes after its client has gone.
 import { ApiFailure, Failures, isJsonObject, type Json } from "#kube"
 import { TENANT_LABEL } from "../rules/Sorts.ts"
 import { ask, jsonOf, type Upstream } from "../upstream/Upstream.ts"
