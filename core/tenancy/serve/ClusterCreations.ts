@@ -1,4 +1,4 @@
-// How many objects outside namespaces a tenant may have, where its operator has set a bound for their resource.
+// How many objects outside namespaces a tenant may have, and how many namespaces, where its operator has set a bound for their resource.
 // Owns the counting, which asks upstream, because there is no copy of these objects here. What is bounded together is created one after
 // another, so that nothing under way is missed or counted twice. Two things may pass a bound: what servers beside this one, which do the
 // same without knowing of one another, have under way, and what upstream makes after its client has gone.
@@ -15,9 +15,11 @@ const METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 /** The bound of a resource; undefined when the operator has set none. */
 const boundOf = (call: TenantCall, resource: string): number | undefined => {
   const { spec } = call.scope.tenant.object
-  const bounds = isJsonObject(spec) ? spec["maxObjects"] : undefined
-  const bound = isJsonObject(bounds) ? bounds[resource] : undefined
-  return typeof bound === "number" ? bound : undefined
+  if (!isJsonObject(spec)) return undefined
+  const { maxNamespaces, maxObjects } = spec
+  const bound = isJsonObject(maxObjects) ? maxObjects[resource] : undefined
+  const own = resource === "namespaces" ? (maxNamespaces ?? bound) : bound
+  return typeof own === "number" ? own : undefined
 }
 
 const namesOf = (list: unknown): ReadonlyArray<string> => {

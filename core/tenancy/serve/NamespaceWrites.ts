@@ -1,7 +1,6 @@
 // A tenant's new namespace: made upstream, and the tenant's rights in it, before the tenant hears that it is there.
 // Owns that order; the controller mends what a crash in between leaves.
-import { ApiFailure, Failures, isJsonObject } from "#kube"
-import type { TenantNamespaces } from "../lifecycle/TenantNamespaces.ts"
+import { ApiFailure } from "#kube"
 import { answerWhole } from "./Answers.ts"
 import { forward, type Forwarding } from "./Forward.ts"
 import type { TenantCall } from "./TenantCall.ts"
@@ -17,13 +16,7 @@ const nameOf = (body: Uint8Array): string => {
   }
 }
 
-export const createNamespace = (forwarding: Forwarding & NamespaceLimit, call: TenantCall): void => {
-  const refused = overLimit(forwarding, call)
-  if (refused !== undefined) call.fail(refused)
-  else create(forwarding, call)
-}
-
-const create = (forwarding: Forwarding, call: TenantCall): void =>
+export const createNamespace = (forwarding: Forwarding, call: TenantCall): void =>
   forward(forwarding, call, (answer) => {
     const isDry = call.query.get("dryRun") !== ""
     if (answer instanceof ApiFailure || answer.code !== 201 || isDry) return answerWhole(call, answer)
@@ -33,18 +26,3 @@ const create = (forwarding: Forwarding, call: TenantCall): void =>
     const wanting = { namespace: name, requested: new Map() }
     forwarding.grants.open(tenant, name, () => forwarding.quotas.want(tenant, wanting, () => answerWhole(call, answer)))
   })
-
-/** Why a tenant may not make another namespace; undefined when it may. */
-const overLimit = ({ namespaces }: NamespaceLimit, call: TenantCall): ApiFailure | undefined => {
-  const { tenant } = call.scope
-  const { spec } = tenant.object
-  const max = isJsonObject(spec) ? spec["maxNamespaces"] : undefined
-  if (typeof max !== "number" || namespaces.of(tenant.id).length < max) return undefined
-  const about = { group: "", resource: "namespaces", name: "" }
-  return Failures.forbidden(about, `this cluster may have ${max} namespaces`)
-}
-
-/** Where the tenant's namespaces are counted. */
-export interface NamespaceLimit {
-  readonly namespaces: TenantNamespaces
-}

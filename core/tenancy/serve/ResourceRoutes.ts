@@ -173,8 +173,8 @@ export class ResourceRoutes {
   private create(call: TenantCall): void {
     const { served } = call.kind
     if (isReview(served)) return reviewAccess(this.options, call)
-    if (served.group === "" && served.resource === "namespaces") return createNamespace(this.options, call)
-    this.creations.within(call, () => forward(this.options, call))
+    const isNamespace = served.group === "" && served.resource === "namespaces"
+    this.creations.within(call, () => (isNamespace ? createNamespace : forward)(this.options, call))
   }
 }
 

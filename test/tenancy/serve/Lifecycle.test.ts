@@ -150,7 +150,7 @@ describeWith(
     const definitions = "customresourcedefinitions.apiextensions.k8s.io"
     const classes = "ingressclasses.networking.k8s.io"
     const maxObjects = { [classes]: 2, [definitions]: 0 }
-    await zoo.tenant("within", json({ maxObjects, ingressDomains: ["a.example", "b.example"] }))
+    await zoo.tenant("within", json({ maxObjects, maxNamespaces: 6, ingressDomains: ["a.example", "b.example"] }))
     const path = "/apis/networking.k8s.io/v1/ingressclasses"
     const ingressClass = (name: string): string =>
       json({
@@ -178,11 +178,25 @@ describeWith(
     assert.strictEqual((await zoo.ask("within", "DELETE", `${path}/${kept}`)).code, 200)
     assert.strictEqual((await zoo.ask("within", "POST", path, { body: ingressClass("five") })).code, 201)
 
-    const made1 = await zoo.ask("within", "POST", "/api/v1/namespaces", {
-      body: json({ apiVersion: "v1", kind: "Namespace", metadata: { name: "web" } })
-    })
-    assert.strictEqual(made1.code, 201, made1.body)
-    assert.notInclude(made1.body, "kubezoo.io")
+    // Beside the four that every cluster has.
+    const namespace = (name: string) => json({ apiVersion: "v1", kind: "Namespace", metadata: { name } })
+    const applied = (name: string) =>
+      zoo.ask("within", "PATCH", `/api/v1/namespaces/${name}?fieldManager=x`, {
+        body: namespace(name),
+        headers: { "content-type": "application/apply-patch+yaml" }
+      })
+    const first = await applied("applied")
+    assert.strictEqual(first.code, 201, first.body)
+    const others = await Promise.all(
+      Array.from({ length: 3 }, () => zoo.ask("within", "POST", "/api/v1/namespaces", { body: namespace("web") }))
+    )
+    const codes = others.map(({ code }) => code).toSorted((a, b) => a - b)
+    assert.deepStrictEqual(codes, [201, 403, 403])
+    const web = others.find(({ code }) => code === 201)
+    assert.notInclude(web?.body ?? "", "kubezoo.io")
+    assert.include(others.map(({ body }) => body).join(), "this cluster may have 6 namespaces")
+    assert.strictEqual((await applied("another")).code, 403, "applying creates")
+    assert.strictEqual((await applied("web")).code, 200, "what is there may be applied again")
     const ingress = (name: string, spec: object) =>
       zoo.ask("within", "POST", "/apis/networking.k8s.io/v1/namespaces/web/ingresses", {
         body: json({ apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: { name }, spec })
