@@ -40,7 +40,7 @@ class Rig {
     this.decider = new Decider({
       cluster: this.cluster,
       profile,
-      nominations: new Nominations(),
+      nominations: new Nominations(this.cluster),
       selectors: this.selectors,
       volumes: () => noVolumes,
       random: () => (this.draw = (this.draw * 7.3 + 0.11) % 1)

@@ -106,18 +106,17 @@ const started = (pod: KubeObject, at: number): KubeObject => ({
 })
 
 describe("preemption", () => {
-  it("chooses among victims that have not begun, though time goes on meanwhile", () => {
+  it("chooses among victims that have not begun", () => {
     const cluster = new Cluster()
-    let clock = 0
     const decider = new Decider({
       cluster,
       profile: defaultProfile,
-      nominations: new Nominations(),
+      nominations: new Nominations(cluster),
       selectors: new Selectors(),
       volumes: () => noVolumes,
       random: () => 0.5
     })
-    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5, startedAt: () => clock++ })
+    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5 })
     for (const name of ["a", "b", "c"]) {
       cluster.nodeSeen(node(name, { allocatable: { cpu: "1" } }))
       cluster.place(pod(`on-${name}`, { requests: { cpu: "1" } }), name)
@@ -135,12 +134,12 @@ describe("preemption", () => {
     const decider = new Decider({
       cluster,
       profile: defaultProfile,
-      nominations: new Nominations(),
+      nominations: new Nominations(cluster),
       selectors: new Selectors(),
       volumes: () => noVolumes,
       random: () => 0.5
     })
-    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5, startedAt: () => 0 })
+    const preemption = new Preemption({ decider, budgets: () => [], random: () => 0.5 })
     cluster.nodeSeen(node("a", { allocatable: { cpu: "1" } }))
     const half = { labels: { app: "x" }, requests: { cpu: "500m" } }
     cluster.place(pod("leaving", { ...half, metadata: { deletionTimestamp: "2026-11-28T00:00:00Z" } }), "a")
@@ -186,12 +185,12 @@ describe("preemption", () => {
           const decider = new Decider({
             cluster,
             profile: { ...defaultProfile, preemption: { candidatesPercent: 100, candidatesMin: 100 } },
-            nominations: new Nominations(),
+            nominations: new Nominations(cluster),
             selectors: new Selectors(),
             volumes: () => noVolumes,
             random: () => 0.5
           })
-          const preemption = new Preemption({ decider, budgets: () => budgets, random: () => 0.5, startedAt: startOf })
+          const preemption = new Preemption({ decider, budgets: () => budgets, random: () => 0.5 })
           const plain = podOf("preemptor", next)
           const pod: KubeObject = { ...plain, spec: { ...(plain.spec as JsonObject), priority: 3 } }
           const decision = decider.decide(pod)

@@ -12,7 +12,9 @@ export const Change = {
   /** What a node offers or has given away is different; its labels and taints are not. */
   room: 4,
   /** A node came, left, or has other labels and taints. */
-  node: 5
+  node: 5,
+  /** Other pods than before are promised a node. */
+  promises: 6
 } as const
 
 const CHANGES_MAX = 1 << 16

@@ -73,6 +73,11 @@ export class Cluster {
   podsPlaced: Float64Array
   /** 1 for nodes that are there. */
   present: Uint8Array
+  /**
+   * By node: moves with everything in the log, and when a pod there has another state that no count goes by. What was found out about a
+   * node by itself holds while it stays.
+   */
+  versions: Uint32Array
   /** Nodes that are there. */
   nodeCount = 0
   /** Moves when pods may mean something else to one another: by their namespaces' labels, or because more labels count. */
@@ -97,6 +102,7 @@ export class Cluster {
     this.podsAllowed = new Float64Array(FIRST_SIZE)
     this.podsPlaced = new Float64Array(FIRST_SIZE)
     this.present = new Uint8Array(FIRST_SIZE)
+    this.versions = new Uint32Array(FIRST_SIZE)
     this.topology.grow(FIRST_SIZE)
     shapes.kin.onLearned = () => this.regroupKin()
   }
@@ -151,7 +157,7 @@ export class Cluster {
     if (!fresh && sameJson(row.allocatable, allocatable)) return
     row.allocatable = allocatable
     this.setAllocatable(index, allocatable)
-    this.log.write(Change.room, index, -1, false)
+    this.note(Change.room, index, -1, false)
   }
 
   nodeGone(name: string): void {
@@ -174,7 +180,18 @@ export class Cluster {
 
   private changed(index: number): void {
     this.nodeEpoch++
-    this.log.write(Change.node, index, -1, false)
+    this.note(Change.node, index, -1, false)
+  }
+
+  private note(kind: number, index: number, kin: number, ending: boolean): void {
+    this.versions[index]++
+    this.log.write(kind, index, kin, ending)
+  }
+
+  /** Other pods than before are promised a node, if it is there. */
+  promisesChanged(name: string): void {
+    const index = this.find(name)
+    if (index !== undefined) this.note(Change.promises, index, -1, false)
   }
 
   /** The pod as it is placed; undefined when it is nowhere. */
@@ -202,18 +219,19 @@ export class Cluster {
 
   private placeAs(pod: KubeObject, nodeName: string, shape: PodShape): void {
     const uid = uidOf(pod)
-    const index = this.rowOf(nodeName)
-    const fresh = this.placedAs(pod, index, shape)
     const before = this.placed.get(uid)
     if (before !== undefined) {
-      if (this.amend(before, fresh)) return
+      if (this.amend(before, this.placedAs(pod, this.rowOf(nodeName), shape))) return
       this.takeOff(before)
     }
+    // Only now: the last pod that is taken off a node that is gone gives its row back.
+    const index = this.rowOf(nodeName)
+    const fresh = this.placedAs(pod, index, shape)
     this.placed.set(uid, fresh)
     this.rows[index].pods.set(uid, fresh)
     this.charge(fresh, 1)
     this.shapes.kin.place(fresh.kin, index, 1, fresh.ending)
-    this.log.write(Change.placed, index, fresh.kin.id, fresh.ending)
+    this.note(Change.placed, index, fresh.kin.id, fresh.ending)
   }
 
   /** The pod takes no room any longer; answers whether it did. */
@@ -289,8 +307,8 @@ export class Cluster {
     this.rows[fresh.node].pods.set(fresh.uid, fresh)
     if (fresh.ending && !before.ending) {
       bump(fresh.kin.ending, fresh.node, 1)
-      this.log.write(Change.ending, fresh.node, fresh.kin.id, true)
-    }
+      this.note(Change.ending, fresh.node, fresh.kin.id, true)
+    } else this.versions[fresh.node]++
     return true
   }
 
@@ -300,7 +318,7 @@ export class Cluster {
     row.pods.delete(before.uid)
     this.charge(before, -1)
     this.shapes.kin.place(before.kin, before.node, -1, before.ending)
-    this.log.write(Change.removed, before.node, before.kin.id, before.ending)
+    this.note(Change.removed, before.node, before.kin.id, before.ending)
     this.release(row)
   }
 
@@ -389,12 +407,13 @@ export class Cluster {
     this.scoredCpu.grow(size)
     this.scoredMemory.grow(size)
     this.topology.grow(size)
-    const grown = <A extends Float64Array | Uint8Array>(fresh: A, old: A): A => {
+    const grown = <A extends Float64Array | Uint32Array | Uint8Array>(fresh: A, old: A): A => {
       fresh.set(old)
       return fresh
     }
     this.podsAllowed = grown(new Float64Array(size), this.podsAllowed)
     this.podsPlaced = grown(new Float64Array(size), this.podsPlaced)
     this.present = grown(new Uint8Array(size), this.present)
+    this.versions = grown(new Uint32Array(size), this.versions)
   }
 }

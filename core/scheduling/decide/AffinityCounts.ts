@@ -68,7 +68,12 @@ export class AffinityCounts {
 
   /** Whether any pod of any kin matters at all. */
   get isIdle(): boolean {
-    return this.near.length === 0 && this.anti.length === 0 && this.repelled.length === 0 && this.scores.length === 0
+    return this.isLenient && this.scores.length === 0
+  }
+
+  /** Whether none matters beyond a preference. */
+  get isLenient(): boolean {
+    return this.near.length === 0 && this.anti.length === 0 && this.repelled.length === 0
   }
 
   /** Pods of a kin came to a node, or left it. */

@@ -2,11 +2,12 @@
 // What pods mean to one another is one shape's own: the view takes on the rules of the shape that asks, and where few nodes stand out by
 // them, moves only those. Owns the keeping; refuses to know rules (NodeJudge, DomainRules, ShapeRules) and to choose (Ranking).
 import { Change } from "../cluster/ChangeLog.ts"
-import type { Cluster } from "../cluster/Cluster.ts"
+import type { Cluster, PlacedPod } from "../cluster/Cluster.ts"
 import { type Coordinates, type DomainRules, PREFERENCE, TAINTS } from "./DomainRules.ts"
 import { NodeGroups } from "./NodeGroups.ts"
 import type { NodeJudge } from "./NodeJudge.ts"
 import { NodeSet } from "./NodeSet.ts"
+import { Trial } from "./Trial.ts"
 import { FITS } from "./Verdicts.ts"
 
 /** What a pod is judged by. */
@@ -14,6 +15,15 @@ export interface ViewParts {
   readonly judge: NodeJudge
   readonly rules: DomainRules
 }
+
+/** Pods that are promised nodes and come before the one that asks: the same for all of one priority, but for their own promises. */
+export interface Ahead {
+  readonly of: (node: number) => ReadonlyArray<PlacedPod>
+  /** The node that the pod itself is promised, -1 for none. */
+  readonly own: number
+}
+
+export const nobodyAhead: Ahead = { of: () => [], own: -1 }
 
 /** Not a verdict: the number has no node. */
 const ABSENT = 0xffff
@@ -43,6 +53,7 @@ export class ClassView implements ViewParts {
   private outerEpoch = -1
   private layout = -1
   private outline = ""
+  private ahead = nobodyAhead
   private readonly coordinates: Coordinates = []
 
   /** To be synced before anything else happens. */
@@ -55,10 +66,12 @@ export class ClassView implements ViewParts {
 
   /**
    * Learns of everything that has happened and takes on a shape's rules, which are up to date; `touched` nodes are other than before by
-   * them. `outerEpoch` moves with facts that the cluster does not hold.
+   * them. `outerEpoch` moves with facts that the cluster does not hold. One view is for pods that the same are `ahead` of.
    */
-  sync(rules: DomainRules, touched: ReadonlyArray<number>, outerEpoch: number): void {
+  sync(rules: DomainRules, touched: ReadonlyArray<number>, outerEpoch: number, ahead: Ahead): void {
     const { cluster } = this
+    const left = this.ahead.own
+    this.ahead = ahead
     const stale =
       this.outerEpoch !== outerEpoch ||
       this.verdicts.length !== cluster.present.length ||
@@ -68,6 +81,8 @@ export class ClassView implements ViewParts {
     else {
       this.readLog()
       for (const node of touched) this.mark(node)
+      if (left >= 0) this.mark(left)
+      if (ahead.own >= 0) this.mark(ahead.own)
       if (this.rules !== rules) this.takeOn(rules)
       this.settle()
       for (const node of this.pending) {
@@ -82,6 +97,7 @@ export class ClassView implements ViewParts {
 
   /** Groups follow the rules when those have learned to tell more nodes apart. */
   settle(): void {
+    this.rules.reviewLabels()
     if (this.layout !== this.rules.layout) this.regroup()
   }
 
@@ -98,14 +114,22 @@ export class ClassView implements ViewParts {
       this.setVerdict(node, ABSENT)
       return
     }
-    const fixed = this.fixed[node]
-    const verdict = fixed === FITS ? this.judge.changing(node) : fixed
+    let verdict = this.fixed[node]
+    if (verdict === FITS) verdict = this.judge.changing(node)
+    if (verdict === FITS) verdict = this.crowded(node)
     if (verdict !== this.verdicts[node]) this.setVerdict(node, verdict)
     if (verdict !== FITS) {
       this.groups.remove(node)
       return
     }
     this.put(this.groups, node, this.judge.score(node))
+  }
+
+  /** Why the node will not do once pods that are promised to it have come, or FITS. */
+  private crowded(node: number): number {
+    if (this.ahead === nobodyAhead) return FITS
+    const pods = this.ahead.of(node)
+    return pods.length === 0 ? FITS : new Trial(this.cluster, this, node).verdictWith(pods)
   }
 
   private put(groups: NodeGroups, node: number, level: number): void {

@@ -6,11 +6,11 @@ import type { KubeObject } from "#kube"
 import type { Cluster } from "../cluster/Cluster.ts"
 import type { Selectors } from "../cluster/Selectors.ts"
 import type { Profile } from "../config/Profile.ts"
-import { nodeNameOf, nominatedNodeOf } from "../pod/PodFields.ts"
+import { nodeNameOf, nominatedNodeOf, priorityOf } from "../pod/PodFields.ts"
 import type { PodShape } from "../pod/PodShape.ts"
 import { spreadConstraintsOf } from "../pod/SpreadConstraint.ts"
 import { AffinityCounts } from "./AffinityCounts.ts"
-import { ClassView, type ViewParts } from "./ClassView.ts"
+import { ClassView, nobodyAhead, type ViewParts } from "./ClassView.ts"
 import { Diagnosis } from "./Diagnosis.ts"
 import { explainNowhere, explainRanking, type Explanation } from "./Explanation.ts"
 import { DomainRules } from "./DomainRules.ts"
@@ -206,10 +206,12 @@ export class Decider {
     const { rules, touched } = own
     const hasVolumes = shape.volumes.length > 0
     const seen = this.seesImages(shape)
-    const key = own.viewKey(seen, (outline, isLocal) => {
+    const ahead = rules.isLenient ? this.search.ahead(pod) : nobodyAhead
+    const needs = own.viewKey(seen, (outline, isLocal) => {
       const alone = hasVolumes || !isLocal ? shape.id : ""
       return `${alone}/${outline}/${seen ? shape.images.join() : ""}/${needsText(shape)}`
     })
+    const key = ahead === nobodyAhead ? needs : `${needs}@${priorityOf(pod)}`
     let view = this.views.get(key)
     if (view === undefined) {
       // Images that no node has are none: other pods' views are the same.
@@ -217,7 +219,7 @@ export class Decider {
       view = new ClassView(this.cluster, () => this.judge(pod, judged), rules)
     }
     keep(this.views, key, view, VIEWS_MAX)
-    view.sync(rules, touched, hasVolumes ? this.volumes.epoch : 0)
+    view.sync(rules, touched, hasVolumes ? this.volumes.epoch : 0, ahead)
     return view
   }
 

@@ -42,6 +42,14 @@ export class Diagnosis {
     return this.narrowing.length > 0
   }
 
+  /** Nodes from which evicting pods could help. */
+  get resolvableNodes(): number {
+    if (this.before !== undefined) return this.before.resolvable ? this.nodeCount : 0
+    let sum = 0
+    for (const { nodes, verdict } of this.ruled) if (this.verdicts.get(verdict).resolvable) sum += nodes
+    return sum
+  }
+
   /** Whether evicting pods from a node could help. */
   isResolvable(node: number): boolean {
     return this.verdicts.get(this.verdictOf(node)).resolvable

@@ -67,6 +67,13 @@ export class DomainRules {
     return this.spread === undefined && (this.affinity === undefined || this.affinity.isIdle)
   }
 
+  /** Whether no node is turned down by these rules, wherever pods that are placed now may go. */
+  get isLenient(): boolean {
+    const { affinity, filtersAffinity, spread } = this
+    if (spread !== undefined && spread.hard.length > 0) return false
+    return affinity === undefined || !filtersAffinity || affinity.isLenient
+  }
+
   /** Whether all that the rules say of single nodes is how many pods are there, and nearly everywhere none: see isStray. */
   get isLocal(): boolean {
     return this.countsByNode && (this.affinity === undefined || this.affinity.isIdle)

@@ -3,8 +3,9 @@
 import type { KubeObject } from "#kube"
 import type { Cluster, PlacedPod } from "../cluster/Cluster.ts"
 import type { Profile } from "../config/Profile.ts"
-import type { ClassView, ViewParts } from "./ClassView.ts"
+import { type Ahead, type ClassView, nobodyAhead, type ViewParts } from "./ClassView.ts"
 import { Diagnosis, type Ruled } from "./Diagnosis.ts"
+import { uidOf } from "../pod/PodFields.ts"
 import { NodeGroups } from "./NodeGroups.ts"
 import type { NodeJudge } from "./NodeJudge.ts"
 import type { Nominations } from "./Nominations.ts"
@@ -45,6 +46,18 @@ export class NodeSearch {
     this.nominations = nominations
     this.profile = profile
     this.verdicts = verdicts
+  }
+
+  /** The node that a pod is promised, -1 for none. */
+  promisedNode(pod: KubeObject): number {
+    const name = this.nominations.promised(uidOf(pod))
+    return name === undefined ? -1 : (this.cluster.find(name) ?? -1)
+  }
+
+  /** Who comes before a pod, for views that keep what that means. */
+  ahead(pod: KubeObject): Ahead {
+    if (this.nominations.isEmpty) return nobodyAhead
+    return { of: (node) => this.promisedTo(node, pod), own: this.promisedNode(pod) }
   }
 
   /** Pods promised to a node that must be counted as if they were there. */
@@ -94,7 +107,8 @@ export class NodeSearch {
 
   /** Takes all nodes as a view has judged them. */
   all(pod: KubeObject, view: ClassView): Survey {
-    const excluded = this.nominations.isEmpty ? nobody : this.excludeCrowded(pod, view)
+    // A view keeps what promises mean for the nodes themselves; what the pods mean to one another is asked each time.
+    const excluded = this.nominations.isEmpty || view.rules.isLenient ? nobody : this.excludeCrowded(pod, view)
     view.settle()
     const wanted = this.wantedNodes()
     const groups = wanted < view.groups.size ? this.sample(view, wanted) : view.groups
@@ -151,11 +165,13 @@ export class NodeSearch {
   /** Counts by verdict are read at once, a node's verdict when preemption asks, before anything else happens. */
   private diagnose(view: ClassView, excluded: ReadonlyMap<number, number>): Diagnosis {
     const { cluster, verdicts } = this
-    const ruled: Array<Ruled> = []
-    for (let verdict = 1; verdict < view.tally.length; verdict++)
-      if ((view.tally[verdict] ?? 0) > 0) ruled.push({ verdict, nodes: view.tally[verdict] })
-    for (const { coordinates, size } of view.groups.all())
-      if (size > 0) ruled.push({ verdict: view.rules.verdict(coordinates), nodes: size })
+    const counts = new Map<number, number>()
+    const count = (verdict: number, nodes: number): void => {
+      if (nodes > 0) counts.set(verdict, (counts.get(verdict) ?? 0) + nodes)
+    }
+    for (let verdict = 1; verdict < view.tally.length; verdict++) count(verdict, view.tally[verdict] ?? 0)
+    for (const { coordinates, size } of view.groups.all()) count(view.rules.verdict(coordinates), size)
+    const ruled: ReadonlyArray<Ruled> = Array.from(counts, ([verdict, nodes]) => ({ verdict, nodes }))
     return new Diagnosis({
       verdicts,
       nodeCount: cluster.nodeCount,

@@ -1,11 +1,18 @@
 // Pods that have been promised a node while others make room there.
-// Owns who is promised what; refuses to promise, which preemption does. Bound: one node for each waiting pod.
+// Owns who is promised what, and says in the cluster's log where that changes; refuses to promise, which preemption does. Bound: one node
+// for each waiting pod.
 import type { KubeObject } from "#kube"
+import type { Cluster } from "../cluster/Cluster.ts"
 import { nominatedNodeOf, priorityOf, uidOf } from "../pod/PodFields.ts"
 
 export class Nominations {
+  private readonly cluster: Cluster
   private readonly byNode = new Map<string, Map<string, KubeObject>>()
   private readonly nodeOf = new Map<string, string>()
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster
+  }
 
   /** No promise is out: the common case, and nobody need look. */
   get isEmpty(): boolean {
@@ -21,6 +28,9 @@ export class Nominations {
     let pods = this.byNode.get(node)
     if (pods === undefined) this.byNode.set(node, (pods = new Map()))
     pods.set(uid, pod)
+    // Labels that it asks about count from now on: before another pod is judged that may have them.
+    this.cluster.shapes.of(pod)
+    this.cluster.promisesChanged(node)
   }
 
   /** The pod has changed; a promise that its status does not know of yet stands. */
@@ -37,6 +47,12 @@ export class Nominations {
     this.nodeOf.delete(uid)
     const pods = this.byNode.get(node)
     if (pods?.delete(uid) === true && pods.size === 0) this.byNode.delete(node)
+    this.cluster.promisesChanged(node)
+  }
+
+  /** The node that a pod is promised; undefined while it is promised none. */
+  promised(uid: string): string | undefined {
+    return this.nodeOf.get(uid)
   }
 
   nodes(): IterableIterator<string> {

@@ -100,7 +100,8 @@ export class SpreadCounts {
     // Nodes and domains that count matter to what is counted by domain alone.
     const tallies = all.filter(({ onNode }) => onNode === undefined)
     if (tallies.length === 0) return
-    if (this.countsEveryNode(tallies, needsAll)) {
+    const needed = needsAll ? all.map(({ domains }) => domains) : []
+    if (this.countsEveryNode(tallies, needed)) {
       for (const tally of tallies) {
         // Lent: whoever counts is made anew when nodes come or go.
         tally.counted = cluster.present
@@ -113,22 +114,24 @@ export class SpreadCounts {
       tally.nodes = new Int32Array(tally.domains.count)
       tally.counted = new Uint8Array(cluster.present.length)
     }
-    for (const row of cluster.rows) if (row.object !== undefined) this.countNode(row, tallies, needsAll)
+    for (const row of cluster.rows) if (row.object !== undefined) this.countNode(row, tallies, needed)
   }
 
   /** Whether no node is left out: then the domains' own numbers are the answer, and no node has to be looked at. */
-  private countsEveryNode(tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): boolean {
-    return tallies.every(
-      ({ constraint: { honorsAffinity, honorsTaints }, domains }) =>
-        !honorsTaints &&
-        (!honorsAffinity || this.shape.required.anywhere) &&
-        (!needsAll || domains.labelled === this.cluster.nodeCount)
+  private countsEveryNode(tallies: ReadonlyArray<SpreadTally>, needed: ReadonlyArray<Domains>): boolean {
+    return (
+      needed.every(({ labelled }) => labelled === this.cluster.nodeCount) &&
+      tallies.every(
+        ({ constraint: { honorsAffinity, honorsTaints } }) =>
+          !honorsTaints && (!honorsAffinity || this.shape.required.anywhere)
+      )
     )
   }
 
-  private countNode(row: NodeRow, tallies: ReadonlyArray<SpreadTally>, needsAll: boolean): void {
+  /** A node counts where it has all labels that are needed, those of constraints by host too. */
+  private countNode(row: NodeRow, tallies: ReadonlyArray<SpreadTally>, needed: ReadonlyArray<Domains>): void {
     const { index, labels, name, taints } = row
-    if (needsAll) for (const { domains } of tallies) if (domains.of[index] < 0) return
+    for (const { of } of needed) if (of[index] < 0) return
     for (const tally of tallies) {
       const { honorsAffinity, honorsTaints } = tally.constraint
       if (honorsAffinity && !this.shape.required.matches(name, labels)) continue

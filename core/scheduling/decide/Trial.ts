@@ -33,7 +33,7 @@ export class Trial {
     const own = judge.fixed(this.node)
     if (own !== FITS) return own
     const changing = judge.changing(this.node)
-    if (changing !== FITS || rules.isIdle) return changing
+    if (changing !== FITS || rules.isLenient) return changing
     return rules.verdict(this.locate())
   }
 

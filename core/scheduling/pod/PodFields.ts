@@ -1,6 +1,6 @@
 // The fields of pods and nodes that scheduling reads, as the API declares them.
 // Owns their shapes and how to get at them; refuses to judge them. The API server has validated every object that comes here.
-import type { JsonObject, KubeObject, Labels, LabelSelectorObject } from "#kube"
+import { type JsonObject, type KubeObject, type Labels, type LabelSelectorObject, parseRfc3339 } from "#kube"
 
 export type Amounts = Readonly<Record<string, string | number>>
 
@@ -175,6 +175,12 @@ export const priorityOf = (pod: KubeObject): number => podSpecOf(pod).priority ?
 export const nodeNameOf = (pod: KubeObject): string => podSpecOf(pod).nodeName ?? ""
 
 export const nominatedNodeOf = (pod: KubeObject): string => podStatusOf(pod).nominatedNodeName ?? ""
+
+/** When a pod began, milliseconds; Infinity while it has not: later than any other. */
+export const startedMsOf = (pod: KubeObject): number => {
+  const { startTime } = podStatusOf(pod)
+  return startTime === undefined ? Infinity : (parseRfc3339(startTime) ?? Infinity)
+}
 
 export const uidOf = (object: KubeObject): string => object.metadata.uid ?? ""
 

@@ -3,7 +3,7 @@
 import { type ApiFailure, type Client, gvr, type KubeObject } from "#kube"
 import type { Cluster, PlacedPod } from "../cluster/Cluster.ts"
 import type { Nominations } from "../decide/Nominations.ts"
-import type { Candidate } from "../decide/Preemption.ts"
+import type { Candidate } from "../decide/DryRuns.ts"
 import { podSpecOf, priorityOf, uidOf } from "../pod/PodFields.ts"
 import type { EventRecorder } from "./EventRecorder.ts"
 import type { PodStatusWriter } from "./PodStatusWriter.ts"

@@ -3,7 +3,7 @@
 import type { KubeObject } from "#kube"
 import type { Chosen, Decider } from "../decide/Decider.ts"
 import { Diagnosis } from "../decide/Diagnosis.ts"
-import type { Candidate } from "../decide/Preemption.ts"
+import { type Candidate, candidateOf } from "../decide/DryRuns.ts"
 import { type Extender, ExtenderFailure, type ExtenderVictims } from "../extenders/Extender.ts"
 import { filterRound, scoreRound, victimRound } from "../extenders/ExtenderRounds.ts"
 
@@ -70,13 +70,8 @@ export const extendedCandidates = (
         const kept = answer.get(candidate.name)
         if (kept === undefined) return []
         const wanted = new Set(kept.uids)
-        return [
-          {
-            ...candidate,
-            victims: candidate.victims.filter(({ uid }) => wanted.has(uid)),
-            violations: kept.violations
-          }
-        ]
+        const left = candidate.victims.filter(({ uid }) => wanted.has(uid))
+        return [candidateOf(candidate, left, kept.violations)]
       })
     )
   })

@@ -1,7 +1,7 @@
 // The scheduler: it takes waiting pods one after another, decides, assumes, and binds while it goes on with the next.
 // Owns the loop and the life of an attempt; refuses to decide (decide/), to keep order (queue/) and to hear of things (ClusterWatches.ts).
 // Bound: that of Bindings.ts; when it is full the loop waits. Nothing is kept that the API server does not know.
-import { type ApiFailure, type Client, type Clockwork, type KubeObject, parseRfc3339 } from "#kube"
+import { type ApiFailure, type Client, type Clockwork, type KubeObject } from "#kube"
 import { Cluster } from "../cluster/Cluster.ts"
 import { Selectors } from "../cluster/Selectors.ts"
 import { defaultProfile, type Profile } from "../config/Profile.ts"
@@ -9,9 +9,10 @@ import { type Chosen, Decider } from "../decide/Decider.ts"
 import { Diagnosis } from "../decide/Diagnosis.ts"
 import type { Explanation } from "../decide/Explanation.ts"
 import { Nominations } from "../decide/Nominations.ts"
-import { type Candidate, Preemption } from "../decide/Preemption.ts"
+import type { Candidate } from "../decide/DryRuns.ts"
+import { Preemption } from "../decide/Preemption.ts"
 import { type Extender, ExtenderFailure } from "../extenders/Extender.ts"
-import { podSpecOf, podStatusOf, uidOf } from "../pod/PodFields.ts"
+import { podSpecOf, uidOf } from "../pod/PodFields.ts"
 import { Action } from "../queue/ClusterEvents.ts"
 import { extenderHints, type HintContext, Hints, hintTable } from "../queue/Hints.ts"
 import type { QueuedPod } from "../queue/QueuedPod.ts"
@@ -66,8 +67,8 @@ interface Lane {
 
 export class Scheduler {
   readonly cluster = new Cluster()
+  private readonly nominations = new Nominations(this.cluster)
   private readonly options: SchedulerOptions
-  private readonly nominations = new Nominations()
   private readonly storage = new StorageObjects()
   private readonly bindings: Bindings
   private readonly lanes = new Map<string, Lane>()
@@ -191,8 +192,7 @@ export class Scheduler {
     const preemption = new Preemption({
       decider,
       budgets: this.watches.budgets,
-      random: clockwork.random,
-      startedAt: (pod) => startOf(pod) ?? clockwork.now()
+      random: clockwork.random
     })
     return { decider, preemption }
   }
@@ -373,8 +373,3 @@ export class Scheduler {
 }
 
 const schedulerOf = (pod: KubeObject): string => podSpecOf(pod).schedulerName ?? "default-scheduler"
-
-const startOf = (pod: KubeObject): number | undefined => {
-  const { startTime } = podStatusOf(pod)
-  return startTime === undefined ? undefined : parseRfc3339(startTime)
-}

@@ -62,7 +62,7 @@ const run = (nodes: number, pods: number, optionsOf: (at: number) => PodOptions,
   const decider = new Decider({
     cluster,
     profile: defaultProfile,
-    nominations: new Nominations(),
+    nominations: new Nominations(cluster),
     selectors,
     volumes: () => noVolumes,
     random: randomFrom(7)

@@ -1,6 +1,6 @@
 // Our scheduler's answer for one pod on the objects that a real API server stores, with the whole set of nodes that would do as well.
 // Owns the feeding of the snapshot by differences, as watches feed it; refuses to write anything.
-import { type KubeObject, objectKey, parseRfc3339 } from "#kube"
+import { type KubeObject, objectKey } from "#kube"
 import {
   budgetOf,
   type Candidate,
@@ -41,11 +41,6 @@ export interface Answer {
 
 const podSpec = ({ spec }: KubeObject): { readonly nodeName?: string } => (spec ?? {}) as { readonly nodeName?: string }
 
-const begunAt = ({ status }: KubeObject): number => {
-  const { startTime } = (status ?? {}) as { readonly startTime?: string }
-  return startTime === undefined ? Number.MAX_SAFE_INTEGER : (parseRfc3339(startTime) ?? 0)
-}
-
 export class OurScheduler {
   private readonly cluster = new Cluster()
   private readonly selectors = new Selectors()
@@ -59,7 +54,7 @@ export class OurScheduler {
     this.decider = new Decider({
       cluster,
       profile: defaultProfile,
-      nominations: new Nominations(),
+      nominations: new Nominations(this.cluster),
       selectors,
       volumes: (verdicts, profile) => new VolumeChecks({ cluster, objects: storage, verdicts, profile }),
       random: () => 0.5
@@ -68,8 +63,7 @@ export class OurScheduler {
       decider: this.decider,
       budgets: () => [...(this.known.get("PodDisruptionBudget")?.values() ?? [])].flatMap((one) => budgetOf(one) ?? []),
       // The first of equals: `isBest` relies on it.
-      random: () => 0,
-      startedAt: begunAt
+      random: () => 0
     })
   }
 
