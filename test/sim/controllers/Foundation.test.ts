@@ -265,7 +265,7 @@ describe("templates", () => {
 })
 
 describe("a scaled rollout", () => {
-  it("spreads what is added or taken, to the last pod", () => {
+  it("spreads what is added or taken, to the last pod that the largest can give", () => {
     const size = fc.integer({ min: 1, max: 40 })
     fc.assert(
       fc.property(
@@ -290,10 +290,10 @@ describe("a scaled rollout", () => {
           } as unknown as Deployment
           const found = proportionalSizes(deployment, sets)
           const allowed = replicas === 0 ? 0 : replicas + maxSurge
-          assert.strictEqual(
-            found.reduce((sum, [, one]) => sum + one, 0),
-            allowed
-          )
+          const sum = found.reduce((all, [, one]) => all + one, 0)
+          // As upstream: what rounding leaves is taken from the largest alone, and not more than it has.
+          if (found[0]?.[1] === 0) assert.isAtLeast(sum, allowed)
+          else assert.strictEqual(sum, allowed)
           const grows = allowed >= total
           for (const [set, one] of found) if (grows) assert.isAtLeast(one, set.spec.replicas ?? 0)
           for (const [, one] of found) assert.isAtLeast(one, 0)
