@@ -66,7 +66,7 @@ export class ClassView implements ViewParts {
 
   /**
    * Learns of everything that has happened and takes on a shape's rules, which are up to date; `touched` nodes are other than before by
-   * them. `outerEpoch` moves with facts that the cluster does not hold. One view is for pods that the same are `ahead` of.
+   * them. `outerEpoch` moves with facts that the cluster does not hold. All pods of one view have the same ones `ahead`.
    */
   sync(rules: DomainRules, touched: ReadonlyArray<number>, outerEpoch: number, ahead: Ahead): void {
     const { cluster } = this
