@@ -27,6 +27,7 @@ import {
 import { node, pod } from "./Objects.ts"
 import { Reference, type ReferenceOptions, type ReferenceState } from "./Reference.ts"
 
+const ZONE = "topology.kubernetes.io/zone"
 const namespaces = { default: { team: "a" }, other: { team: "b" } }
 
 class Rig {
@@ -411,5 +412,40 @@ describe("the fast decision", () => {
       ),
       parameters(200) as fc.Parameters<[Array<NodeParts>, Array<PodParts>, PodParts]>
     )
+  })
+
+  it("is the plain one's where a node without a host's name lies in a zone that counts", () => {
+    const rig = new Rig()
+    const named = node("n1", { labels: { [ZONE]: "a" } })
+    const nameless = { ...node("n0"), metadata: { name: "n0", uid: "node-n0", labels: { [ZONE]: "a" } } }
+    const nodes = [nameless, named, node("n2", { labels: { [ZONE]: "b" } })]
+    for (const one of nodes) rig.cluster.nodeSeen(one)
+    const soft = (topologyKey: string) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: "ScheduleAnyway",
+      labelSelector: { matchLabels: { app: "x" } }
+    })
+    const one = (name: string) =>
+      pod(name, {
+        labels: { app: "x" },
+        spec: { topologySpreadConstraints: [soft(ZONE), soft("kubernetes.io/hostname")] }
+      })
+    const placed = [0, 1, 2].map((at) => placedAs(one(`p${at}`), "n0"))
+    for (const there of placed) rig.cluster.place(there, "n0")
+    compare(rig, { nodes, placed, namespaces, services: [] }, one("next"))
+  })
+
+  it("counts a pod where it is, though its node was gone when it changed, and another came meanwhile", () => {
+    const { cluster } = new Rig()
+    const on = (hostPort: number) =>
+      placedAs(pod("p", { spec: { containers: [{ name: "c", image: "pause", ports: [{ hostPort }] }] } }), "a")
+    cluster.nodeSeen(node("a"))
+    cluster.place(on(80), "a")
+    cluster.nodeGone("a")
+    cluster.place(on(81), "a")
+    for (const name of ["b", "a"]) cluster.nodeSeen(node(name))
+    const placed = (name: string) => cluster.podsPlaced[cluster.find(name) ?? assert.fail("the node is there")]
+    assert.deepStrictEqual([placed("a"), placed("b")], [1, 0])
   })
 })

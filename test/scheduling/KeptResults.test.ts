@@ -6,8 +6,9 @@ import type { JsonObject, KubeObject } from "#kube"
 import { type Budget, budgetOf, Cluster, Decider, defaultProfile, Diagnosis, Nominations } from "#scheduling"
 import { noVolumes, Preemption, type Profile, Selectors } from "#scheduling"
 import { nodeOf, nodeParts, parameters, podOf, podParts } from "./Generators.ts"
-import { pod } from "./Objects.ts"
+import { node, pod } from "./Objects.ts"
 
+const HOST = "kubernetes.io/hostname"
 const NODES = 4
 const WAITING = 5
 
@@ -190,5 +191,25 @@ describe("kept results", () => {
     )
     assert.isAbove(searches, 50, "candidates were found")
     assert.isAbove(promised, 20, "and while nodes were promised")
+  })
+
+  it("know the labels that only a promised pod has named", () => {
+    const scene = new Scene()
+    const { cluster, nominations } = scene
+    for (const name of ["n0", "n1"]) cluster.nodeSeen(node(name))
+    const x = { labelSelector: { matchLabels: { app: "x" } } }
+    const near = { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ ...x, topologyKey: HOST }] } }
+    const far = {
+      podAntiAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          { weight: 1, podAffinityTerm: { ...x, topologyKey: "topology.kubernetes.io/zone" } }
+        ]
+      }
+    }
+    scene.place(pod("near", { spec: { affinity: near } }), "n1")
+    nominations.add(pod("promised", { spec: { affinity: far } }), "n0")
+    const { best } = scene.kept.decider.explain(pod("next", { labels: { app: "x" } }), 2)
+    const scores = Object.fromEntries(best.map(({ node: name, scores: each }) => [name, each["InterPodAffinity"]]))
+    assert.deepStrictEqual(scores, { n0: 0, n1: 100 })
   })
 })

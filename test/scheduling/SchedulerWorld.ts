@@ -44,9 +44,10 @@ export class SchedulerWorld {
     this.run(1000)
   }
 
-  /** Stops the scheduler and starts another one, which knows nothing. */
+  /** Stops the scheduler and starts another one, which knows nothing, once what the first has asked for has arrived. */
   restart(options: Partial<SchedulerOptions> = {}): void {
     this.scheduler.stop()
+    this.run(1000)
     this.scheduler = this.make(this.client, options)
     this.scheduler.start()
     this.run(1000)

@@ -7,6 +7,7 @@ import { priorityOf, startedMsOf } from "../pod/PodFields.ts"
 import { type Budget, splitByBudgets } from "./Budgets.ts"
 import type { ViewParts } from "./ClassView.ts"
 import type { Decider } from "./Decider.ts"
+import type { Diagnosis } from "./Diagnosis.ts"
 import { Trial } from "./Trial.ts"
 import { FITS } from "./Verdicts.ts"
 
@@ -31,11 +32,14 @@ interface Memory {
   readonly budgets: ReadonlyArray<Budget>
   /** The version of the node at which it was found; 0, which no node has, for nothing. */
   readonly versions: Uint32Array
-  readonly found: Array<Candidate | number>
+  readonly found: Array<Candidate | number | undefined>
 }
 
-/** Dry runs for one pod: the fewest pods that must leave a node, or the verdict that no eviction helps. */
-export type DryRun = (node: number) => Candidate | number
+/**
+ * Dry runs for one pod: the fewest pods that must leave a node, or the verdict that no eviction helps; undefined for nodes that preemption
+ * has no business with.
+ */
+export type DryRun = (node: number) => Candidate | number | undefined
 
 export class DryRuns {
   private readonly decider: Decider
@@ -51,14 +55,16 @@ export class DryRuns {
   }
 
   /** Runs for a pod, until anything else happens. */
-  of(pod: KubeObject, isNarrow: boolean, budgets: ReadonlyArray<Budget>): DryRun {
+  of(pod: KubeObject, diagnosis: Diagnosis, budgets: ReadonlyArray<Budget>): DryRun {
     const { decider } = this
-    const shape = decider.cluster.shapes.of(pod)
+    const { present, shapes, versions } = decider.cluster
+    const { isNarrow } = diagnosis
+    const shape = shapes.of(pod)
     const parts: ViewParts = isNarrow ? decider.parts(pod, shape, false) : decider.view(pod, shape)
-    const run = (node: number) => this.run(pod, node, parts, budgets)
+    const run: DryRun = (node) =>
+      present[node] === 1 && diagnosis.isResolvable(node) ? this.run(pod, node, parts, budgets) : undefined
     // What other nodes' pods mean to the pod, and what volumes say, changes without a trace on the node itself.
     if (isNarrow || shape.volumes.length > 0 || !parts.rules.isLenient) return run
-    const { versions } = decider.cluster
     const memory = this.memory(parts, priorityOf(pod), budgets)
     const own = decider.search.promisedNode(pod)
     return (node) => {

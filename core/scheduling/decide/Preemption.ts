@@ -44,19 +44,18 @@ export class Preemption {
     const breaking: Array<Candidate> = []
     /** Nodes by verdict. */
     const failures = new Map<number, number>()
-    const dryRun = this.dryRuns.of(pod, diagnosis.isNarrow, this.parts.budgets())
-    const { present, rows } = decider.cluster
-    const start = Math.floor(this.parts.random() * rows.length)
-    for (let turn = 0; turn < rows.length; turn++) {
-      const node = (start + turn) % rows.length
-      if (present[node] === 0 || !diagnosis.isResolvable(node)) continue
-      const found = dryRun(node)
+    const dryRun = this.dryRuns.of(pod, diagnosis, this.parts.budgets())
+    const { length } = decider.cluster.rows
+    const start = Math.floor(this.parts.random() * length)
+    for (let turn = 0; turn < length; turn++) {
+      const found = dryRun((start + turn) % length)
+      if (found === undefined) continue
       if (typeof found === "number") failures.set(found, (failures.get(found) ?? 0) + 1)
       else if (found.violations === 0) unbroken.push(found)
       else breaking.push(found)
       if (unbroken.length > 0 && unbroken.length + breaking.length >= wanted) break
     }
-    const candidates = [...unbroken, ...breaking]
+    const candidates = breaking.length === 0 ? unbroken : [...unbroken, ...breaking]
     return candidates.length === 0 ? { message: this.notHelpful(failures), clearsPromise: true } : { candidates }
   }
 

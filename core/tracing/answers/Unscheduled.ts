@@ -22,7 +22,7 @@ export const unscheduled = (life: ObjectLife, asking: Asking): Answer | undefine
   if (object.resource !== "pods" || object.group !== "" || gone || isBound(life) || isOver(life)) return undefined
   const failed = events.filter(({ name }) => name === "FailedScheduling")
   const last = failed.reduce<Span | undefined>(
-    (newest, span) => (newest === undefined || span.startUs >= newest.startUs ? span : newest),
+    (newest, span) => (newest === undefined || isLater(span, newest) ? span : newest),
     undefined
   )
   const create = audits.find((span) => verbOf(span) === "create" && subresourceOf(span) === "")
@@ -65,3 +65,7 @@ const isBound = ({ audits, body, events }: ObjectLife): boolean =>
   })
 
 const isOver = ({ body }: ObjectLife): boolean => ["Succeeded", "Failed"].includes(textAt(body, "status", "phase"))
+
+/** Events tell whole seconds: of one second the one that was counted last. */
+const isLater = (one: Span, other: Span): boolean =>
+  one.startUs === other.startUs ? countOf(one) >= countOf(other) : one.startUs > other.startUs
