@@ -84,7 +84,14 @@ export class DryRuns {
       (one) =>
         one.parts === parts && one.priority === priority && one.budgets === budgets && one.versions.length === size
     )
-    const memory = known ?? { parts, priority, budgets, versions: new Uint32Array(size), found: [] }
+    // Of its full length at once: filled from somewhere in the middle, an array becomes a hash table.
+    const memory = known ?? {
+      parts,
+      priority,
+      budgets,
+      versions: new Uint32Array(size),
+      found: Array.from({ length: size })
+    }
     // Of other budgets there will be no more.
     const others = this.memories.filter((one) => one !== memory && one.budgets === budgets)
     this.memories = [memory, ...others.slice(0, MEMORIES_MAX - 1)]

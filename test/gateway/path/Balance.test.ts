@@ -297,7 +297,8 @@ describe("endpoints behind a gateway", () => {
 
   it("are ejected after failures in a row, never more than the allowed part, and come back", async () => {
     const [first, second] = upstreams as [ScriptedUpstream, ScriptedUpstream]
-    const health = { ejectAfterFailures: 3, ejectionMs: 3000, maxEjectedPercent: 50 }
+    // A check that shares a connection with a dropped request fails with it: here only the requests count.
+    const health = { fall: 1000, ejectAfterFailures: 3, ejectionMs: 3000, maxEjectedPercent: 50 }
     gateway.snapshots.set()
     gateway.snapshots.set(clusterOf("a.example", [first.url, second.url], pki, { health }))
     await gateway.ready()
