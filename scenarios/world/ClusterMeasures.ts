@@ -5,6 +5,7 @@ import { gvr, Reflector } from "#kube"
 import type { ClusterMark, RecordedCluster } from "#reports"
 import { epochMs } from "#sim"
 import { calibrationOf, recordedCalibration } from "../calibration/Calibration.ts"
+import { replicasOf } from "../cluster/Capacity.ts"
 import type { Cluster } from "../cluster/Cluster.ts"
 import { faultWords } from "../cluster/ClusterFault.ts"
 import { ApiCalls } from "./ApiCalls.ts"
@@ -35,26 +36,28 @@ const zoneCounts = (cluster: Cluster): ReadonlyArray<{ readonly name: string; re
   return [...counts].map(([name, nodes]) => ({ name, nodes }))
 }
 
-const actionWords = (action: Cluster["actions"][number]): string => {
+const actionWords = (cluster: Cluster, action: Cluster["actions"][number]): string => {
   if (action.kind === "upgrade-nodes") {
     return `upgrade of ${action.group === undefined ? "all nodes" : `group ${action.group}`}, ${action.parallel} at a time`
   }
   const words = action.kind === "rolling-update" ? "rolling update of" : `${action.kind} of`
-  return action.kind === "scale" ? `${words} ${action.of} to ${action.replicas}` : `${words} ${action.of}`
+  if (action.kind !== "scale") return `${words} ${action.of}`
+  const replicas = replicasOf(cluster, action, { at: 0, objects: 1 }).toLocaleString("en")
+  return `${words} ${action.of} to ${replicas}${action.perNode === undefined ? "" : " in all"}`
 }
 
 /** What is planned to happen, in the order of time. */
-export const plannedMarks = ({ actions, faults }: Cluster): ReadonlyArray<ClusterMark> =>
+export const plannedMarks = (cluster: Cluster): ReadonlyArray<ClusterMark> =>
   [
-    ...faults.map((fault) => ({
+    ...cluster.faults.map((fault) => ({
       kind: "fault" as const,
       text: faultWords(fault),
       atMs: fault.at,
       durationMs: "for" in fault ? fault.for : null
     })),
-    ...actions.map((action) => ({
+    ...cluster.actions.map((action) => ({
       kind: "action" as const,
-      text: actionWords(action),
+      text: actionWords(cluster, action),
       atMs: action.at,
       durationMs: "over" in action ? action.over : null
     }))

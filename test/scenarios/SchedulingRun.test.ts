@@ -1,11 +1,12 @@
 // Small clusters whose pods have opinions: what the scheduler made of them is judged on the objects at the end, by plain arithmetic.
+import { readFileSync } from "node:fs"
 import { Result } from "effect"
 import { assert, describe, it } from "vitest"
 import type { KubeObject } from "#kube"
 import { parseScenario } from "../../scenarios/ScenarioFile.ts"
 import { amountOf, demandOf } from "../../sim/binder/PodDemand.ts"
 import { clusterSteps } from "../../scenarios/cluster/ClusterSteps.ts"
-import { ClusterMeasures } from "../../scenarios/world/ClusterMeasures.ts"
+import { ClusterMeasures, plannedMarks } from "../../scenarios/world/ClusterMeasures.ts"
 import { ScenarioWorld } from "../../scenarios/world/ScenarioWorld.ts"
 
 const live = (cluster: string) => {
@@ -135,5 +136,20 @@ describe("placement in a scenario", () => {
     // Waiting behind a gate is not waiting for the scheduler.
     assert.isBelow(scheduling.waits[0].wait.max ?? Infinity, 1_000_000)
     assertRoom(pods, nodes)
+  })
+
+  it("says how far its workloads are scaled, by a number of their own or by the nodes", () => {
+    const text = readFileSync(new URL("../../scenarios/gke-65k.yaml", import.meta.url), "utf8")
+    const { cluster } = Result.getOrThrow(parseScenario("gke-65k.yaml", text)).scenario
+    if (cluster === undefined) throw new Error("no cluster")
+    const [first, ...others] = cluster.actions
+    const marks = plannedMarks({
+      ...cluster,
+      actions: [{ kind: "scale", at: 1, of: "serve", replicas: 7 }, first, ...others]
+    })
+    assert.deepStrictEqual(
+      marks.slice(0, 2).map((mark) => mark.text),
+      ["scale of serve to 7", "scale of train to 50,000 in all"]
+    )
   })
 })
